@@ -1,0 +1,49 @@
+# Everything here works on a machine with Python 3.11, gcc, make and git alone.
+PYTHON  ?= python3.11
+PROFILE ?= mini
+VENV    := .venv
+RUN     := $(VENV)/bin/python
+READY   := $(VENV)/.ready
+
+# Roots of the corpora and models that a profile reads; see README.
+export LIBRISPEECH SLURP LYRA WHISPER
+
+EXPERIMENTS_mini  := mini
+EXPERIMENTS_libri := libri_speech libri_commands
+EXPERIMENTS       := $(EXPERIMENTS_$(PROFILE))
+
+.DEFAULT_GOAL := help
+.PHONY: help reproduce-table tables test lint type clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@echo
+	@echo "  profiles: mini (default), libri (make reproduce-table PROFILE=libri LIBRISPEECH=… SLURP=… LYRA=…)"
+
+reproduce-table: $(READY) ## Run every job of PROFILE that has no result yet, and write results/PROFILE/tables
+	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, libri" >&2; exit 2; }
+	@for experiment in $(EXPERIMENTS); do $(RUN) -m benchmark experiment=$$experiment || exit 1; done
+	@$(RUN) -m benchmark.report results/$(PROFILE)
+
+tables: $(READY) ## Rewrite the tables and figures of PROFILE from its rows
+	@$(RUN) -m benchmark.report results/$(PROFILE)
+
+test: $(READY) ## Run the tests
+	$(RUN) -m pytest
+
+lint: $(READY) ## Check style with ruff
+	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+
+type: $(READY) ## Check types with mypy
+	$(VENV)/bin/mypy
+
+clean: ## Remove the environment and everything that can be built again (not results/)
+	rm -rf $(VENV) .cache outputs multirun .pytest_cache .mypy_cache .ruff_cache *.egg-info
+
+# constraints.txt pins every version, so the same checkout is the same environment.
+$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found; install Python 3.11 or set PYTHON=" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --constraint constraints.txt pip setuptools wheel
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(RUN) -m pip install --progress-bar off --quiet --editable '.[mini,lyra,dev]'
+	@touch $@

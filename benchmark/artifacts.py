@@ -1,0 +1,147 @@
+"""Content-addressed artifacts: built once, verified on reading, safe to kill at any moment.
+
+An artifact is a folder `<root>/<kind>/<digest>`. The digest covers everything the content depends
+on, so a changed argument is another folder and nothing is ever stale. It is built in
+`<digest>.building` under a lock, fsynced, sealed by a `seal.json` with sizes and checksums, and
+renamed into place: a reader sees the whole artifact or none of it.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+log = logging.getLogger(__name__)
+
+SEAL = "seal.json"
+
+
+def digest(content: Any) -> str:
+    """Short stable digest of JSON-able content (16 hex characters, 64 bits)."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def describe(config: Any) -> Any:
+    """A config dataclass as JSON-able content for a key: its class, and its fields in depth."""
+    if is_dataclass(config) and not isinstance(config, type):
+        content = {item.name: describe(getattr(config, item.name)) for item in fields(config)}
+        return {"class": type(config).__qualname__} | content
+    if isinstance(config, dict):
+        return {str(name): describe(value) for name, value in config.items()}
+    if isinstance(config, (list, tuple)):
+        return [describe(value) for value in config]
+    return config
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of one file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fsync_path(path: Path) -> None:
+    """Force one file or folder entry to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Replace `path` so that a reader, or a crash, sees the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        temporary.write_bytes(data)
+        fsync_path(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    fsync_path(path.parent)
+
+
+class ArtifactStore:
+    """Everything a run builds and another run may reuse, under one root folder."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        self.used: dict[str, str] = {}
+        """`{kind/digest: kind}` of every artifact asked for: the provenance of a result row."""
+        self._verified: set[Path] = set()
+
+    def path(self, kind: str, key: dict[str, Any]) -> Path:
+        """Where the artifact of this kind and key lives, whether or not it exists."""
+        return self.root / kind / digest(key)
+
+    def get(
+        self, kind: str, key: dict[str, Any], build: Callable[[Path], None], resumable: bool = False
+    ) -> Path:
+        """Return the artifact's folder, building it first when it is missing or damaged.
+
+        Args:
+            kind: Family folder, such as "tokens".
+            key: Everything the content depends on, JSON-able.
+            build: Fills the folder it is given. It may find there what a killed build left behind
+                if `resumable`; otherwise the folder is empty.
+            resumable: Keep the folder of a killed build for the next one to continue.
+        """
+        final = self.path(kind, key)
+        self.used[f"{kind}/{final.name}"] = kind
+        if self._is_whole(final):
+            return final
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{final}.lock"):
+            if self._is_whole(final):  # another process built it while we waited
+                return final
+            if final.exists():
+                log.warning("%s is damaged and is built again", final)
+                shutil.rmtree(final)
+            building = final.with_name(f"{final.name}.building")
+            if building.exists() and not resumable:
+                shutil.rmtree(building)
+            building.mkdir(exist_ok=True)
+            build(building)
+            self._seal(building, key)
+            os.replace(building, final)
+            fsync_path(final.parent)
+            self._verified.add(final)
+        return final
+
+    def exists(self, reference: str) -> bool:
+        """Whether the artifact called `kind/digest` is present (its checksums are not read)."""
+        return (self.root / reference / SEAL).is_file()
+
+    def _seal(self, folder: Path, key: dict[str, Any]) -> None:
+        files = {}
+        for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != SEAL):
+            fsync_path(path)
+            name = path.relative_to(folder).as_posix()
+            files[name] = {"size": path.stat().st_size, "sha256": file_digest(path)}
+        write_atomic(folder / SEAL, json.dumps({"key": key, "files": files}, indent=1, sort_keys=True))
+
+    def _is_whole(self, folder: Path) -> bool:
+        """Check the seal: sizes and checksums, once per process and artifact."""
+        if folder in self._verified and folder.exists():
+            return True
+        try:
+            files = json.loads((folder / SEAL).read_text())["files"]
+        except (OSError, ValueError, KeyError):
+            return False
+        for name, facts in files.items():
+            path = folder / name
+            if not path.is_file() or path.stat().st_size != facts["size"]:
+                return False
+            if file_digest(path) != facts["sha256"]:
+                return False
+        self._verified.add(folder)
+        return True

@@ -1,0 +1,164 @@
+"""The tokenizer contract: 16 kHz speech in, codes (B, K, T) out, and back where the tokenizer can.
+
+A tokenizer is a dataclass whose fields are the keys of its yaml. It says what it is in `spec`,
+implements `_encode` (and `_decode`) at its own sample rate, and loads weights on first use, so that
+looking a tokenizer up costs nothing. Resampling, padding to whole frames and trimming happen here.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from math import ceil
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from benchmark.data.audio import resample
+from benchmark.types import SAMPLE_RATE, TokenizerSpec
+
+NOT_IDENTITY = {"identity": False}
+"""Field metadata for what does not change the codes: a folder's path, a display name."""
+
+
+@dataclass(kw_only=True)
+class Tokenizer(ABC):
+    """Base of every tokenizer.
+
+    Attributes:
+        name: Row label; the yaml's file name unless it holds a variant.
+        version: Raise it when the code changes what the codes are: old artifacts are then ignored.
+    """
+
+    version: ClassVar[int] = 1
+    needs_fit: ClassVar[bool] = False
+    """Whether a codebook must be fitted on training speech (see `FittedTokenizer`)."""
+
+    name: str
+    device: str = field(default="cpu", metadata=NOT_IDENTITY)
+
+    @property
+    @abstractmethod
+    def spec(self) -> TokenizerSpec:
+        """The facts of this tokenizer; must not load weights."""
+
+    def weights_digest(self) -> str | None:
+        """Digest of the pretrained weights' bytes, or None where there are none."""
+        return None
+
+    def identity(self) -> dict[str, Any]:
+        """Everything the codes depend on: the key of every artifact made from them."""
+        arguments: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name == "name" or not item.metadata.get("identity", True):
+                continue
+            arguments[item.name] = value.identity() if isinstance(value, Tokenizer) else value
+        return {
+            "class": f"{type(self).__module__}.{type(self).__qualname__}",
+            "version": self.version,
+            "arguments": arguments,
+            "weights": self.weights_digest(),
+        }
+
+    @torch.no_grad()  # not inference_mode: codes made there cannot enter a trainable layer
+    def encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Tokenize speech.
+
+        Args:
+            wav: (B, T) float32 at 16 kHz, zero beyond `lengths`.
+            lengths: (B,) samples.
+
+        Returns:
+            codes: (B, K, T') int64; whatever lies beyond `code_lengths` is undefined.
+            code_lengths: (B,) frames.
+
+        Raises:
+            ValueError: a batch of unequal lengths where `spec.supports_padding` is False.
+        """
+        if not self.spec.supports_padding and len(set(lengths.tolist())) > 1:
+            raise ValueError(f"{self.name} takes batches of equal length only; got {lengths.tolist()}")
+        rate, hop = self.spec.sample_rate, self.spec.hop_length
+        native = _resample(wav, SAMPLE_RATE, rate)
+        native_lengths = torch.ceil(lengths * (rate / SAMPLE_RATE)).long()
+        padded = ceil(native.shape[-1] / hop) * hop
+        native = torch.nn.functional.pad(native, (0, padded - native.shape[-1])).to(self.device)
+        codes, code_lengths = self._encode(native, native_lengths.to(self.device))
+        return codes.long().cpu(), code_lengths.long().cpu()
+
+    @torch.no_grad()
+    def decode(
+        self, codes: torch.Tensor, lengths: torch.Tensor, num_samples: torch.Tensor
+    ) -> torch.Tensor:
+        """Reconstruct speech with the tokenizer's own decoder.
+
+        Args:
+            codes: (B, K, T') int64.
+            lengths: (B,) frames.
+            num_samples: (B,) length of each utterance in samples at 16 kHz.
+
+        Returns:
+            (B, max(num_samples)) float32 at 16 kHz, zero beyond each length.
+
+        Raises:
+            TypeError: the tokenizer has no decoder (`spec.can_decode` is False).
+        """
+        if not self.spec.can_decode:
+            raise TypeError(f"{self.name} has no decoder of its own; use a vocoder")
+        native = self._decode(codes.to(self.device), lengths.to(self.device)).cpu()
+        wav = _resample(native, self.spec.sample_rate, SAMPLE_RATE)
+        longest = int(num_samples.max())
+        wav = torch.nn.functional.pad(wav, (0, max(0, longest - wav.shape[-1])))[:, :longest]
+        return wav * (torch.arange(longest) < num_samples[:, None])
+
+    def codebook_vectors(self) -> torch.Tensor | None:
+        """(K, V, D) float32 vectors behind the codes, for consumers that start from them, or None."""
+        return None
+
+    @property
+    def vocoder_source(self) -> "Tokenizer":
+        """The tokenizer whose codes a vocoder for this one is trained on: itself, but for floors."""
+        return self
+
+    @abstractmethod
+    def _encode(
+        self, wav: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `encode`, at the tokenizer's own rate, T a whole number of hops."""
+
+    def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Codes to (B, T) at the tokenizer's own rate."""
+        raise NotImplementedError
+
+
+@dataclass(kw_only=True)
+class FittedTokenizer(Tokenizer):
+    """A tokenizer whose codebook is fitted on training speech and kept as an artifact."""
+
+    needs_fit: ClassVar[bool] = True
+
+    codebook_digest: str | None = field(default=None, init=False, metadata=NOT_IDENTITY)
+    """Digest of the loaded codebook's artifact; part of `identity` once there is one."""
+
+    def identity(self) -> dict[str, Any]:
+        """As the base class, with the codebook that is in use."""
+        return {**super().identity(), "codebook": self.codebook_digest}
+
+    @abstractmethod
+    def fit(self, wavs: Iterable[np.ndarray], seed: int) -> dict[str, Any]:
+        """Fit the codebook on utterances, each (T,) float32 at 16 kHz; returns a JSON-able report."""
+
+    @abstractmethod
+    def save_codebook(self, folder: Path) -> None:
+        """Write the fitted codebook."""
+
+    @abstractmethod
+    def load_codebook(self, folder: Path) -> None:
+        """Read what `save_codebook` wrote."""
+
+
+def _resample(wav: torch.Tensor, source_rate: int, target_rate: int) -> torch.Tensor:
+    if source_rate == target_rate:
+        return wav
+    return torch.from_numpy(np.ascontiguousarray(resample(wav.cpu().numpy(), source_rate, target_rate)))

@@ -1,0 +1,108 @@
+"""From a manifest to its token store: streamed, batched, built once."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from benchmark.artifacts import ArtifactStore
+from benchmark.data.audio import AudioError, read_audio
+from benchmark.data.batching import equal_length_batches, sorted_batches
+from benchmark.data.manifest import Manifest
+from benchmark.tokenizers.base import FittedTokenizer, Tokenizer
+from benchmark.tokens.store import TokenStore, TokenWriter
+from benchmark.types import Utterance
+
+log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+
+CHUNK = 64
+"""Utterances in memory at once: bounds memory, and is wide enough to batch by length."""
+BATCH = 16
+READERS = 4
+
+
+def read_all(manifest: Manifest) -> Iterator[tuple[Utterance, np.ndarray | AudioError]]:
+    """Every utterance in order with its audio (T,) or the reason it has none, read ahead by threads."""
+
+    def read(utterance: Utterance) -> np.ndarray | AudioError:
+        try:
+            return read_audio(utterance.audio_path)
+        except AudioError as error:
+            return error
+
+    with ThreadPoolExecutor(READERS) as pool:
+        for chunk in _chunks(manifest, CHUNK):
+            yield from zip(chunk, pool.map(read, chunk), strict=True)
+
+
+def fit_codebook(tokenizer: Tokenizer, manifest: Manifest, store: ArtifactStore, seed: int) -> None:
+    """Load the tokenizer's codebook, fitting it on `manifest` first if no run has yet; else do nothing."""
+    if not isinstance(tokenizer, FittedTokenizer):
+        return
+    key = {"tokenizer": tokenizer.identity() | {"codebook": None}, "manifest": manifest.digest, "seed": seed}
+
+    def build(folder: Path) -> None:
+        log.info("fitting the codebook of %s on %.2f h", tokenizer.name, manifest.hours)
+        wavs = (wav for _, wav in read_all(manifest) if not isinstance(wav, AudioError))
+        report = tokenizer.fit(wavs, seed)
+        tokenizer.save_codebook(folder)
+        log.info("codebook of %s: %s", tokenizer.name, report)
+
+    folder = store.get("codebooks", key, build)
+    tokenizer.load_codebook(folder)
+    tokenizer.codebook_digest = folder.name
+
+
+def encode_manifest(
+    tokenizer: Tokenizer, manifest: Manifest, store: ArtifactStore, progress: bool = False
+) -> TokenStore:
+    """The tokens of every utterance, encoded once and kept in the store.
+
+    An utterance whose audio cannot be read is recorded in `TokenStore.failures`; the rest goes on.
+    """
+    key = {"tokenizer": tokenizer.identity(), "manifest": manifest.digest}
+
+    def build(folder: Path) -> None:
+        spec = tokenizer.spec
+        writer = TokenWriter(folder, spec.num_codebooks, spec.codebook_size)
+        description = f"encode {tokenizer.name}"
+        with tqdm(total=len(manifest), desc=description, unit="utt", disable=not progress) as bar:
+            for chunk in _chunks(read_all(manifest), CHUNK):
+                _encode_chunk(tokenizer, chunk, writer)
+                bar.update(len(chunk))
+        writer.close()
+
+    return TokenStore(store.get("tokens", key, build))
+
+
+def _encode_chunk(
+    tokenizer: Tokenizer, chunk: list[tuple[Utterance, np.ndarray | AudioError]], writer: TokenWriter
+) -> None:
+    readable = [(utterance, wav) for utterance, wav in chunk if not isinstance(wav, AudioError)]
+    lengths = [len(wav) for _, wav in readable]
+    batch_by_length = sorted_batches if tokenizer.spec.supports_padding else equal_length_batches
+    codes: dict[str, np.ndarray] = {}
+    for batch in batch_by_length(lengths, BATCH):
+        wavs = [torch.from_numpy(readable[index][1]) for index in batch]
+        padded = torch.nn.utils.rnn.pad_sequence(wavs, batch_first=True)
+        out, frames = tokenizer.encode(padded, torch.tensor([len(wav) for wav in wavs]))
+        for row, index in enumerate(batch):
+            codes[readable[index][0].utterance_id] = out[row, :, : int(frames[row])].numpy()
+    for utterance, wav in chunk:  # manifest order, whatever the batches were
+        if isinstance(wav, AudioError):
+            writer.fail(utterance.utterance_id, str(wav))
+        else:
+            writer.add(utterance.utterance_id, codes[utterance.utterance_id])
+
+
+def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

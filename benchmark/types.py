@@ -1,0 +1,95 @@
+"""The nouns every part of the benchmark shares.
+
+Conventions, stated once:
+* `wav` is float32 (B, T) in [-1, 1] at `SAMPLE_RATE`; its `lengths` are samples.
+* `codes` is int64 (B, K, T): batch, codebook, frame; its `lengths` are frames.
+"""
+
+from dataclasses import asdict, dataclass
+from math import log2
+from typing import Any, Literal, get_args
+
+SAMPLE_RATE = 16_000
+"""Everything is read, decoded and scored at this rate (Hz)."""
+
+Kind = Literal[
+    "acoustic",
+    "acoustic-semantic",
+    "acoustic-disentangled",
+    "semantic-ssl",
+    "semantic-supervised",
+    "classical",
+    "topline",
+    "floor",
+]
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One recording and what is known of it. `duration` is in seconds; NaN when the file is unreadable."""
+
+    utterance_id: str
+    audio_path: str
+    speaker_id: str
+    duration: float
+    fingerprint: str
+    """Identity of the audio without its path: a content hash, or frames and bytes from the header."""
+    text: str | None = None
+    intent: str | None = None
+    scenario: str | None = None
+    language: str = "en"
+    gender: str | None = None
+
+
+@dataclass(frozen=True)
+class TokenizerSpec:
+    """The facts of a tokenizer that every table and every consumer of its codes needs."""
+
+    name: str
+    kind: Kind
+    sample_rate: int
+    """Rate of the tokenizer's own model in Hz; the base class resamples to and from `SAMPLE_RATE`."""
+    frame_rate: float
+    """Frames per second of the `codes` array."""
+    codebook_sizes: tuple[int, ...]
+    causal: bool
+    can_decode: bool
+    supports_padding: bool
+    """Whether zero-padding a batch leaves the codes of its shorter members as they were."""
+    decode_needs_prompt: bool = False
+    licence: str = "Apache-2.0"
+    checkpoint: str | None = None
+    revision: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"kind {self.kind!r} of {self.name!r} is not one of {get_args(Kind)}")
+
+    @property
+    def num_codebooks(self) -> int:
+        """K, the number of codes per frame."""
+        return len(self.codebook_sizes)
+
+    @property
+    def codebook_size(self) -> int:
+        """Entries of the largest codebook."""
+        return max(self.codebook_sizes)
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per frame at the tokenizer's own `sample_rate`."""
+        return round(self.sample_rate / self.frame_rate)
+
+    @property
+    def token_rate(self) -> float:
+        """Tokens per second over all codebooks."""
+        return self.frame_rate * self.num_codebooks
+
+    @property
+    def bitrate(self) -> float:
+        """Nominal bits per second: the sum over codebooks of frame_rate · log2(codebook_size)."""
+        return self.frame_rate * sum(log2(size) for size in self.codebook_sizes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON-able fields."""
+        return asdict(self)

@@ -1,0 +1,77 @@
+"""The structure, held: imports go one way, files stay small, Hydra stays at the edge."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "benchmark"
+
+# A module may import from its own layer's package and from layers above it in this list.
+LAYERS: dict[str, set[str]] = {
+    "errors": set(),
+    "types": set(),
+    "artifacts": set(),
+    "checkpoints": {"errors"},
+    "data": {"errors", "types", "artifacts"},
+    "metrics": {"errors", "types", "checkpoints", "data"},
+    "tokenizers": {"errors", "types", "artifacts", "checkpoints", "data"},
+    "tokens": {"errors", "types", "artifacts", "data", "tokenizers"},
+    "training": {"errors", "artifacts"},
+    "vocoder": {"errors", "types", "artifacts", "checkpoints", "data", "metrics", "tokens", "training"},
+    "probes": {"errors", "types", "artifacts", "data", "metrics", "tokens", "training"},
+    "tasks": {
+        "errors", "types", "artifacts", "data", "metrics", "tokenizers", "tokens", "vocoder", "probes", "training",
+    },
+    "results": {"errors", "types", "artifacts"},
+    "report": {"errors", "types", "artifacts", "results", "metrics"},
+    "build": {"errors"},
+}  # fmt: skip
+EDGE = {"build", "job", "sweep", "__main__"}
+HYDRA_AT = {"build", "sweep", "__main__"}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def layer(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module)
+    return names
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_one_way(path: Path) -> None:
+    own = layer(path)
+    if own in EDGE - {"build"} or own == "__init__":
+        return
+    used = {name.split(".")[1] for name in imported(path) if name.startswith("benchmark.")}
+    illegal = used - LAYERS[own] - {own}
+    assert not illegal, f"{path.relative_to(PACKAGE)} may not import {sorted(illegal)}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_hydra_stays_at_the_edge(path: Path) -> None:
+    used = {name.split(".")[0] for name in imported(path)} & {"hydra", "omegaconf"}
+    assert not used or layer(path) in HYDRA_AT
+
+
+def test_vocoder_and_probes_never_see_a_tokenizer() -> None:
+    for path in FILES:
+        if layer(path) in ("vocoder", "probes"):
+            assert not any(name.startswith("benchmark.tokenizers") for name in imported(path)), path
+
+
+def test_files_are_short_and_init_files_empty() -> None:
+    for path in FILES:
+        lines = path.read_text().count("\n")
+        assert lines <= 300, f"{path} has {lines} lines"
+        assert path.name != "__init__.py" or lines == 0, f"{path} is not empty"
