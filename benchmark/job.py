@@ -1,0 +1,143 @@
+"""One job: tokenizer × dataset × task → rows, skipped when its rows are there already."""
+
+import json
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from benchmark.artifacts import describe, digest, write_atomic
+from benchmark.data.corpus import Corpus
+from benchmark.errors import UserError, unknown
+from benchmark.metrics.definitions import DEFINITIONS
+from benchmark.metrics.statistics import METHOD
+from benchmark.results.provenance import git_commit, versions
+from benchmark.results.row import Row
+from benchmark.results.store import ResultsStore
+from benchmark.tasks.base import Outcome, Setting, Task
+from benchmark.tokenizers.base import Tokenizer
+
+log = logging.getLogger(__name__)
+
+Policy = Literal["only_missing", "always"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Everything one run needs, already built from its config."""
+
+    profile: str
+    tokenizer: Tokenizer
+    corpus: Corpus
+    task: Task
+    setting: Setting
+    results: ResultsStore
+    config: dict[str, Any]
+    """The resolved config, kept beside the rows."""
+    policy: Policy = "only_missing"
+
+    @property
+    def label(self) -> str:
+        """How log lines name the job."""
+        return f"{self.task.name} × {self.tokenizer.name} × {self.corpus.name}"
+
+    def key(self) -> str:
+        """Digest of everything the numbers depend on; cheap, so that a finished job costs nothing.
+
+        Raises: UserError when a corpus folder or a model is missing.
+        """
+        return digest(
+            {
+                "tokenizer": self.tokenizer.identity(),
+                "corpus": [self.corpus.identity(split) for split in self.task.splits],
+                "task": describe(self.task) | {"version": self.task.version},
+                "precision": self.setting.trainer.precision,
+                "seed": self.setting.seed,
+            }
+        )
+
+    def run(self) -> None:
+        """Run the task and write its rows; a user's mistake leaves rows that say so.
+
+        Raises: UserError, after the failed rows were written.
+        """
+        if self.policy not in ("only_missing", "always"):
+            raise unknown("policy", self.policy, ("only_missing", "always"))
+        names = self.task.name, self.tokenizer.name, self.corpus.name
+        start = time.monotonic()
+        key = ""
+        try:
+            key = self.key()
+            done = self.results.finished(*names, key, self.setting.store.exists)
+            if done and self.policy == "only_missing":
+                log.info("done already: %s", self.label)
+                return
+            log.info("start: %s", self.label)
+            outcome = self.task.run(self.tokenizer, self.corpus, self.setting)
+        except Exception as error:
+            reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            if key or not self.results.job(*names):  # a mistyped folder must not cost results that exist
+                self._write(Outcome(status="failed", reason=reason), key, time.monotonic() - start)
+            raise
+        seconds = time.monotonic() - start
+        self._write(outcome, key, seconds)
+        log.info("done in %.0f s: %s: %s", seconds, self.label, _summary(outcome))
+
+    def _write(self, outcome: Outcome, key: str, seconds: float) -> None:
+        spec = self.tokenizer.spec
+        config_digest = digest(self.config)
+        config_file = self.results.root / "configs" / f"{config_digest}.json"
+        write_atomic(config_file, json.dumps(self.config, indent=1, sort_keys=True) + "\n")
+        shared: dict[str, Any] = {
+            "profile": self.profile,
+            "tokenizer": self.tokenizer.name,
+            "kind": spec.kind,
+            "decoder": outcome.decoder,
+            "frame_rate": spec.frame_rate,
+            "num_codebooks": spec.num_codebooks,
+            "codebook_size": spec.codebook_size,
+            "bitrate": spec.bitrate,
+            "dataset": self.corpus.name,
+            "split": "test",
+            "task": self.task.name,
+            "seed": self.setting.seed,
+            "config_digest": config_digest,
+            "key": key,
+            "git_commit": git_commit(),
+            "versions": versions(),
+            "device": self.setting.device,
+            "wall_time": round(seconds, 1),
+            "artifacts": sorted(self.setting.store.used),
+            "notes": outcome.notes,
+            "interval": METHOD,
+        }
+        measures = {measure.metric: measure for measure in outcome.measures}
+        rows = []
+        for metric in self.task.metrics:
+            measure = measures.get(metric)
+            interval = measure.interval if measure else None
+            status, reason = outcome.status, outcome.reason
+            if status == "ok" and (interval is None or interval.n_scored == 0):
+                status, reason = "failed", "no utterance could be scored"
+            rows.append(
+                Row(
+                    **shared,
+                    metric=metric,
+                    value=interval.value if interval else None,
+                    lo=interval.lo if interval else None,
+                    hi=interval.hi if interval else None,
+                    n_scored=interval.n_scored if interval else 0,
+                    n_failed=interval.n_failed if interval else 0,
+                    status=status,
+                    reason=reason or "; ".join(outcome.notes.get("failures", [])),
+                    definition=measure.definition if measure else DEFINITIONS[metric].definition,
+                )
+            )
+        self.results.write(rows, outcome.utterances)
+
+
+def _summary(outcome: Outcome) -> str:
+    """The numbers in one line, for the log."""
+    if outcome.status != "ok":
+        return f"{outcome.status} ({outcome.reason})"
+    return ", ".join(f"{m.metric} {m.interval.value:.3g}" for m in outcome.measures)

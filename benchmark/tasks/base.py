@@ -1,0 +1,89 @@
+"""What a task is: it asks for artifacts, scores utterances and says how sure its numbers are."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+
+from benchmark.artifacts import ArtifactStore
+from benchmark.data.corpus import Corpus
+from benchmark.metrics.statistics import Interval
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.training import TrainerConfig
+
+Status = Literal["ok", "NC", "failed", "n/a"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where and how tasks run; nothing here may change what a number means."""
+
+    store: ArtifactStore
+    trainer: TrainerConfig
+    seed: int = 0
+    device: str = "cpu"
+    processes: int = 1
+    progress: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One metric over all utterances of a task, with the sentence that says how it was taken."""
+
+    metric: str
+    interval: Interval
+    definition: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a task leaves behind for the rows."""
+
+    measures: list[Measure] = field(default_factory=list)
+    utterances: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Scores by utterance, or the counts behind them; kept in Parquet."""
+    decoder: str = "none"
+    status: Status = "ok"
+    reason: str = ""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """Evidence: curve of an NC run, infeasible share, chance level, first failure reasons."""
+
+
+@dataclass(kw_only=True)
+class Task(ABC):
+    """Base of every task; its fields are the keys of its yaml.
+
+    Attributes:
+        splits: Splits of the corpus it reads; part of the key of its rows.
+        metrics: Names of the metrics it reports, so that a table can show what is missing.
+    """
+
+    version: ClassVar[int] = 1
+    splits: ClassVar[tuple[str, ...]]
+    metrics: ClassVar[tuple[str, ...]]
+
+    name: str
+
+    @abstractmethod
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+        """Score one tokenizer on one corpus.
+
+        Raises: UserError when the corpus or a model is missing.
+        """
+
+
+def failure_reasons(frame: pd.DataFrame, most: int = 5) -> list[str]:
+    """The first few distinct reasons in the column `failure`."""
+    return [str(reason) for reason in frame["failure"].dropna().unique()[:most]]
+
+
+def not_applicable(reason: str) -> Outcome:
+    """An outcome without numbers: the task does not apply to this tokenizer."""
+    return Outcome(status="n/a", reason=reason)
+
+
+def speakers(frame: pd.DataFrame) -> np.ndarray:
+    """Speaker of every row: the clusters of the bootstrap."""
+    return frame["speaker_id"].to_numpy()

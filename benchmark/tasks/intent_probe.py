@@ -1,0 +1,105 @@
+"""Intent probe: what a small BiLSTM with pooling understands from the tokens."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pandas as pd
+
+from benchmark.artifacts import describe
+from benchmark.data.corpus import Corpus
+from benchmark.data.manifest import Manifest
+from benchmark.probes.config import ProbeConfig
+from benchmark.probes.predict import classify
+from benchmark.probes.train import read_report, train_intent_probe
+from benchmark.tasks.base import Outcome, Setting, Task, failure_reasons, not_applicable
+from benchmark.tasks.intelligibility import mean_measures
+from benchmark.tasks.probing import probe_frame, tokenized_splits, why_no_probe
+from benchmark.tokenizers.base import Tokenizer
+
+PROBE_VERSION = 1
+
+
+@dataclass(kw_only=True)
+class IntentProbe(Task):
+    """Accuracy of intent (scenario_action) and of its scenario, in percent."""
+
+    splits: ClassVar[tuple[str, ...]] = ("train", "dev", "test")
+    metrics: ClassVar[tuple[str, ...]] = ("intent_accuracy", "scenario_accuracy")
+
+    probe: ProbeConfig
+
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+        """See `Task.run`."""
+        if reason := why_no_probe(tokenizer):
+            return not_applicable(reason)
+        train, dev, test = tokenized_splits(tokenizer, corpus, setting)
+        train_intents, dev_intents = _intents(train.manifest), _intents(dev.manifest)
+        if not train_intents or not dev_intents:
+            return not_applicable(f"{corpus.name} has no intents")
+        key = {
+            "version": PROBE_VERSION,
+            "task": "intent",
+            "tokenizer": tokenizer.identity(),
+            "train": train.manifest.digest,
+            "dev": dev.manifest.digest,
+            "config": describe(self.probe),
+            "seed": setting.seed,
+        }
+
+        def build(folder: Path) -> None:
+            train_intent_probe(
+                tokenizer.spec,
+                train.tokens,
+                train_intents,
+                dev.tokens,
+                dev_intents,
+                self.probe,
+                setting.trainer,
+                setting.seed,
+                folder,
+            )
+
+        folder = setting.store.get("probes", key, build, resumable=True)
+        report = read_report(folder)
+        frame = probe_frame(test, [utterance.intent for utterance in test.manifest])
+        answers = classify(folder, tokenizer.spec, test.tokens, list(test.tokens), self.probe, setting.device)
+        frame["prediction"] = frame["utterance_id"].map(answers).astype(object)
+        scenario = {u.intent: u.scenario for split in (train, dev, test) for u in split.manifest}
+        frame["intent_accuracy"] = _correct(frame["reference"], frame["prediction"])
+        frame["scenario_accuracy"] = _correct(
+            frame["reference"].map(scenario), frame["prediction"].map(scenario)
+        )
+        return Outcome(
+            measures=mean_measures(frame, self.metrics),
+            utterances=frame,
+            decoder=self.probe.name,
+            status=report["status"],
+            reason=report["reason"],
+            notes={
+                "training": report,
+                "majority_accuracy": _majority(train_intents, frame["reference"].dropna().tolist()),
+                "failures": failure_reasons(frame),
+            },
+        )
+
+
+def _intents(manifest: Manifest) -> dict[str, str]:
+    return {u.utterance_id: u.intent for u in manifest if u.intent}
+
+
+def _correct(references: pd.Series, predictions: pd.Series) -> list[float]:
+    """100 where right, 0 where wrong, NaN where either is missing."""
+    return [
+        100.0 * (reference == prediction)
+        if isinstance(reference, str) and isinstance(prediction, str)
+        else float("nan")
+        for reference, prediction in zip(references, predictions, strict=True)
+    ]
+
+
+def _majority(train: dict[str, str], test: list[str]) -> float:
+    """Accuracy in percent of always answering the most frequent intent of the training split."""
+    answer = Counter(train.values()).most_common(1)[0][0]
+    return 100 * test.count(answer) / max(1, len(test))

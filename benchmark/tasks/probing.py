@@ -1,0 +1,58 @@
+"""What the two probing tasks share: tokens of the three splits, and when probing makes no sense."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from benchmark.data.corpus import Corpus
+from benchmark.data.manifest import Manifest
+from benchmark.tasks.base import Setting
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokens.encode import encode_manifest, fit_codebook
+from benchmark.tokens.store import TokenStore
+
+MAX_FRAME_RATE = 1000
+"""Frames per second above which a recurrent probe is not asked: PCM samples are no tokens."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Manifest and tokens of one split."""
+
+    manifest: Manifest
+    tokens: TokenStore
+
+
+def tokenized_splits(tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> tuple[Split, Split, Split]:
+    """Train, dev and test, encoded once."""
+    manifests = [corpus.manifest(split, setting.store) for split in ("train", "dev", "test")]
+    fit_codebook(tokenizer, manifests[0], setting.store, setting.seed)
+    train, dev, test = (
+        Split(manifest, encode_manifest(tokenizer, manifest, setting.store, setting.progress))
+        for manifest in manifests
+    )
+    return train, dev, test
+
+
+def why_no_probe(tokenizer: Tokenizer) -> str | None:
+    """The reason this tokenizer cannot be probed, or None."""
+    if tokenizer.spec.frame_rate > MAX_FRAME_RATE:
+        return f"{tokenizer.spec.frame_rate:g} frames per second are samples, not tokens to probe"
+    return None
+
+
+def probe_frame(split: Split, references: Sequence[str | None]) -> pd.DataFrame:
+    """One row per utterance, those without tokens or label included with the reason in `failure`."""
+    frame = pd.DataFrame(
+        {
+            "utterance_id": [u.utterance_id for u in split.manifest],
+            "speaker_id": [u.speaker_id for u in split.manifest],
+            "reference": [reference or None for reference in references],
+        },
+        dtype=object,
+    )
+    frame["failure"] = frame["utterance_id"].map(split.tokens.failures).astype(object)
+    unlabelled = frame["reference"].isna() & frame["failure"].isna()
+    frame.loc[unlabelled, "failure"] = "no label"
+    return frame

@@ -1,0 +1,82 @@
+"""Reconstruction: encode, decode, and compare with the original."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from benchmark.data.audio import read_audio
+from benchmark.data.corpus import Corpus
+from benchmark.data.manifest import Manifest
+from benchmark.metrics.pool import score_pairs
+from benchmark.tasks.base import Outcome, Setting, Task, failure_reasons
+from benchmark.tasks.intelligibility import (
+    AsrConfig,
+    add_word_errors,
+    mean_measures,
+    score_frame,
+    word_error_rate,
+)
+from benchmark.tasks.prompts import same_speaker_prompts
+from benchmark.tasks.references import pitch
+from benchmark.tasks.resynthesis import Resynthesis, resynthesise
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.vocoder.config import VocoderConfig
+
+SIGNAL_METRICS = ("gpe", "vde", "pesq", "stoi", "mel_distance")
+
+
+@dataclass(kw_only=True)
+class Reconstruction(Task):
+    """WER, pitch, PESQ, STOI and mel distance of decoded against original speech.
+
+    Tokenizers with a decoder use it; the others get the vocoder, prompted by another recording of
+    the same speaker.
+    """
+
+    splits: ClassVar[tuple[str, ...]] = ("train", "dev", "test")
+    metrics: ClassVar[tuple[str, ...]] = ("wer", *SIGNAL_METRICS)
+
+    asr: AsrConfig
+    vocoder: VocoderConfig
+    limit: int | None = None
+
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+        """See `Task.run`."""
+        test = corpus.manifest("test", setting.store).subset(self.limit)
+        audio = resynthesise(
+            tokenizer,
+            corpus,
+            test,
+            same_speaker_prompts(test),
+            self.vocoder,
+            setting,
+            own_decoder=tokenizer.spec.can_decode,
+        )
+        frame = score_frame(test, audio)
+        transcriber = self.asr.load(setting.device)
+        add_word_errors(frame, audio, transcriber, setting)
+        files = {u.utterance_id: Path(u.audio_path) for u in test if u.utterance_id in audio.files}
+        tracks = pitch(files, test.digest, setting)
+        scores = score_pairs(_pairs(test, audio, tracks), SIGNAL_METRICS, setting.processes)
+        for name in (*SIGNAL_METRICS, "delay"):
+            column = [scores.get(key, {}).get(name, float("nan")) for key in frame["utterance_id"]]
+            frame[name] = np.asarray(column, float)
+        return Outcome(
+            measures=[word_error_rate(frame, transcriber.name), *mean_measures(frame, SIGNAL_METRICS)],
+            utterances=frame,
+            decoder=audio.decoder,
+            status=audio.status,
+            reason=audio.reason,
+            notes={"delay_samples": float(frame["delay"].median()), "failures": failure_reasons(frame)},
+        )
+
+
+def _pairs(
+    manifest: Manifest, audio: Resynthesis, tracks: dict[str, np.ndarray]
+) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Id, original, its F0 track, decoded speech; read as the pool asks for them."""
+    for name, path in audio.files.items():
+        yield name, read_audio(manifest[name].audio_path), read_audio(path), tracks[name]

@@ -1,0 +1,189 @@
+"""Codes back to speech: by the tokenizer's own decoder, or by a vocoder trained on its codes."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmark.artifacts import describe
+from benchmark.data.audio import AudioError, read_audio, write_audio
+from benchmark.data.batching import equal_length_batches
+from benchmark.data.corpus import Corpus
+from benchmark.data.manifest import Manifest
+from benchmark.tasks.base import Setting
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokens.encode import encode_manifest, fit_codebook
+from benchmark.tokens.store import TokenStore
+from benchmark.types import SAMPLE_RATE, Utterance
+from benchmark.vocoder.config import VocoderConfig
+from benchmark.vocoder.synthesize import Vocoder
+from benchmark.vocoder.train import read_report, train_vocoder
+
+log = logging.getLogger(__name__)
+
+VOCODER_VERSION = 1
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Resynthesis:
+    """Decoded speech of a manifest: one FLAC per utterance, or the reason there is none."""
+
+    folder: Path
+    files: dict[str, Path]
+    failures: dict[str, str]
+    decoder: str
+    status: str = "ok"
+    reason: str = ""
+
+
+def trained_vocoder(tokenizer: Tokenizer, corpus: Corpus, config: VocoderConfig, setting: Setting) -> Path:
+    """Folder of the vocoder for this tokenizer's codes, trained first if no run has yet."""
+    source = tokenizer.vocoder_source
+    train, dev = (corpus.manifest(split, setting.store) for split in ("train", "dev"))
+    fit_codebook(source, train, setting.store, setting.seed)
+    key = {
+        "version": VOCODER_VERSION,
+        "tokenizer": source.identity(),
+        "train": train.digest,
+        "dev": dev.digest,
+        "config": describe(config),
+        "precision": setting.trainer.precision,
+        "seed": setting.seed,
+    }
+
+    def build(folder: Path) -> None:
+        log.info("training vocoder %s on the codes of %s", config.name, source.name)
+        tokens, dev_tokens = (
+            encode_manifest(source, manifest, setting.store, setting.progress) for manifest in (train, dev)
+        )
+        train_vocoder(
+            source.spec,
+            source.codebook_vectors(),
+            tokens,
+            train,
+            dev_tokens,
+            dev,
+            config,
+            setting.trainer,
+            setting.seed,
+            folder,
+        )
+
+    return setting.store.get("vocoders", key, build, resumable=True)
+
+
+def resynthesise(
+    tokenizer: Tokenizer,
+    corpus: Corpus,
+    manifest: Manifest,
+    prompts: dict[str, Utterance],
+    config: VocoderConfig,
+    setting: Setting,
+    own_decoder: bool,
+) -> Resynthesis:
+    """Speech from the codes of `manifest`, made once and kept in the store.
+
+    Args:
+        tokenizer: Its codebook is fitted on the corpus's training split when it needs one.
+        corpus: Where codebook and vocoder are trained.
+        manifest: What to decode.
+        prompts: Prompt recording of each utterance for the vocoder; one without a prompt fails.
+        config: The vocoder, where one is used.
+        setting: Store, device, seed.
+        own_decoder: Use the tokenizer's decoder, which takes no prompt.
+    """
+    fit_codebook(tokenizer, corpus.manifest("train", setting.store), setting.store, setting.seed)
+    tokens = encode_manifest(tokenizer, manifest, setting.store, setting.progress)
+    key = {"tokenizer": tokenizer.identity(), "manifest": manifest.digest}
+    status, reason, vocoder_folder = "ok", "", None
+    if own_decoder:
+        decoder = "own"
+    else:
+        vocoder_folder = trained_vocoder(tokenizer, corpus, config, setting)
+        decoder = config.name
+        key["vocoder"] = vocoder_folder.name
+        key["prompts"] = {name: prompt.utterance_id for name, prompt in prompts.items()}
+        report = read_report(vocoder_folder)
+        status, reason = report["status"], report["reason"]
+
+    def build(folder: Path) -> None:
+        log.info("decoding %d utterances of %s by %s", len(manifest), tokenizer.name, decoder)
+        if vocoder_folder is None:
+            wavs, failures = _decode(tokenizer, tokens, manifest)
+        else:
+            source = tokenizer.vocoder_source
+            vocoder = Vocoder.load(
+                vocoder_folder, source.spec, source.codebook_vectors(), config, setting.device
+            )
+            wavs, failures = _vocode(vocoder, tokens, manifest, prompts)
+        rows = []
+        for number, utterance in enumerate(manifest):
+            name = utterance.utterance_id
+            if name in wavs:
+                write_audio(folder / f"{number:05d}.flac", wavs[name])
+            rows.append((name, f"{number:05d}.flac" if name in wavs else None, failures.get(name)))
+        index = pd.DataFrame(rows, columns=["utterance_id", "file", "failure"])
+        index.to_parquet(folder / "index.parquet", index=False)
+
+    folder = setting.store.get("resynthesis", key, build)
+    index = pd.read_parquet(folder / "index.parquet")
+    made, failed = index[index["file"].notna()], index[index["file"].isna()]
+    return Resynthesis(
+        folder,
+        {name: folder / file for name, file in zip(made["utterance_id"], made["file"], strict=True)},
+        dict(zip(failed["utterance_id"], failed["failure"], strict=True)),
+        decoder,
+        status,
+        reason,
+    )
+
+
+def _num_samples(utterance: Utterance) -> int:
+    """Length at 16 kHz; the decoded file is trimmed to it."""
+    return round(utterance.duration * SAMPLE_RATE)
+
+
+def _decode(
+    tokenizer: Tokenizer, tokens: TokenStore, manifest: Manifest
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """By the tokenizer's own decoder, in batches of equal length: no decoder is asked to see padding."""
+    names = [u.utterance_id for u in manifest if u.utterance_id in tokens]
+    wavs: dict[str, np.ndarray] = {}
+    for batch in equal_length_batches([tokens.frames(name) for name in names], BATCH):
+        group = [names[index] for index in batch]
+        codes = torch.from_numpy(np.stack([tokens[name] for name in group]))
+        samples = torch.tensor([_num_samples(manifest[name]) for name in group])
+        out = tokenizer.decode(codes, torch.full((len(group),), codes.shape[-1]), samples)
+        wavs |= {name: wav[:n].numpy() for name, wav, n in zip(group, out, samples, strict=True)}
+    return wavs, dict(tokens.failures)
+
+
+def _vocode(
+    vocoder: Vocoder, tokens: TokenStore, manifest: Manifest, prompts: dict[str, Utterance]
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """By the vocoder, each utterance with the voice of its prompt."""
+    failures = dict(tokens.failures)
+    audio: dict[str, np.ndarray] = {}
+    for utterance in manifest:
+        name = utterance.utterance_id
+        if name in failures:
+            continue
+        if name not in prompts:
+            failures[name] = f"speaker {utterance.speaker_id} has no other recording to prompt with"
+            continue
+        try:
+            audio[name] = read_audio(prompts[name].audio_path)
+        except AudioError as error:
+            failures[name] = f"prompt: {error}"
+    names = list(audio)
+    wavs = vocoder.synthesize(
+        [tokens[name] for name in names],
+        [audio[name] for name in names],
+        [_num_samples(manifest[name]) for name in names],
+        BATCH,
+    )
+    return dict(zip(names, wavs, strict=True)), failures
