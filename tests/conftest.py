@@ -1,11 +1,13 @@
 """Fixtures every test may use."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from benchmark.artifacts import ArtifactStore
+from benchmark.results.row import Row
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +23,38 @@ def shared() -> Path:
 def store(tmp_path: Path) -> ArtifactStore:
     """An empty artifact store."""
     return ArtifactStore(tmp_path / "cache")
+
+
+@pytest.fixture(scope="session")
+def make_row() -> Callable[..., Row]:
+    """Builds a result row; the arguments are what the test is about."""
+    defaults = {
+        "profile": "mini",
+        "tokenizer": "mel_rvq",
+        "kind": "acoustic",
+        "decoder": "ctx_vec2wav/mini",
+        "frame_rate": 50.0,
+        "num_codebooks": 4,
+        "codebook_size": 256,
+        "bitrate": 1600.0,
+        "dataset": "synthetic",
+        "split": "test",
+        "task": "reconstruction",
+        "metric": "wer",
+        "value": 12.34,
+        "n_scored": 60,
+        "n_failed": 0,
+        "definition": "corpus WER, Whisper tiny.en",
+        "seed": 0,
+        "config_digest": "c0ffee",
+        "key": "k1",
+        "git_commit": "0123456789abcdef",
+        "versions": {"python": "3.11.7"},
+        "device": "cpu",
+        "wall_time": 1.5,
+        "artifacts": ["tokens/aa", "vocoders/bb"],
+    }
+    return lambda **facts: Row(**{**defaults, **facts})
 
 
 @pytest.fixture(autouse=True)

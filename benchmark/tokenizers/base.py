@@ -88,9 +88,7 @@ class Tokenizer(ABC):
         return codes.long().cpu(), code_lengths.long().cpu()
 
     @torch.no_grad()
-    def decode(
-        self, codes: torch.Tensor, lengths: torch.Tensor, num_samples: torch.Tensor
-    ) -> torch.Tensor:
+    def decode(self, codes: torch.Tensor, lengths: torch.Tensor, num_samples: torch.Tensor) -> torch.Tensor:
         """Reconstruct speech with the tokenizer's own decoder.
 
         Args:
@@ -122,9 +120,7 @@ class Tokenizer(ABC):
         return self
 
     @abstractmethod
-    def _encode(
-        self, wav: torch.Tensor, lengths: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """As `encode`, at the tokenizer's own rate, T a whole number of hops."""
 
     def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

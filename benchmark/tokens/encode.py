@@ -44,6 +44,7 @@ def read_all(manifest: Manifest) -> Iterator[tuple[Utterance, np.ndarray | Audio
 
 def fit_codebook(tokenizer: Tokenizer, manifest: Manifest, store: ArtifactStore, seed: int) -> None:
     """Load the tokenizer's codebook, fitting it on `manifest` first if no run has yet; else do nothing."""
+    tokenizer = tokenizer.vocoder_source  # a floor uses, and shares, the codebook of its base
     if not isinstance(tokenizer, FittedTokenizer):
         return
     key = {"tokenizer": tokenizer.identity() | {"codebook": None}, "manifest": manifest.digest, "seed": seed}

@@ -1,0 +1,165 @@
+"""A table as people read it: printed numbers, best values, footnotes; still without any markup."""
+
+from dataclasses import dataclass
+
+from benchmark.metrics.definitions import Definition
+from benchmark.report.cells import Cell, Line
+from benchmark.report.tables import ANCHORS, Table
+
+ARROWS = {True: " ↑", False: " ↓", None: ""}
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Text of one cell: `value` may be bold, `rest` follows it plainly, `mark` numbers a footnote."""
+
+    value: str
+    rest: str = ""
+    bold: bool = False
+    mark: int | None = None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A printable table: the first `num_names` columns are words, the others numbers."""
+
+    title: str
+    num_names: int
+    header: list[str]
+    body: list[list[Entry]]
+    notes: list[str]
+    footnotes: list[str]
+
+
+def make_grid(table: Table) -> Grid:
+    """Print every number of a table to the digits of its metric and collect the notes below it."""
+    has_decoder = any(line.decoder not in ("", "none") for line in table.lines)
+    has_corpus = len({line.corpus for line in table.lines}) > 1
+    best = _best(table)
+    footnotes: dict[str, int] = {}
+    body = []
+    for place, line in enumerate(table.lines):
+        names = [line.tokenizer, line.kind]
+        names += [line.decoder or DASH] * has_decoder + ["/".join(line.corpus)] * has_corpus
+        entries = [Entry(text) for text in (*names, *_facts(line))]
+        for metric, definition in table.metrics.items():
+            text = footnote(line.cells[metric])
+            mark = footnotes.setdefault(text, len(footnotes) + 1) if text else None
+            entries.append(_entry(line.cells[metric], definition, (place, metric) in best, mark))
+        low, high = line.scored
+        entries += [Entry(str(low) if low == high else f"{low}–{high}"), Entry(str(line.n_failed))]
+        body.append(entries)
+    names = ["tokenizer", "kind", *["decoder"] * has_decoder, *["corpus"] * has_corpus]
+    metrics = [heading(definition) for definition in table.metrics.values()]
+    return Grid(
+        title=f"{table.name.replace('_', ' ').capitalize()}, profile {table.profile}",
+        num_names=len(names),
+        header=[*names, "Hz", "books", "entries", "kbps", *metrics, "n", "failed"],
+        body=body,
+        notes=_notes(table, bold=bool(best)),
+        footnotes=list(footnotes),
+    )
+
+
+def heading(definition: Definition) -> str:
+    """Label, unit and the direction of better: "WER (%) ↓"."""
+    unit = f" ({definition.unit})" if definition.unit else ""
+    return f"{definition.label}{unit}{ARROWS[definition.higher_is_better]}"
+
+
+def footnote(cell: Cell) -> str:
+    """What must be said of a cell, empty when the number stands for itself."""
+    if cell.status == "ok" and cell.n_failed:
+        total = cell.n_scored + cell.n_failed
+        return f"{cell.n_failed} of {total} utterances have no score{cell.reason and ': '}{cell.reason}"
+    return "" if cell.status in ("ok", "missing") else cell.reason
+
+
+def _facts(line: Line) -> list[str]:
+    facts = (
+        (line.frame_rate, ".4g"),
+        (line.num_codebooks, "d"),
+        (line.codebook_size, "d"),
+        (line.bitrate_kbps, ".4g"),
+    )
+    return [DASH if fact is None else f"{fact:{digits}}" for fact, digits in facts]
+
+
+def _entry(cell: Cell, definition: Definition, bold: bool, mark: int | None) -> Entry:
+    number = None if cell.value is None else f"{cell.value:.{definition.decimals}f}"
+    if cell.status == "ok":
+        bounds = [f"{x:.{definition.decimals}f}" for x in (cell.lo, cell.hi) if x is not None]
+        return Entry(str(number), f"[{', '.join(bounds)}]" if len(bounds) == 2 else "", bold, mark)
+    if cell.status == "NC":
+        return Entry("NC", f"({number})" if number else "", mark=mark)
+    return Entry(DASH if cell.status == "n/a" else cell.status, mark=mark)
+
+
+def _best(table: Table) -> set[tuple[int, str]]:
+    """Line and metric of the best printed value per corpus, anchors aside, where two or more compete."""
+    best = set()
+    for metric, definition in table.metrics.items():
+        if definition.higher_is_better is None:
+            continue
+        for corpus in {line.corpus for line in table.lines}:
+            values = {
+                place: round(cell.value, definition.decimals)
+                for place, line in enumerate(table.lines)
+                if line.corpus == corpus and line.kind not in ANCHORS
+                if (cell := line.cells[metric]).status == "ok" and cell.value is not None
+            }
+            if len(values) > 1:
+                top = (max if definition.higher_is_better else min)(values.values())
+                best |= {(place, metric) for place, value in values.items() if value == top}
+    return best
+
+
+def _notes(table: Table, bold: bool) -> list[str]:
+    """The lines below a table: how to read it, what each metric is, where the numbers come from."""
+    statuses = {cell.status for line in table.lines for cell in line.cells.values()}
+    ran_on = sorted({f"{row.task} on {row.dataset}/{row.split}" for row in table.rows})
+    intervals = sorted({row.interval for row in table.rows if row.lo is not None})
+    seeds = sorted({row.seed for row in table.rows})
+    cells = {(row.tokenizer, row.dataset, row.split, row.metric) for row in table.rows}
+    commits = sorted({row.git_commit or "unknown" for row in table.rows})
+    notes = [
+        f"Profile {table.profile}: {'; '.join(ran_on)}.",
+        "Hz: frames per second; books × entries: codebooks and the size of the largest; kbps: nominal.",
+        "n: utterances scored (fewest–most over the metrics); failed: utterances without a score (most).",
+    ]
+    if intervals:
+        notes.append(f"[lo, hi]: {' / '.join(text or '95 % interval' for text in intervals)}.")
+    if len(cells) < len(table.rows):
+        notes.append(f"Jobs run with several seeds of {seeds}: mean, and brackets that span all intervals.")
+    if bold:
+        notes.append("Bold: best value, topline, classical and floor aside; not a test of significance.")
+    if "NC" in statuses:
+        notes.append("NC: the training did not converge; the number in parentheses is not comparable.")
+    if "missing" in statuses:
+        notes.append("missing: this job has not run.")
+    notes += [f"{d.label}: {_defined(table, metric)}." for metric, d in table.metrics.items()]
+    notes += [f"{name}: its rows come from differing configurations." for name in _inconsistent(table)]
+    return [*notes, f"Commit: {', '.join(commits)}."]
+
+
+def _defined(table: Table, metric: str) -> str:
+    """The definition in the rows; where they disagree, each with its tokenizers."""
+    users: dict[str, set[str]] = {}
+    for row in table.rows:
+        if row.metric == metric and row.status != "n/a":
+            users.setdefault(row.definition.rstrip("."), set()).add(row.tokenizer)
+    if not users:
+        return table.metrics[metric].definition.rstrip(".") or DASH
+    if len(users) == 1:
+        return next(iter(users))
+    return "; ".join(f"{text} [{', '.join(sorted(names))}]" for text, names in sorted(users.items()))
+
+
+def _inconsistent(table: Table) -> list[str]:
+    """Tokenizers whose rows, in one table, disagree about what the tokenizer is."""
+    facts: dict[str, set[tuple[float | None, ...]]] = {}
+    for row in table.rows:
+        fact = (row.frame_rate, row.num_codebooks, row.codebook_size, row.bitrate)
+        facts.setdefault(row.tokenizer, set()).add(fact)
+    return sorted(name for name, found in facts.items() if len(found) > 1)

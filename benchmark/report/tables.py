@@ -1,0 +1,137 @@
+"""Long rows to wide tables: which lines, columns and cells there are, before any formatting."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmark.metrics.definitions import DEFINITIONS, Definition
+from benchmark.report.cells import Cell, Line, combine
+from benchmark.results.row import Row
+from benchmark.types import Kind
+
+TABLES: dict[str, tuple[str, ...]] = {
+    "reconstruction": ("reconstruction",),
+    "voice_conversion": ("voice_conversion",),
+    "probing": ("asr_probe", "intent_probe"),
+    "codebook_usage": ("codebook_usage",),
+}
+"""The tasks whose rows each table shows."""
+
+KIND_ORDER: tuple[Kind, ...] = (
+    "topline",
+    "acoustic",
+    "acoustic-disentangled",
+    "acoustic-semantic",
+    "semantic-ssl",
+    "semantic-supervised",
+    "classical",
+    "floor",
+)
+ANCHORS: frozenset[Kind] = frozenset(("topline", "classical", "floor"))
+"""Kinds that give the scale of a table and do not compete in it."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A wide table; `metrics` in column order, `rows` are the long rows behind it."""
+
+    name: str
+    profile: str
+    metrics: dict[str, Definition]
+    lines: list[Line]
+    rows: list[Row]
+
+
+def make_table(name: str, rows: Sequence[Row]) -> Table | None:
+    """Lay one of `TABLES` out, None when none of its tasks has run.
+
+    Tasks that were run on one corpus each share a line per tokenizer; otherwise every corpus has its
+    own lines. A tokenizer is expected on those corpora of the table that it was run on in any task,
+    on all of them when it was run on none; what is expected and absent is "missing".
+
+    Args:
+        name: Key of `TABLES`.
+        rows: All rows of one profile: they also tell which tokenizers are to be expected.
+    """
+    tasks = TABLES[name]
+    shown = [row for row in rows if row.task in tasks]
+    if not shown:
+        return None
+    columns = _columns(shown, tasks)
+    corpora = sorted({_corpus(row) for row in shown})
+    merged = all(len({_corpus(row) for row in shown if row.task == task}) <= 1 for task in tasks)
+    groups = [frozenset(corpora)] if merged else [frozenset((corpus,)) for corpus in corpora]
+    lines = []
+    for group in groups:
+        for tokenizer in sorted({row.tokenizer for row in rows}):
+            known = [row for row in rows if row.tokenizer == tokenizer]
+            ran_on = {_corpus(row) for row in known}
+            if ran_on & group or not ran_on & set(corpora):
+                lines.append(_line(known, [row for row in shown if _corpus(row) in group], columns))
+    lines.sort(key=_order)
+    metrics = {metric: definition_of(metric) for metric in columns}
+    return Table(name, shown[0].profile, metrics, lines, shown)
+
+
+def definition_of(metric: str) -> Definition:
+    """How a metric is shown; one that is not in `DEFINITIONS` goes by its own name."""
+    unknown = Definition(label=metric, unit="", higher_is_better=None, decimals=3, definition="")
+    return DEFINITIONS.get(metric, unknown)
+
+
+def _corpus(row: Row) -> tuple[str, str]:
+    return row.dataset, row.split
+
+
+def _columns(shown: list[Row], tasks: tuple[str, ...]) -> dict[str, str]:
+    """Task by metric, in column order: the tasks', then that of `DEFINITIONS`, then by name."""
+    columns: dict[str, str] = {}
+    rank = {metric: place for place, metric in enumerate(DEFINITIONS)}
+    for task in tasks:
+        found = {row.metric for row in shown if row.task == task}
+        if found & columns.keys():
+            raise ValueError(f"two tasks of one table report {sorted(found & columns.keys())}: rename one")
+        ordered = sorted(found, key=lambda metric: (rank.get(metric, len(rank)), metric))
+        columns.update(dict.fromkeys(ordered, task))
+    return columns
+
+
+def _line(known: list[Row], group: list[Row], columns: dict[str, str]) -> Line:
+    """A tokenizer's line.
+
+    Args:
+        known: All rows of the tokenizer, from any table: its facts.
+        group: The rows of every tokenizer that this part of the table shows.
+        columns: Task by metric.
+    """
+    tokenizer = known[0].tokenizer
+    mine = [row for row in group if row.tokenizer == tokenizer]
+    facts = (mine or known)[0]
+    decoders = {row.decoder for row in mine}
+    return Line(
+        tokenizer=tokenizer,
+        kind=facts.kind,
+        decoder="+".join(sorted(decoders - {"none"} or decoders)),
+        frame_rate=facts.frame_rate,
+        num_codebooks=facts.num_codebooks,
+        codebook_size=facts.codebook_size,
+        bitrate=facts.bitrate,
+        dataset="+".join(sorted({row.dataset for row in group})),
+        split="+".join(sorted({row.split for row in group})),
+        cells={metric: _cell(metric, task, mine, group) for metric, task in columns.items()},
+    )
+
+
+def _cell(metric: str, task: str, mine: list[Row], group: list[Row]) -> Cell:
+    here = [row for row in mine if row.metric == metric]
+    if here:
+        return combine(here)
+    if any(row.task == task for row in mine):
+        return Cell("n/a", reason=f"{task} gave no such number")
+    if any(row.task == task for row in group):
+        return Cell("missing")
+    return Cell("n/a", reason=f"{task} was not run on this corpus")
+
+
+def _order(line: Line) -> tuple[str, str, int, float, str]:
+    place = KIND_ORDER.index(line.kind)
+    return *line.corpus, place, -(line.bitrate or 0.0), line.tokenizer

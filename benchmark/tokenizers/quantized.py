@@ -1,0 +1,155 @@
+"""Tokenizers that are a feature extractor followed by nearest-centroid search."""
+
+import hashlib
+import json
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from safetensors.torch import load, save
+
+from benchmark.errors import UserError
+from benchmark.tokenizers.base import FittedTokenizer
+from benchmark.tokenizers.kmeans import FrameReservoir, fit_kmeans, fit_residual, quantize
+
+CODEBOOK, REPORT = "codebook.safetensors", "report.json"
+
+
+@dataclass(kw_only=True)
+class QuantizedFeatures(FittedTokenizer):
+    """Features of 16 kHz speech, quantized by k-means (K = 1) or residual k-means (K > 1).
+
+    Attributes:
+        num_codebooks: K.
+        codebook_size: Entries per codebook; a power of two where K > 1.
+        max_frames: Frames the codebook is fitted on at most, a uniform sample of the training speech.
+        iterations: Lloyd iterations.
+        restarts: Fits from different initial centroids, of which the best is kept.
+    """
+
+    standardise: ClassVar[bool] = False
+    """Whether features are brought to zero mean and unit variance per dimension before the search."""
+
+    num_codebooks: int = 1
+    codebook_size: int = 256
+    max_frames: int = 200_000
+    iterations: int = 25
+    restarts: int = 1
+
+    def __post_init__(self) -> None:
+        self._codebook: dict[str, torch.Tensor] | None = None
+        self._report: dict[str, Any] = {}
+        if self.num_codebooks < 1 or self.codebook_size < 2:
+            raise UserError(
+                f"{self.name}: num_codebooks must be at least 1 and codebook_size at least 2, "
+                f"not {self.num_codebooks} and {self.codebook_size}"
+            )
+        if self.num_codebooks > 1 and self.codebook_size & (self.codebook_size - 1):
+            raise UserError(
+                f"{self.name}: codebook_size must be a power of two where num_codebooks > 1, "
+                f"not {self.codebook_size}"
+            )
+
+    @abstractmethod
+    def features(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Continuous features.
+
+        Args:
+            wav: (B, T) at 16 kHz on the tokenizer's device, T a whole number of hops, zero beyond
+                `lengths`.
+            lengths: (B,) samples.
+
+        Returns:
+            features: (B, T', D) float32.
+            feature_lengths: (B,) frames.
+        """
+
+    def fit(self, wavs: Iterable[np.ndarray], seed: int) -> dict[str, Any]:
+        """Fit on a uniform sample of the frames of `wavs`, each (T,) float32 at 16 kHz, streamed.
+
+        Raises:
+            UserError: the speech has fewer frames than the codebook has entries.
+        """
+        reservoir = FrameReservoir(self.max_frames, seed)
+        for wav in wavs:
+            reservoir.add(self._features_of(wav))
+        frames = reservoir.frames
+        if len(frames) < self.codebook_size:
+            raise UserError(
+                f"{self.name}: {len(frames)} frames of training speech cannot fit a codebook of "
+                f"{self.codebook_size}; lower tokenizer.codebook_size or give more speech"
+            )
+        mean, scale = self._statistics(frames)
+        frames = (frames - mean) / scale
+        if self.num_codebooks == 1:
+            codebooks, report = fit_kmeans(frames, self.codebook_size, seed, self.restarts, self.iterations)
+        else:
+            codebooks, report = fit_residual(
+                frames, self.num_codebooks, self.codebook_size, seed, self.restarts, self.iterations
+            )
+        self._report = {**report, "frames_seen": reservoir.seen, "seed": seed}
+        arrays = {"codebooks": codebooks, "mean": mean, "scale": scale}
+        self._use({name: torch.from_numpy(array) for name, array in arrays.items()})
+        return self._report
+
+    def save_codebook(self, folder: Path) -> None:
+        """Write the codebook as safetensors and the report of the fit as JSON."""
+        (folder / CODEBOOK).write_bytes(save(self._loaded()))
+        (folder / REPORT).write_text(json.dumps(self._report, indent=1))
+
+    def load_codebook(self, folder: Path) -> None:
+        """Read what `save_codebook` wrote.
+
+        Raises:
+            ValueError: the codebook has another shape than this tokenizer's.
+        """
+        codebook = load((folder / CODEBOOK).read_bytes())
+        if codebook["codebooks"].shape[:2] != (self.num_codebooks, self.codebook_size):
+            raise ValueError(
+                f"{folder} holds codebooks {tuple(codebook['codebooks'].shape)}; {self.name} expects "
+                f"({self.num_codebooks}, {self.codebook_size}, D)"
+            )
+        self._report = json.loads((folder / REPORT).read_text())
+        self._use(codebook)
+
+    def codebook_vectors(self) -> torch.Tensor:
+        """(K, V, D) float32 centroids, in standardised units where features are standardised."""
+        return self._loaded()["codebooks"]
+
+    def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        codebook = {name: tensor.to(self.device) for name, tensor in self._loaded().items()}
+        features, frames = self.features(wav, lengths)
+        scaled = (features - codebook["mean"]) / codebook["scale"]
+        codes = quantize(scaled.flatten(0, 1), codebook["codebooks"])
+        return codes.unflatten(0, features.shape[:2]).transpose(1, 2), frames
+
+    @torch.no_grad()
+    def _features_of(self, wav: np.ndarray) -> np.ndarray:
+        """(T', D) of one utterance (T,)."""
+        padded = torch.nn.functional.pad(torch.from_numpy(wav), (0, -len(wav) % self.spec.hop_length))
+        features, frames = self.features(padded[None].to(self.device), torch.tensor([len(wav)]))
+        return features[0, : int(frames[0])].cpu().numpy()
+
+    def _statistics(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and scale per dimension, (D,) float32; a dimension that never changes keeps its scale."""
+        dimensions = frames.shape[1]
+        if not self.standardise:
+            return np.zeros(dimensions, np.float32), np.ones(dimensions, np.float32)
+        deviation = frames.std(0, dtype=np.float64)
+        scale = np.where(deviation > 1e-6, deviation, 1.0)
+        return frames.mean(0, dtype=np.float64).astype(np.float32), scale.astype(np.float32)
+
+    def _use(self, codebook: dict[str, torch.Tensor]) -> None:
+        self._codebook = codebook
+        self.codebook_digest = hashlib.sha256(save(codebook)).hexdigest()[:16]
+
+    def _loaded(self) -> dict[str, torch.Tensor]:
+        if self._codebook is None:
+            raise RuntimeError(
+                f"{self.name} has no codebook yet: call fit() on training speech or load_codebook()"
+            )
+        return self._codebook

@@ -1,0 +1,48 @@
+"""The floor: another tokenizer's codes with their order in time destroyed."""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.types import TokenizerSpec
+
+
+@dataclass(kw_only=True)
+class Shuffled(Tokenizer):
+    """The frames of `base`, permuted within each utterance.
+
+    Which codes occur, and how often, stays; what is said does not. The permutation is drawn from a
+    seed made of the utterance's own codes, so it does not depend on the batch.
+    """
+
+    base: Tokenizer
+
+    @property
+    def spec(self) -> TokenizerSpec:
+        """That of the base but for name and kind."""
+        return replace(self.base.spec, name=self.name, kind="floor")
+
+    @property
+    def vocoder_source(self) -> Tokenizer:
+        """The base: a vocoder trained on shuffled codes would learn nothing."""
+        return self.base.vocoder_source
+
+    def codebook_vectors(self) -> torch.Tensor | None:
+        """Those of the base."""
+        return self.base.codebook_vectors()
+
+    def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        codes, frames = self.base._encode(wav, lengths)
+        shuffled = codes.clone()
+        for row, count in enumerate(frames.tolist()):
+            own = codes[row, :, :count]
+            seed = hashlib.sha256(own.cpu().numpy().astype("<i8").tobytes()).digest()
+            order = np.random.default_rng(np.frombuffer(seed, "<u4")).permutation(count)
+            shuffled[row, :, :count] = own[:, torch.from_numpy(order).to(codes.device)]
+        return shuffled, frames
+
+    def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return self.base._decode(codes, lengths)

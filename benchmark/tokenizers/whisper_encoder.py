@@ -1,0 +1,90 @@
+"""The encoder of a Whisper checkpoint, on whichever backend its files are made for."""
+
+from pathlib import Path
+from typing import Protocol
+
+import ctranslate2
+import numpy as np
+import torch
+
+from benchmark.checkpoints import whisper_backend
+from benchmark.errors import UserError
+
+
+class WhisperEncoder(Protocol):
+    """Log-mel to hidden states, for any number of frames up to the 30 s of Whisper's training."""
+
+    n_mels: int
+
+    def __call__(self, mel: torch.Tensor) -> torch.Tensor:
+        """Encode (B, n_mels, 2 T) float32, 10 ms frames, to (B, T, D) float32, 20 ms frames."""
+        ...
+
+
+def load_encoder(folder: Path, layer: int | None, device: str) -> WhisperEncoder:
+    """Load the encoder of the checkpoint in `folder`.
+
+    Args:
+        folder: A CTranslate2 or a transformers checkpoint.
+        layer: None for the output, after the final layer norm; l for block l, counted from one,
+            as block l + 1 would receive it.
+        device: "cpu" or "cuda".
+
+    Raises:
+        UserError: the backend, or the model's depth, does not offer this layer.
+    """
+    if whisper_backend(folder) == "transformers":
+        return TransformersEncoder(folder, layer, device)
+    if layer is not None:
+        raise UserError(
+            f"layer={layer}: CTranslate2 weights give the encoder's output only; set "
+            "tokenizer.layer=null, or tokenizer.checkpoint to a transformers checkpoint such as "
+            "openai/whisper-tiny.en"
+        )
+    return CTranslate2Encoder(folder, device)
+
+
+class CTranslate2Encoder:
+    """Encoder of a CTranslate2 model, in float32 whatever precision its weights are stored in."""
+
+    def __init__(self, folder: Path, device: str) -> None:
+        self._model = ctranslate2.models.Whisper(
+            str(folder), device=device, compute_type="float32", intra_threads=torch.get_num_threads()
+        )
+        self.n_mels = self._model.n_mels
+
+    def __call__(self, mel: torch.Tensor) -> torch.Tensor:
+        """Encode (B, n_mels, 2 T) to (B, T, D)."""
+        features = ctranslate2.StorageView.from_array(np.ascontiguousarray(mel.cpu().numpy()))
+        return torch.from_numpy(np.array(self._model.encode(features, to_cpu=True)))
+
+
+class TransformersEncoder:
+    """Encoder of a transformers model, run block by block.
+
+    The library's own forward refuses anything but 30 s, and gives no intermediate block before the
+    norm; the arithmetic is the same.
+    """
+
+    def __init__(self, folder: Path, layer: int | None, device: str) -> None:
+        from transformers import WhisperModel  # takes seconds, which CTranslate2 checkpoints are spared
+
+        model = WhisperModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+        self._encoder = model.get_encoder().eval().requires_grad_(False).to(device)
+        self.n_mels = model.config.num_mel_bins
+        depth = len(self._encoder.layers)
+        if layer is not None and not 1 <= layer <= depth:
+            raise UserError(f"layer={layer}: this Whisper has layers 1 to {depth}, or null for its output")
+        self._layer = layer
+        self._device = device
+
+    @torch.no_grad()
+    def __call__(self, mel: torch.Tensor) -> torch.Tensor:
+        """Encode (B, n_mels, 2 T) to (B, T, D)."""
+        encoder = self._encoder
+        hidden = torch.nn.functional.gelu(encoder.conv1(mel.to(self._device)))
+        hidden = torch.nn.functional.gelu(encoder.conv2(hidden)).transpose(1, 2)
+        hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
+        for block in encoder.layers[: self._layer]:
+            hidden = block(hidden, None)
+        return encoder.layer_norm(hidden) if self._layer is None else hidden

@@ -1,0 +1,81 @@
+import pandas as pd
+import pytest
+
+from benchmark.report.__main__ import main
+from benchmark.report.write import write_report
+from benchmark.results.store import ResultsStore
+
+USAGE = pd.DataFrame({"codebook": [0, 0, 1], "code": [0, 7, 3], "count": [5, 2, 9]})
+SCORES = pd.DataFrame({"utterance_id": ["a"], "speaker_id": ["s"], "wer": [0.5]})
+
+
+@pytest.fixture
+def folder(tmp_path, rows):
+    """A results folder with every job of the small benchmark."""
+    store = ResultsStore(tmp_path / "mini")
+    for job in {(row.task, row.tokenizer) for row in rows}:
+        mine = [row for row in rows if (row.task, row.tokenizer) == job]
+        store.write(mine, USAGE if job[0] == "codebook_usage" else SCORES)
+    return store.root
+
+
+def derived(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for part in ("tables", "figures", "rows.jsonl")
+        for path in ([folder / part] if (folder / part).is_file() else sorted((folder / part).glob("*")))
+    }
+
+
+def test_report_writes_everything_and_the_same_bytes_again(folder):
+    write_report(folder)
+    first = derived(folder)
+    assert sorted(first) == [
+        "figures/codebook_histogram.png",
+        "figures/rate_quality.png",
+        "figures/trade_off.png",
+        "rows.jsonl",
+        *(
+            f"tables/{name}.{suffix}"
+            for name in ("codebook_usage", "probing", "reconstruction")
+            for suffix in ("csv", "md", "tex")
+        ),
+    ]
+    write_report(folder)
+    assert derived(folder) == first
+
+
+def test_what_lost_its_rows_goes(folder):
+    write_report(folder)
+    for path in (folder / "rows").glob("codebook_usage__*"):
+        path.unlink()
+    write_report(folder)
+    assert "tables/codebook_usage.md" not in derived(folder)
+    assert "figures/codebook_histogram.png" not in derived(folder)
+    assert "tables/probing.md" in derived(folder)
+
+
+def test_command_prints_the_tables(folder, capsys):
+    assert main([str(folder)]) == 0
+    printed = capsys.readouterr().out
+    texts = [
+        (folder / "tables" / f"{n}.md").read_text() for n in ("reconstruction", "probing", "codebook_usage")
+    ]
+    assert printed == "\n".join(texts)
+
+
+def test_an_empty_or_mistyped_folder_names_the_command_to_run(tmp_path, capsys):
+    folder = tmp_path / "mimi"
+    assert main([str(folder)]) == 1
+    error = capsys.readouterr().err
+    assert str(folder) in error and "make reproduce-table" in error and "python -m benchmark" in error
+    assert not folder.exists()
+
+
+def test_mixed_profiles_are_refused_in_one_line(folder, make_row, tmp_path, capsys):
+    other = ResultsStore(tmp_path / "libri")
+    other.write([make_row(profile="libri", tokenizer="lyra")], SCORES)
+    for path in (other.root / "rows").iterdir():
+        path.rename(folder / "rows" / path.name)
+    assert main([str(folder)]) == 1
+    assert "mixes the profiles libri, mini" in capsys.readouterr().err

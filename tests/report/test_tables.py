@@ -1,0 +1,257 @@
+import csv
+import io
+import random
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmark.metrics.definitions import DEFINITIONS
+from benchmark.report.formats import FACTS, latex, to_csv, to_latex, to_markdown
+from benchmark.report.grid import heading, make_grid
+from benchmark.report.tables import TABLES, make_table
+
+GOLDEN = Path(__file__).parent / "golden"
+FORMATS = {
+    "csv": to_csv,
+    "md": lambda table: to_markdown(make_grid(table)),
+    "tex": lambda table: to_latex(make_grid(table)),
+}
+
+
+def lines_of(table, *names):
+    by_name = {line.tokenizer: line for line in table.lines}
+    return [by_name[name] for name in names]
+
+
+def printed(table, tokenizer, metric):
+    """Markdown cell of a tokenizer's metric."""
+    place = list(table.metrics).index(metric) - len(table.metrics) - 2
+    row = next(row for row in to_markdown(make_grid(table)).splitlines() if row.startswith(f"| {tokenizer} "))
+    return [cell.strip() for cell in row.strip("|").split("|")][place]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("name", ["reconstruction", "probing"])
+def test_golden(rows, name, suffix):
+    assert FORMATS[suffix](make_table(name, rows)) == (GOLDEN / f"{name}.{suffix}").read_text(
+        encoding="utf-8"
+    )
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_the_order_of_the_rows_does_not_show(rows, suffix):
+    # nor do the time and the machine of the run
+    shuffled = [replace(row, wall_time=99.0, device="cuda", versions={}) for row in rows]
+    random.Random(0).shuffle(shuffled)
+    for name in ("reconstruction", "probing", "codebook_usage"):
+        assert FORMATS[suffix](make_table(name, shuffled)) == FORMATS[suffix](make_table(name, rows))
+
+
+def test_csv_columns_are_fixed(rows):
+    header = next(csv.reader(io.StringIO(to_csv(make_table("reconstruction", rows)))))
+    assert ",".join(header[:7]) == (
+        "tokenizer,kind,decoder,frame_rate_hz,num_codebooks,codebook_size,bitrate_kbps"
+    )
+    assert tuple(header[:7]) == FACTS
+    metrics = ["wer", "gpe", "pesq"]
+    assert header[7:16] == [name for m in metrics for name in (m, f"{m}_lo", f"{m}_hi")]
+    assert header[16:] == ["n_scored", "n_failed", "status", "reason", "dataset", "split"]
+
+
+def test_csv_reads_back_as_numbers(rows):
+    text = to_csv(make_table("probing", rows))
+    frame = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""]).set_index("tokenizer")
+    assert frame.loc["mel_rvq", "probe_wer"] == 99.8 and frame.loc["mel_rvq", "status"] == "NC"
+    assert frame.loc["mel_rvq", "bitrate_kbps"] == 1.6
+    assert frame.loc["opus", "status"] == "n/a" and pd.isna(frame.loc["opus", "probe_wer"])
+    assert frame.loc["whisper_kmeans", "n_scored"] == 48
+
+
+def test_order_is_topline_kinds_by_rate_classical_floor(rows):
+    assert [line.tokenizer for line in make_table("reconstruction", rows).lines] == [
+        "ground_truth",
+        "mel_rvq_8",
+        "mel_rvq",
+        "whisper_kmeans",
+        "opus",
+        "shuffled",
+    ]
+
+
+def test_status_and_counts_of_a_line(rows):
+    table = make_table("probing", rows)
+    nc, missing, ok, na = lines_of(table, "mel_rvq", "mel_rvq_8", "whisper_kmeans", "opus")
+    assert [line.status for line in (nc, missing, ok, na)] == ["NC", "missing", "ok", "n/a"]
+    assert ok.scored == (48, 60) and na.scored == (0, 0)
+    failed, partly = lines_of(make_table("reconstruction", rows), "whisper_kmeans", "mel_rvq")
+    assert failed.status == "failed" and failed.scored == (0, 0) and failed.n_failed == 60
+    assert partly.status == "ok" and partly.scored == (58, 60) and partly.n_failed == 2
+
+
+def test_a_tokenizer_without_the_job_has_a_missing_line(rows):
+    table = make_table("codebook_usage", rows)
+    statuses = {line.tokenizer: line.status for line in table.lines}
+    assert statuses == {
+        "mel_rvq": "ok",
+        "whisper_kmeans": "ok",
+        **dict.fromkeys(("ground_truth", "mel_rvq_8", "opus", "shuffled"), "missing"),
+    }
+    assert printed(table, "opus", "perplexity") == "missing"
+    assert "missing: this job has not run." in to_markdown(make_grid(table))
+
+
+def test_a_table_whose_tasks_never_ran_is_none(rows):
+    assert make_table("voice_conversion", rows) is None
+    assert all(make_table(name, []) is None for name in TABLES)
+
+
+def test_best_is_bold_anchors_aside_and_ties_share(rows):
+    table = make_table("reconstruction", rows)
+    assert printed(table, "mel_rvq_8", "wer") == "**10.0** [8.0, 11.0]"  # opus and the topline are better
+    assert printed(table, "opus", "wer") == "8.0 [6.0, 10.5]"
+    assert printed(table, "mel_rvq", "pesq") == "**1.90** [1.80, 2.00]"  # 1.904 and 1.896 print alike
+    assert printed(table, "mel_rvq_8", "pesq") == "**1.90** [1.80, 2.00]"
+    assert "**" not in to_markdown(make_grid(make_table("codebook_usage", rows)))  # no better or worse
+
+
+def test_what_did_not_converge_or_has_no_rival_is_never_best(rows):
+    asr = [row for row in rows if row.task == "asr_probe" and row.tokenizer in ("mel_rvq", "whisper_kmeans")]
+    for row in asr:
+        assert "**" not in to_markdown(make_grid(make_table("probing", [row])))
+    assert "**" not in to_markdown(make_grid(make_table("probing", asr)))  # one converged: no contest
+
+
+def test_tasks_on_a_corpus_each_share_a_line(rows):
+    moved = [replace(row, dataset="slurp") if row.task == "intent_probe" else row for row in rows]
+    table = make_table("probing", moved)
+    assert len(table.lines) == 6
+    (line,) = lines_of(table, "whisper_kmeans")
+    assert (line.dataset, line.split) == ("slurp+synthetic", "test")
+    assert {metric: cell.value for metric, cell in line.cells.items()} == {
+        "probe_wer": 0.72,
+        "intent_accuracy": 97.5,
+    }
+    text = to_markdown(make_grid(table))
+    assert "asr_probe on synthetic/test; intent_probe on slurp/test" in text
+    assert "corpus" not in text.splitlines()[2]
+
+
+def test_several_corpora_have_lines_of_their_own(rows, make_row):
+    mine = make_row(tokenizer="mine", dataset="mycorpus", metric="wer", value=20.0)
+    both = [replace(row, dataset="mycorpus") for row in rows if row.tokenizer == "opus"]
+    table = make_table("reconstruction", [*rows, mine, *both])
+    found = {(line.tokenizer, line.dataset): line.status for line in table.lines}
+    assert found[("mine", "mycorpus")] == "ok" and ("mine", "synthetic") not in found
+    assert found[("opus", "mycorpus")] == found[("opus", "synthetic")] == "ok"
+    assert ("mel_rvq", "mycorpus") not in found and ("mel_rvq", "synthetic") in found
+    assert [line.dataset for line in table.lines] == sorted(line.dataset for line in table.lines)
+    assert "| mycorpus/test" in to_markdown(make_grid(table))
+    usage = make_table("codebook_usage", [*rows, mine])  # run on nothing that this table shows
+    assert lines_of(usage, "mine")[0].status == "missing"
+
+
+def test_a_task_absent_from_a_corpus_is_not_missing_there(rows):
+    more = [replace(row, dataset="libri") for row in rows if row.task == "asr_probe"]
+    table = make_table("probing", [*rows, *more])
+    line = next(line for line in table.lines if (line.tokenizer, line.dataset) == ("whisper_kmeans", "libri"))
+    assert line.cells["intent_accuracy"].status == "n/a" and line.status == "ok"
+    assert "intent_probe was not run on this corpus" in to_markdown(make_grid(table))
+
+
+def test_seeds_are_averaged_and_the_interval_spans_theirs(make_row):
+    seeds = [
+        make_row(seed=0, value=10.0, lo=8.0, hi=11.0),
+        make_row(seed=1, value=13.0, lo=12.0, hi=15.0, n_scored=58, n_failed=2, reason="silence"),
+    ]
+    table = make_table("reconstruction", seeds)
+    assert printed(table, "mel_rvq", "wer") == "11.5 [8.0, 15.0]¹"
+    assert table.lines[0].scored == (58, 58) and table.lines[0].n_failed == 2
+    assert "several seeds of [0, 1]" in to_markdown(make_grid(table))
+    assert "several seeds" not in to_markdown(make_grid(make_table("reconstruction", seeds[:1])))
+    diverged = replace(seeds[1], status="NC", reason="loss became NaN")
+    assert printed(make_table("reconstruction", [seeds[0], diverged]), "mel_rvq", "wer") == "NC (11.5)¹"
+
+
+def test_differing_definitions_and_configurations_are_said(rows):
+    other = [
+        replace(row, definition="corpus WER, Whisper large-v3")
+        if (row.tokenizer, row.task, row.metric) == ("opus", "reconstruction", "wer")
+        else replace(row, num_codebooks=2)
+        if (row.tokenizer, row.task, row.metric) == ("mel_rvq", "reconstruction", "pesq")
+        else row
+        for row in rows
+    ]
+    text = to_markdown(make_grid(make_table("reconstruction", other)))
+    assert "WER: corpus WER, Whisper large-v3 [opus]; corpus WER, Whisper tiny.en [ground_truth, " in text
+    assert "mel_rvq: its rows come from differing configurations." in text
+    assert "differing" not in to_markdown(make_grid(make_table("reconstruction", rows)))
+
+
+def test_a_metric_without_an_entry_goes_by_its_name(make_row):
+    table = make_table("reconstruction", [make_row(metric="novelty", value=0.12345, definition="how new")])
+    text = to_markdown(make_grid(table))
+    assert "| novelty |" in text and "0.123 |" in text and "novelty: how new." in text
+
+
+def test_two_tasks_of_a_table_may_not_share_a_metric(make_row):
+    shared = [make_row(task="asr_probe"), make_row(task="intent_probe")]
+    with pytest.raises(ValueError, match="wer"):
+        make_table("probing", shared)
+
+
+def test_markdown_rows_have_one_cell_per_column_whatever_the_reason(rows):
+    text = to_markdown(make_grid(make_table("reconstruction", rows)))
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({len(line.replace(r"\|", "").split("|")) for line in table}) == 1
+    assert len({len(line) for line in table}) == 1  # aligned
+    assert r"R&D_x: 100% \| #1 {bad}" in text
+
+
+HOSTILE = 'a&b 50% $5 #1 x_y {z} ~ ^ \\ <unk> "q" | é ß – ≥ µ 日 −3\n\nnew'
+
+
+@pytest.fixture
+def hostile(rows):
+    """Every special character of LaTeX where a row may hold one."""
+    return [
+        replace(
+            row, reason=HOSTILE if row.reason else "", definition=HOSTILE, decoder="own_&%", interval=HOSTILE
+        )
+        for row in rows
+    ]
+
+
+def test_latex_escapes_every_special_character(hostile):
+    text = to_latex(make_grid(make_table("reconstruction", hostile)))
+    assert (
+        r"a\&b 50\% $\mathdollar$5 \#1 x\_y \{z\} \textasciitilde{} \textasciicircum{} \textbackslash{} "
+        r"\textless{}unk\textgreater{} ''q'' \textbar{} é ß -- $\geq$ $\mu$ "
+        r"[cjk unified ideograph-65e5] $-$3 new"
+    ) in text
+    body = text[text.index(r"\midrule") : text.index(r"\bottomrule")].splitlines()[1:]
+    columns = len(text.split(r"\begin{tabular}{")[1].split("}")[0])
+    assert all(line.replace(r"\&", "").count("&") == columns - 1 for line in body)
+    assert all(line.endswith(r" \\") for line in body)
+
+
+def test_latex_knows_every_character_of_the_definitions():
+    for definition in DEFINITIONS.values():
+        text = latex(f"{heading(definition)} {definition.definition}")
+        assert text.isascii() and "[" not in text  # no character spelled out by its name
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.parametrize("name", ["reconstruction", "probing", "codebook_usage"])
+def test_latex_compiles(rows, hostile, name, tmp_path):
+    tables = [to_latex(make_grid(make_table(name, content))) for content in (rows, hostile)]
+    for place, table in enumerate(tables):
+        (tmp_path / f"table{place}.tex").write_text(table, encoding="utf-8")
+    document = r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{table0}\input{table1}"
+    (tmp_path / "paper.tex").write_text(document + r"\end{document}")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
+    assert done.returncode == 0, done.stdout[-2000:]

@@ -1,0 +1,59 @@
+"""Prompts and conversion pairs: never oneself, fixed, half across genders."""
+
+import math
+
+import pytest
+
+from benchmark.data.manifest import Manifest
+from benchmark.tasks.prompts import conversion_targets, same_speaker_prompts
+from benchmark.types import Utterance
+
+
+def utterance(name: str, speaker: str, gender: str | None = None, duration: float = 2.0) -> Utterance:
+    return Utterance(name, f"{name}.wav", speaker, duration, name, gender=gender)
+
+
+@pytest.fixture
+def manifest() -> Manifest:
+    genders = {"s0": "F", "s1": "F", "s2": "M", "s3": "M"}
+    return Manifest(utterance(f"{s}-{i}", s, g) for s, g in genders.items() for i in range(5))
+
+
+def test_prompt_is_another_recording_of_the_same_speaker(manifest: Manifest) -> None:
+    prompts = same_speaker_prompts(manifest)
+    assert len(prompts) == len(manifest)
+    for source in manifest:
+        prompt = prompts[source.utterance_id]
+        assert prompt.speaker_id == source.speaker_id and prompt != source
+
+
+def test_lonely_speaker_has_no_prompt_and_unreadable_audio_is_none(manifest: Manifest) -> None:
+    lonely = utterance("z", "s9")
+    damaged = utterance("s0-damaged", "s0", "F", math.nan)
+    prompts = same_speaker_prompts(Manifest([*manifest, lonely, damaged]))
+    assert "z" not in prompts
+    assert damaged not in prompts.values()
+
+
+def test_targets_are_other_speakers_half_of_the_other_gender(manifest: Manifest) -> None:
+    targets = conversion_targets(manifest)
+    assert len(targets) == len(manifest)
+    cross = 0
+    for source in manifest:
+        target = targets[source.utterance_id]
+        assert target.speaker_id != source.speaker_id
+        cross += target.gender != source.gender
+    assert cross == len(manifest) // 2
+    assert len({target.speaker_id for target in targets.values()}) == 4
+
+
+def test_pairs_are_the_same_every_time(manifest: Manifest) -> None:
+    again = Manifest(reversed(manifest.utterances))
+    assert conversion_targets(manifest) == conversion_targets(again)
+    assert same_speaker_prompts(manifest) == same_speaker_prompts(again)
+
+
+def test_unknown_genders_and_a_single_speaker() -> None:
+    unknown = Manifest(utterance(f"{s}-{i}", s) for s in "ab" for i in range(2))
+    assert all(t.speaker_id != unknown[name].speaker_id for name, t in conversion_targets(unknown).items())
+    assert conversion_targets(Manifest([utterance("x", "a"), utterance("y", "a")])) == {}

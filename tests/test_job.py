@@ -1,0 +1,163 @@
+"""A job runs once, says why it failed, and never costs results that exist."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.artifacts import ArtifactStore
+from benchmark.data.audio import header, write_audio
+from benchmark.data.corpus import Corpus
+from benchmark.data.manifest import Manifest
+from benchmark.errors import UserError
+from benchmark.job import Job
+from benchmark.metrics.statistics import mean_interval
+from benchmark.results.row import Row
+from benchmark.results.store import ResultsStore
+from benchmark.tasks.base import Measure, Outcome, Setting, Task, not_applicable
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.ground_truth import GroundTruth
+from benchmark.tokens.encode import encode_manifest
+from benchmark.training import TrainerConfig
+from benchmark.types import Utterance
+
+
+@dataclass(kw_only=True)
+class Clips(Corpus):
+    """Four noise clips in a folder that may go missing."""
+
+    root: str
+
+    def identity(self, split: str) -> dict[str, Any]:
+        if not Path(self.root).is_dir():
+            raise UserError(f"no folder {self.root}")
+        return {"split": split}
+
+    def build(self, split: str, folder: Path) -> Manifest:
+        rng = np.random.default_rng(0)
+        utterances = []
+        for number in range(4):
+            path = Path(self.root) / f"{number}.wav"
+            write_audio(path, 0.1 * rng.standard_normal(3200).astype(np.float32))
+            utterances.append(Utterance(f"u{number}", str(path), f"s{number % 2}", *header(path)))
+        return Manifest(utterances)
+
+
+@dataclass(kw_only=True)
+class Loudness(Task):
+    """Mean absolute code, counting how often it was asked."""
+
+    splits: ClassVar[tuple[str, ...]] = ("test",)
+    metrics: ClassVar[tuple[str, ...]] = ("stoi",)
+    runs: ClassVar[list[str]] = []
+
+    offset: float = 0.0
+
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+        self.runs.append(tokenizer.name)
+        test = corpus.manifest("test", setting.store)
+        tokens = encode_manifest(tokenizer, test, setting.store)
+        if self.offset < 0:
+            return not_applicable("no negative loudness")
+        if self.offset > 9:
+            raise ZeroDivisionError("too loud")
+        frame = pd.DataFrame({"utterance_id": list(tokens), "speaker_id": "s"})
+        frame["stoi"] = [float(np.abs(tokens[name] - 32768).mean()) + self.offset for name in tokens]
+        return Outcome(
+            measures=[Measure(metric="stoi", interval=mean_interval(frame["stoi"]), definition="test")],
+            utterances=frame,
+        )
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Any:
+    (tmp_path / "clips").mkdir()
+    Loudness.runs.clear()
+
+    def make(seed: int = 0, offset: float = 0.0, policy: Any = "only_missing") -> Job:
+        return Job(
+            profile="mini",
+            tokenizer=GroundTruth(name="ground_truth"),
+            corpus=Clips(name="clips", root=str(tmp_path / "clips")),
+            task=Loudness(name="loudness", offset=offset),
+            setting=Setting(
+                store=ArtifactStore(tmp_path / "cache"), trainer=TrainerConfig(accelerator="cpu"), seed=seed
+            ),
+            results=ResultsStore(tmp_path / "results" / "mini"),
+            config={"seed": seed},
+            policy=policy,
+        )
+
+    return make
+
+
+def rows(job: Job) -> list[Row]:
+    return job.results.rows()
+
+
+def test_runs_once_and_again_only_when_something_changed(job: Any) -> None:
+    job().run()
+    (first,) = rows(job())
+    assert first.status == "ok" and first.n_scored == 4 and first.value is not None and first.value > 0
+    job().run()
+    assert len(Loudness.runs) == 1
+    job(offset=1.0).run()
+    assert len(Loudness.runs) == 2
+    (second,) = rows(job())
+    assert second.value == pytest.approx(first.value + 1.0) and second.key != first.key
+
+
+def test_policy_always_and_an_illegal_one(job: Any) -> None:
+    job().run()
+    job(policy="always").run()
+    assert len(Loudness.runs) == 2
+    with pytest.raises(UserError, match="only_missing"):
+        job(policy="sometimes").run()
+
+
+def test_a_deleted_artifact_brings_the_job_back_with_the_same_number(job: Any) -> None:
+    job().run()
+    (before,) = rows(job())
+    shutil.rmtree(job().setting.store.root / "tokens")
+    job().run()
+    (after,) = rows(job())
+    assert len(Loudness.runs) == 2 and after.value == before.value
+
+
+def test_not_applicable_is_a_result(job: Any) -> None:
+    job(offset=-1.0).run()
+    (row,) = rows(job())
+    assert (row.status, row.value, row.reason) == ("n/a", None, "no negative loudness")
+    job(offset=-1.0).run()
+    assert len(Loudness.runs) == 1
+
+
+def test_a_failure_is_a_row_and_is_tried_again(job: Any) -> None:
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            job(offset=10.0).run()
+    (row,) = rows(job())
+    assert row.status == "failed" and "too loud" in row.reason and row.n_scored == 0
+    assert len(Loudness.runs) == 2
+
+
+def test_a_missing_folder_does_not_cost_results_that_exist(job: Any, tmp_path: Path) -> None:
+    job().run()
+    (before,) = rows(job())
+    shutil.rmtree(tmp_path / "clips")
+    with pytest.raises(UserError, match="no folder"):
+        job().run()
+    assert rows(job()) == [before]
+
+
+def test_a_damaged_clip_is_counted(job: Any, tmp_path: Path) -> None:
+    job().corpus.manifest("test", job().setting.store)
+    (tmp_path / "clips" / "2.wav").write_bytes(b"RIFF")
+    job().run()
+    (row,) = rows(job())
+    assert row.n_scored == 3  # the task scores what has tokens; tasks of the benchmark count the rest
+    assert (job().results.root / "configs" / f"{row.config_digest}.json").is_file()

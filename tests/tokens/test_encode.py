@@ -1,0 +1,67 @@
+"""Encoding a manifest: once, the same whatever the batches, failures recorded."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.artifacts import ArtifactStore
+from benchmark.data.audio import header, write_audio
+from benchmark.data.manifest import Manifest
+from benchmark.tokenizers.ground_truth import GroundTruth
+from benchmark.tokenizers.mel_rvq import MelRvq
+from benchmark.tokens import encode
+from benchmark.tokens.encode import encode_manifest, fit_codebook
+from benchmark.types import Utterance
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    """Seven noise clips of different lengths and one damaged file."""
+    rng = np.random.default_rng(0)
+    utterances = []
+    for number in range(7):
+        path = tmp_path / f"{number}.wav"
+        write_audio(path, 0.1 * rng.standard_normal(4000 + 977 * number).astype(np.float32))
+        utterances.append(Utterance(f"u{number}", str(path), f"s{number % 2}", *header(path)))
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF not audio")
+    utterances.append(Utterance("u9", str(broken), "s0", *header(broken)))
+    return Manifest(utterances)
+
+
+def test_tokens_equal_those_of_single_utterances(
+    manifest: Manifest, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encode, "CHUNK", 3)  # several chunks, so that their borders are crossed
+    tokenizer = MelRvq(name="mel_rvq", num_codebooks=2, codebook_size=16)
+    fit_codebook(tokenizer, manifest, store, seed=0)
+    tokens = encode_manifest(tokenizer, manifest, store)
+    assert list(tokens.failures) == ["u9"] and len(tokens) == 7
+    for utterance, wav in encode.read_all(manifest):
+        if isinstance(wav, np.ndarray):
+            codes, frames = tokenizer.encode(torch.from_numpy(wav)[None], torch.tensor([len(wav)]))
+            alone = codes[0, :, : int(frames)].numpy()
+            np.testing.assert_array_equal(tokens[utterance.utterance_id], alone)
+
+
+def test_second_call_encodes_nothing(
+    manifest: Manifest, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = GroundTruth(name="ground_truth")
+    first = encode_manifest(tokenizer, manifest, store)
+    monkeypatch.setattr(GroundTruth, "_encode", None)
+    second = encode_manifest(GroundTruth(name="other name"), manifest, store)
+    assert first.folder == second.folder
+
+
+def test_codebook_is_part_of_the_identity(manifest: Manifest, store: ArtifactStore) -> None:
+    tokenizers = [MelRvq(name="a", num_codebooks=1, codebook_size=16) for _ in range(2)]
+    for seed, tokenizer in enumerate(tokenizers):
+        fit_codebook(tokenizer, manifest, store, seed)
+    assert tokenizers[0].identity() != tokenizers[1].identity()
+    assert len(list((store.root / "codebooks").glob("*/seal.json"))) == 2
+    again = MelRvq(name="b", num_codebooks=1, codebook_size=16)
+    fit_codebook(again, manifest, store, 0)
+    assert again.identity() == tokenizers[0].identity()
