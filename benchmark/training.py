@@ -25,7 +25,7 @@ from benchmark.artifacts import write_atomic
 
 log = logging.getLogger(__name__)
 
-LAST, BEST, HISTORY = "last.ckpt", "best.ckpt", "history.csv"
+LAST, BEST, HISTORY, REPORT = "last.ckpt", "best.ckpt", "history.csv", "report.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,14 @@ class TrainerConfig:
     precision: str = "32-true"
     progress_bar: bool = True
     num_workers: int = 0
-    loggers: list[Any] = field(default_factory=list)
-    """Lightning loggers beside our own history file."""
+    loggers: dict[str, Any] = field(default_factory=dict)
+    """Lightning loggers by name, beside our own history file."""
+
+    @property
+    def torch_device(self) -> str:
+        """Where a trained module is best run afterwards."""
+        gpu = self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+        return "cuda" if gpu else "cpu"
 
 
 class StepSeeds(Callback):
@@ -47,9 +53,7 @@ class StepSeeds(Callback):
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def on_train_batch_start(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: lightning.Trainer, _: Any, __: Any, batch_idx: int) -> None:
         """Derive the seed by mixing with large odd constants."""
         torch.manual_seed((self.seed * 1_000_003 + trainer.current_epoch) * 1_000_003 + batch_idx)
 
@@ -64,8 +68,17 @@ class History(Callback):
     def __init__(self, folder: Path) -> None:
         self.path = folder / HISTORY
         self.rows: list[dict[str, float]] = []
+        self.stopped = False
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_start(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
+        """A run that was killed between its early stop and its end trains no further."""
+        trainer.should_stop = self.stopped
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
+        """Lightning would keep the last value of a scalar that is no longer logged."""
+        trainer.callback_metrics.clear()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
         """Runs after the validation of this epoch."""
         row = {"epoch": float(trainer.current_epoch)}
         row |= {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -74,6 +87,14 @@ class History(Callback):
         if not all(math.isfinite(value) for value in row.values()):
             log.warning("training diverged in epoch %d: %s", trainer.current_epoch, row)
             trainer.should_stop = True
+
+    def on_save_checkpoint(self, trainer: lightning.Trainer, _: Any, checkpoint: dict[str, Any]) -> None:
+        """Lightning forgets that a run has stopped."""
+        checkpoint["stopped"] = trainer.should_stop
+
+    def on_load_checkpoint(self, _: Any, __: Any, checkpoint: dict[str, Any]) -> None:
+        """See `on_train_start`."""
+        self.stopped = checkpoint["stopped"]
 
     def state_dict(self) -> dict[str, Any]:
         """Rows so far, so that a resumed run continues the same curve."""
@@ -147,7 +168,7 @@ def fit(
         precision=config.precision,  # type: ignore[arg-type]
         max_epochs=epochs,
         callbacks=callbacks,
-        logger=config.loggers or False,
+        logger=list(config.loggers.values()) or False,
         default_root_dir=folder,
         enable_progress_bar=config.progress_bar,
         enable_model_summary=False,
@@ -169,7 +190,13 @@ def fit(
 
 def save_report(folder: Path, report: dict[str, Any]) -> None:
     """Write a JSON-able training report beside the weights."""
-    write_atomic(folder / "report.json", json.dumps(report, indent=1, sort_keys=True))
+    write_atomic(folder / REPORT, json.dumps(report, indent=1, sort_keys=True))
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """What `save_report` wrote."""
+    report: dict[str, Any] = json.loads((folder / REPORT).read_text())
+    return report
 
 
 def _usable_checkpoint(path: Path) -> Path | None:

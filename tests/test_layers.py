@@ -12,7 +12,7 @@ LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "types": set(),
     "artifacts": set(),
-    "checkpoints": {"errors"},
+    "checkpoints": {"errors", "artifacts"},
     "data": {"errors", "types", "artifacts"},
     "metrics": {"errors", "types", "checkpoints", "data"},
     "tokenizers": {"errors", "types", "artifacts", "checkpoints", "data"},

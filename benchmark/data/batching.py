@@ -41,6 +41,11 @@ class BucketBatches(Sampler[list[Draw]]):
         self.max_frames = max_frames
         self.epoch = 0
 
+    @property
+    def sampler(self) -> "BucketBatches":
+        """Itself: Lightning announces an epoch to the `sampler` of a loader's batch sampler."""
+        return self
+
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning at the start of every epoch."""
         self.epoch = epoch

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from benchmark.artifacts import ArtifactStore
 from benchmark.data.manifest import Manifest
@@ -11,26 +11,43 @@ from benchmark.data.manifest import Manifest
 
 @dataclass(kw_only=True)
 class Corpus(ABC):
-    """A dataset config builds one of these; its fields are the yaml's keys."""
+    """A dataset config builds one of these; its fields are the yaml's keys.
+
+    Attributes:
+        name: Column label of the dataset in rows and tables.
+        version: Raise it when the code changes what a manifest holds: old manifests are then ignored.
+    """
+
+    version: ClassVar[int] = 1
 
     name: str
 
     @abstractmethod
     def identity(self, split: str) -> dict[str, Any]:
-        """Everything the manifest of `split` depends on, JSON-able and cheap to compute.
+        """Everything the content of the manifest depends on, wherever the audio lies; JSON-able, cheap.
 
-        Raises: UserError for an unknown split or a missing folder.
+        Raises:
+            UserError: an unknown split or a missing folder.
         """
+        return {
+            "class": f"{type(self).__module__}.{type(self).__qualname__}",
+            "version": self.version,
+            "split": split,
+        }
+
+    def location(self) -> str | None:
+        """Folder of the audio, None where `build` makes it: a manifest holds paths into it."""
+        return None
 
     @abstractmethod
     def build(self, split: str, folder: Path) -> Manifest:
         """Make the manifest; audio made on the way goes below `folder`."""
 
     def manifest(self, split: str, store: ArtifactStore) -> Manifest:
-        """The manifest of "train", "dev" or "test", built once and kept in the store."""
+        """The manifest of a split such as "train", "dev" or "test", built once and kept in the store."""
         folder = store.get(
             "manifests",
-            self.identity(split),
+            {**self.identity(split), "location": self.location()},
             lambda folder: self.build(split, folder).save(folder / "manifest.parquet"),
         )
         return Manifest.load(folder / "manifest.parquet")

@@ -1,8 +1,10 @@
 """The manifest: the list of utterances that every later stage works from, in Parquet, sorted by id."""
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ class Manifest:
         if not self.utterances:
             raise ValueError("a manifest needs at least one utterance")
         ids = [utterance.utterance_id for utterance in self.utterances]
-        repeated = sorted({a for a, b in zip(ids, ids[1:], strict=False) if a == b})
+        repeated = sorted({a for a, b in pairwise(ids) if a == b})
         if repeated:
             raise ValueError(f"utterance ids must be unique; repeated: {', '.join(repeated[:5])}")
 
@@ -57,7 +59,7 @@ class Manifest:
             return self
         rng = np.random.default_rng(seed)
         turns: dict[str, int] = {}
-        ranked = []
+        ranked: list[tuple[int, int, Utterance]] = []
         for index in rng.permutation(len(self)):
             speaker = self.utterances[index].speaker_id
             turns[speaker] = turns.get(speaker, 0) + 1
@@ -67,11 +69,8 @@ class Manifest:
     def save(self, path: Path) -> None:
         """Write Parquet; audio paths below the file's own folder are stored relative to it."""
         frame = pd.DataFrame([asdict(utterance) for utterance in self.utterances], columns=COLUMNS)
-        base = path.parent.resolve()
-        frame["audio_path"] = [
-            Path(p).resolve().relative_to(base).as_posix() if Path(p).resolve().is_relative_to(base) else p
-            for p in frame["audio_path"]
-        ]
+        base = os.path.abspath(path.parent) + os.sep  # noqa: PTH100
+        frame["audio_path"] = [os.path.abspath(p).removeprefix(base) for p in frame["audio_path"]]  # noqa: PTH100
         frame.to_parquet(path, index=False)
 
     @classmethod

@@ -64,6 +64,8 @@ class Reconstruction(Task):
         for name in (*SIGNAL_METRICS, "delay"):
             column = [scores.get(key, {}).get(name, float("nan")) for key in frame["utterance_id"]]
             frame[name] = np.asarray(column, float)
+        unscored = {key: values["failure"] for key, values in scores.items() if values["failure"]}
+        frame["failure"] = frame["failure"].fillna(frame["utterance_id"].map(unscored))
         return Outcome(
             measures=[word_error_rate(frame, transcriber.name), *mean_measures(frame, SIGNAL_METRICS)],
             utterances=frame,
@@ -79,4 +81,4 @@ def _pairs(
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
     """Id, original, its F0 track, decoded speech; read as the pool asks for them."""
     for name, path in audio.files.items():
-        yield name, read_audio(manifest[name].audio_path), read_audio(path), tracks[name]
+        yield name, read_audio(manifest[name].audio_path), tracks[name], read_audio(path)

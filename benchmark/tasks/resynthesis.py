@@ -17,10 +17,11 @@ from benchmark.tasks.base import Setting
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokens.encode import encode_manifest, fit_codebook
 from benchmark.tokens.store import TokenStore
+from benchmark.training import read_report
 from benchmark.types import SAMPLE_RATE, Utterance
 from benchmark.vocoder.config import VocoderConfig
 from benchmark.vocoder.synthesize import Vocoder
-from benchmark.vocoder.train import read_report, train_vocoder
+from benchmark.vocoder.train import train_vocoder
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,173 @@
+"""What every metric means: the sentence beside each number, and how a table prints it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """Facts of one metric."""
+
+    label: str
+    unit: str
+    """Empty for a number without one."""
+    higher_is_better: bool | None
+    """None where neither is."""
+    decimals: int
+    definition: str
+
+
+PITCH = "pyworld DIO+StoneMask, 60–500 Hz, 10 ms"
+ALIGNED = "delay within ±100 ms removed, length cut to the original's"
+NORMALISER = "Whisper English normaliser on both sides"
+PLUG_IN = "plug-in estimate, biased low on short data"
+
+DEFINITIONS: dict[str, Definition] = {
+    "wer": Definition(
+        label="WER",
+        unit="%",
+        higher_is_better=False,
+        decimals=1,
+        definition=f"corpus level (Σ edits / Σ words), jiwer, {NORMALISER}, greedy Whisper",
+    ),
+    "gpe": Definition(
+        label="GPE",
+        unit="%",
+        higher_is_better=False,
+        decimals=1,
+        definition=f"frames voiced in both whose F0 is off by more than 20 %, {PITCH}, mean over files",
+    ),
+    "vde": Definition(
+        label="VDE",
+        unit="%",
+        higher_is_better=False,
+        decimals=1,
+        definition=f"frames voiced in one signal and not in the other, {PITCH}, mean over files",
+    ),
+    "pesq": Definition(
+        label="PESQ",
+        unit="",
+        higher_is_better=True,
+        decimals=2,
+        definition=f"wideband, 16 kHz, ITU-T P.862.2, mean over files, {ALIGNED}",
+    ),
+    "stoi": Definition(
+        label="STOI",
+        unit="",
+        higher_is_better=True,
+        decimals=3,
+        definition=f"pystoi, not extended, mean over files, {ALIGNED}",
+    ),
+    "mel_distance": Definition(
+        label="Mel distance",
+        unit="",
+        higher_is_better=False,
+        decimals=3,
+        definition=(
+            "mean absolute difference of natural-log amplitude mel, FFT 1024, hop 256, 80 Slaney bands "
+            f"0–8000 Hz, floor 1e-5, mean over files, {ALIGNED}"
+        ),
+    ),
+    "delay": Definition(
+        label="Delay",
+        unit="samples",
+        higher_is_better=None,
+        decimals=0,
+        definition="lag of decoded behind original speech at 16 kHz by cross-correlation",
+    ),
+    "secs": Definition(
+        label="SECS",
+        unit="",
+        higher_is_better=True,
+        decimals=3,
+        definition=(
+            "cosine of Resemblyzer embeddings of converted speech and the target speaker's prompt, after "
+            "its volume normalisation and VAD, mean over files"
+        ),
+    ),
+    "p_corr": Definition(
+        label="P.Corr",
+        unit="",
+        higher_is_better=True,
+        decimals=3,
+        definition=(
+            "Pearson correlation of the F0 of source and converted speech on frames voiced in both, at least "
+            f"10, {PITCH}, mean over files"
+        ),
+    ),
+    "probe_wer": Definition(
+        label="Probe WER",
+        unit="%",
+        higher_is_better=False,
+        decimals=1,
+        definition=f"BiLSTM CTC over tokens, greedy, corpus level (Σ edits / Σ words), jiwer, {NORMALISER}",
+    ),
+    "probe_cer": Definition(
+        label="Probe CER",
+        unit="%",
+        higher_is_better=False,
+        decimals=1,
+        definition=(
+            "BiLSTM CTC over tokens, greedy, corpus level (Σ edits / Σ characters, spaces included), jiwer, "
+            f"{NORMALISER}"
+        ),
+    ),
+    "intent_accuracy": Definition(
+        label="Intent accuracy",
+        unit="%",
+        higher_is_better=True,
+        decimals=1,
+        definition="BiLSTM over tokens with pooling, share of utterances whose scenario_action is right",
+    ),
+    "scenario_accuracy": Definition(
+        label="Scenario accuracy",
+        unit="%",
+        higher_is_better=True,
+        decimals=1,
+        definition="share of utterances where the predicted intent's scenario is right",
+    ),
+    "used": Definition(
+        label="Used",
+        unit="%",
+        higher_is_better=True,
+        decimals=1,
+        definition="codebook entries that occur at all, mean over codebooks",
+    ),
+    "perplexity": Definition(
+        label="Perplexity",
+        unit="",
+        higher_is_better=None,
+        decimals=1,
+        definition=f"2 to the power of the order-0 entropy, mean over codebooks; {PLUG_IN}",
+    ),
+    "entropy": Definition(
+        label="Entropy",
+        unit="bit/token",
+        higher_is_better=None,
+        decimals=2,
+        definition=f"order-0 entropy of the codes, mean over codebooks; {PLUG_IN}",
+    ),
+    "bitrate_nominal": Definition(
+        label="Nominal rate",
+        unit="kbit/s",
+        higher_is_better=None,
+        decimals=3,
+        definition="frame rate × Σ log2 of codebook sizes",
+    ),
+    "bitrate_entropy": Definition(
+        label="Order-0 rate",
+        unit="kbit/s",
+        higher_is_better=None,
+        decimals=3,
+        definition=f"frame rate × Σ order-0 entropy over codebooks; {PLUG_IN}",
+    ),
+    "bitrate_conditional": Definition(
+        label="Order-1 rate",
+        unit="kbit/s",
+        higher_is_better=None,
+        decimals=3,
+        definition=(
+            "frame rate × Σ over codebooks of the entropy of a code given the one before it in the same "
+            f"codebook; {PLUG_IN}, more so than order 0"
+        ),
+    ),
+}

@@ -1,0 +1,56 @@
+"""A bidirectional LSTM that never reads padding and never packs."""
+
+import torch
+from torch import nn
+
+
+class BiLSTM(nn.Module):
+    """Stacked bidirectional LSTM over padded sequences.
+
+    The backward direction runs forwards over each utterance reversed within its own length, so
+    that neither direction passes through padding before it has left the utterance. This equals
+    torch's packed bidirectional LSTM and is several times as fast on CPUs, where packing makes
+    every step's batch another size.
+
+    The forget gates start open, with a bias of 1 (Jozefowicz et al. 2015, An Empirical Exploration
+    of Recurrent Network Architectures): CTC then leaves its all-blank start sooner.
+
+    Args:
+        input_dim: Width of the input.
+        hidden_dim: Units per direction; the output is twice as wide.
+        layers: Number of layers.
+        dropout: Between the layers, as in `torch.nn.LSTM`.
+    """
+
+    def __init__(self, input_dim: int, hidden_dim: int, layers: int, dropout: float) -> None:
+        super().__init__()
+        widths = [input_dim] + [2 * hidden_dim] * (layers - 1)
+        self.forward_layers = nn.ModuleList(nn.LSTM(width, hidden_dim, batch_first=True) for width in widths)
+        self.backward_layers = nn.ModuleList(nn.LSTM(width, hidden_dim, batch_first=True) for width in widths)
+        self.dropout = nn.Dropout(dropout)
+        for lstm in [*self.forward_layers, *self.backward_layers]:
+            with torch.no_grad():
+                # Torch keeps two biases that are added, each with gates in the order i, f, g, o.
+                lstm.bias_ih_l0[hidden_dim : 2 * hidden_dim] = 1.0
+                lstm.bias_hh_l0[hidden_dim : 2 * hidden_dim] = 0.0
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Read (B, T, input_dim), return (B, T, 2 · hidden_dim); undefined beyond `lengths` (B,)."""
+        mirror = _mirror(lengths, x.shape[1])
+        for depth, (ahead, back) in enumerate(zip(self.forward_layers, self.backward_layers, strict=True)):
+            if depth:
+                x = self.dropout(x)
+            forwards, _ = ahead(x)
+            backwards, _ = back(_take(x, mirror))
+            x = torch.cat([forwards, _take(backwards, mirror)], dim=-1)
+        return x
+
+
+def _mirror(lengths: torch.Tensor, frames: int) -> torch.Tensor:
+    """(B, T) indices that reverse each utterance within its length and leave padding in place."""
+    time = torch.arange(frames, device=lengths.device)[None]
+    return torch.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)
+
+
+def _take(x: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+    return x.gather(1, frames[..., None].expand(-1, -1, x.shape[-1]))

@@ -1,0 +1,126 @@
+"""Labelled tokens as padded batches."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from benchmark.data.batching import BucketBatches, Draw, sorted_batches
+from benchmark.probes.config import ProbeConfig
+from benchmark.probes.frontend import PADDING
+from benchmark.tokens.store import TokenStore
+from benchmark.types import TokenizerSpec
+
+
+class Batch(NamedTuple):
+    """Padded codes and labels; an intent is one label."""
+
+    codes: torch.Tensor
+    """(B, K, T) int64, `PADDING` beyond `lengths`."""
+    lengths: torch.Tensor
+    """(B,) frames."""
+    labels: torch.Tensor
+    """(B, S) int64, zero beyond `label_lengths`."""
+    label_lengths: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The utterances of a split that have both tokens and a label, and how many lack one."""
+
+    tokens: TokenStore
+    labels: dict[str, list[int]]
+    skipped: dict[str, int]
+
+    @property
+    def frames(self) -> list[int]:
+        """Frames of each utterance, before upsampling."""
+        return [self.tokens.frames(utterance_id) for utterance_id in self.labels]
+
+
+def join_labels(tokens: TokenStore, labels: Mapping[str, list[int]]) -> Labelled:
+    """Keep what has tokens and a label that is not empty; count the rest."""
+    present = {key: labels[key] for key in sorted(labels) if labels[key] and key in tokens}
+    ids = {*tokens, *tokens.failures, *labels}
+    return Labelled(
+        tokens,
+        present,
+        {
+            "no_label": sum(not labels.get(key) for key in ids),
+            "no_tokens": sum(bool(labels.get(key)) and key not in tokens for key in ids),
+        },
+    )
+
+
+class LabelledTokens(Dataset[tuple[np.ndarray, list[int]]]):
+    """Codes (K, T) and labels of one utterance.
+
+    Args:
+        labelled: The utterances.
+        codebook_sizes: Entries of each codebook.
+        substitution: Share of codes that are replaced by a random code of the same codebook. What
+            is replaced depends on the draw's seed alone. It regularises as token noise does in
+            language models (Xie et al. 2017, arXiv 1703.02573) and costs nothing.
+    """
+
+    def __init__(self, labelled: Labelled, codebook_sizes: Sequence[int], substitution: float = 0.0) -> None:
+        self.labelled = labelled
+        self.ids = list(labelled.labels)
+        self.codebook_sizes = np.array(codebook_sizes)[:, None]
+        self.substitution = substitution
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, draw: Draw) -> tuple[np.ndarray, list[int]]:
+        index, seed = draw
+        codes = self.labelled.tokens[self.ids[index]]
+        if self.substitution:
+            rng = np.random.default_rng(seed)
+            replaced = rng.uniform(size=codes.shape) < self.substitution
+            codes = np.where(replaced, rng.integers(0, self.codebook_sizes, codes.shape), codes)
+        return codes, self.labelled.labels[self.ids[index]]
+
+
+def collate(items: Sequence[tuple[np.ndarray, list[int]]]) -> Batch:
+    """Pad to the longest; an utterance without a frame still gets a batch with one."""
+    codes = pad_codes([codes for codes, _ in items])
+    lengths = torch.tensor([item.shape[1] for item, _ in items])
+    label_lengths = torch.tensor([len(labels) for _, labels in items])
+    padded = torch.zeros(len(items), int(label_lengths.max()), dtype=torch.long)
+    for row, (_, labels) in zip(padded, items, strict=True):
+        row[: len(labels)] = torch.tensor(labels)
+    return Batch(codes, lengths, padded, label_lengths)
+
+
+def pad_codes(items: Sequence[np.ndarray]) -> torch.Tensor:
+    """Stack codes (K, T) of several lengths as (B, K, T)."""
+    longest = max(1, *(item.shape[1] for item in items))
+    padded = torch.full((len(items), len(items[0]), longest), PADDING)
+    for row, item in zip(padded, items, strict=True):
+        row[:, : item.shape[1]] = torch.from_numpy(item)
+    return padded
+
+
+def train_loader(
+    labelled: Labelled, spec: TokenizerSpec, config: ProbeConfig, seed: int, workers: int
+) -> DataLoader:
+    """Batches of similar length, `steps_per_epoch` of them, the same for the same seed and epoch."""
+    steps = config.steps_per_epoch or -(-len(labelled.labels) // config.batch_size)
+    return DataLoader(
+        LabelledTokens(labelled, spec.codebook_sizes, config.substitution),
+        batch_sampler=BucketBatches(labelled.frames, config.batch_size, steps, seed),
+        collate_fn=collate,
+        num_workers=workers,
+    )
+
+
+def dev_loader(labelled: Labelled, spec: TokenizerSpec, batch_size: int) -> DataLoader:
+    """Every utterance once, its codes as they are."""
+    batches = [[(index, 0) for index in batch] for batch in sorted_batches(labelled.frames, batch_size)]
+    return DataLoader(
+        LabelledTokens(labelled, spec.codebook_sizes), batch_sampler=batches, collate_fn=collate
+    )

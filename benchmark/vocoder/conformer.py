@@ -1,0 +1,116 @@
+"""Conformer encoder with cross-attention to a prompt in every block (CTX-vec2wav).
+
+Order of a block: half feed-forward, self-attention, cross-attention, convolution, half feed-forward,
+each pre-normed and residual, then a final norm. Every convolution reads zeros beyond the end of a
+sequence, so that an utterance gives the same output alone as in a padded batch.
+
+One deviation from the published block: the norm inside the convolution module is a LayerNorm over
+channels where theirs is a BatchNorm, whose training statistics would count the padding and depend
+on how utterances were batched. The number of parameters is the same.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+from benchmark.vocoder.attention import MultiHeadAttention, RelativeSelfAttention, relative_positions
+from benchmark.vocoder.config import FrontendConfig
+from benchmark.vocoder.convolution import FrameConv
+
+EPSILON = 1e-12
+
+
+class ConvFeedForward(nn.Module):
+    """Two convolutions over time with a ReLU between (FastSpeech's feed-forward)."""
+
+    def __init__(self, config: FrontendConfig) -> None:
+        super().__init__()
+        kernel = config.feed_forward_kernel
+        self.expand = FrameConv(config.dim, config.feed_forward, kernel)
+        self.reduce = FrameConv(config.feed_forward, config.dim, kernel)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Both (B, T, dim); mask (B, T, 1)."""
+        return self.reduce(self.dropout(torch.relu(self.expand(x * mask))) * mask)
+
+
+class ConvolutionModule(nn.Module):
+    """Pointwise convolution with a gate, depthwise convolution, norm, swish, pointwise convolution."""
+
+    def __init__(self, config: FrontendConfig) -> None:
+        super().__init__()
+        dim, kernel = config.dim, config.conv_kernel
+        self.gate = nn.Linear(dim, 2 * dim)
+        self.depthwise = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim)
+        self.norm = nn.LayerNorm(dim)
+        self.out = nn.Linear(dim, dim)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Both (B, T, dim); mask (B, T, 1)."""
+        gated = nn.functional.glu(self.gate(x), dim=-1) * mask
+        mixed = self.depthwise(gated.transpose(1, 2)).transpose(1, 2)
+        return self.out(nn.functional.silu(self.norm(mixed)))
+
+
+class ConformerBlock(nn.Module):
+    """One block; see the module's docstring for the order."""
+
+    def __init__(self, config: FrontendConfig) -> None:
+        super().__init__()
+        self.feed_forward1 = ConvFeedForward(config)
+        self.self_attention = RelativeSelfAttention(config.dim, config.heads, config.dropout)
+        self.cross_attention = MultiHeadAttention(config.dim, config.heads, config.dropout)
+        self.convolution = ConvolutionModule(config)
+        self.feed_forward2 = ConvFeedForward(config)
+        self.norms = nn.ModuleList(nn.LayerNorm(config.dim, EPSILON) for _ in range(6))
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        mask: torch.Tensor,
+        positions: torch.Tensor,
+        prompt: torch.Tensor,
+        prompt_mask: torch.Tensor,
+    ) -> torch.Tensor:
+        """See `ConformerEncoder.forward`; positions (2 T - 1, dim)."""
+        frames = mask[..., None]
+        x = x + 0.5 * self.dropout(self.feed_forward1(self.norms[0](x), frames))
+        x = x + self.dropout(self.self_attention(self.norms[1](x), positions, mask))
+        x = x + self.dropout(self.cross_attention(self.norms[2](x), prompt, prompt_mask))
+        x = x + self.dropout(self.convolution(self.norms[3](x), frames))
+        x = x + 0.5 * self.dropout(self.feed_forward2(self.norms[4](x), frames))
+        return self.norms[5](x)
+
+
+class ConformerEncoder(nn.Module):
+    """A stack of blocks with its own relative positions and a norm at the end."""
+
+    def __init__(self, config: FrontendConfig, blocks: int) -> None:
+        super().__init__()
+        self.scale = math.sqrt(config.dim)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(ConformerBlock(config) for _ in range(blocks))
+        self.norm = nn.LayerNorm(config.dim, EPSILON)
+
+    def forward(
+        self, x: torch.Tensor, mask: torch.Tensor, prompt: torch.Tensor, prompt_mask: torch.Tensor
+    ) -> torch.Tensor:
+        """Encode.
+
+        Args:
+            x: (B, T, dim) content.
+            mask: (B, T) bool, True where valid.
+            prompt: (B, S, dim).
+            prompt_mask: (B, S) bool; every prompt has a valid frame.
+
+        Returns:
+            (B, T, dim), undefined beyond the mask.
+        """
+        positions = self.dropout(relative_positions(x.shape[1], x.shape[2], x.device)).to(x.dtype)
+        x = self.dropout(x * self.scale)
+        for block in self.blocks:
+            x = block(x, mask, positions, prompt, prompt_mask)
+        return self.norm(x)

@@ -1,0 +1,163 @@
+"""Training items of the vocoder: content and prompt from disjoint parts of one utterance."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
+
+from benchmark.data.audio import read_audio
+from benchmark.data.batching import Draw
+from benchmark.data.manifest import Manifest
+from benchmark.tokens.store import TokenStore
+from benchmark.types import SAMPLE_RATE
+from benchmark.vocoder.config import VocoderConfig
+from benchmark.vocoder.rates import FrameRates
+
+CACHE_BYTES = 1 << 29
+"""Audio kept in memory per process; what does not fit is read again each time."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One training example. Content and its waveform are aligned: frame t starts at t * hop_length."""
+
+    codes: torch.Tensor
+    """(K, M) content at the model's frame rate."""
+    wav: torch.Tensor
+    """(M * hop_length,) waveform of the content."""
+    prompt: torch.Tensor
+    """(P * hop_length,) waveform of the prompt."""
+    segment: int
+    """First frame of the generator's crop, counted within the content."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Items padded with zeros; `segments` as in `Item`."""
+
+    codes: torch.Tensor
+    lengths: torch.Tensor
+    wav: torch.Tensor
+    prompt: torch.Tensor
+    prompt_lengths: torch.Tensor
+    segments: torch.Tensor
+
+    def to(self, *args: object, **kwargs: object) -> "Batch":
+        """Move every tensor, which is what Lightning asks of a batch."""
+        return Batch(**{name: value.to(*args, **kwargs) for name, value in vars(self).items()})
+
+
+class AudioCache:
+    """Reads waveforms and keeps the first ones, as 16-bit integers, up to a bound.
+
+    Nothing is evicted: when a whole corpus is visited in random order, keeping the first comers
+    gives the best share of hits that a bound allows.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.bytes = 0
+        self._kept: dict[str, np.ndarray] = {}
+
+    def read(self, path: str) -> np.ndarray:
+        """(T,) float32 at 16 kHz."""
+        if path not in self._kept:
+            samples = np.round(np.clip(read_audio(path), -1, 1) * 32767).astype(np.int16)
+            if self.bytes + samples.nbytes > self.limit:
+                return samples.astype(np.float32) / 32767
+            self._kept[path] = samples
+            self.bytes += samples.nbytes
+        return self._kept[path].astype(np.float32) / 32767
+
+
+class VocoderItems(Dataset):
+    """Utterances that have tokens and are long enough; `skipped` counts the others by reason."""
+
+    def __init__(
+        self,
+        tokens: TokenStore,
+        manifest: Manifest,
+        rates: FrameRates,
+        config: VocoderConfig,
+        limit: int | None = None,
+    ) -> None:
+        """Choose the utterances; `limit` keeps that many, evenly spread over the manifest."""
+        self.tokens, self.manifest, self.rates = tokens, manifest, rates
+        self.segment = round(config.segment_seconds * rates.model_rate)
+        self.longest = round(config.max_seconds * rates.model_rate)
+        shortest = round(config.min_seconds * rates.model_rate)
+        self.skipped: Counter[str] = Counter()
+        self.frames: dict[str, int] = {}
+        for utterance in manifest:
+            if utterance.utterance_id not in tokens:
+                self.skipped["no tokens"] += 1
+                continue
+            frames = rates.frames(tokens.frames(utterance.utterance_id))
+            frames = min(frames, int(utterance.duration * SAMPLE_RATE) // rates.hop_length)
+            if frames < shortest:
+                self.skipped[f"under {config.min_seconds} s"] += 1
+            else:
+                self.frames[utterance.utterance_id] = frames
+        self.ids = list(self.frames)
+        if limit is not None and limit < len(self.ids):
+            self.ids = [self.ids[i] for i in np.linspace(0, len(self.ids) - 1, limit).round().astype(int)]
+        self._audio = AudioCache(CACHE_BYTES)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Frames an item of each utterance takes, content and prompt together."""
+        return [min(self.frames[name], self.longest) for name in self.ids]
+
+    def __getitem__(self, draw: Draw) -> Item:
+        """The item of utterance `draw[0]`, everything random in it drawn from the seed `draw[1]`."""
+        name, rng = self.ids[draw[0]], np.random.default_rng(draw[1])
+        frames = min(self.frames[name], self.longest)
+        start = int(rng.integers(self.frames[name] - frames + 1))
+        content, prompt = split(frames, rng)
+        codes = self.rates.expand(self.tokens[name])[:, start : start + frames]
+        wav = self.wav(name)[start * self.rates.hop_length : (start + frames) * self.rates.hop_length]
+        segment = int(rng.integers(content.stop - content.start - self.segment + 1))
+        return Item(
+            torch.from_numpy(codes[:, content]),
+            torch.from_numpy(wav[_samples(content, self.rates.hop_length)]),
+            torch.from_numpy(wav[_samples(prompt, self.rates.hop_length)]),
+            segment,
+        )
+
+    def wav(self, name: str) -> np.ndarray:
+        """Waveform of an utterance, a whole number of model frames."""
+        wav = self._audio.read(self.manifest[name].audio_path)
+        samples = self.frames[name] * self.rates.hop_length
+        # A header's duration can promise a few samples more than resampling gives.
+        return np.pad(wav, (0, max(0, samples - len(wav))))[:samples]
+
+
+def split(frames: int, rng: np.random.Generator) -> tuple[slice, slice]:
+    """Cut an utterance into content and prompt: a third to a half of it, head or tail, is the prompt."""
+    prompt = int(rng.integers(frames // 3, frames // 2 + 1))
+    if rng.random() < 0.5:
+        return slice(prompt, frames), slice(0, prompt)
+    return slice(0, frames - prompt), slice(frames - prompt, frames)
+
+
+def collate(items: Sequence[Item]) -> Batch:
+    """Pad a list of items to a batch."""
+    return Batch(
+        codes=pad_sequence([item.codes.T for item in items], batch_first=True).transpose(1, 2),
+        lengths=torch.tensor([item.codes.shape[1] for item in items]),
+        wav=pad_sequence([item.wav for item in items], batch_first=True),
+        prompt=pad_sequence([item.prompt for item in items], batch_first=True),
+        prompt_lengths=torch.tensor([len(item.prompt) for item in items]),
+        segments=torch.tensor([item.segment for item in items]),
+    )
+
+
+def _samples(frames: slice, hop_length: int) -> slice:
+    return slice(frames.start * hop_length, frames.stop * hop_length)

@@ -1,0 +1,84 @@
+"""From codes and a prompt to the hidden sequence that the generator turns into a waveform."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from benchmark.vocoder.attention import frame_mask
+from benchmark.vocoder.config import FrontendConfig
+from benchmark.vocoder.conformer import ConformerEncoder
+from benchmark.vocoder.mel import N_MELS
+
+
+class TokenVectors(nn.Module):
+    """A vector per code, concatenated over codebooks: the tokenizer's own, frozen, or learned ones."""
+
+    vectors: torch.Tensor
+
+    def __init__(
+        self, codebook_sizes: Sequence[int], table_dim: int, codebook_vectors: torch.Tensor | None
+    ) -> None:
+        """Take the vectors.
+
+        Args:
+            codebook_sizes: Entries of each codebook.
+            table_dim: Width per codebook of learned vectors.
+            codebook_vectors: (K, V, D), or None to learn them. They are centred per codebook and
+                scaled by one number, which keeps the proportions between residual codebooks.
+        """
+        super().__init__()
+        if codebook_vectors is None:
+            table = torch.randn(len(codebook_sizes), max(codebook_sizes), table_dim)
+            self.vectors = nn.Parameter(table)
+        else:
+            if codebook_vectors.shape[0] != len(codebook_sizes):
+                raise ValueError(f"{len(codebook_sizes)} codebooks, vectors {tuple(codebook_vectors.shape)}")
+            centred = codebook_vectors.float() - codebook_vectors.float().mean(dim=1, keepdim=True)
+            # They belong to the tokenizer, so the vocoder's weights do not carry them.
+            self.register_buffer("vectors", centred / centred.std(), persistent=False)
+        self.dim = self.vectors.shape[0] * self.vectors.shape[2]
+
+    def forward(self, codes: torch.Tensor) -> torch.Tensor:
+        """(B, K, T) codes to (B, T, K * D)."""
+        books = torch.arange(codes.shape[1], device=codes.device)[:, None]
+        return self.vectors[books, codes].transpose(1, 2).flatten(2)
+
+
+class Frontend(nn.Module):
+    """Token vectors, two Conformer encoders with a linear layer between, and an auxiliary mel head."""
+
+    def __init__(self, config: FrontendConfig, tokens: TokenVectors) -> None:
+        super().__init__()
+        self.tokens = tokens
+        self.embed = nn.Sequential(
+            nn.Linear(tokens.dim, config.dim), nn.LayerNorm(config.dim), nn.Dropout(config.dropout)
+        )
+        self.encoder1 = ConformerEncoder(config, config.blocks[0])
+        self.between = nn.Linear(config.dim, config.dim)
+        self.encoder2 = ConformerEncoder(config, config.blocks[1])
+        self.mel_head = nn.Linear(config.dim, N_MELS)
+
+    def forward(
+        self,
+        codes: torch.Tensor,
+        lengths: torch.Tensor,
+        prompt: torch.Tensor,
+        prompt_mask: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode.
+
+        Args:
+            codes: (B, K, T) at the model's frame rate.
+            lengths: (B,) frames.
+            prompt: (B, S, dim), prompt features after the prenet.
+            prompt_mask: (B, S) bool.
+
+        Returns:
+            hidden: (B, T, dim), zero beyond `lengths`.
+            mel: (B, T, N_MELS), the normalised log-mel as the frontend predicts it.
+        """
+        mask = frame_mask(lengths, codes.shape[-1])
+        hidden = self.encoder1(self.embed(self.tokens(codes)), mask, prompt, prompt_mask)
+        hidden = self.encoder2(self.between(hidden), mask, prompt, prompt_mask) * mask[..., None]
+        return hidden, self.mel_head(hidden)

@@ -1,0 +1,100 @@
+"""A generator that stays at the frame rate: ConvNeXt blocks and an inverse-STFT head (Vocos).
+
+It needs a fraction of HiFi-GAN's arithmetic, which is what lets a vocoder train on a CPU.
+"""
+
+import torch
+from torch import nn
+from torch.nn.functional import fold
+
+from benchmark.vocoder.config import ISTFTConfig
+from benchmark.vocoder.convolution import FrameConv
+
+MAX_LOG_MAGNITUDE = 6.0
+
+
+class ConvNeXtBlock(nn.Module):
+    """Depthwise convolution, norm, inverted bottleneck with a learned scale (Liu et al., 2022)."""
+
+    def __init__(self, dim: int, hidden: int, kernel: int, initial_scale: float) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim)
+        self.norm = nn.LayerNorm(dim)
+        self.expand = nn.Linear(dim, hidden)
+        self.reduce = nn.Linear(hidden, dim)
+        self.scale = nn.Parameter(torch.full((dim,), initial_scale))
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Filter x (B, T, dim), mask (B, T, 1)."""
+        mixed = self.norm(self.depthwise((x * mask).transpose(1, 2)).transpose(1, 2))
+        return x + self.scale * self.reduce(nn.functional.gelu(self.expand(mixed)))
+
+
+class InverseSTFT(nn.Module):
+    """Overlap-add of inverse FFTs; frame t is centred on its own hop, as in `LogMel(center=False)`."""
+
+    window: torch.Tensor
+
+    def __init__(self, n_fft: int, hop_length: int) -> None:
+        super().__init__()
+        if n_fft < 2 * hop_length or (n_fft - hop_length) % 2:
+            raise ValueError(f"n_fft {n_fft} must exceed hop_length {hop_length} twofold, by an even number")
+        self.n_fft, self.hop_length = n_fft, hop_length
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+
+    def forward(self, spectrum: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Invert.
+
+        Args:
+            spectrum: (B, n_fft // 2 + 1, T) complex.
+            mask: (B, T), zero for frames that do not exist.
+
+        Returns:
+            (B, T * hop_length) float32.
+        """
+        frames = torch.fft.irfft(spectrum, self.n_fft, dim=1) * self.window[:, None] * mask[:, None]
+        envelope = self.window.square()[:, None] * mask[:, None]
+        wav, weight = self._overlap_add(frames), self._overlap_add(envelope)
+        return wav / weight.clamp(min=1e-8)
+
+    def _overlap_add(self, frames: torch.Tensor) -> torch.Tensor:
+        samples = frames.shape[-1] * self.hop_length
+        padding = (self.n_fft - self.hop_length) // 2
+        whole = fold(frames, (1, samples + 2 * padding), (1, self.n_fft), stride=(1, self.hop_length))
+        return whole[:, 0, 0, padding : padding + samples]
+
+
+class ISTFTGenerator(nn.Module):
+    """Predicts log-magnitude and phase of every frame."""
+
+    def __init__(self, config: ISTFTConfig, dim: int, hop_length: int) -> None:
+        """Build for hidden sequences of `dim` channels, one frame per `hop_length` samples."""
+        super().__init__()
+        if hop_length % config.hop_length:
+            raise ValueError(f"the STFT's hop {config.hop_length} does not divide the model's {hop_length}")
+        self.repeats = hop_length // config.hop_length
+        self.embed = FrameConv(dim, config.dim, config.kernel)
+        self.norm = nn.LayerNorm(config.dim)
+        self.blocks = nn.ModuleList(
+            ConvNeXtBlock(config.dim, config.hidden, config.kernel, 1 / config.blocks)
+            for _ in range(config.blocks)
+        )
+        self.head_norm = nn.LayerNorm(config.dim)
+        self.head = nn.Linear(config.dim, self.repeats * (config.n_fft + 2))
+        self.inverse = InverseSTFT(config.n_fft, config.hop_length)
+
+    def forward(self, hidden: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """As `HiFiGANGenerator.forward`."""
+        batch, _, frames = hidden.shape
+        valid = hidden.new_ones(batch, frames) if mask is None else mask.to(hidden.dtype)
+        x = self.norm(self.embed((hidden * valid[:, None]).transpose(1, 2)))
+        for block in self.blocks:
+            x = block(x, valid[..., None])
+        with torch.autocast(hidden.device.type, enabled=False):
+            head = self.head(self.head_norm(x.float())).unflatten(-1, (self.repeats, -1)).flatten(1, 2)
+            log_magnitude, phase = head.transpose(1, 2).chunk(2, dim=1)
+            spectrum = torch.polar(log_magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp(), phase)
+            return self.inverse(spectrum, valid.float().repeat_interleave(self.repeats, dim=1))
+
+    def finalise(self) -> None:
+        """Nothing to fold: the layers are plain."""

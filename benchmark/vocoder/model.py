@@ -1,0 +1,77 @@
+"""CTX-vec2wav: codes and a prompt in, speech out."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from benchmark.vocoder.attention import frame_mask
+from benchmark.vocoder.config import VocoderConfig
+from benchmark.vocoder.frontend import Frontend, TokenVectors
+from benchmark.vocoder.generator import build_generator
+from benchmark.vocoder.mel import NormalisedMel
+from benchmark.vocoder.prenet import build_prenet
+from benchmark.vocoder.prompt import build_prompt
+from benchmark.vocoder.rates import FrameRates
+
+
+class CTXVec2Wav(nn.Module):
+    """Acoustic-context-aware vocoder of UniCATS (Du et al., AAAI 2024), alpha form.
+
+    Content comes from the codes; what they lack, timbre above all, is gathered from the prompt by
+    cross-attention without positions, so the order of prompt frames does not matter.
+    """
+
+    def __init__(
+        self,
+        config: VocoderConfig,
+        rates: FrameRates,
+        codebook_sizes: Sequence[int],
+        codebook_vectors: torch.Tensor | None,
+    ) -> None:
+        """Build with fresh weights.
+
+        Args:
+            config: Sizes.
+            rates: Frame rates of the tokens and inside the model.
+            codebook_sizes: Entries of each codebook.
+            codebook_vectors: (K, V, D) vectors behind the codes, or None to learn them.
+        """
+        super().__init__()
+        self.hop_length = rates.hop_length
+        self.mel = NormalisedMel(rates.hop_length)
+        self.prompt = build_prompt(config.prompt, self.mel)
+        self.prenet = build_prenet(config.prompt, self.prompt.features, config.frontend.dim)
+        tokens = TokenVectors(codebook_sizes, config.frontend.table_dim, codebook_vectors)
+        self.frontend = Frontend(config.frontend, tokens)
+        self.generator = build_generator(config.generator, config.frontend.dim, rates.hop_length)
+
+    def encode(
+        self,
+        codes: torch.Tensor,
+        lengths: torch.Tensor,
+        prompt: torch.Tensor,
+        prompt_lengths: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The hidden sequence (B, T, dim), zero beyond `lengths`, and the predicted mel (B, T, 80).
+
+        Args:
+            codes: (B, K, T) at the model's frame rate.
+            lengths: (B,) frames.
+            prompt: (B, S) samples, zero beyond `prompt_lengths`.
+            prompt_lengths: (B,) samples.
+        """
+        features, frames = self.prompt(prompt, prompt_lengths)
+        mask = frame_mask(frames, features.shape[1])
+        return self.frontend(codes, lengths, self.prenet(features, mask), mask)
+
+    def forward(
+        self,
+        codes: torch.Tensor,
+        lengths: torch.Tensor,
+        prompt: torch.Tensor,
+        prompt_lengths: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Whole utterances: the waveform (B, T * hop_length) and the predicted mel, see `encode`."""
+        hidden, mel = self.encode(codes, lengths, prompt, prompt_lengths)
+        return self.generator(hidden.transpose(1, 2), frame_mask(lengths, codes.shape[-1])), mel

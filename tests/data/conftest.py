@@ -1,0 +1,89 @@
+"""Recordings and corpus trees made on the spot."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+
+def tone(seconds: float, rate: int = 16_000, frequency: float = 220.0) -> np.ndarray:
+    return (0.3 * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+@pytest.fixture
+def write_tone() -> Callable[..., Path]:
+    def write(path: Path, seconds: float = 0.5, rate: int = 16_000, frequency: float = 220.0) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(str(path), tone(seconds, rate, frequency), rate)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def librispeech_tree(tmp_path: Path, write_tone: Callable[..., Path]) -> Path:
+    """Four train speakers (two women, two men) and one test speaker, two utterances each."""
+    root = tmp_path / "corpora" / "LibriSpeech"
+    rows = ["; a comment line", ";ID  |SEX| SUBSET | MINUTES | NAME"]
+    for subset, speakers in (("train-clean-100", (101, 102, 103, 104)), ("test-other", (201,))):
+        for speaker in speakers:
+            rows.append(f"{speaker:<5}| {'FM'[speaker % 2]} | {subset} | 25.19 | Some Reader")
+            folder = root / subset / str(speaker) / "7"
+            for number in range(2):
+                write_tone(folder / f"{speaker}-7-{number:04d}.flac", 0.5 + number, frequency=speaker)
+            lines = [f"{speaker}-7-{number:04d} HELLO SPEAKER'S WORDS {number}" for number in range(2)]
+            (folder / f"{speaker}-7.trans.txt").write_text("\n".join(lines) + "\n")
+    (root / "SPEAKERS.TXT").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def slurp_row(slurp_id: int, sentence: str, intent: str, scenario: str, action: str, files: list[str]) -> str:
+    recordings = [{"file": file, "wer": 0.0, "ent_wer": 0.0, "status": "correct"} for file in files]
+    return json.dumps(
+        {
+            "slurp_id": slurp_id,
+            "sentence": sentence,
+            "sentence_annotation": sentence,
+            "intent": intent,
+            "action": action,
+            "tokens": [],
+            "scenario": scenario,
+            "recordings": recordings,
+            "entities": [],
+        }
+    )
+
+
+@pytest.fixture
+def slurp_tree(tmp_path: Path, write_tone: Callable[..., Path]) -> Path:
+    """Three train sentences; one has two speakers with two microphones each, one a bare intent."""
+    root = tmp_path / "slurp"
+    folder = root / "dataset" / "slurp"
+    folder.mkdir(parents=True)
+    pair = ["audio-11.flac", "audio-11-headset.flac", "audio-22-headset.flac", "audio-22.flac"]
+    (folder / "train.jsonl").write_text(
+        slurp_row(7, "Wake me up at eight o'clock", "alarm_set", "alarm", "set", pair)
+        + "\n"
+        + slurp_row(12, "will it rain", "query", "weather", "query", ["audio-33.flac"])
+        + "\n"
+        + slurp_row(300, "", "play_music", "play", "music", ["audio-44-headset.flac"])
+        + "\n"
+    )
+    for split in ("devel", "test"):
+        row = slurp_row(400, "stop", "audio_volume_mute", "audio", "volume_mute", ["audio-55.flac"])
+        (folder / f"{split}.jsonl").write_text(row + "\n")
+    users = {
+        "7": {"audio-11.flac": "FO-460", "audio-11-headset.flac": "FO-460", "audio-22-headset.flac": "ME-3"},
+        "12": {"audio-33.flac": "UNK-323"},
+    }
+    metadata = {
+        sid: {"recordings": {file: {"usrid": user} for file, user in files.items()}}
+        for sid, files in users.items()
+    }
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    for file in (*pair, "audio-33.flac", "audio-44-headset.flac", "audio-55.flac"):
+        write_tone(root / "audio" / "slurp_real" / file)
+    return root

@@ -1,0 +1,173 @@
+import json
+import math
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from benchmark.artifacts import ArtifactStore
+from benchmark.data.slurp import Slurp
+from benchmark.errors import UserError
+
+
+def corpus(root: Path | str, **arguments: str) -> Slurp:
+    return Slurp(name="slurp", root=str(root), **arguments)
+
+
+def test_reads_sentences_labels_and_speakers(slurp_tree: Path, store: ArtifactStore) -> None:
+    manifest = corpus(slurp_tree).manifest("train", store)
+    assert [u.utterance_id for u in manifest] == [
+        "00007-audio-11-headset",
+        "00012-audio-33",  # no close-talk recording of this sentence
+        "00300-audio-44-headset",
+    ]
+    alarm, weather, music = manifest
+    assert (alarm.text, alarm.intent, alarm.scenario) == ("wake me up at eight o'clock", "alarm_set", "alarm")
+    assert (alarm.speaker_id, alarm.gender) == ("FO-460", "F")
+    assert (weather.speaker_id, weather.gender) == ("UNK-323", None)
+    assert music.text == ""
+    assert alarm.duration == 0.5
+    assert Path(alarm.audio_path) == slurp_tree / "audio" / "slurp_real" / "audio-11-headset.flac"
+
+
+def test_a_bare_action_gets_its_scenario_back_and_nothing_else_changes(
+    slurp_tree: Path, store: ArtifactStore
+) -> None:
+    read = corpus(slurp_tree)
+    assert read.manifest("train", store)["00012-audio-33"].intent == "weather_query"
+    assert read.bare_intents("train") == 1
+    assert read.bare_intents("test") == 0
+    # "audio_volume_mute" holds the scenario already, though more than one underscore.
+    assert read.manifest("test", store)["00400-audio-55"].intent == "audio_volume_mute"
+
+
+def test_an_intent_that_disagrees_with_its_action_is_left_alone(
+    slurp_tree: Path, store: ArtifactStore
+) -> None:
+    path = slurp_tree / "dataset" / "slurp" / "test.jsonl"
+    row = json.loads(path.read_text()) | {"intent": "email_sendemail", "scenario": "email", "action": "query"}
+    path.write_text(json.dumps(row) + "\n")
+    assert next(iter(corpus(slurp_tree).manifest("test", store))).intent == "email_sendemail"
+
+
+@pytest.mark.parametrize(
+    ("recordings", "files"),
+    [
+        ("headset", ["audio-11-headset", "audio-33", "audio-44-headset"]),
+        ("first", ["audio-11", "audio-33", "audio-44-headset"]),
+        (
+            "all",
+            ["audio-11", "audio-11-headset", "audio-22", "audio-22-headset", "audio-33", "audio-44-headset"],
+        ),
+    ],
+)
+def test_choice_of_recordings(
+    slurp_tree: Path, store: ArtifactStore, recordings: str, files: list[str]
+) -> None:
+    manifest = corpus(slurp_tree, recordings=recordings).manifest("train", store)
+    assert [Path(u.audio_path).stem for u in manifest] == files
+
+
+def test_without_metadata_each_take_is_a_speaker(slurp_tree: Path, store: ArtifactStore) -> None:
+    (slurp_tree / "dataset" / "slurp" / "metadata.json").unlink()
+    manifest = corpus(slurp_tree, recordings="all").manifest("train", store)
+    assert Counter(u.speaker_id for u in manifest) == {
+        "unknown-audio-11": 2,  # one take, two microphones
+        "unknown-audio-22": 2,
+        "unknown-audio-33": 1,
+        "unknown-audio-44": 1,
+    }
+    assert {u.gender for u in manifest} == {None}
+
+
+def test_missing_and_corrupt_recordings_stay_as_failures(slurp_tree: Path, store: ArtifactStore) -> None:
+    audio = slurp_tree / "audio" / "slurp_real"
+    (audio / "audio-33.flac").unlink()
+    (audio / "audio-44-headset.flac").write_bytes(b"torn")
+    manifest = corpus(slurp_tree).manifest("train", store)
+    assert [math.isnan(u.duration) for u in manifest] == [False, True, True]
+    assert [u.fingerprint for u in manifest][1:] == ["missing", "damaged:4"]
+
+
+@pytest.mark.parametrize("place", ["scripts/audio/slurp_real", "slurp_real"])
+def test_other_places_of_the_audio(slurp_tree: Path, store: ArtifactStore, place: str) -> None:
+    digest = corpus(slurp_tree).manifest("train", store).digest
+    (slurp_tree / place).parent.mkdir(exist_ok=True, parents=True)
+    (slurp_tree / "audio" / "slurp_real").rename(slurp_tree / place)
+    assert corpus(slurp_tree).manifest("train", store).digest == digest
+
+
+@pytest.mark.parametrize("inside", ["", "slurp_real"])
+def test_audio_root_and_annotations_apart(
+    slurp_tree: Path, tmp_path: Path, store: ArtifactStore, inside: str
+) -> None:
+    digest = corpus(slurp_tree).manifest("train", store).digest
+    (tmp_path / "sound").mkdir()
+    (slurp_tree / "audio" / "slurp_real").rename(tmp_path / "sound" / "flac")
+    if inside:
+        (tmp_path / "sound" / "flac").rename(tmp_path / "sound" / inside)
+    root = tmp_path / "sound" if inside else tmp_path / "sound" / "flac"
+    (slurp_tree / "dataset" / "slurp").rename(slurp_tree / "slurp")
+    manifest = corpus(slurp_tree, audio_root=str(root)).manifest("train", store)
+    assert manifest.digest == digest
+
+
+def test_identity_follows_the_files_and_not_their_place(slurp_tree: Path, tmp_path: Path) -> None:
+    identity = corpus(slurp_tree).identity("train")
+    assert str(tmp_path) not in str(identity)
+    assert corpus(slurp_tree, recordings="all").identity("train") != identity
+    assert corpus(slurp_tree.rename(tmp_path / "moved")).identity("train") == identity
+    os.utime(tmp_path / "moved" / "audio" / "slurp_real" / "audio-11.flac", ns=(1, 1))
+    changed = corpus(tmp_path / "moved").identity("train")
+    assert changed != identity
+    (tmp_path / "moved" / "dataset" / "slurp" / "metadata.json").unlink()
+    assert corpus(tmp_path / "moved").identity("train") != changed
+
+
+def test_user_mistakes_say_what_to_do(slurp_tree: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"not set.*SLURP=<root>.*dataset\.root=<root>"):
+        corpus("").identity("train")
+    with pytest.raises(UserError, match=r"no such folder.*SLURP=<root>"):
+        corpus(tmp_path / "nowhere").identity("train")
+    with pytest.raises(UserError, match=r"choice of recordings 'near'.*Legal: all, first, headset"):
+        corpus(slurp_tree, recordings="near")
+    with pytest.raises(UserError, match=r"Legal: dev, test, train"):
+        corpus(slurp_tree).identity("devel")
+    with pytest.raises(UserError, match=r"holds no SLURP annotations.*it has slurp_real"):
+        corpus(slurp_tree / "audio").identity("train")
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(UserError, match=r"no SLURP recordings.*dataset\.audio_root="):
+        corpus(slurp_tree, audio_root=str(tmp_path / "bare")).identity("train")
+
+
+def test_audio_of_another_corpus_is_a_user_error(slurp_tree: Path, tmp_path: Path, write_tone) -> None:
+    write_tone(tmp_path / "other" / "1-2-3.flac")
+    with pytest.raises(UserError, match=r"none of the 3 recordings of the train split"):
+        corpus(slurp_tree, audio_root=str(tmp_path / "other")).build("train", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "named"), [('{"slurp_id": 1', "JSON"), ('{"slurp_id": 1}', "sentence"), ("[]", "list")]
+)
+def test_damaged_annotations_name_file_and_line(
+    slurp_tree: Path, tmp_path: Path, line: str, named: str
+) -> None:
+    path = slurp_tree / "dataset" / "slurp" / "test.jsonl"
+    path.write_text(path.read_text() + line + "\n")
+    with pytest.raises(UserError, match=rf"test\.jsonl, line 2 .*{named}"):
+        corpus(slurp_tree).build("test", tmp_path)
+    path.unlink()
+    with pytest.raises(UserError, match=r"test\.jsonl is missing"):
+        corpus(slurp_tree).identity("test")
+
+
+def test_the_real_annotations(shared: Path, store: ArtifactStore) -> None:
+    real = corpus(shared / "data" / "slurp-tts")
+    for split, count in (("train", 300), ("dev", 48), ("test", 96)):
+        manifest = real.manifest(split, store)
+        assert len(manifest) == count
+        assert set(Counter(u.intent for u in manifest).values()) == {count // 6}
+        assert all(u.intent == f"{u.scenario}_{str(u.intent).partition('_')[2]}" for u in manifest)
+        assert all(u.duration > 0.25 and u.text for u in manifest)
+        assert real.bare_intents(split) == 0

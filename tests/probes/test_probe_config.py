@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchmark.errors import UserError
+from benchmark.probes.config import ProbeConfig
+
+GROUP = Path(__file__).resolve().parents[2] / "conf" / "probe"
+
+
+@pytest.mark.parametrize(
+    ("frame_rate", "factor"), [(50, 1), (75, 1), (49.9, 2), (25, 2), (21.5, 3), (12.5, 4), (50 / 3, 3), (100, 1)]
+)
+def test_upsampling_is_the_smallest_factor_that_reaches_the_rate(make_config, frame_rate, factor) -> None:
+    assert make_config(min_frame_rate=50).upsampling(frame_rate) == factor
+
+
+@pytest.mark.parametrize("path", sorted(GROUP.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_yaml_makes_a_config(path: Path) -> None:
+    settings = yaml.safe_load(path.read_text())
+    assert settings.pop("_target_") == "benchmark.probes.config.ProbeConfig"
+    assert ProbeConfig(**settings).name == path.stem
+
+
+def test_an_unknown_combination_is_named(make_config) -> None:
+    with pytest.raises(UserError, match="'summ'.*Did you mean 'sum'"):
+        make_config(combine="summ")
+
+
+@pytest.mark.parametrize(
+    "change", [{"learning_rate": 0.0}, {"epochs": 0}, {"batch_size": -1}, {"dropout": 1.0}, {"substitution": -0.1}]
+)
+def test_an_impossible_value_is_named(make_config, change) -> None:
+    with pytest.raises(UserError, match=next(iter(change))):
+        make_config(**change)

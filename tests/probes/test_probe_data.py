@@ -1,0 +1,75 @@
+import numpy as np
+import torch
+
+from benchmark.probes.data import LabelledTokens, collate, join_labels, pad_codes, train_loader
+from benchmark.probes.frontend import PADDING
+
+
+def codes(frames: int, books: int = 2, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 16, (books, frames))
+
+
+def test_what_lacks_a_label_or_tokens_is_counted(make_store) -> None:
+    store = make_store({"a": codes(5), "b": codes(6), "c": codes(7)}, failed=("d", "e"))
+    labelled = join_labels(store, {"c": [1, 2], "a": [3], "b": [], "d": [1], "elsewhere": [2]})
+    assert labelled.labels == {"a": [3], "c": [1, 2]}
+    assert labelled.frames == [5, 7]
+    # b has an empty label, e none; d failed, and `elsewhere` was never encoded.
+    assert labelled.skipped == {"no_label": 2, "no_tokens": 2}
+
+
+def test_collate_pads_codes_and_labels() -> None:
+    batch = collate([(codes(3), [5, 6, 7]), (codes(5), [8])])
+    assert batch.codes.shape == (2, 2, 5)
+    assert batch.codes[0, :, 3:].eq(PADDING).all()
+    assert torch.equal(batch.codes[0, :, :3], torch.from_numpy(codes(3)))
+    assert batch.lengths.tolist() == [3, 5]
+    assert batch.labels.tolist() == [[5, 6, 7], [8, 0, 0]]
+    assert batch.label_lengths.tolist() == [3, 1]
+
+
+def test_an_empty_utterance_leaves_one_frame_of_padding() -> None:
+    assert pad_codes([codes(0)]).tolist() == [[[PADDING], [PADDING]]]
+
+
+def test_substitution_replaces_its_share_within_each_codebook(make_store) -> None:
+    books = np.stack([np.full(20_000, 100), np.full(20_000, 2)])
+    labelled = join_labels(make_store({"a": books}), {"a": [1]})
+    changed, _ = LabelledTokens(labelled, (256, 4), substitution=0.3)[0, 7]
+    # One replacement in V draws the old code again.
+    assert abs((changed[0] != 100).mean() - 0.3 * 255 / 256) < 0.02
+    assert abs((changed[1] != 2).mean() - 0.3 * 3 / 4) < 0.02
+    assert changed[0].max() == 255
+    assert changed[1].max() == 3
+    assert changed.min() == 0
+
+
+def test_substitution_depends_on_the_draw_alone(make_store) -> None:
+    labelled = join_labels(make_store({"a": codes(200), "b": codes(200)}), {"a": [1], "b": [1]})
+    data = LabelledTokens(labelled, (16, 16), substitution=0.3)
+    first, _ = data[0, 7]
+    again, _ = data[0, 7]
+    other, _ = data[0, 8]
+    assert (first == again).all()
+    assert (first != other).any()
+    plain, _ = LabelledTokens(labelled, (16, 16))[0, 7]
+    assert (plain == codes(200)).all()
+
+
+def test_an_epoch_is_one_pass_unless_said_otherwise(make_store, make_spec, make_config) -> None:
+    labelled = join_labels(make_store({f"u{i}": codes(9) for i in range(11)}), {f"u{i}": [1] for i in range(11)})
+    spec = make_spec((16, 16))
+    one_pass = train_loader(labelled, spec, make_config(batch_size=4, steps_per_epoch=None), seed=0, workers=0)
+    assert sum(len(batch.codes) for batch in one_pass) == 11
+    fixed = train_loader(labelled, spec, make_config(batch_size=4, steps_per_epoch=7), seed=0, workers=0)
+    assert len(list(fixed)) == 7
+
+
+def test_workers_do_not_change_the_batches(make_store, make_spec, make_config) -> None:
+    labelled = join_labels(make_store({f"u{i}": codes(9, seed=i) for i in range(11)}), {f"u{i}": [1] for i in range(11)})
+    config = make_config(batch_size=4, steps_per_epoch=3, substitution=0.5)
+    alone, helped = (
+        [batch.codes for batch in train_loader(labelled, make_spec((16, 16)), config, seed=0, workers=workers)]
+        for workers in (0, 2)
+    )
+    assert all(torch.equal(a, b) for a, b in zip(alone, helped, strict=True))

@@ -1,0 +1,108 @@
+import pytest
+import torch
+
+from benchmark.probes.classifier import UNSEEN, IntentProbe
+from benchmark.probes.ctc import CTCProbe, greedy_transcripts
+from benchmark.probes.data import Batch
+from benchmark.probes.frontend import PADDING
+from benchmark.probes.module import learning_rate_factor
+from benchmark.probes.text import NUM_LABELS, encode
+
+LENGTHS = torch.tensor([9, 4, 6])
+CODES = torch.randint(0, 16, (3, 2, 9), generator=torch.Generator().manual_seed(0))
+for _row, _length in enumerate(LENGTHS.tolist()):
+    CODES[_row, :, _length:] = PADDING
+TEXTS = ["ab", "c", "hello there you"]
+
+
+def batch_of(labels: list[list[int]]) -> Batch:
+    padded = torch.nn.utils.rnn.pad_sequence([torch.tensor(item) for item in labels], batch_first=True)
+    return Batch(CODES, LENGTHS, padded, torch.tensor([len(item) for item in labels]))
+
+
+@pytest.fixture
+def ctc(make_spec, make_config) -> CTCProbe:
+    torch.manual_seed(0)
+    return CTCProbe(make_spec((16, 16), frame_rate=25), make_config(layers=2)).eval()
+
+
+@pytest.fixture
+def intent(make_spec, make_config) -> IntentProbe:
+    torch.manual_seed(0)
+    return IntentProbe(make_spec((16, 16), frame_rate=25), make_config(layers=2), num_intents=5).eval()
+
+
+def test_ctc_output_is_a_distribution_at_the_upsampled_rate(ctc: CTCProbe) -> None:
+    log_probs, lengths = ctc(CODES, LENGTHS)
+    assert log_probs.shape == (3, 18, NUM_LABELS)
+    assert log_probs.dtype == torch.float32
+    assert lengths.tolist() == [18, 8, 12]
+    torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(3, 18))
+
+
+def test_ctc_loss_is_the_mean_per_character_over_feasible_utterances(ctc: CTCProbe) -> None:
+    labels = [encode(text) for text in TEXTS]  # the third needs 16 frames (one for "ll") and has 12
+    log_probs, lengths = ctc(CODES, LENGTHS)
+    each = [
+        torch.nn.functional.ctc_loss(
+            log_probs[row : row + 1, : lengths[row]].transpose(0, 1),
+            torch.tensor([labels[row]]),
+            lengths[row : row + 1],
+            torch.tensor([len(labels[row])]),
+        )
+        for row in range(3)
+    ]
+    assert each[2].isinf()
+    loss = ctc._loss(log_probs, lengths, batch_of(labels))
+    torch.testing.assert_close(loss, (each[0] + each[1]) / 3)
+    assert loss > 0
+
+
+def test_greedy_transcripts_end_with_the_utterance() -> None:
+    path = torch.tensor([[3, 3, 0, 3, 1, 1, 4, 4], [1, 4, 0, 1, 1, 3, 3, 3]])
+    log_probs = torch.nn.functional.one_hot(path, NUM_LABELS).float().log_softmax(-1)
+    assert greedy_transcripts(log_probs, torch.tensor([8, 8])) == ["aa b", "b a"]
+    assert greedy_transcripts(log_probs, torch.tensor([4, 5])) == ["aa", "b"]
+
+
+@pytest.mark.parametrize("kind", ["ctc", "intent"])
+def test_an_answer_does_not_depend_on_the_batch(kind: str, request: pytest.FixtureRequest) -> None:
+    probe = request.getfixturevalue(kind)
+    together = probe(CODES, LENGTHS)
+    for row, length in enumerate(LENGTHS.tolist()):
+        alone = probe(CODES[row : row + 1, :, :length], LENGTHS[row : row + 1])
+        if kind == "ctc":
+            torch.testing.assert_close(alone[0][0], together[0][row, : 2 * length], atol=1e-6, rtol=1e-5)
+        else:
+            torch.testing.assert_close(alone[0], together[row], atol=1e-6, rtol=1e-5)
+
+
+def test_pooling_is_the_mean_of_the_frames_of_the_utterance(intent: IntentProbe) -> None:
+    features, _ = intent.encode(CODES[1:2, :, :4], LENGTHS[1:2])
+    torch.testing.assert_close(intent(CODES, LENGTHS)[1], intent.output(features[0].mean(0)))
+
+
+def test_dev_error_counts_unseen_intents_and_ranks_by_loss_second(intent: IntentProbe) -> None:
+    logged: dict[str, float] = {}
+    intent.log = lambda name, value, **_: logged.__setitem__(name, float(value))
+    scores = torch.tensor([[3.0, 0, 0, 0, 0], [0, 3.0, 0, 0, 0], [0, 0, 3.0, 0, 0]])
+    monitors = []
+    for sharpness in (1.0, 0.5):
+        intent.on_validation_epoch_start()
+        intent._dev.append((scores * sharpness, torch.tensor([1, 1, UNSEEN])))
+        intent.on_validation_epoch_end()
+        assert logged["dev_error"] == pytest.approx(2 / 3)
+        known = torch.nn.functional.cross_entropy(scores[:2] * sharpness, torch.tensor([0, 0]))
+        assert logged["dev_loss"] == pytest.approx(known.item())
+        monitors.append((logged["dev_loss"], logged[intent.monitor]))
+    assert sorted(monitors) == sorted(monitors, key=lambda pair: pair[1]), "of equal errors, the lower loss"
+    assert all(2 / 3 < value < 1 for _, value in monitors), "the loss never outweighs an utterance"
+
+
+def test_learning_rate_rises_and_falls() -> None:
+    factors = [learning_rate_factor(step, 10, 100) for step in range(100)]
+    assert factors[0] == pytest.approx(0.1)
+    assert factors[9] == factors[10] == 1.0
+    assert factors[55] == pytest.approx(0.5)
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+    assert 0 < factors[-1] < 0.001

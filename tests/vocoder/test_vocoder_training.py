@@ -1,0 +1,204 @@
+"""Training: it learns, counts its own steps, survives a kill, and says when it failed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.utils.data import DataLoader
+
+from benchmark.data.manifest import Manifest
+from benchmark.errors import UserError
+from benchmark.training import TrainerConfig, read_history, read_report
+from benchmark.vocoder.config import DiscriminatorConfig, OptimizerConfig, PromptConfig, VocoderConfig
+from benchmark.vocoder.data import Batch, VocoderItems, collate
+from benchmark.vocoder.model import CTXVec2Wav
+from benchmark.vocoder.module import VocoderModule, constant_distance, crop
+from benchmark.vocoder.rates import FrameRates
+from benchmark.vocoder.schedule import learning_rate
+from benchmark.vocoder.train import train_vocoder, verdict
+
+MakeConfig = Callable[..., VocoderConfig]
+CPU = TrainerConfig(accelerator="cpu", progress_bar=False)
+
+
+def train(corpus, config: VocoderConfig, folder: Path, manifest: Manifest | None = None) -> None:
+    folder.mkdir(exist_ok=True)
+    utterances = manifest or corpus.manifest
+    train_vocoder(
+        corpus.spec,
+        corpus.vectors,
+        corpus.tokens,
+        utterances,
+        corpus.tokens,
+        utterances,
+        config,
+        CPU,
+        0,
+        folder,
+    )
+
+
+def make_module(corpus, config: VocoderConfig) -> tuple[VocoderModule, Batch]:
+    torch.manual_seed(0)
+    model = CTXVec2Wav(config, FrameRates(50), corpus.spec.codebook_sizes, corpus.vectors)
+    items = VocoderItems(corpus.tokens, corpus.manifest, FrameRates(50), config)
+    return VocoderModule(model, config), collate([items[0, 0], items[1, 0]])
+
+
+def test_overfits_one_utterance(corpus, make_config: MakeConfig, tmp_path: Path) -> None:
+    config = make_config(steps=80, steps_per_epoch=20, optimizer=OptimizerConfig(lr=1e-2, betas=(0.8, 0.99)))
+    train(corpus, config, tmp_path, Manifest([corpus.manifest["u4"]]))
+    curve = [row["train/mel"] for row in read_history(tmp_path)]
+    report = read_report(tmp_path)
+    assert curve[-1] < 0.6 * curve[0], curve
+    assert report["status"] == "ok" and report["val_mel"] < report["floor_mel"] < report["first_val_mel"]
+    assert report["steps"] == 80 and report["parameters"] > 10_000
+    assert report["skipped"]["train"] == {}
+
+
+def test_own_steps_are_counted_and_both_networks_learn(
+    corpus, make_config: MakeConfig, small_discriminators: DiscriminatorConfig
+) -> None:
+    config = make_config(discriminators=small_discriminators, adversarial_start=0.5)
+    module, batch = make_module(corpus, config)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    trainer = lightning.Trainer(
+        accelerator="cpu", max_epochs=4, logger=False, enable_checkpointing=False, enable_progress_bar=False
+    )
+    trainer.fit(module, DataLoader([batch, batch], batch_size=None))
+    assert int(module.generator_step) == 8
+    assert trainer.global_step == 8 + 4  # Lightning counts the four discriminator steps as well
+    changed = {n for n, v in module.state_dict().items() if not torch.equal(v, before[n])}
+    assert {n for n, _ in module.model.named_parameters(prefix="model")} <= changed
+    assert {n for n, _ in module.discriminators.named_parameters(prefix="discriminators")} <= changed
+
+
+def test_discriminators_rest_until_their_share_of_the_budget(
+    corpus, make_config: MakeConfig, small_discriminators: DiscriminatorConfig, tmp_path: Path
+) -> None:
+    train(corpus, make_config(discriminators=small_discriminators, adversarial_start=0.5), tmp_path)
+    active = ["train/discriminator" in row for row in read_history(tmp_path)]
+    assert active == [False, False, True, True]
+
+
+def test_frontend_mel_loss_ends_with_its_share_and_the_rate_halves(
+    corpus, make_config: MakeConfig, tmp_path: Path
+) -> None:
+    config = make_config(optimizer=OptimizerConfig(lr=1e-3, milestones=(0.25, 0.75)))
+    train(corpus, replace(config, losses=replace(config.losses, frontend_mel_until=0.5)), tmp_path)
+    rows = read_history(tmp_path)
+    assert ["train/frontend_mel" in row for row in rows] == [True, True, False, False]
+    assert [row["train/lr"] for row in rows] == pytest.approx([1e-3, 5e-4, 5e-4, 2.5e-4])
+    assert [row["train/generator_step"] for row in rows] == [2, 4, 6, 8]
+
+
+def test_learning_rate_is_a_function_of_the_step() -> None:
+    halving = OptimizerConfig(lr=1.0)
+    assert [learning_rate(halving, s, 100) for s in (0, 19, 20, 40, 60, 80, 99)] == [
+        *(1, 1, 0.5, 0.25, 0.125, 0.0625, 0.0625)
+    ]
+    cosine = OptimizerConfig(lr=1.0, decay="cosine", warmup_steps=10)
+    rates = [learning_rate(cosine, s, 100) for s in (0, 9, 50, 99)]
+    assert rates == pytest.approx([0.1, 0.98, 0.5, 0.0002], abs=2e-3)
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def test_a_killed_training_resumes_to_the_same_weights(
+    corpus,
+    make_config: MakeConfig,
+    small_discriminators: DiscriminatorConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = make_config(discriminators=small_discriminators, adversarial_start=0.25)
+    config = replace(config, losses=replace(config.losses, frontend_mel_until=0.25))
+    train(corpus, config, tmp_path / "undisturbed")
+    step = VocoderModule.training_step
+
+    def killed_in_the_third_epoch(module: VocoderModule, batch: Batch) -> None:
+        if int(module.generator_step) == 5:
+            raise Killed
+        step(module, batch)
+
+    monkeypatch.setattr(VocoderModule, "training_step", killed_in_the_third_epoch)
+    with pytest.raises(Killed):
+        train(corpus, config, tmp_path / "killed")
+    assert not (tmp_path / "killed" / "model.safetensors").exists()
+    monkeypatch.setattr(VocoderModule, "training_step", step)
+    train(corpus, config, tmp_path / "killed")
+    one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("undisturbed", "killed"))
+    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+    assert read_history(tmp_path / "undisturbed") == read_history(tmp_path / "killed")
+    assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == [
+        *("history.csv", "model.safetensors", "report.json")
+    ]
+
+
+def test_a_diverging_training_is_not_converged(corpus, make_config: MakeConfig, tmp_path: Path) -> None:
+    train(corpus, make_config(optimizer=OptimizerConfig(lr=1e4)), tmp_path)
+    report = read_report(tmp_path)
+    assert report["status"] == "NC" and report["reason"]
+    assert (tmp_path / "model.safetensors").exists()
+
+
+def test_verdict_names_the_reason() -> None:
+    good = [{"val/mel": 2.0, "train/mel": 1.0}, {"val/mel": 1.0, "train/mel": 0.5}]
+    assert verdict(good, 1.5)["status"] == "ok" and verdict(good, 1.5)["val_mel"] == 1.0
+    assert "no better" in verdict(good, 0.9)["reason"]
+    broken = verdict([*good, {"val/mel": 1.1, "train/mel": float("nan")}], 1.5)
+    assert broken["status"] == "NC" and broken["reason"] == "diverged in epoch 2"
+
+
+def test_a_gradient_that_is_not_finite_leaves_the_weights_and_ends_the_run(
+    corpus, make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config()
+    monkeypatch.setattr(
+        "benchmark.vocoder.losses.MelLoss.forward", lambda _, fake, real: fake.mean() * torch.nan
+    )
+    module, batch = make_module(corpus, config)
+    before = [p.clone() for p in module.model.parameters()]
+    trainer = lightning.Trainer(
+        accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False
+    )
+    trainer.fit(module, DataLoader([batch], batch_size=None))
+    assert all(torch.equal(a, b) for a, b in zip(before, module.model.parameters(), strict=True))
+    train(corpus, config, tmp_path)
+    assert len(read_history(tmp_path)) == 1 and read_report(tmp_path)["reason"] == "diverged in epoch 0"
+
+
+def test_wavlm_stays_out_of_weights_and_parameters(
+    corpus, make_config: MakeConfig, wavlm_folder: Path, tmp_path: Path
+) -> None:
+    prompt = PromptConfig(features="wavlm", checkpoint=str(wavlm_folder), layer=2, prenet="single")
+    train(corpus, make_config(prompt=prompt, steps=2), tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    assert not any("wavlm" in name for name in weights)
+    assert weights["prenet.conv.weight"].shape == (16, 32, 5)
+
+
+def test_no_usable_utterance_is_a_user_error(corpus, make_config: MakeConfig, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no train utterance.*under 1.4 s"):
+        train(corpus, make_config(min_seconds=1.4), tmp_path, Manifest([corpus.manifest["u0"]]))
+
+
+def test_bad_budgets_are_refused(make_config: MakeConfig) -> None:
+    with pytest.raises(ValueError, match="multiple"):
+        make_config(steps=5, steps_per_epoch=2)
+    with pytest.raises(ValueError, match="min_seconds"):
+        make_config(segment_seconds=0.5)
+
+
+def test_crop_and_floor() -> None:
+    sequence = torch.arange(20).view(2, 10, 1)
+    assert crop(sequence, torch.tensor([0, 7]), 3).squeeze(-1).tolist() == [[0, 1, 2], [17, 18, 19]]
+    assert constant_distance([torch.tensor([[0.0, 2.0], [5.0, 5.0]]), torch.tensor([[4.0], [5.0]])]) == (
+        pytest.approx((2 + 0 + 2) / 6)
+    )
