@@ -1,7 +1,6 @@
 """The entry point: `python -m benchmark tokenizer=… dataset=… task=…`, a plain Hydra application."""
 
 import logging
-import os
 from typing import Any
 
 import hydra
@@ -15,8 +14,6 @@ from benchmark.errors import UserError
 from benchmark.job import Job
 from benchmark.results.store import ResultsStore
 from benchmark.tasks.base import Setting
-
-log = logging.getLogger(__name__)
 
 
 def make_job(cfg: DictConfig) -> Job:
@@ -54,7 +51,8 @@ def scientific_part(cfg: DictConfig) -> dict[str, Any]:
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def main(cfg: DictConfig) -> None:
     """Run one job; with `-m` Hydra calls this once per combination."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for name in ("faiss.loader", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # which build was loaded, which devices exist
     torch.set_num_threads(cfg.threads)  # numbers depend on it, so it is set and not left to the machine
     try:
         make_job(cfg).run()

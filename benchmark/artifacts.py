@@ -64,7 +64,7 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     try:
         temporary.write_bytes(data)
         fsync_path(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     fsync_path(path.parent)
@@ -112,7 +112,7 @@ class ArtifactStore:
             building.mkdir(exist_ok=True)
             build(building)
             self._seal(building, key)
-            os.replace(building, final)
+            building.replace(final)
             fsync_path(final.parent)
             self._verified.add(final)
         return final

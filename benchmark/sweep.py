@@ -16,11 +16,11 @@ log = logging.getLogger(__name__)
 class WriteReport(Callback):
     """Hydra callback that rewrites tables and figures when a run, or a whole sweep, has ended."""
 
-    def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
+    def on_run_end(self, config: DictConfig, **_: Any) -> None:
         """Once, after a single run."""
         self._write(config)
 
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Once, after all jobs of a sweep."""
         self._write(config)
 
@@ -30,5 +30,3 @@ class WriteReport(Callback):
             write_report(folder)
         except UserError as error:  # a run that failed before its first row has nothing to show
             log.warning("no tables: %s", error)
-
-

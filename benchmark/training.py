@@ -10,6 +10,7 @@ import csv
 import json
 import logging
 import math
+import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,25 @@ class TrainerConfig:
         """Where a trained module is best run afterwards."""
         gpu = self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         return "cuda" if gpu else "cpu"
+
+
+class Milestones(Callback):
+    """Four log lines a run, for runs side by side, whose progress bars would overwrite each other."""
+
+    def on_train_start(self, trainer: lightning.Trainer, _: Any) -> None:
+        """A resumed run counts from where it takes up."""
+        self.begin, self.first = time.monotonic(), trainer.current_epoch
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """What the dev set says, and the time left at the pace so far."""
+        epochs, done = trainer.max_epochs or 1, trainer.current_epoch + 1
+        if done % max(1, epochs // 4):
+            return
+        left = (time.monotonic() - self.begin) / (done - self.first) * (epochs - done)
+        scores = [f"{k} {v:.3f}" for k, v in sorted(trainer.callback_metrics.items()) if k.startswith("val/")]
+        log.info(
+            "%s: epoch %d/%d, %s, %.0f s left", type(module).__name__, done, epochs, ", ".join(scores), left
+        )
 
 
 class StepSeeds(Callback):
@@ -116,9 +136,7 @@ def write_history(path: Path, rows: Sequence[dict[str, float]]) -> None:
 def read_history(folder: Path) -> list[dict[str, float]]:
     """The curve `fit` wrote into `folder`."""
     with (folder / HISTORY).open() as file:
-        return [
-            {name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)
-        ]
+        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
 
 
 def fit(
@@ -162,6 +180,8 @@ def fit(
     )
     if config.progress_bar:
         callbacks.append(TQDMProgressBar(refresh_rate=10))
+    else:
+        callbacks.append(Milestones())
     trainer = lightning.Trainer(
         accelerator=config.accelerator,
         devices=config.devices,

@@ -21,7 +21,8 @@ LAYERS: dict[str, set[str]] = {
     "vocoder": {"errors", "types", "artifacts", "checkpoints", "data", "metrics", "tokens", "training"},
     "probes": {"errors", "types", "artifacts", "data", "metrics", "tokens", "training"},
     "tasks": {
-        "errors", "types", "artifacts", "data", "metrics", "tokenizers", "tokens", "vocoder", "probes", "training",
+        "errors", "types", "artifacts", "data", "metrics", "tokenizers", "tokens", "vocoder", "probes",
+        "training",
     },
     "results": {"errors", "types", "artifacts"},
     "report": {"errors", "types", "artifacts", "results", "metrics"},

@@ -27,7 +27,9 @@ DEFINITIONS: dict[str, Definition] = {
         unit="%",
         higher_is_better=False,
         decimals=1,
-        definition=f"corpus level (Σ edits / Σ words), jiwer, {NORMALISER}, greedy Whisper",
+        definition=(
+            f"corpus level (Σ edits / Σ words), jiwer, {NORMALISER}, greedy Whisper, 10 tokens/s at most"
+        ),
     ),
     "gpe": Definition(
         label="GPE",

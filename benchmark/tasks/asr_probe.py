@@ -9,16 +9,16 @@ import pandas as pd
 from benchmark.artifacts import describe
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
-from benchmark.errors import UserError
 from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.metrics.statistics import ratio_interval
 from benchmark.metrics.text import char_errors, word_errors
 from benchmark.probes.config import ProbeConfig
 from benchmark.probes.predict import transcribe
-from benchmark.probes.train import read_report, train_asr_probe
+from benchmark.probes.train import train_asr_probe
 from benchmark.tasks.base import Measure, Outcome, Setting, Task, failure_reasons, not_applicable, speakers
 from benchmark.tasks.probing import probe_frame, tokenized_splits, why_no_probe
 from benchmark.tokenizers.base import Tokenizer
+from benchmark.training import read_report
 
 PROBE_VERSION = 1
 
@@ -67,11 +67,15 @@ class AsrProbe(Task):
         folder = setting.store.get("probes", key, build, resumable=True)
         report = read_report(folder)
         frame = probe_frame(test, [utterance.text for utterance in test.manifest])
-        hypotheses = transcribe(folder, tokenizer.spec, test.tokens, list(test.tokens), self.probe, setting.device)
+        hypotheses = transcribe(
+            folder, tokenizer.spec, test.tokens, list(test.tokens), self.probe, setting.device
+        )
         frame["hypothesis"] = frame["utterance_id"].map(hypotheses).astype(object)
         for name, count in (("words", word_errors), ("characters", char_errors)):
             frame[[f"{name}_wrong", name]] = [
-                count(reference, hypothesis) if isinstance(reference, str) and isinstance(hypothesis, str) else (None, None)
+                count(reference, hypothesis)
+                if isinstance(reference, str) and isinstance(hypothesis, str)
+                else (None, None)
                 for reference, hypothesis in zip(frame["reference"], frame["hypothesis"], strict=True)
             ]
         return Outcome(

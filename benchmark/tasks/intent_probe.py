@@ -12,11 +12,12 @@ from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.probes.config import ProbeConfig
 from benchmark.probes.predict import classify
-from benchmark.probes.train import read_report, train_intent_probe
+from benchmark.probes.train import train_intent_probe
 from benchmark.tasks.base import Outcome, Setting, Task, failure_reasons, not_applicable
 from benchmark.tasks.intelligibility import mean_measures
 from benchmark.tasks.probing import probe_frame, tokenized_splits, why_no_probe
 from benchmark.tokenizers.base import Tokenizer
+from benchmark.training import read_report
 
 PROBE_VERSION = 1
 

@@ -28,7 +28,9 @@ def transcripts(
     def build(folder: Path) -> None:
         names = list(files)
         texts: list[str] = []
-        for start in tqdm(range(0, len(names), TRANSCRIBE_AT_ONCE), "transcribe", disable=not setting.progress):
+        for start in tqdm(
+            range(0, len(names), TRANSCRIBE_AT_ONCE), "transcribe", disable=not setting.progress
+        ):
             wavs = [read_audio(files[name]) for name in names[start : start + TRANSCRIBE_AT_ONCE]]
             texts += transcriber.transcribe(wavs)
         frame = pd.DataFrame({"utterance_id": names, "text": texts}, dtype=object)

@@ -13,7 +13,7 @@ from benchmark.data.audio import AudioError, read_audio, write_audio
 from benchmark.data.batching import equal_length_batches
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
-from benchmark.tasks.base import Setting
+from benchmark.tasks.base import Setting, Status
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokens.encode import encode_manifest, fit_codebook
 from benchmark.tokens.store import TokenStore
@@ -37,7 +37,7 @@ class Resynthesis:
     files: dict[str, Path]
     failures: dict[str, str]
     decoder: str
-    status: str = "ok"
+    status: Status = "ok"
     reason: str = ""
 
 
@@ -100,7 +100,8 @@ def resynthesise(
     fit_codebook(tokenizer, corpus.manifest("train", setting.store), setting.store, setting.seed)
     tokens = encode_manifest(tokenizer, manifest, setting.store, setting.progress)
     key = {"tokenizer": tokenizer.identity(), "manifest": manifest.digest}
-    status, reason, vocoder_folder = "ok", "", None
+    status: Status = "ok"
+    reason, vocoder_folder = "", None
     if own_decoder:
         decoder = "own"
     else:

@@ -4,7 +4,10 @@ from torch import nn
 
 from benchmark.probes.bilstm import BiLSTM
 
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")),
+]
 LENGTHS = torch.tensor([7, 31, 1, 18])
 
 

@@ -10,7 +10,8 @@ GROUP = Path(__file__).resolve().parents[2] / "conf" / "probe"
 
 
 @pytest.mark.parametrize(
-    ("frame_rate", "factor"), [(50, 1), (75, 1), (49.9, 2), (25, 2), (21.5, 3), (12.5, 4), (50 / 3, 3), (100, 1)]
+    ("frame_rate", "factor"),
+    [(50, 1), (75, 1), (49.9, 2), (25, 2), (21.5, 3), (12.5, 4), (50 / 3, 3), (100, 1)],
 )
 def test_upsampling_is_the_smallest_factor_that_reaches_the_rate(make_config, frame_rate, factor) -> None:
     assert make_config(min_frame_rate=50).upsampling(frame_rate) == factor
@@ -24,12 +25,13 @@ def test_every_yaml_makes_a_config(path: Path) -> None:
 
 
 def test_an_unknown_combination_is_named(make_config) -> None:
-    with pytest.raises(UserError, match="'summ'.*Did you mean 'sum'"):
+    with pytest.raises(UserError, match=r"'summ'.*Did you mean 'sum'"):
         make_config(combine="summ")
 
 
 @pytest.mark.parametrize(
-    "change", [{"learning_rate": 0.0}, {"epochs": 0}, {"batch_size": -1}, {"dropout": 1.0}, {"substitution": -0.1}]
+    "change",
+    [{"learning_rate": 0.0}, {"epochs": 0}, {"batch_size": -1}, {"dropout": 1.0}, {"substitution": -0.1}],
 )
 def test_an_impossible_value_is_named(make_config, change) -> None:
     with pytest.raises(UserError, match=next(iter(change))):

@@ -57,19 +57,28 @@ def test_substitution_depends_on_the_draw_alone(make_store) -> None:
 
 
 def test_an_epoch_is_one_pass_unless_said_otherwise(make_store, make_spec, make_config) -> None:
-    labelled = join_labels(make_store({f"u{i}": codes(9) for i in range(11)}), {f"u{i}": [1] for i in range(11)})
+    labelled = join_labels(
+        make_store({f"u{i}": codes(9) for i in range(11)}), {f"u{i}": [1] for i in range(11)}
+    )
     spec = make_spec((16, 16))
-    one_pass = train_loader(labelled, spec, make_config(batch_size=4, steps_per_epoch=None), seed=0, workers=0)
+    one_pass = train_loader(
+        labelled, spec, make_config(batch_size=4, steps_per_epoch=None), seed=0, workers=0
+    )
     assert sum(len(batch.codes) for batch in one_pass) == 11
     fixed = train_loader(labelled, spec, make_config(batch_size=4, steps_per_epoch=7), seed=0, workers=0)
     assert len(list(fixed)) == 7
 
 
 def test_workers_do_not_change_the_batches(make_store, make_spec, make_config) -> None:
-    labelled = join_labels(make_store({f"u{i}": codes(9, seed=i) for i in range(11)}), {f"u{i}": [1] for i in range(11)})
+    labelled = join_labels(
+        make_store({f"u{i}": codes(9, seed=i) for i in range(11)}), {f"u{i}": [1] for i in range(11)}
+    )
     config = make_config(batch_size=4, steps_per_epoch=3, substitution=0.5)
     alone, helped = (
-        [batch.codes for batch in train_loader(labelled, make_spec((16, 16)), config, seed=0, workers=workers)]
+        [
+            batch.codes
+            for batch in train_loader(labelled, make_spec((16, 16)), config, seed=0, workers=workers)
+        ]
         for workers in (0, 2)
     )
     assert all(torch.equal(a, b) for a, b in zip(alone, helped, strict=True))

@@ -19,10 +19,15 @@ def test_rates_are_of_the_corpus() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "hypothesis", "edits"), [("a b c", "", 3), ("a b c", "a x c d", 2), ("a", "a", 0), ("a b", "b", 1)]
+    ("reference", "hypothesis", "edits"),
+    [("a b c", "", 3), ("a b c", "a x c d", 2), ("a", "a", 0), ("a b", "b", 1)],
 )
 def test_word_edits(reference: str, hypothesis: str, edits: int) -> None:
-    assert word_edits(reference, hypothesis) == edits == round(jiwer.wer(reference, hypothesis) * len(reference.split()))
+    assert (
+        word_edits(reference, hypothesis)
+        == edits
+        == round(jiwer.wer(reference, hypothesis) * len(reference.split()))
+    )
 
 
 def test_the_best_constant_may_be_empty_a_transcript_or_a_word() -> None:

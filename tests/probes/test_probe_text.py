@@ -1,7 +1,16 @@
 import pytest
 import torch
 
-from benchmark.probes.text import ALPHABET, BLANK, NUM_LABELS, collapse, ctc_feasible, decode, encode, normalize
+from benchmark.probes.text import (
+    ALPHABET,
+    BLANK,
+    NUM_LABELS,
+    collapse,
+    ctc_feasible,
+    decode,
+    encode,
+    normalize,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +56,8 @@ def test_collapse(path: list[int], labels: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "needed"), [([], 0), ([4], 1), ([4, 5, 6], 3), ([4] * 7, 13), ([4, 4, 5, 5], 6), ([4, 5, 4], 3)]
+    ("labels", "needed"),
+    [([], 0), ([4], 1), ([4, 5, 6], 3), ([4] * 7, 13), ([4, 4, 5, 5], 6), ([4, 5, 4], 3)],
 )
 def test_feasibility_is_where_the_ctc_loss_is_finite(labels: list[int], needed: int) -> None:
     for frames in range(max(1, needed - 2), needed + 2):

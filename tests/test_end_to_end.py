@@ -1,0 +1,114 @@
+"""The real command line on a corpus of a minute: five tasks, the tables, and the errors people meet."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MICRO = [
+    "dataset.train_utterances=36",
+    "dataset.dev_utterances=12",
+    "dataset.test_utterances=12",
+    "tokenizer.num_codebooks=2",
+    "tokenizer.codebook_size=32",
+    "vocoder.steps=4",
+    "vocoder.steps_per_epoch=2",
+    "asr_probe.epochs=1",
+    "intent_probe.epochs=1",
+    "limit=6",
+    "trainer.progress_bar=false",
+    "trainer.accelerator=cpu",
+]
+TASKS = ("reconstruction", "voice_conversion", "asr_probe", "intent_probe", "codebook_usage")
+
+
+def benchmark(folder: Path, *overrides: str, module: str = "benchmark") -> subprocess.CompletedProcess[str]:
+    outputs = (
+        [f"hydra.run.dir={folder}/out", f"hydra.sweep.dir={folder}/out"] if module == "benchmark" else []
+    )
+    return subprocess.run(
+        [sys.executable, "-m", module, *overrides, *outputs],
+        cwd=ROOT,
+        env=os.environ
+        | {"CACHE": str(folder / "cache"), "RESULTS": str(folder / "results"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+
+
+def read(folder: Path, name: str) -> pd.DataFrame:
+    path = folder / "results" / "mini" / "tables" / f"{name}.csv"
+    return pd.read_csv(path, keep_default_na=False).set_index("tokenizer")
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One tokenizer through every task, by Hydra's multirun."""
+    folder = tmp_path_factory.mktemp("sweep")
+    run = benchmark(folder, "-m", f"task={','.join(TASKS)}", "tokenizer=mel_rvq", *MICRO)
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
+    return folder
+
+
+def test_a_sweep_fills_four_tables(sweep: Path) -> None:
+    reconstruction = read(sweep, "reconstruction").loc["mel_rvq"]
+    assert reconstruction["decoder"] == "ctx_vec2wav_mini"
+    assert float(reconstruction["bitrate_kbps"]) == 0.5
+    assert (int(reconstruction["n_scored"]), int(reconstruction["n_failed"])) == (6, 0)
+    usage = read(sweep, "codebook_usage").loc["mel_rvq"]
+    assert 0 < float(usage["entropy"]) <= 5 and usage["status"] == "ok"
+    probing = read(sweep, "probing").loc["mel_rvq"]
+    assert probing["status"] == "NC"  # one epoch on a minute of speech learns nothing, and that is said
+    assert "floor" in probing["reason"] or "better" in probing["reason"]
+    assert float(read(sweep, "voice_conversion").loc["mel_rvq"]["secs"]) > 0
+    for suffix in ("md", "tex", "csv"):
+        assert len(list((sweep / "results/mini/tables").glob(f"*.{suffix}"))) == 4
+
+
+def test_a_second_sweep_runs_nothing_and_changes_nothing(sweep: Path) -> None:
+    tables = {p: p.read_bytes() for p in (sweep / "results/mini/tables").iterdir()}
+    run = benchmark(sweep, "-m", f"task={','.join(TASKS)}", "tokenizer=mel_rvq", *MICRO)
+    assert run.returncode == 0 and run.stdout.count("done already") == len(TASKS)
+    assert {p: p.read_bytes() for p in (sweep / "results/mini/tables").iterdir()} == tables
+
+
+def test_ground_truth_is_perfect_and_opus_is_not(sweep: Path) -> None:
+    micro = [override for override in MICRO if not override.startswith("tokenizer.")]
+    run = benchmark(sweep, "-m", "task=reconstruction", "tokenizer=ground_truth,opus_6k", *micro)
+    assert run.returncode == 0, run.stderr[-2000:]
+    table = read(sweep, "reconstruction")
+    truth, opus = table.loc["ground_truth"], table.loc["opus_6k"]
+    assert float(truth["pesq"]) > 4.6 and float(truth["stoi"]) > 0.999 and float(truth["gpe"]) == 0
+    assert 0.5 < float(opus["stoi"]) < 0.95 and float(opus["pesq"]) < 4
+    assert float(truth["wer"]) < float(opus["wer"])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["tokenizer=nonsense"], ["nonsense", "mel_rvq"]),
+        (["dataset=librispeech", "dataset.root=/no/such/folder"], ["/no/such/folder"]),
+        (["dataset=slurp", "dataset.root="], ["SLURP"]),
+        (["tokenizer=lyra_3k2", "tokenizer.checkpoint_dir=/no/weights"], ["/no/weights"]),
+        (["policy=sometimes"], ["sometimes", "only_missing"]),
+        (["tokenizer._target_=os.getcwd"], ["os.getcwd", "benchmark."]),
+    ],
+)
+def test_mistakes_get_a_sentence_and_no_traceback(
+    tmp_path: Path, overrides: list[str], words: list[str]
+) -> None:
+    run = benchmark(tmp_path, *overrides, "trainer.progress_bar=false")
+    assert run.returncode != 0
+    for word in words:
+        assert word in run.stderr + run.stdout
+    assert "Traceback" not in run.stderr
+
+
+def test_report_without_rows_names_the_command(tmp_path: Path) -> None:
+    run = benchmark(tmp_path, str(tmp_path / "empty"), module="benchmark.report")
+    assert run.returncode == 1 and "make reproduce-table" in run.stderr and "Traceback" not in run.stderr
