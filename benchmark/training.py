@@ -199,6 +199,7 @@ def fit(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*exists and is not empty.*")
+        warnings.filterwarnings("ignore", ".*LeafSpec.*")  # Lightning 2.6 on torch 2.11
         trainer.fit(module, train, dev, ckpt_path=_usable_checkpoint(folder / LAST), weights_only=True)
     if monitor and (folder / BEST).exists():
         state = torch.load(folder / BEST, map_location="cpu", weights_only=True)
