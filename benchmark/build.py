@@ -1,4 +1,4 @@
-"""From a config node to an object: the only place where the library meets Hydra's instantiate."""
+"""From config to objects: the only place where the library meets Hydra's instantiate."""
 
 from typing import Any
 
@@ -7,7 +7,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from benchmark.artifacts import ArtifactStore
 from benchmark.errors import UserError
+from benchmark.job import Job
+from benchmark.results.store import ResultsStore
+from benchmark.tasks.base import Setting
 
 TRUSTED = ("benchmark.", "lightning.")
 """A yaml may name classes of these packages only: `_target_` can otherwise call anything importable."""
@@ -43,3 +47,35 @@ def _targets(content: Any) -> list[str]:
     if isinstance(content, list):
         return [target for value in content for target in _targets(value)]
     return []
+
+
+def make_job(cfg: DictConfig) -> Job:
+    """Build every part of one run from the composed config.
+
+    Raises: UserError for a config that cannot be built.
+    """
+    return Job(
+        profile=cfg.profile_name,
+        tokenizer=build(cfg.tokenizer),
+        corpus=build(cfg.dataset),
+        task=build(cfg.task),
+        setting=Setting(
+            store=ArtifactStore(cfg.paths.cache),
+            trainer=build(cfg.trainer),
+            seed=cfg.seed,
+            device=cfg.device,
+            processes=cfg.threads,
+            progress=cfg.trainer.progress_bar,
+        ),
+        results=ResultsStore(f"{cfg.paths.results}/{cfg.profile_name}"),
+        config=scientific_part(cfg),
+        policy=cfg.policy,
+    )
+
+
+def scientific_part(cfg: DictConfig) -> dict[str, Any]:
+    """The resolved config as plain data, without what only says where things are kept or shown."""
+    content = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(content, dict)
+    content["trainer"].pop("loggers")
+    return {str(name): value for name, value in content.items() if name not in ("paths", "logger", "policy")}

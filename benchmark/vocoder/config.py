@@ -58,7 +58,8 @@ class ISTFTConfig:
     kernel: int = 7
     n_fft: int = 1024
     hop_length: int = 160
-    """Of the STFT, in samples; divides the model's hop, whose frame then holds several of the STFT."""
+    """Of the STFT, in samples: divides the model's hop, whose frame then holds several of the STFT.
+    The model's hop is taken where that is shorter, as it is for tokens above 50 Hz."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,9 +70,10 @@ class ISTFTGenerator(nn.Module):
     def __init__(self, config: ISTFTConfig, dim: int, hop_length: int) -> None:
         """Build for hidden sequences of `dim` channels, one frame per `hop_length` samples."""
         super().__init__()
-        if hop_length % config.hop_length:
-            raise ValueError(f"the STFT's hop {config.hop_length} does not divide the model's {hop_length}")
-        self.repeats = hop_length // config.hop_length
+        hop = min(config.hop_length, hop_length)
+        if hop_length % hop:
+            raise ValueError(f"the STFT's hop {hop} does not divide the model's {hop_length}")
+        self.repeats = hop_length // hop
         self.embed = FrameConv(dim, config.dim, config.kernel)
         self.norm = nn.LayerNorm(config.dim)
         self.blocks = nn.ModuleList(
@@ -81,7 +82,7 @@ class ISTFTGenerator(nn.Module):
         )
         self.head_norm = nn.LayerNorm(config.dim)
         self.head = nn.Linear(config.dim, self.repeats * (config.n_fft + 2))
-        self.inverse = InverseSTFT(config.n_fft, config.hop_length)
+        self.inverse = InverseSTFT(config.n_fft, hop)
 
     def forward(self, hidden: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """As `HiFiGANGenerator.forward`."""
