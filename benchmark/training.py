@@ -61,7 +61,9 @@ class Milestones(Callback):
         if done % max(1, epochs // 4):
             return
         left = (time.monotonic() - self.begin) / (done - self.first) * (epochs - done)
-        scores = [f"{k} {v:.3f}" for k, v in sorted(trainer.callback_metrics.items()) if k.startswith("val/")]
+        scores = [
+            f"{k} {v:.3f}" for k, v in sorted(trainer.callback_metrics.items()) if not k.startswith("train/")
+        ]
         log.info(
             "%s: epoch %d/%d, %s, %.0f s left", type(module).__name__, done, epochs, ", ".join(scores), left
         )

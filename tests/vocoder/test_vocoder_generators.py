@@ -22,8 +22,9 @@ def test_length_is_frames_times_hop_and_padding_leaves_no_trace(
 ) -> None:
     torch.manual_seed(0)
     generator = build_generator(config, 8, hop)
-    for parameter in generator.parameters():  # HiFi-GAN starts near silence, which would hide errors
-        parameter.data.mul_(3)
+    for name, parameter in generator.named_parameters():
+        if name.endswith("original0"):  # HiFi-GAN starts near silence, which would hide errors
+            parameter.data.fill_(1.5)
     hidden = torch.randn(2, 8, 13)
     wav = generator(hidden, frame_mask(torch.tensor([13, 7]), 13))
     assert wav.shape == (2, 13 * hop)

@@ -50,13 +50,13 @@ def make_module(corpus, config: VocoderConfig) -> tuple[VocoderModule, Batch]:
 
 
 def test_overfits_one_utterance(corpus, make_config: MakeConfig, tmp_path: Path) -> None:
-    config = make_config(steps=80, steps_per_epoch=20, optimizer=OptimizerConfig(lr=1e-2, betas=(0.8, 0.99)))
+    config = make_config(steps=60, steps_per_epoch=10, optimizer=OptimizerConfig(lr=1e-2, betas=(0.8, 0.99)))
     train(corpus, config, tmp_path, Manifest([corpus.manifest["u4"]]))
     curve = [row["train/mel"] for row in read_history(tmp_path)]
     report = read_report(tmp_path)
     assert curve[-1] < 0.6 * curve[0], curve
     assert report["status"] == "ok" and report["val_mel"] < report["floor_mel"] < report["first_val_mel"]
-    assert report["steps"] == 80 and report["parameters"] > 10_000
+    assert report["steps"] == 60 and report["parameters"] > 10_000
     assert report["skipped"]["train"] == {}
 
 
@@ -104,6 +104,21 @@ def test_learning_rate_is_a_function_of_the_step() -> None:
     cosine = OptimizerConfig(lr=1.0, decay="cosine", warmup_steps=10)
     rates = [learning_rate(cosine, s, 100) for s in (0, 9, 50, 99)]
     assert rates == pytest.approx([0.1, 0.98, 0.5, 0.0002], abs=2e-3)
+
+
+def test_every_epoch_draws_its_own_batches(
+    corpus, make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[int, list[list[int]]] = {}
+    step = VocoderModule.training_step
+
+    def recorded(module: VocoderModule, batch: Batch) -> None:
+        seen.setdefault(module.current_epoch, []).append([*batch.segments.tolist(), *batch.lengths.tolist()])
+        step(module, batch)
+
+    monkeypatch.setattr(VocoderModule, "training_step", recorded)
+    train(corpus, make_config(steps=4), tmp_path)
+    assert len(seen[0]) == len(seen[1]) == 2 and seen[0] != seen[1]
 
 
 class Killed(Exception):
