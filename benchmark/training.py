@@ -51,6 +51,9 @@ class TrainerConfig:
 class Milestones(Callback):
     """Four log lines a run, for runs side by side, whose progress bars would overwrite each other."""
 
+    def __init__(self, monitor: str | None) -> None:
+        self.monitor = monitor
+
     def on_train_start(self, trainer: lightning.Trainer, _: Any) -> None:
         """A resumed run counts from where it takes up."""
         self.begin, self.first = time.monotonic(), trainer.current_epoch
@@ -61,12 +64,9 @@ class Milestones(Callback):
         if done % max(1, epochs // 4):
             return
         left = (time.monotonic() - self.begin) / (done - self.first) * (epochs - done)
-        scores = [
-            f"{k} {v:.3f}" for k, v in sorted(trainer.callback_metrics.items()) if not k.startswith("train/")
-        ]
-        log.info(
-            "%s: epoch %d/%d, %s, %.0f s left", type(module).__name__, done, epochs, ", ".join(scores), left
-        )
+        score = trainer.callback_metrics.get(self.monitor or "")
+        dev = "" if score is None else f", {self.monitor} {score:.3f}"
+        log.info("%s: epoch %d/%d%s, %.0f s left", type(module).__name__, done, epochs, dev, left)
 
 
 class StepSeeds(Callback):
@@ -183,7 +183,7 @@ def fit(
     if config.progress_bar:
         callbacks.append(TQDMProgressBar(refresh_rate=10))
     else:
-        callbacks.append(Milestones())
+        callbacks.append(Milestones(monitor))
     trainer = lightning.Trainer(
         accelerator=config.accelerator,
         devices=config.devices,
