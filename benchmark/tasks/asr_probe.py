@@ -1,12 +1,10 @@
 """ASR probe: how many words a small BiLSTM with CTC reads off the tokens."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import pandas as pd
 
-from benchmark.artifacts import describe
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.metrics.definitions import DEFINITIONS
@@ -17,10 +15,9 @@ from benchmark.probes.predict import transcribe
 from benchmark.probes.train import train_asr_probe
 from benchmark.tasks.base import Measure, Outcome, Setting, Task, failure_reasons, not_applicable, speakers
 from benchmark.tasks.probing import probe_frame, tokenized_splits, why_no_probe
+from benchmark.tasks.trained_probe import trained_probe
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training import read_report
-
-PROBE_VERSION = 1
 
 
 @dataclass(kw_only=True)
@@ -41,30 +38,15 @@ class AsrProbe(Task):
         if not train_texts or not dev_texts:
             split = "dev" if train_texts else "train"
             return not_applicable(f"no transcripts in the {split} split of {corpus.name}")
-        key = {
-            "version": PROBE_VERSION,
-            "task": "asr",
-            "tokenizer": tokenizer.identity(),
-            "train": train.manifest.digest,
-            "dev": dev.manifest.digest,
-            "config": describe(self.probe),
-            "seed": setting.seed,
-        }
-
-        def build(folder: Path) -> None:
-            train_asr_probe(
-                tokenizer.spec,
-                train.tokens,
-                train_texts,
-                dev.tokens,
-                dev_texts,
-                self.probe,
-                setting.trainer,
-                setting.seed,
-                folder,
-            )
-
-        folder = setting.store.get("probes", key, build, resumable=True)
+        folder = trained_probe(
+            "asr",
+            train_asr_probe,
+            tokenizer,
+            (train, train_texts),
+            (dev, dev_texts),
+            self.probe,
+            setting,
+        )
         report = read_report(folder)
         frame = probe_frame(test, [utterance.text for utterance in test.manifest])
         hypotheses = transcribe(

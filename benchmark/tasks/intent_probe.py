@@ -2,12 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import pandas as pd
 
-from benchmark.artifacts import describe
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.probes.config import ProbeConfig
@@ -16,10 +14,9 @@ from benchmark.probes.train import train_intent_probe
 from benchmark.tasks.base import Outcome, Setting, Task, failure_reasons, not_applicable
 from benchmark.tasks.intelligibility import mean_measures
 from benchmark.tasks.probing import probe_frame, tokenized_splits, why_no_probe
+from benchmark.tasks.trained_probe import trained_probe
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training import read_report
-
-PROBE_VERSION = 1
 
 
 @dataclass(kw_only=True)
@@ -39,30 +36,15 @@ class IntentProbe(Task):
         train_intents, dev_intents = _intents(train.manifest), _intents(dev.manifest)
         if not train_intents or not dev_intents:
             return not_applicable(f"{corpus.name} has no intents")
-        key = {
-            "version": PROBE_VERSION,
-            "task": "intent",
-            "tokenizer": tokenizer.identity(),
-            "train": train.manifest.digest,
-            "dev": dev.manifest.digest,
-            "config": describe(self.probe),
-            "seed": setting.seed,
-        }
-
-        def build(folder: Path) -> None:
-            train_intent_probe(
-                tokenizer.spec,
-                train.tokens,
-                train_intents,
-                dev.tokens,
-                dev_intents,
-                self.probe,
-                setting.trainer,
-                setting.seed,
-                folder,
-            )
-
-        folder = setting.store.get("probes", key, build, resumable=True)
+        folder = trained_probe(
+            "intent",
+            train_intent_probe,
+            tokenizer,
+            (train, train_intents),
+            (dev, dev_intents),
+            self.probe,
+            setting,
+        )
         report = read_report(folder)
         frame = probe_frame(test, [utterance.intent for utterance in test.manifest])
         answers = classify(folder, tokenizer.spec, test.tokens, list(test.tokens), self.probe, setting.device)

@@ -99,6 +99,18 @@ def test_dev_error_counts_unseen_intents_and_ranks_by_loss_second(intent: Intent
     assert all(2 / 3 < value < 1 for _, value in monitors), "the loss never outweighs an utterance"
 
 
+def test_gradients_are_clipped_and_their_norm_is_logged(ctc: CTCProbe) -> None:
+    logged: dict[str, float] = {}
+    ctc.log = lambda name, value, **_: logged.__setitem__(name, float(value))
+    for parameter in ctc.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    ctc.configure_gradient_clipping()
+    count = sum(parameter.numel() for parameter in ctc.parameters())
+    assert logged["grad_norm"] == pytest.approx(count**0.5, rel=1e-4)
+    clipped = sum(parameter.grad.square().sum().item() for parameter in ctc.parameters())
+    assert clipped**0.5 == pytest.approx(ctc.config.grad_clip, rel=1e-4)
+
+
 def test_learning_rate_rises_and_falls() -> None:
     factors = [learning_rate_factor(step, 10, 100) for step in range(100)]
     assert factors[0] == pytest.approx(0.1)

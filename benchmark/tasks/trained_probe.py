@@ -1,0 +1,54 @@
+"""The probe of one tokenizer as an artifact: trained once, whoever asks."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmark.artifacts import describe
+from benchmark.probes.config import ProbeConfig
+from benchmark.tasks.base import Setting
+from benchmark.tasks.probing import Split
+from benchmark.tokenizers.base import Tokenizer
+
+VERSION = 1
+"""Raise it when the training changes: old probes are then ignored."""
+
+Labels = dict[str, str]
+"""Transcript or intent by utterance id."""
+
+
+def trained_probe(
+    kind: str,
+    train_probe: Callable[..., None],
+    tokenizer: Tokenizer,
+    train: tuple[Split, Labels],
+    dev: tuple[Split, Labels],
+    config: ProbeConfig,
+    setting: Setting,
+) -> Path:
+    """Folder of the probe, trained first if no run has yet.
+
+    Args:
+        kind: "asr" or "intent".
+        train_probe: `probes.train.train_asr_probe` or `train_intent_probe`.
+        tokenizer: Its codebook is loaded.
+        train: Tokens and labels to learn from.
+        dev: Tokens and labels that pick the best epoch.
+        config: Size and schedule.
+        setting: Store, trainer, seed.
+    """
+    key = {
+        "version": VERSION,
+        "task": kind,
+        "tokenizer": tokenizer.identity(),
+        "train": train[0].manifest.digest,
+        "dev": dev[0].manifest.digest,
+        "config": describe(config),
+        "seed": setting.seed,
+    }
+
+    def build(folder: Path) -> None:
+        tokens, dev_tokens = train[0].tokens, dev[0].tokens
+        spec, trainer, seed = tokenizer.spec, setting.trainer, setting.seed
+        train_probe(spec, tokens, train[1], dev_tokens, dev[1], config, trainer, seed, folder)
+
+    return setting.store.get("probes", key, build, resumable=True)
