@@ -59,7 +59,9 @@ def test_a_sweep_fills_four_tables(sweep: Path) -> None:
     reconstruction = read(sweep, "reconstruction").loc["mel_rvq"]
     assert reconstruction["decoder"] == "ctx_vec2wav_mini"
     assert float(reconstruction["bitrate_kbps"]) == 0.5
-    assert (int(reconstruction["n_scored"]), int(reconstruction["n_failed"])) == (6, 0)
+    # Four steps teach a vocoder nothing: its speech is scored all the same, and the row says so.
+    assert reconstruction["status"] == "NC" and "constant spectrum" in reconstruction["reason"]
+    assert float(reconstruction["wer"]) > 50 and float(reconstruction["mel_distance"]) > 1
     usage = read(sweep, "codebook_usage").loc["mel_rvq"]
     assert 0 < float(usage["entropy"]) <= 5 and usage["status"] == "ok"
     probing = read(sweep, "probing").loc["mel_rvq"]

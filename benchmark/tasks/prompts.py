@@ -9,19 +9,22 @@ PAIRING_SEED = 0
 """Part of the task, not of a run: every tokenizer and every training seed gets the same pairs."""
 
 
-def same_speaker_prompts(manifest: Manifest) -> dict[str, Utterance]:
+def same_speaker_prompts(manifest: Manifest, split: Manifest) -> dict[str, Utterance]:
     """For each utterance another recording of its speaker.
 
     An utterance never prompts itself: its own timbre and its own words would leak into the score.
-    A speaker with a single recording has no prompt and is absent.
+    The prompt comes from `manifest`, or where that holds nothing else of the speaker, from the whole
+    `split` it was drawn from. A speaker with a single recording has no prompt and is absent.
     """
     rng = np.random.default_rng(PAIRING_SEED)
-    by_speaker = _by_speaker(manifest)
+    chosen, all_of = _by_speaker(manifest), _by_speaker(split)
     prompts = {}
     for utterance in manifest:
-        others = [u for u in by_speaker.get(utterance.speaker_id, []) if u is not utterance]
-        if others:
-            prompts[utterance.utterance_id] = others[rng.integers(len(others))]
+        for voices in (chosen, all_of):
+            others = [u for u in voices.get(utterance.speaker_id, []) if u != utterance]
+            if others:
+                prompts[utterance.utterance_id] = others[rng.integers(len(others))]
+                break
     return prompts
 
 

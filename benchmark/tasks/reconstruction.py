@@ -45,12 +45,13 @@ class Reconstruction(Task):
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
         """See `Task.run`."""
-        test = corpus.manifest("test", setting.store).subset(self.limit)
+        split = corpus.manifest("test", setting.store)
+        test = split.subset(self.limit)
         audio = resynthesise(
             tokenizer,
             corpus,
             test,
-            same_speaker_prompts(test),
+            same_speaker_prompts(test, split),
             self.vocoder,
             setting,
             own_decoder=tokenizer.spec.can_decode,

@@ -20,7 +20,7 @@ def manifest() -> Manifest:
 
 
 def test_prompt_is_another_recording_of_the_same_speaker(manifest: Manifest) -> None:
-    prompts = same_speaker_prompts(manifest)
+    prompts = same_speaker_prompts(manifest, manifest)
     assert len(prompts) == len(manifest)
     for source in manifest:
         prompt = prompts[source.utterance_id]
@@ -30,9 +30,18 @@ def test_prompt_is_another_recording_of_the_same_speaker(manifest: Manifest) -> 
 def test_lonely_speaker_has_no_prompt_and_unreadable_audio_is_none(manifest: Manifest) -> None:
     lonely = utterance("z", "s9")
     damaged = utterance("s0-damaged", "s0", "F", math.nan)
-    prompts = same_speaker_prompts(Manifest([*manifest, lonely, damaged]))
+    whole = Manifest([*manifest, lonely, damaged])
+    prompts = same_speaker_prompts(whole, whole)
     assert "z" not in prompts
     assert damaged not in prompts.values()
+
+
+def test_one_utterance_a_speaker_is_prompted_from_the_rest_of_the_split(manifest: Manifest) -> None:
+    few = manifest.subset(4)
+    prompts = same_speaker_prompts(few, manifest)
+    assert len(prompts) == 4
+    for name, prompt in prompts.items():
+        assert prompt.speaker_id == few[name].speaker_id and prompt.utterance_id != name
 
 
 def test_targets_are_other_speakers_half_of_the_other_gender(manifest: Manifest) -> None:
@@ -50,7 +59,7 @@ def test_targets_are_other_speakers_half_of_the_other_gender(manifest: Manifest)
 def test_pairs_are_the_same_every_time(manifest: Manifest) -> None:
     again = Manifest(reversed(manifest.utterances))
     assert conversion_targets(manifest) == conversion_targets(again)
-    assert same_speaker_prompts(manifest) == same_speaker_prompts(again)
+    assert same_speaker_prompts(manifest, manifest) == same_speaker_prompts(again, again)
 
 
 def test_unknown_genders_and_a_single_speaker() -> None:
