@@ -11,6 +11,7 @@ export LIBRISPEECH SLURP LYRA WHISPER
 EXPERIMENTS_mini  := mini
 EXPERIMENTS_libri := libri_speech libri_commands
 EXPERIMENTS       := $(EXPERIMENTS_$(PROFILE))
+TABLES            := $(or $(RESULTS),results)/$(PROFILE)
 
 .DEFAULT_GOAL := help
 .PHONY: help reproduce-table tables test lint type clean
@@ -22,11 +23,12 @@ help: ## Show this list
 
 reproduce-table: $(READY) ## Run every job of PROFILE that has no result yet, and write results/PROFILE/tables
 	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, libri" >&2; exit 2; }
-	@for experiment in $(EXPERIMENTS); do $(RUN) -m benchmark experiment=$$experiment || exit 1; done
-	@$(RUN) -m benchmark.report results/$(PROFILE)
+	@status=0; for experiment in $(EXPERIMENTS); do \
+		$(RUN) -m benchmark experiment=$$experiment || status=1; \
+	done; $(RUN) -m benchmark.report $(TABLES) && exit $$status
 
 tables: $(READY) ## Rewrite the tables and figures of PROFILE from its rows
-	@$(RUN) -m benchmark.report results/$(PROFILE)
+	@$(RUN) -m benchmark.report $(TABLES)
 
 test: $(READY) ## Run the tests
 	$(RUN) -m pytest
