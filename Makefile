@@ -5,8 +5,8 @@ VENV    := .venv
 RUN     := $(VENV)/bin/python
 READY   := $(VENV)/.ready
 
-# Roots of the corpora and models that a profile reads; see README.
-export LIBRISPEECH SLURP LYRA WHISPER
+# LIBRISPEECH=, SLURP=, LYRA= and WHISPER= on the command line reach the profiles as environment variables,
+# which make does by itself; an explicit export would set those that are not given to nothing.
 
 EXPERIMENTS_mini  := mini
 EXPERIMENTS_libri := libri_speech libri_commands
