@@ -75,8 +75,8 @@ class ArtifactStore:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
-        self.used: dict[str, str] = {}
-        """`{kind/digest: kind}` of every artifact asked for: the provenance of a result row."""
+        self.used: set[str] = set()
+        """`kind/digest` of every artifact asked for: the provenance of a result row."""
         self._verified: set[Path] = set()
 
     def path(self, kind: str, key: dict[str, Any]) -> Path:
@@ -96,7 +96,7 @@ class ArtifactStore:
             resumable: Keep the folder of a killed build for the next one to continue.
         """
         final = self.path(kind, key)
-        self.used[f"{kind}/{final.name}"] = kind
+        self.used.add(f"{kind}/{final.name}")
         if self._is_whole(final):
             return final
         final.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
-"""One job: tokenizer × dataset × task → rows, skipped when its rows are there already."""
+"""One job: tokenizer × dataset × task × seed → rows, skipped when its rows are there already."""
 
 import json
 import logging
+import math
 import time
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -49,7 +50,7 @@ class Job:
         return digest(
             {
                 "tokenizer": self.tokenizer.identity(),
-                "corpus": [self.corpus.identity(split) for split in self.task.splits],
+                "corpus": [self.corpus.identity(split) for split in self.task.reads(self.tokenizer)],
                 "task": describe(self.task) | {"version": self.task.version},
                 "precision": self.setting.trainer.precision,
                 "seed": self.setting.seed,
@@ -63,7 +64,7 @@ class Job:
         """
         if self.policy not in ("only_missing", "always"):
             raise unknown("policy", self.policy, ("only_missing", "always"))
-        names = self.task.name, self.tokenizer.name, self.corpus.name
+        names = self.task.name, self.tokenizer.name, self.corpus.name, self.setting.seed
         start = time.monotonic()
         key = ""
         try:
@@ -76,6 +77,9 @@ class Job:
             outcome = self.task.run(self.tokenizer, self.corpus, self.setting)
         except Exception as error:
             reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            log.error(
+                "failed: %s: %s", self.label, reason
+            )  # a sweep goes on and reports one error at its end
             if key or not self.results.job(*names):  # a mistyped folder must not cost results that exist
                 self._write(Outcome(status="failed", reason=reason), key, time.monotonic() - start)
             raise
@@ -109,7 +113,6 @@ class Job:
             "wall_time": round(seconds, 1),
             "artifacts": sorted(self.setting.store.used),
             "notes": outcome.notes,
-            "interval": METHOD,
         }
         measures = {measure.metric: measure for measure in outcome.measures}
         rows = []
@@ -126,6 +129,7 @@ class Job:
                     value=interval.value if interval else None,
                     lo=interval.lo if interval else None,
                     hi=interval.hi if interval else None,
+                    interval=METHOD if interval and math.isfinite(interval.lo) else "",
                     n_scored=interval.n_scored if interval else 0,
                     n_failed=interval.n_failed if interval else 0,
                     status=status,

@@ -34,7 +34,6 @@ class TrainerConfig:
     """How trainings run on this machine; the group `trainer` holds the choices."""
 
     accelerator: str = "auto"
-    devices: int = 1
     precision: str = "32-true"
     progress_bar: bool = True
     num_workers: int = 0
@@ -186,7 +185,7 @@ def fit(
         callbacks.append(Milestones(monitor))
     trainer = lightning.Trainer(
         accelerator=config.accelerator,
-        devices=config.devices,
+        devices=1,
         precision=config.precision,  # type: ignore[arg-type]
         max_epochs=epochs,
         callbacks=callbacks,

@@ -5,9 +5,9 @@ Conventions, stated once:
 * `codes` is int64 (B, K, T): batch, codebook, frame; its `lengths` are frames.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import log2
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 SAMPLE_RATE = 16_000
 """Everything is read, decoded and scored at this rate (Hz)."""
@@ -89,7 +89,3 @@ class TokenizerSpec:
     def bitrate(self) -> float:
         """Nominal bits per second: the sum over codebooks of frame_rate · log2(codebook_size)."""
         return self.frame_rate * sum(log2(size) for size in self.codebook_sizes)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON-able fields."""
-        return asdict(self)

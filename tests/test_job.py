@@ -51,11 +51,13 @@ class Clips(Corpus):
 class Loudness(Task):
     """Mean absolute code, counting how often it was asked."""
 
-    splits: ClassVar[tuple[str, ...]] = ("test",)
     metrics: ClassVar[tuple[str, ...]] = ("stoi",)
     runs: ClassVar[list[str]] = []
 
     offset: float = 0.0
+
+    def reads(self, tokenizer: Tokenizer) -> tuple[str, ...]:
+        return ("test",)
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
         self.runs.append(tokenizer.name)

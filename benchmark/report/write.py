@@ -66,7 +66,7 @@ def _histogram(store: ResultsStore, rows: list[Row]) -> bytes | None:
     usage: dict[str, pd.DataFrame] = {}
     sizes: dict[str, int] = {}
     for (tokenizer, dataset), row in jobs.items():
-        counts = store.utterances("codebook_usage", tokenizer, dataset)
+        counts = store.utterances("codebook_usage", tokenizer, dataset, row.seed)
         if len(counts) and row.codebook_size:
             label = f"{tokenizer}, {dataset}" if several else tokenizer
             usage[label], sizes[label] = counts, row.codebook_size

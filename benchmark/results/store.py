@@ -1,6 +1,6 @@
 """The results of one profile on disk: one rows file and one utterances file per job.
 
-A job is tokenizer × dataset × task. It replaces its two files whole and appends to nothing, so jobs
+A job is tokenizer × dataset × task × seed. It replaces its two files whole and appends to nothing, so jobs
 on several machines may share the folder, and a killed job leaves the old files or none.
 """
 
@@ -33,7 +33,7 @@ class ResultsStore:
         """Replace the results of one job.
 
         Args:
-            rows: Every row of the job: same profile, task, tokenizer, dataset, split and key.
+            rows: Every row of the job: same profile, task, tokenizer, dataset, seed, split and key.
             utterances: Scores per utterance (`utterance_id`, `speaker_id`, one column per metric), or
                 the table that the task keeps in their place.
 
@@ -43,15 +43,15 @@ class ResultsStore:
         """
         if not rows:
             raise ValueError("a job writes at least one row")
-        jobs = {(r.profile, r.task, r.tokenizer, r.dataset, r.split, r.key) for r in rows}
+        jobs = {(r.profile, *_job(r), r.split, r.key) for r in rows}
         if len(jobs) > 1:
-            raise ValueError(f"rows of one job must share profile, names, split and key; got {sorted(jobs)}")
-        if len({(row.metric, row.seed) for row in rows}) < len(rows):
-            raise ValueError("a metric occurs twice with the same seed")
-        profile, task, tokenizer, dataset = rows[0].profile, *_job(rows[0])
-        self._refuse_other_profile(profile)
-        path = self._rows_path(task, tokenizer, dataset)
-        scores = self._utterances_path(task, tokenizer, dataset)
+            raise ValueError(
+                f"rows of one job must share profile, names, seed, split and key; got {sorted(jobs)}"
+            )
+        if len({row.metric for row in rows}) < len(rows):
+            raise ValueError("a metric occurs twice")
+        self._refuse_other_profile(rows[0].profile)
+        path, scores = self._rows_path(*_job(rows[0])), self._utterances_path(*_job(rows[0]))
         content = BytesIO()
         utterances.to_parquet(content, index=False)
         write_atomic(scores, content.getvalue())  # before the rows: a rows file implies its utterances
@@ -74,19 +74,19 @@ class ResultsStore:
             )
         return sorted(rows, key=_order)
 
-    def job(self, task: str, tokenizer: str, dataset: str) -> list[Row]:
+    def job(self, task: str, tokenizer: str, dataset: str, seed: int) -> list[Row]:
         """Rows of one job, empty when it has not run."""
-        return _read(self._rows_path(task, tokenizer, dataset))[0]
+        return _read(self._rows_path(task, tokenizer, dataset, seed))[0]
 
-    def utterances(self, task: str, tokenizer: str, dataset: str) -> pd.DataFrame:
+    def utterances(self, task: str, tokenizer: str, dataset: str, seed: int) -> pd.DataFrame:
         """What `write` was given beside the rows.
 
         Raises: FileNotFoundError when the job has not run.
         """
-        return pd.read_parquet(self._utterances_path(task, tokenizer, dataset))
+        return pd.read_parquet(self._utterances_path(task, tokenizer, dataset, seed))
 
     def finished(
-        self, task: str, tokenizer: str, dataset: str, key: str, exists: Callable[[str], bool]
+        self, task: str, tokenizer: str, dataset: str, seed: int, key: str, exists: Callable[[str], bool]
     ) -> bool:
         """Whether the job need not run: its rows and utterances are whole, under this key, none failed.
 
@@ -94,11 +94,12 @@ class ResultsStore:
             task: Name of the task.
             tokenizer: Name of the tokenizer.
             dataset: Name of the dataset.
+            seed: Of the run.
             key: Digest of everything the job depends on now.
             exists: Whether an artifact "kind/digest" is present; all that the rows refer to must be.
         """
-        rows, utterances_digest = _read(self._rows_path(task, tokenizer, dataset))
-        scores = self._utterances_path(task, tokenizer, dataset)
+        rows, utterances_digest = _read(self._rows_path(task, tokenizer, dataset, seed))
+        scores = self._utterances_path(task, tokenizer, dataset, seed)
         return (
             bool(rows)
             and all(row.key == key and row.status != "failed" for row in rows)
@@ -130,29 +131,29 @@ class ResultsStore:
             if present:  # `rows` refuses a mixture, so one file speaks for all
                 return
 
-    def _rows_path(self, task: str, tokenizer: str, dataset: str) -> Path:
-        return self.root / "rows" / f"{_stem(task, tokenizer, dataset)}.jsonl"
+    def _rows_path(self, task: str, tokenizer: str, dataset: str, seed: int) -> Path:
+        return self.root / "rows" / f"{_stem(task, tokenizer, dataset, seed)}.jsonl"
 
-    def _utterances_path(self, task: str, tokenizer: str, dataset: str) -> Path:
-        return self.root / "utterances" / f"{_stem(task, tokenizer, dataset)}.parquet"
+    def _utterances_path(self, task: str, tokenizer: str, dataset: str, seed: int) -> Path:
+        return self.root / "utterances" / f"{_stem(task, tokenizer, dataset, seed)}.parquet"
 
 
-def _job(row: Row) -> tuple[str, str, str]:
-    return row.task, row.tokenizer, row.dataset
+def _job(row: Row) -> tuple[str, str, str, int]:
+    return row.task, row.tokenizer, row.dataset, row.seed
 
 
 def _order(row: Row) -> tuple[str, str, str, str, str, int]:
-    return *_job(row), row.split, row.metric, row.seed
+    return row.task, row.tokenizer, row.dataset, row.split, row.metric, row.seed
 
 
-def _stem(task: str, tokenizer: str, dataset: str) -> str:
+def _stem(task: str, tokenizer: str, dataset: str, seed: int) -> str:
     for what, name in (("task", task), ("tokenizer", tokenizer), ("dataset", dataset)):
         if not NAME.fullmatch(name):
             raise UserError(
                 f"the {what} name {name!r} cannot be part of a file name. "
                 "Use letters, digits, '.', '+', '-' and single '_' between them."
             )
-    return f"{task}__{tokenizer}__{dataset}"
+    return f"{task}__{tokenizer}__{dataset}__seed{seed}"
 
 
 def _read(path: Path) -> tuple[list[Row], str]:

@@ -24,10 +24,13 @@ from benchmark.training import read_report
 class AsrProbe(Task):
     """WER and CER of a probe trained on the corpus's own transcripts."""
 
-    splits: ClassVar[tuple[str, ...]] = ("train", "dev", "test")
     metrics: ClassVar[tuple[str, ...]] = ("probe_wer", "probe_cer")
 
     probe: ProbeConfig
+
+    def reads(self, _: Tokenizer) -> tuple[str, ...]:
+        """See `Task.reads`."""
+        return ("train", "dev", "test")
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
         """See `Task.run`."""

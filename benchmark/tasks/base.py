@@ -56,15 +56,17 @@ class Task(ABC):
     """Base of every task; its fields are the keys of its yaml.
 
     Attributes:
-        splits: Splits of the corpus it reads; part of the key of its rows.
         metrics: Names of the metrics it reports, so that a table can show what is missing.
     """
 
     version: ClassVar[int] = 1
-    splits: ClassVar[tuple[str, ...]]
     metrics: ClassVar[tuple[str, ...]]
 
     name: str
+
+    @abstractmethod
+    def reads(self, tokenizer: Tokenizer) -> tuple[str, ...]:
+        """Splits of the corpus that the numbers of this tokenizer depend on: part of the rows' key."""
 
     @abstractmethod
     def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:

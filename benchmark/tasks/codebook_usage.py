@@ -12,14 +12,13 @@ from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.metrics.statistics import Interval
 from benchmark.tasks.base import Measure, Outcome, Setting, Task
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.tokens.encode import encode_manifest, fit_codebook
+from benchmark.tokens.encode import encode_manifest, fit_codebook, has_codebook
 
 
 @dataclass(kw_only=True)
 class CodebookUsageTask(Task):
     """Used fraction, perplexity, entropy and the bitrates they imply, on speakers not trained on."""
 
-    splits: ClassVar[tuple[str, ...]] = ("train", "test")
     metrics: ClassVar[tuple[str, ...]] = (
         "used",
         "perplexity",
@@ -29,10 +28,14 @@ class CodebookUsageTask(Task):
         "bitrate_conditional",
     )
 
+    def reads(self, tokenizer: Tokenizer) -> tuple[str, ...]:
+        """See `Task.reads`."""
+        return ("train", "test") if has_codebook(tokenizer) else ("test",)
+
     def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
         """See `Task.run`."""
         test = corpus.manifest("test", setting.store)
-        fit_codebook(tokenizer, corpus.manifest("train", setting.store), setting.store, setting.seed)
+        fit_codebook(tokenizer, corpus, setting.store, setting.seed)
         tokens = encode_manifest(tokenizer, test, setting.store, setting.progress)
         spec = tokenizer.spec
         usage = CodebookUsage(spec.codebook_sizes)
@@ -59,9 +62,9 @@ class CodebookUsageTask(Task):
             utterances=_histogram(usage),
             notes={
                 "frames": usage.frames,
-                "used_by_book": [float(x) for x in usage.used_fraction],
-                "entropy_by_book": [float(x) for x in usage.entropy],
-                "repeated_frames": float(usage.repeated_fraction),
+                "dead_codes_by_book": usage.dead_codes,
+                "entropy_by_book": usage.entropy,
+                "repeated_frames": usage.repeated_fraction,
                 "failures": list(tokens.failures.values())[:5],
             },
         )

@@ -18,6 +18,8 @@ from benchmark.tasks.resynthesis import Resynthesis
 class AsrConfig:
     """Which Whisper listens."""
 
+    name: str
+    """The model, as the rows name it."""
     checkpoint: str
     revision: str | None = None
     batch_size: int = 8
@@ -58,12 +60,11 @@ def add_word_errors(
     frame.loc[no_text, "failure"] = "no reference transcript"
 
 
-def word_error_rate(frame: pd.DataFrame, asr: str) -> Measure:
+def word_error_rate(frame: pd.DataFrame, asr: AsrConfig, transcriber: Transcriber) -> Measure:
     """Corpus WER in percent, bootstrapped over speakers."""
     ratio = ratio_interval(frame["edits"], frame["words"], speakers(frame))
-    return Measure(
-        metric="wer", interval=ratio.scaled(100), definition=f"{DEFINITIONS['wer'].definition}; ASR {asr}"
-    )
+    definition = f"{DEFINITIONS['wer'].definition}; ASR {asr.name} from {transcriber.name}"
+    return Measure(metric="wer", interval=ratio.scaled(100), definition=definition)
 
 
 def mean_measures(frame: pd.DataFrame, metrics: tuple[str, ...]) -> list[Measure]:

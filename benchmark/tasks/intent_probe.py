@@ -23,10 +23,13 @@ from benchmark.training import read_report
 class IntentProbe(Task):
     """Accuracy of intent (scenario_action) and of its scenario, in percent."""
 
-    splits: ClassVar[tuple[str, ...]] = ("train", "dev", "test")
     metrics: ClassVar[tuple[str, ...]] = ("intent_accuracy", "scenario_accuracy")
 
     probe: ProbeConfig
+
+    def reads(self, _: Tokenizer) -> tuple[str, ...]:
+        """See `Task.reads`."""
+        return ("train", "dev", "test")
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
         """See `Task.run`."""

@@ -27,7 +27,7 @@ class Split:
 def tokenized_splits(tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> tuple[Split, Split, Split]:
     """Train, dev and test, encoded once."""
     manifests = [corpus.manifest(split, setting.store) for split in ("train", "dev", "test")]
-    fit_codebook(tokenizer, manifests[0], setting.store, setting.seed)
+    fit_codebook(tokenizer, corpus, setting.store, setting.seed)
     train, dev, test = (
         Split(manifest, encode_manifest(tokenizer, manifest, setting.store, setting.progress))
         for manifest in manifests

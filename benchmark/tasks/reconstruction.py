@@ -21,7 +21,7 @@ from benchmark.tasks.intelligibility import (
 )
 from benchmark.tasks.prompts import same_speaker_prompts
 from benchmark.tasks.references import pitch
-from benchmark.tasks.resynthesis import Resynthesis, resynthesise
+from benchmark.tasks.resynthesis import Resynthesis, decoding_splits, resynthesise
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.vocoder.config import VocoderConfig
 
@@ -36,26 +36,22 @@ class Reconstruction(Task):
     the same speaker.
     """
 
-    splits: ClassVar[tuple[str, ...]] = ("train", "dev", "test")
     metrics: ClassVar[tuple[str, ...]] = ("wer", *SIGNAL_METRICS)
 
     asr: AsrConfig
     vocoder: VocoderConfig
     limit: int | None = None
 
+    def reads(self, tokenizer: Tokenizer) -> tuple[str, ...]:
+        """See `Task.reads`."""
+        return decoding_splits(tokenizer)
+
     def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
         """See `Task.run`."""
         split = corpus.manifest("test", setting.store)
         test = split.subset(self.limit)
-        audio = resynthesise(
-            tokenizer,
-            corpus,
-            test,
-            same_speaker_prompts(test, split),
-            self.vocoder,
-            setting,
-            own_decoder=tokenizer.spec.can_decode,
-        )
+        prompts = same_speaker_prompts(test, split)
+        audio = resynthesise(tokenizer, corpus, test, prompts, self.vocoder, setting)
         frame = score_frame(test, audio)
         transcriber = self.asr.load(setting.device)
         add_word_errors(frame, audio, transcriber, setting)
@@ -68,7 +64,7 @@ class Reconstruction(Task):
         unscored = {key: values["failure"] for key, values in scores.items() if values["failure"]}
         frame["failure"] = frame["failure"].fillna(frame["utterance_id"].map(unscored))
         return Outcome(
-            measures=[word_error_rate(frame, transcriber.name), *mean_measures(frame, SIGNAL_METRICS)],
+            measures=[word_error_rate(frame, self.asr, transcriber), *mean_measures(frame, SIGNAL_METRICS)],
             utterances=frame,
             decoder=audio.decoder,
             status=audio.status,

@@ -15,7 +15,7 @@ from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.tasks.base import Setting, Status
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.tokens.encode import encode_manifest, fit_codebook
+from benchmark.tokens.encode import encode_manifest, fit_codebook, has_codebook
 from benchmark.tokens.store import TokenStore
 from benchmark.training import read_report
 from benchmark.types import SAMPLE_RATE, Utterance
@@ -26,6 +26,7 @@ from benchmark.vocoder.train import train_vocoder
 log = logging.getLogger(__name__)
 
 VOCODER_VERSION = 1
+RESYNTHESIS_VERSION = 1
 BATCH = 8
 
 
@@ -41,11 +42,18 @@ class Resynthesis:
     reason: str = ""
 
 
+def decoding_splits(tokenizer: Tokenizer) -> tuple[str, ...]:
+    """Splits that decoded speech depends on: a codec that is complete in itself needs no training speech."""
+    if not tokenizer.spec.can_decode:
+        return ("train", "dev", "test")
+    return ("train", "test") if has_codebook(tokenizer) else ("test",)
+
+
 def trained_vocoder(tokenizer: Tokenizer, corpus: Corpus, config: VocoderConfig, setting: Setting) -> Path:
     """Folder of the vocoder for this tokenizer's codes, trained first if no run has yet."""
     source = tokenizer.vocoder_source
     train, dev = (corpus.manifest(split, setting.store) for split in ("train", "dev"))
-    fit_codebook(source, train, setting.store, setting.seed)
+    fit_codebook(source, corpus, setting.store, setting.seed)
     key = {
         "version": VOCODER_VERSION,
         "tokenizer": source.identity(),
@@ -84,9 +92,10 @@ def resynthesise(
     prompts: dict[str, Utterance],
     config: VocoderConfig,
     setting: Setting,
-    own_decoder: bool,
 ) -> Resynthesis:
     """Speech from the codes of `manifest`, made once and kept in the store.
+
+    A tokenizer that can decode uses its own decoder, which takes no prompt; the others the vocoder.
 
     Args:
         tokenizer: Its codebook is fitted on the corpus's training split when it needs one.
@@ -95,14 +104,13 @@ def resynthesise(
         prompts: Prompt recording of each utterance for the vocoder; one without a prompt fails.
         config: The vocoder, where one is used.
         setting: Store, device, seed.
-        own_decoder: Use the tokenizer's decoder, which takes no prompt.
     """
-    fit_codebook(tokenizer, corpus.manifest("train", setting.store), setting.store, setting.seed)
+    fit_codebook(tokenizer, corpus, setting.store, setting.seed)
     tokens = encode_manifest(tokenizer, manifest, setting.store, setting.progress)
-    key = {"tokenizer": tokenizer.identity(), "manifest": manifest.digest}
+    key = {"version": RESYNTHESIS_VERSION, "tokenizer": tokenizer.identity(), "manifest": manifest.digest}
     status: Status = "ok"
     reason, vocoder_folder = "", None
-    if own_decoder:
+    if tokenizer.spec.can_decode:
         decoder = "own"
     else:
         vocoder_folder = trained_vocoder(tokenizer, corpus, config, setting)
@@ -125,6 +133,10 @@ def resynthesise(
         rows = []
         for number, utterance in enumerate(manifest):
             name = utterance.utterance_id
+            if name in wavs and not np.isfinite(wavs[name]).all():
+                # As 16-bit samples NaN would become a click or silence, and be scored as if decoded.
+                del wavs[name]
+                failures[name] = f"{decoder} decoded NaN or infinite samples"
             if name in wavs:
                 write_audio(folder / f"{number:05d}.flac", wavs[name])
             rows.append((name, f"{number:05d}.flac" if name in wavs else None, failures.get(name)))

@@ -32,8 +32,6 @@ class Tokenizer(ABC):
     """
 
     version: ClassVar[int] = 1
-    needs_fit: ClassVar[bool] = False
-    """Whether a codebook must be fitted on training speech (see `FittedTokenizer`)."""
 
     name: str
     device: str = field(default="cpu", metadata=NOT_IDENTITY)
@@ -131,8 +129,6 @@ class Tokenizer(ABC):
 @dataclass(kw_only=True)
 class FittedTokenizer(Tokenizer):
     """A tokenizer whose codebook is fitted on training speech and kept as an artifact."""
-
-    needs_fit: ClassVar[bool] = True
 
     codebook_digest: str | None = field(default=None, init=False, metadata=NOT_IDENTITY)
     """Digest of the loaded codebook's artifact; part of `identity` once there is one."""

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from benchmark.artifacts import ArtifactStore
 from benchmark.data.audio import AudioError, read_audio
 from benchmark.data.batching import equal_length_batches, sorted_batches
+from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.tokenizers.base import FittedTokenizer, Tokenizer
 from benchmark.tokens.store import TokenStore, TokenWriter
@@ -42,11 +43,20 @@ def read_all(manifest: Manifest) -> Iterator[tuple[Utterance, np.ndarray | Audio
             yield from zip(chunk, pool.map(read, chunk), strict=True)
 
 
-def fit_codebook(tokenizer: Tokenizer, manifest: Manifest, store: ArtifactStore, seed: int) -> None:
-    """Load the tokenizer's codebook, fitting it on `manifest` first if no run has yet; else do nothing."""
+def has_codebook(tokenizer: Tokenizer) -> bool:
+    """Whether the codes depend on a codebook fitted on the corpus, so that a train split is needed."""
+    return isinstance(tokenizer.vocoder_source, FittedTokenizer)
+
+
+def fit_codebook(tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore, seed: int) -> None:
+    """Load the tokenizer's codebook, fitting it on the corpus's train split first if no run has yet.
+
+    Without a codebook to fit nothing is done, and the train split need not exist.
+    """
     tokenizer = tokenizer.vocoder_source  # a floor uses, and shares, the codebook of its base
     if not isinstance(tokenizer, FittedTokenizer):
         return
+    manifest = corpus.manifest("train", store)
     key = {"tokenizer": tokenizer.identity() | {"codebook": None}, "manifest": manifest.digest, "seed": seed}
 
     def build(folder: Path) -> None:

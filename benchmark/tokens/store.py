@@ -92,7 +92,3 @@ class TokenStore:
     def frames(self, utterance_id: str) -> int:
         """Number of frames of one utterance, without reading its codes."""
         return self._spans[utterance_id][1]
-
-    def all_frames(self) -> np.ndarray:
-        """The memory-mapped (total frames, K) array of every utterance, in encoding order."""
-        return self._codes

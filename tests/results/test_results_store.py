@@ -10,7 +10,7 @@ from benchmark.errors import UserError
 from benchmark.results.row import SCHEMA_VERSION, Row
 from benchmark.results.store import ResultsStore
 
-JOB = ("reconstruction", "mel_rvq", "synthetic")
+JOB = ("reconstruction", "mel_rvq", "synthetic", 0)
 
 
 @pytest.fixture
@@ -29,11 +29,11 @@ def scores():
 
 
 def rows_file(results):
-    return results.root / "rows" / "reconstruction__mel_rvq__synthetic.jsonl"
+    return results.root / "rows" / "reconstruction__mel_rvq__synthetic__seed0.jsonl"
 
 
 def utterances_file(results):
-    return results.root / "utterances" / "reconstruction__mel_rvq__synthetic.parquet"
+    return results.root / "utterances" / "reconstruction__mel_rvq__synthetic__seed0.parquet"
 
 
 def present(_reference):
@@ -122,7 +122,8 @@ def test_not_converged_is_finished_and_failed_is_not(results, rows, scores):
 
 
 def test_merge_is_sorted_derived_and_the_same_each_time(results, rows, scores, make_row):
-    results.write([make_row(tokenizer="opus", seed=1), make_row(tokenizer="opus", seed=0)], scores)
+    results.write([make_row(tokenizer="opus", seed=1)], scores)
+    results.write([make_row(tokenizer="opus", seed=0)], scores)
     results.write(rows, scores)
     merged = results.merge()
     content = (results.root / "rows.jsonl").read_bytes()
@@ -180,5 +181,15 @@ def test_no_rows_or_a_repeated_metric_is_a_mistake(results, rows, scores):
         results.write([], scores)
     with pytest.raises(ValueError, match="twice"):
         results.write([rows[0], rows[0]], scores)
-    results.write([rows[0], replace(rows[0], seed=1)], scores)
-    assert [row.seed for row in results.rows()] == [0, 1]
+    with pytest.raises(ValueError, match="share profile, names, seed"):
+        results.write([rows[0], replace(rows[0], seed=1)], scores)
+
+
+def test_seeds_of_a_job_are_kept_side_by_side(results, scores, make_row):
+    for seed in (0, 1):
+        results.write(
+            [make_row(seed=seed, value=10.0 + seed, key=f"k{seed}")], scores.assign(wer=float(seed))
+        )
+    assert [(row.seed, row.value) for row in results.rows()] == [(0, 10.0), (1, 11.0)]
+    assert results.utterances(*JOB[:3], 1)["wer"].tolist() == [1.0, 1.0]
+    assert results.finished(*JOB[:3], 1, "k1", present) and not results.finished(*JOB[:3], 1, "k0", present)

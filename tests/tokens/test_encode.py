@@ -1,6 +1,8 @@
 """Encoding a manifest: once, the same whatever the batches, failures recorded."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,12 +10,35 @@ import torch
 
 from benchmark.artifacts import ArtifactStore
 from benchmark.data.audio import header, write_audio
+from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
+from benchmark.errors import UserError
 from benchmark.tokenizers.ground_truth import GroundTruth
 from benchmark.tokenizers.mel_rvq import MelRvq
 from benchmark.tokens import encode
 from benchmark.tokens.encode import encode_manifest, fit_codebook
 from benchmark.types import Utterance
+
+
+@dataclass(kw_only=True)
+class Given(Corpus):
+    """A corpus with the train split it is given, and no other."""
+
+    train: Manifest | None
+
+    def identity(self, split: str) -> dict[str, Any]:
+        if split != "train" or self.train is None:
+            raise UserError(f"no split {split}")
+        return {"digest": self.train.digest}
+
+    def build(self, split: str, folder: Path) -> Manifest:
+        assert self.train is not None
+        return self.train
+
+
+@pytest.fixture
+def corpus(manifest: Manifest) -> Given:
+    return Given(name="given", train=manifest)
 
 
 @pytest.fixture
@@ -32,11 +57,11 @@ def manifest(tmp_path: Path) -> Manifest:
 
 
 def test_tokens_equal_those_of_single_utterances(
-    manifest: Manifest, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+    manifest: Manifest, corpus: Given, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encode, "CHUNK", 3)  # several chunks, so that their borders are crossed
     tokenizer = MelRvq(name="mel_rvq", num_codebooks=2, codebook_size=16)
-    fit_codebook(tokenizer, manifest, store, seed=0)
+    fit_codebook(tokenizer, corpus, store, seed=0)
     tokens = encode_manifest(tokenizer, manifest, store)
     assert list(tokens.failures) == ["u9"] and len(tokens) == 7
     for utterance, wav in encode.read_all(manifest):
@@ -56,12 +81,19 @@ def test_second_call_encodes_nothing(
     assert first.folder == second.folder
 
 
-def test_codebook_is_part_of_the_identity(manifest: Manifest, store: ArtifactStore) -> None:
+def test_codebook_is_part_of_the_identity(corpus: Given, store: ArtifactStore) -> None:
     tokenizers = [MelRvq(name="a", num_codebooks=1, codebook_size=16) for _ in range(2)]
     for seed, tokenizer in enumerate(tokenizers):
-        fit_codebook(tokenizer, manifest, store, seed)
+        fit_codebook(tokenizer, corpus, store, seed)
     assert tokenizers[0].identity() != tokenizers[1].identity()
     assert len(list((store.root / "codebooks").glob("*/seal.json"))) == 2
     again = MelRvq(name="b", num_codebooks=1, codebook_size=16)
-    fit_codebook(again, manifest, store, 0)
+    fit_codebook(again, corpus, store, 0)
     assert again.identity() == tokenizers[0].identity()
+
+
+def test_a_tokenizer_without_codebook_needs_no_train_split(store: ArtifactStore) -> None:
+    nothing = Given(name="nothing", train=None)
+    fit_codebook(GroundTruth(name="ground_truth"), nothing, store, seed=0)
+    with pytest.raises(UserError, match="train"):
+        fit_codebook(MelRvq(name="mel_rvq"), nothing, store, seed=0)

@@ -1,0 +1,93 @@
+"""Decoding: what a tokenizer needs for it, and what counts as failed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.artifacts import ArtifactStore
+from benchmark.data.audio import header, read_audio, write_audio
+from benchmark.data.corpus import Corpus
+from benchmark.data.manifest import Manifest
+from benchmark.errors import UserError
+from benchmark.tasks.base import Setting
+from benchmark.tasks.resynthesis import decoding_splits, resynthesise
+from benchmark.tokenizers.ground_truth import GroundTruth
+from benchmark.tokenizers.mel_rvq import MelRvq
+from benchmark.tokenizers.shuffled import Shuffled
+from benchmark.training import TrainerConfig
+from benchmark.types import Utterance
+from benchmark.vocoder.config import VocoderConfig
+
+
+@dataclass(kw_only=True)
+class TestOnly(Corpus):
+    """A folder with a test split and nothing to train on."""
+
+    __test__ = False
+    folder: str
+
+    def identity(self, split: str) -> dict[str, Any]:
+        if split != "test":
+            raise UserError(f"no split {split}")
+        return {"split": split}
+
+    def build(self, split: str, folder: Path) -> Manifest:
+        rng = np.random.default_rng(0)
+        utterances = []
+        for number in range(3):
+            path = Path(self.folder) / f"{number}.wav"
+            write_audio(path, 0.1 * rng.standard_normal(3200 + 500 * number).astype(np.float32))
+            utterances.append(Utterance(f"u{number}", str(path), "s0", *header(path)))
+        return Manifest(utterances)
+
+
+@dataclass(kw_only=True)
+class Diverged(GroundTruth):
+    """Decodes one utterance, the longest, to NaN."""
+
+    def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        wav = super()._decode(codes, lengths)
+        return wav * float("nan") if wav.shape[-1] > 4000 else wav
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> TestOnly:
+    return TestOnly(name="test_only", folder=str(tmp_path))
+
+
+@pytest.fixture
+def setting(store: ArtifactStore) -> Setting:
+    return Setting(store=store, trainer=TrainerConfig(accelerator="cpu"))
+
+
+def test_a_complete_codec_needs_a_test_split_alone(corpus: TestOnly, setting: Setting) -> None:
+    test = corpus.manifest("test", setting.store)
+    config = VocoderConfig(name="unused")
+    audio = resynthesise(GroundTruth(name="ground_truth"), corpus, test, {}, config, setting)
+    assert audio.decoder == "own" and not audio.failures and len(audio.files) == 3
+    for utterance in test:
+        original, decoded = (
+            read_audio(p) for p in (utterance.audio_path, audio.files[utterance.utterance_id])
+        )
+        np.testing.assert_allclose(decoded, original, atol=2 / 32768)
+
+
+def test_samples_that_are_not_numbers_are_a_failure_and_not_silence(
+    corpus: TestOnly, setting: Setting
+) -> None:
+    test = corpus.manifest("test", setting.store)
+    audio = resynthesise(Diverged(name="diverged"), corpus, test, {}, VocoderConfig(name="unused"), setting)
+    assert list(audio.failures) == ["u2"] and "NaN" in audio.failures["u2"]
+    assert sorted(audio.files) == ["u0", "u1"]
+
+
+def test_splits_that_decoding_depends_on() -> None:
+    mel = MelRvq(name="mel_rvq")
+    assert decoding_splits(GroundTruth(name="ground_truth")) == ("test",)
+    assert (
+        decoding_splits(mel) == decoding_splits(Shuffled(name="floor", base=mel)) == ("train", "dev", "test")
+    )
