@@ -78,7 +78,7 @@ def footnote(cell: Cell) -> str:
 
 def _facts(line: Line) -> list[str]:
     facts = (
-        (line.frame_rate, ".4g"),
+        (line.frame_rate, ".6g"),
         (line.num_codebooks, "d"),
         (line.codebook_size, "d"),
         (line.bitrate_kbps, ".4g"),
