@@ -3,46 +3,41 @@
 python -m scripts.update_readme
 """
 
-import csv
 from pathlib import Path
 
+from benchmark.report.grid import entry, heading
+from benchmark.report.tables import make_table
+from benchmark.results.store import ResultsStore
+
 ROOT = Path(__file__).resolve().parents[1]
-TABLES = ROOT / "results" / "mini" / "tables"
 BEGIN, END = "<!-- mini table: python -m scripts.update_readme -->", "<!-- end of mini table -->"
 COLUMNS = [
-    ("reconstruction", "wer", "WER % ↓", 1),
-    ("reconstruction", "pesq", "PESQ ↑", 2),
-    ("reconstruction", "stoi", "STOI ↑", 3),
-    ("voice_conversion", "wer", "VC WER % ↓", 1),
-    ("voice_conversion", "secs", "VC SECS ↑", 3),
-    ("probing", "probe_wer", "probe WER % ↓", 1),
-    ("probing", "intent_accuracy", "intent % ↑", 1),
+    ("reconstruction", "wer", ""),
+    ("reconstruction", "pesq", ""),
+    ("reconstruction", "stoi", ""),
+    ("voice_conversion", "wer", "VC "),
+    ("voice_conversion", "secs", "VC "),
+    ("probing", "probe_wer", ""),
+    ("probing", "intent_accuracy", ""),
 ]
-
-
-def cell(row: dict[str, str] | None, metric: str, decimals: int) -> str:
-    """`value [lo, hi]`, or a dash where there is no number; NC values are marked."""
-    if row is None or not row[metric]:
-        return "–"
-    value, lo, hi = (row[name] for name in (metric, f"{metric}_lo", f"{metric}_hi"))
-    text = f"{float(value):.{decimals}f}"
-    if lo and hi:
-        text += f" [{float(lo):.{decimals}f}, {float(hi):.{decimals}f}]"
-    return text
+"""Table, metric, and what tells its heading from that of another table."""
 
 
 def compact_table() -> str:
-    """One line per tokenizer over the three tables."""
-    tables = {}
-    for name in ("reconstruction", "voice_conversion", "probing"):
-        with (TABLES / f"{name}.csv").open(encoding="utf-8") as file:
-            tables[name] = {row["tokenizer"]: row for row in csv.DictReader(file)}
-    head = ["tokenizer", "kbit/s", *(label for _, _, label, _ in COLUMNS)]
-    lines = [head, ["---", "--:"] + ["--:"] * len(COLUMNS)]
-    for tokenizer, row in tables["reconstruction"].items():
-        cells = [cell(tables[t].get(tokenizer), metric, digits) for t, metric, _, digits in COLUMNS]
-        lines.append([f"`{tokenizer}`", f"{float(row['bitrate_kbps']):g}", *cells])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    """One line per tokenizer over three tables, each number as the full tables print it."""
+    rows = ResultsStore(ROOT / "results" / "mini").rows()
+    tables = {name: make_table(name, rows) for name in {name for name, _, _ in COLUMNS}}
+    metrics = {
+        (name, metric): table.metrics[metric] for name, metric, _ in COLUMNS if (table := tables[name])
+    }
+    lines = {name: {line.tokenizer: line for line in table.lines} for name, table in tables.items() if table}
+    head = ["tokenizer", "kbit/s", *(f"{prefix}{heading(metrics[n, m])}" for n, m, prefix in COLUMNS)]
+    text = [head, ["---", *["--:"] * (len(head) - 1)]]
+    for tokenizer, first in lines["reconstruction"].items():
+        printed = [entry(lines[n][tokenizer].cells[m], metrics[n, m]) for n, m, _ in COLUMNS]
+        cells = [f"{cell.value} {cell.rest}".strip() for cell in printed]
+        text.append([f"`{tokenizer}`", f"{first.bitrate_kbps:g}", *cells])
+    return "\n".join(f"| {' | '.join(line)} |" for line in text)
 
 
 def main() -> None:

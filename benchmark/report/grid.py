@@ -46,7 +46,7 @@ def make_grid(table: Table) -> Grid:
         for metric, definition in table.metrics.items():
             text = footnote(line.cells[metric])
             mark = footnotes.setdefault(text, len(footnotes) + 1) if text else None
-            entries.append(_entry(line.cells[metric], definition, (place, metric) in best, mark))
+            entries.append(entry(line.cells[metric], definition, (place, metric) in best, mark))
         low, high = line.scored
         entries += [Entry(str(low) if low == high else f"{low}–{high}"), Entry(str(line.n_failed))]
         body.append(entries)
@@ -86,7 +86,8 @@ def _facts(line: Line) -> list[str]:
     return [DASH if fact is None else f"{fact:{digits}}" for fact, digits in facts]
 
 
-def _entry(cell: Cell, definition: Definition, bold: bool, mark: int | None) -> Entry:
+def entry(cell: Cell, definition: Definition, bold: bool = False, mark: int | None = None) -> Entry:
+    """A cell as printed: the digits of its metric, its interval, or the word for what is in its place."""
     number = None if cell.value is None else f"{cell.value:.{definition.decimals}f}"
     if cell.status == "ok":
         bounds = [f"{x:.{definition.decimals}f}" for x in (cell.lo, cell.hi) if x is not None]
