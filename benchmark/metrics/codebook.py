@@ -15,8 +15,15 @@ class CodebookUsage:
     of codes (order 0) or of pairs of codes (order 1): compare them at equal amounts of speech.
     """
 
-    def __init__(self, codebook_sizes: Sequence[int]) -> None:
+    def __init__(self, codebook_sizes: Sequence[int], strides: Sequence[int] | None = None) -> None:
+        """Start counting.
+
+        Args:
+            codebook_sizes: Entries of each codebook.
+            strides: Frames that each codebook's code is repeated for; it is then counted once.
+        """
         self.codebook_sizes = tuple(codebook_sizes)
+        self.strides = tuple(strides or (1,) * len(self.codebook_sizes))
         self.frames = 0
         self._counts = [np.zeros(size, np.int64) for size in self.codebook_sizes]
         self._pairs = [_PairCounts(size) for size in self.codebook_sizes]
@@ -53,7 +60,7 @@ class CodebookUsage:
         if not self._pending:
             return
         for book, (counts, pairs) in enumerate(zip(self._counts, self._pairs, strict=True)):
-            rows = [codes[book] for codes in self._pending]
+            rows = [codes[book, :: self.strides[book]] for codes in self._pending]
             counts += np.bincount(np.concatenate(rows), minlength=len(counts))
             pairs.add(np.concatenate([row[:-1] * len(counts) + row[1:] for row in rows]))
         self._pending, self._pending_frames = [], 0

@@ -38,7 +38,9 @@ class CodebookUsageTask(Task):
         fit_codebook(tokenizer, corpus, setting.store, setting.seed)
         tokens = encode_manifest(tokenizer, test, setting.store, setting.progress)
         spec = tokenizer.spec
-        usage = CodebookUsage(spec.codebook_sizes)
+        usage = CodebookUsage(
+            spec.codebook_sizes, [round(spec.frame_rate / rate) for rate in spec.frame_rates]
+        )
         for name in tokens:
             usage.accumulate(tokens[name])
         values = {
@@ -46,8 +48,8 @@ class CodebookUsageTask(Task):
             "perplexity": float(np.mean(usage.perplexity)),
             "entropy": float(np.mean(usage.entropy)),
             "bitrate_nominal": spec.bitrate / 1000,
-            "bitrate_entropy": spec.frame_rate * float(np.sum(usage.entropy)) / 1000,
-            "bitrate_conditional": spec.frame_rate * float(np.sum(usage.conditional_entropy)) / 1000,
+            "bitrate_entropy": float(np.dot(spec.frame_rates, usage.entropy)) / 1000,
+            "bitrate_conditional": float(np.dot(spec.frame_rates, usage.conditional_entropy)) / 1000,
         }
         counted = Interval(float("nan"), float("nan"), float("nan"), len(tokens), len(tokens.failures))
         return Outcome(

@@ -32,8 +32,8 @@ SIGNAL_METRICS = ("gpe", "vde", "pesq", "stoi", "mel_distance")
 class Reconstruction(Task):
     """WER, pitch, PESQ, STOI and mel distance of decoded against original speech.
 
-    Tokenizers with a decoder use it; the others get the vocoder, prompted by another recording of
-    the same speaker.
+    Tokenizers with a decoder use it, with the side information of the recording itself where it takes
+    any; the others get the vocoder, prompted by another recording of the same speaker.
     """
 
     metrics: ClassVar[tuple[str, ...]] = ("wer", *SIGNAL_METRICS)
@@ -50,7 +50,8 @@ class Reconstruction(Task):
         """See `Task.run`."""
         split = corpus.manifest("test", setting.store)
         test = split.subset(self.limit)
-        prompts = same_speaker_prompts(test, split)
+        own = {utterance.utterance_id: utterance for utterance in test}  # a codec sends its own side info
+        prompts = own if tokenizer.spec.can_decode else same_speaker_prompts(test, split)
         audio = resynthesise(tokenizer, corpus, test, prompts, self.vocoder, setting)
         frame = score_frame(test, audio)
         transcriber = self.asr.load(setting.device)

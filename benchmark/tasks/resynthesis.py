@@ -95,13 +95,14 @@ def resynthesise(
 ) -> Resynthesis:
     """Speech from the codes of `manifest`, made once and kept in the store.
 
-    A tokenizer that can decode uses its own decoder, which takes no prompt; the others the vocoder.
+    A tokenizer that can decode uses its own decoder; the others get the vocoder.
 
     Args:
         tokenizer: Its codebook is fitted on the corpus's training split when it needs one.
         corpus: Where codebook and vocoder are trained.
         manifest: What to decode.
-        prompts: Prompt recording of each utterance for the vocoder; one without a prompt fails.
+        prompts: Recording that gives each utterance its voice, for the vocoder and for decoders that
+            take side information; an utterance without one fails.
         config: The vocoder, where one is used.
         setting: Store, device, seed.
     """
@@ -110,20 +111,21 @@ def resynthesise(
     key = {"version": RESYNTHESIS_VERSION, "tokenizer": tokenizer.identity(), "manifest": manifest.digest}
     status: Status = "ok"
     reason, vocoder_folder = "", None
+    if not tokenizer.spec.can_decode or tokenizer.spec.decode_needs_prompt:
+        key["prompts"] = {name: prompt.utterance_id for name, prompt in prompts.items()}
     if tokenizer.spec.can_decode:
         decoder = "own"
     else:
         vocoder_folder = trained_vocoder(tokenizer, corpus, config, setting)
         decoder = config.name
         key["vocoder"] = vocoder_folder.name
-        key["prompts"] = {name: prompt.utterance_id for name, prompt in prompts.items()}
         report = read_report(vocoder_folder)
         status, reason = report["status"], report["reason"]
 
     def build(folder: Path) -> None:
         log.info("decoding %d utterances of %s by %s", len(manifest), tokenizer.name, decoder)
         if vocoder_folder is None:
-            wavs, failures = _decode(tokenizer, tokens, manifest)
+            wavs, failures = _decode(tokenizer, tokens, manifest, prompts)
         else:
             source = tokenizer.vocoder_source
             vocoder = Vocoder.load(
@@ -162,24 +164,46 @@ def _num_samples(utterance: Utterance) -> int:
 
 
 def _decode(
-    tokenizer: Tokenizer, tokens: TokenStore, manifest: Manifest
+    tokenizer: Tokenizer, tokens: TokenStore, manifest: Manifest, prompts: dict[str, Utterance]
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """By the tokenizer's own decoder, in batches of equal length: no decoder is asked to see padding."""
-    names = [u.utterance_id for u in manifest if u.utterance_id in tokens]
+    with_prompt = tokenizer.spec.decode_needs_prompt
+    voices, failures = (
+        _prompt_audio(tokens, manifest, prompts) if with_prompt else ({}, dict(tokens.failures))
+    )
+    names = [u.utterance_id for u in manifest if u.utterance_id not in failures]
     wavs: dict[str, np.ndarray] = {}
     for batch in equal_length_batches([tokens.frames(name) for name in names], BATCH):
         group = [names[index] for index in batch]
         codes = torch.from_numpy(np.stack([tokens[name] for name in group]))
         samples = torch.tensor([_num_samples(manifest[name]) for name in group])
-        out = tokenizer.decode(codes, torch.full((len(group),), codes.shape[-1]), samples)
+        side_info = None
+        if with_prompt:
+            side_info = [tokenizer.extract_side_info(torch.from_numpy(voices[name])) for name in group]
+        out = tokenizer.decode(codes, torch.full((len(group),), codes.shape[-1]), samples, side_info)
         wavs |= {name: wav[:n].numpy() for name, wav, n in zip(group, out, samples, strict=True)}
-    return wavs, dict(tokens.failures)
+    return wavs, failures
 
 
 def _vocode(
     vocoder: Vocoder, tokens: TokenStore, manifest: Manifest, prompts: dict[str, Utterance]
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """By the vocoder, each utterance with the voice of its prompt."""
+    audio, failures = _prompt_audio(tokens, manifest, prompts)
+    names = list(audio)
+    wavs = vocoder.synthesize(
+        [tokens[name] for name in names],
+        [audio[name] for name in names],
+        [_num_samples(manifest[name]) for name in names],
+        BATCH,
+    )
+    return dict(zip(names, wavs, strict=True)), failures
+
+
+def _prompt_audio(
+    tokens: TokenStore, manifest: Manifest, prompts: dict[str, Utterance]
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The prompt's samples for each utterance that has tokens, and why the others have none."""
     failures = dict(tokens.failures)
     audio: dict[str, np.ndarray] = {}
     for utterance in manifest:
@@ -193,11 +217,4 @@ def _vocode(
             audio[name] = read_audio(prompts[name].audio_path)
         except AudioError as error:
             failures[name] = f"prompt: {error}"
-    names = list(audio)
-    wavs = vocoder.synthesize(
-        [tokens[name] for name in names],
-        [audio[name] for name in names],
-        [_num_samples(manifest[name]) for name in names],
-        BATCH,
-    )
-    return dict(zip(names, wavs, strict=True)), failures
+    return audio, failures

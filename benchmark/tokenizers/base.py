@@ -6,7 +6,7 @@ looking a tokenizer up costs nothing. Resampling, padding to whole frames and tr
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from math import ceil
 from pathlib import Path
@@ -86,27 +86,58 @@ class Tokenizer(ABC):
         return codes.long().cpu(), code_lengths.long().cpu()
 
     @torch.no_grad()
-    def decode(self, codes: torch.Tensor, lengths: torch.Tensor, num_samples: torch.Tensor) -> torch.Tensor:
+    def decode(
+        self,
+        codes: torch.Tensor,
+        lengths: torch.Tensor,
+        num_samples: torch.Tensor,
+        side_info: Sequence[torch.Tensor] | None = None,
+    ) -> torch.Tensor:
         """Reconstruct speech with the tokenizer's own decoder.
 
         Args:
             codes: (B, K, T') int64.
             lengths: (B,) frames.
             num_samples: (B,) length of each utterance in samples at 16 kHz.
+            side_info: What `extract_side_info` gave for each utterance's own recording (reconstruction)
+                or for one of the target speaker (conversion); where `spec.decode_needs_prompt`.
 
         Returns:
             (B, max(num_samples)) float32 at 16 kHz, zero beyond each length.
 
         Raises:
-            TypeError: the tokenizer has no decoder (`spec.can_decode` is False).
+            TypeError: the tokenizer has no decoder (`spec.can_decode` is False), or `side_info` is
+                missing, or given where none is taken.
         """
-        if not self.spec.can_decode:
+        spec = self.spec
+        if not spec.can_decode:
             raise TypeError(f"{self.name} has no decoder of its own; use a vocoder")
-        native = self._decode(codes.to(self.device), lengths.to(self.device)).cpu()
-        wav = _resample(native, self.spec.sample_rate, SAMPLE_RATE)
+        if spec.decode_needs_prompt is (side_info is None):
+            raise TypeError(f"{self.name} {'needs' if side_info is None else 'takes no'} side information")
+        codes, lengths = codes.to(self.device), lengths.to(self.device)
+        if side_info is None:
+            native = self._decode(codes, lengths)
+        else:
+            native = self._decode_with(codes, lengths, [part.to(self.device) for part in side_info])
+        wav = _resample(native.float().cpu(), spec.output_rate or spec.sample_rate, SAMPLE_RATE)
         longest = int(num_samples.max())
         wav = torch.nn.functional.pad(wav, (0, max(0, longest - wav.shape[-1])))[:, :longest]
         return wav * (torch.arange(longest) < num_samples[:, None])
+
+    @torch.no_grad()
+    def extract_side_info(self, wav: torch.Tensor) -> torch.Tensor:
+        """What the decoder needs beside the codes, such as the speaker, from one recording.
+
+        Args:
+            wav: (T,) float32 at 16 kHz.
+
+        Raises:
+            TypeError: the decoder takes none (`spec.decode_needs_prompt` is False).
+        """
+        if not self.spec.decode_needs_prompt:
+            raise TypeError(f"{self.name} has no side information")
+        native = _resample(wav[None], SAMPLE_RATE, self.spec.sample_rate)
+        return self._side_info(native.to(self.device)).cpu()
 
     def codebook_vectors(self) -> torch.Tensor | None:
         """(K, V, D) float32 vectors behind the codes, for consumers that start from them, or None."""
@@ -122,7 +153,17 @@ class Tokenizer(ABC):
         """As `encode`, at the tokenizer's own rate, T a whole number of hops."""
 
     def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Codes to (B, T) at the tokenizer's own rate."""
+        """Codes to (B, T) at the decoder's rate."""
+        raise NotImplementedError
+
+    def _decode_with(
+        self, codes: torch.Tensor, lengths: torch.Tensor, side_info: list[torch.Tensor]
+    ) -> torch.Tensor:
+        """As `_decode`, with one tensor of side information per utterance."""
+        raise NotImplementedError
+
+    def _side_info(self, wav: torch.Tensor) -> torch.Tensor:
+        """Side information of one recording (1, T) at the tokenizer's own rate, without a batch axis."""
         raise NotImplementedError
 
 

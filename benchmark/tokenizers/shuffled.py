@@ -46,3 +46,11 @@ class Shuffled(Tokenizer):
 
     def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         return self.base._decode(codes, lengths)
+
+    def _decode_with(
+        self, codes: torch.Tensor, lengths: torch.Tensor, side_info: list[torch.Tensor]
+    ) -> torch.Tensor:
+        return self.base._decode_with(codes, lengths, side_info)
+
+    def _side_info(self, wav: torch.Tensor) -> torch.Tensor:
+        return self.base._side_info(wav)

@@ -1,17 +1,16 @@
 """K-means over the hidden states of Whisper's encoder: tokens from supervised speech recognition."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
-from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 import torch
 from faster_whisper.feature_extractor import FeatureExtractor
 
-from benchmark.checkpoints import resolve, weights_digest
 from benchmark.errors import UserError
+from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.tokenizers.quantized import QuantizedFeatures
 from benchmark.tokenizers.whisper_encoder import WhisperEncoder, load_encoder
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
@@ -24,22 +23,18 @@ Window = Literal["exact", "30s"]
 
 
 @dataclass(kw_only=True)
-class WhisperKmeans(QuantizedFeatures):
+class WhisperKmeans(Pretrained, QuantizedFeatures):
     """Hidden states of a Whisper encoder every 20 ms, coded by k-means.
 
     Utterances longer than 30 s are cut into windows of equal length.
 
     Attributes:
-        checkpoint: "package:<package>/<folder>", a local folder or a hub id.
-        revision: Commit of a hub checkpoint.
         layer: None for the encoder's output after its final norm; l for the output of block l, which
             transformers checkpoints offer only.
         window: "exact" encodes an utterance at its own length, an order of magnitude faster; "30s"
             after zero-padding to 30 s, as Whisper was trained. The features differ.
     """
 
-    checkpoint: str = field(metadata={"identity": False})  # its weights' digest counts
-    revision: str | None = field(default=None, metadata={"identity": False})
     layer: int | None = None
     window: Window = "exact"
 
@@ -60,22 +55,14 @@ class WhisperKmeans(QuantizedFeatures):
             causal=False,
             can_decode=False,
             supports_padding=False,
-            licence="MIT",
+            licence=self.licence,
             checkpoint=self.checkpoint,
             revision=self.revision,
         )
 
-    def weights_digest(self) -> str:
-        """Digest of the checkpoint's files; fetches them first where they are not here yet."""
-        return weights_digest(self._folder)
-
-    @cached_property
-    def _folder(self) -> Path:
-        return resolve(self.checkpoint, self.revision)
-
     @cached_property
     def _encoder(self) -> WhisperEncoder:
-        return load_encoder(self._folder, self.layer, self.device)
+        return load_encoder(self.folder, self.layer, self.device)
 
     @cached_property
     def _log_mel(self) -> FeatureExtractor:

@@ -101,3 +101,12 @@ def test_no_data_is_nan() -> None:
 def test_wrong_codes_are_refused(codes: list) -> None:
     with pytest.raises(ValueError, match="codes"):
         CodebookUsage((4,)).accumulate(np.array(codes))
+
+
+def test_a_repeated_code_is_counted_once() -> None:
+    fine, coarse = [0, 1, 2, 3, 0, 1, 2, 3], [5, 5, 5, 5, 6, 6, 6, 6]
+    usage = CodebookUsage((4, 8), strides=(1, 4))
+    usage.accumulate(np.array([fine, coarse]))
+    assert [int(counts.sum()) for counts in usage.counts] == [8, 2]
+    assert usage.entropy == pytest.approx([2.0, 1.0])
+    assert usage.conditional_entropy[1] == 0.0  # one succession, and no way to be surprised by it
