@@ -1,0 +1,91 @@
+"""SNAC, residual codes at several time scales (Siuzdak et al. 2024, arXiv 2410.14411), by its own package."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+
+from benchmark.checkpoints import load_into, load_tensors
+from benchmark.tokenizers.pretrained import Pretrained
+from benchmark.types import TokenizerSpec
+
+if TYPE_CHECKING:
+    from snac import SNAC
+
+SAMPLE_RATE, HOP = 24_000, 512
+STRIDES = (4, 2, 1)
+"""Frames of the finest book that one code of each book spans."""
+SEED = 0
+
+
+@dataclass(kw_only=True)
+class Snac(Pretrained):
+    """Three codebooks of 12 bits, at 11.7, 23.4 and 46.9 Hz.
+
+    The slow books' codes are repeated to the fastest rate. The model itself works on whole groups of
+    four frames; frames in which there is padding only are not kept, and the decoder gets the last
+    frame again in their place.
+
+    The decoder adds noise by design. Its seed is fixed, so that decoding is a function of the codes.
+    """
+
+    library: ClassVar[str | None] = "snac"
+    extra: ClassVar[str | None] = "zoo"
+
+    @property
+    def spec(self) -> TokenizerSpec:
+        """Its convolutions look ahead; padding changes the last frames."""
+        frame_rate = SAMPLE_RATE / HOP
+        return TokenizerSpec(
+            name=self.name,
+            kind="acoustic",
+            sample_rate=SAMPLE_RATE,
+            frame_rate=frame_rate,
+            codebook_sizes=(4096,) * len(STRIDES),
+            slow_frame_rates=tuple(frame_rate / stride for stride in STRIDES),
+            causal=False,
+            can_decode=True,
+            supports_padding=False,
+            licence=self.licence,
+            checkpoint=self.checkpoint,
+            revision=self.revision,
+        )
+
+    @cached_property
+    def _model(self) -> "SNAC":
+        weights = self.file("pytorch_model.bin")
+        config = json.loads(self.file("config.json").read_text())
+        from snac import SNAC
+
+        self.check(
+            sampling_rate=(config["sampling_rate"], SAMPLE_RATE),
+            hop=(prod(config["encoder_rates"]), HOP),
+            vq_strides=(tuple(config["vq_strides"]), STRIDES),
+            codebook_size=(config["codebook_size"], self.spec.codebook_size),
+        )
+        model = SNAC(**config)
+        load_into(model, load_tensors(weights), weights)
+        return model.to(self.device)
+
+    def codebook_vectors(self) -> torch.Tensor:
+        """(3, 4096, 8) vectors of the factorised codebooks."""
+        return torch.stack([book.codebook.weight for book in self._model.quantizer.quantizers]).cpu()
+
+    def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        books = self._model.encode(wav[:, None])
+        frames = (lengths + HOP - 1) // HOP
+        repeated = [book.repeat_interleave(s, 1) for book, s in zip(books, STRIDES, strict=True)]
+        return torch.stack(repeated, 1)[..., : int(frames[0])], frames
+
+    def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        codes = torch.cat([codes, codes[..., -1:].repeat(1, 1, -codes.shape[-1] % max(STRIDES))], -1)
+        books = [codes[:, k, ::stride].contiguous() for k, stride in enumerate(STRIDES)]
+        rows = []
+        with torch.random.fork_rng():
+            for row in range(len(codes)):  # one by one: an utterance's noise must not depend on its batch
+                torch.manual_seed(SEED)
+                rows.append(self._model.decode([book[row : row + 1] for book in books])[:, 0])
+        return torch.cat(rows)
