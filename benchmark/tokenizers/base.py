@@ -191,6 +191,18 @@ class FittedTokenizer(Tokenizer):
         """Read what `save_codebook` wrote."""
 
 
+def true_length(wav: torch.Tensor, lengths: torch.Tensor, at_least: int = 1) -> torch.Tensor:
+    """A batch of equal lengths without its padding to whole hops, for models that see padding.
+
+    Args:
+        wav: (B, T).
+        lengths: (B,) samples, all the same.
+        at_least: Samples that the model cannot do without; shorter speech is filled up with zeros.
+    """
+    wav = wav[:, : int(lengths[0])]
+    return torch.nn.functional.pad(wav, (0, max(0, at_least - wav.shape[1])))
+
+
 def _resample(wav: torch.Tensor, source_rate: int, target_rate: int) -> torch.Tensor:
     if source_rate == target_rate:
         return wav

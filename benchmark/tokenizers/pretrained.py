@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
+
 from benchmark.checkpoints import is_here, resolve, weights_digest
 from benchmark.errors import UserError
 from benchmark.tokenizers.base import NOT_IDENTITY, Tokenizer
@@ -73,6 +75,24 @@ class Pretrained(Tokenizer):
     def has_weights(self) -> bool:
         """Whether the weights are on this machine; downloads nothing."""
         return is_here(self.checkpoint, self.revision, self.files)
+
+    def load_model(self, kind: type[Any]) -> Any:
+        """A transformers model of class `kind` in float32, frozen, on the tokenizer's device.
+
+        Raises: UserError where the checkpoint lacks weights of this model: the library would go on
+            with random ones.
+        """
+        try:
+            model, report = kind.from_pretrained(
+                self.folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
+            )
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{self.name}: {self.checkpoint} is no {kind.__name__}: {reason}") from error
+        if report["missing_keys"]:
+            some = ", ".join(sorted(report["missing_keys"])[:3])
+            raise UserError(f"{self.name}: {self.checkpoint} lacks weights of {kind.__name__}: {some}")
+        return model.eval().requires_grad_(False).to(self.device)
 
     def check(self, **facts: tuple[Any, Any]) -> None:
         """Compare facts of the loaded model with those of the spec, given as name=(found, expected).

@@ -17,6 +17,7 @@ from benchmark.build import build
 from benchmark.errors import UserError
 from benchmark.tokenizers.base import FittedTokenizer, Tokenizer
 from benchmark.tokenizers.pretrained import Pretrained
+from benchmark.tokenizers.quantized import QuantizedFeatures
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "conf" / "tokenizer").glob("*.yaml"))
@@ -62,6 +63,8 @@ def with_weights(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
 @pytest.fixture(scope="module", params=NAMES)
 def tokenizer(request: Any, voice: Any, tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     ready = with_weights(configured(request.param), tmp_path_factory.mktemp("weights"))
+    if isinstance(ready, QuantizedFeatures) and ready.codebook_size > 256:
+        ready = replace(ready, codebook_size=256)  # a larger one needs more speech than is worth its time
     if isinstance(ready.vocoder_source, FittedTokenizer):
         ready.vocoder_source.fit((voice(32_000, seed) for seed in range(6)), seed=0)
     return ready
@@ -103,7 +106,9 @@ def test_codes_are_integers_in_range_at_the_advertised_rate(
     assert codes.shape[:2] == (1, spec.num_codebooks)
     frames = int(lengths[0])
     assert 1 <= frames <= codes.shape[2]
-    assert abs(frames - samples / 16_000 * spec.frame_rate) <= 1
+    # Models without padding lose a frame or two: HuBERT's stem wants 400 samples for its first frame of
+    # 320, and w2v-BERT two whole windows of 400 samples, 160 apart.
+    assert abs(frames - samples / 16_000 * spec.frame_rate) < 2
     for book, size in zip(codes[0, :, :frames], spec.codebook_sizes, strict=True):
         assert 0 <= int(book.min()) <= int(book.max()) < size
 
@@ -133,7 +138,7 @@ def test_company_in_a_batch_changes_no_code(tokenizer: Tokenizer, voice: Any) ->
         for row, wav in enumerate(pair):
             alone, frames = encode(tokenizer, wav)
             assert int(frames[0]) == int(lengths[row])
-            assert torch.equal(codes[row, :, : int(lengths[row])], alone[0])
+            assert torch.equal(codes[row, :, : int(lengths[row])], alone[0, :, : int(frames[0])])
 
 
 def test_silence_is_encoded(tokenizer: Tokenizer) -> None:
@@ -226,6 +231,8 @@ def alternatives(hint: Any, value: Any) -> list[Any]:
         return [choice for choice in get_args(hint) if choice != value]
     if isinstance(value, int):
         return [2 * value, value // 2]
+    if isinstance(value, float):
+        return [2 * value, value / 2]
     if value is None:
         return list(chain.from_iterable(alternatives(h, 1) for h in get_args(hint) if h is not NoneType))
     raise NotImplementedError(f"say here how to change an argument of type {hint}")

@@ -1,0 +1,87 @@
+"""Descript Audio Codec (Kumar et al. 2023, arXiv 2306.06546), by transformers."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from benchmark.errors import UserError, unknown
+from benchmark.tokenizers.pretrained import Pretrained
+from benchmark.types import TokenizerSpec
+
+if TYPE_CHECKING:
+    from transformers import DacModel
+
+HOP = 320
+BOOKS = {16_000: 12, 24_000: 32}
+"""Codebooks of the published models by sample rate."""
+
+
+@dataclass(kw_only=True)
+class Dac(Pretrained):
+    """Residual codes of 10 bits, at 50 Hz (16 kHz model) or 75 Hz (24 kHz model).
+
+    Speech is padded with zeros to whole frames of 320 samples, as the original does. The hub's
+    24 kHz configuration says 512, by which its feature extractor pads to another number of frames
+    in a third of all lengths, so it is not used.
+
+    Attributes:
+        sample_rate: 16000 or 24000, that of the checkpoint.
+        num_codebooks: How many of the model's books are used; the first ones are a code by themselves.
+    """
+
+    sample_rate: Literal[16_000, 24_000]
+    num_codebooks: int
+
+    def __post_init__(self) -> None:
+        if self.sample_rate not in BOOKS:
+            raise unknown(f"sample_rate of {self.name}", self.sample_rate, BOOKS)
+        if not 1 <= self.num_codebooks <= BOOKS[self.sample_rate]:
+            raise UserError(
+                f"{self.name}: num_codebooks must be from 1 to {BOOKS[self.sample_rate]}, "
+                f"not {self.num_codebooks}"
+            )
+
+    @property
+    def spec(self) -> TokenizerSpec:
+        """Its convolutions look ahead."""
+        return TokenizerSpec(
+            name=self.name,
+            kind="acoustic",
+            sample_rate=self.sample_rate,
+            frame_rate=self.sample_rate / HOP,
+            codebook_sizes=(1024,) * self.num_codebooks,
+            causal=False,
+            can_decode=True,
+            supports_padding=False,
+            licence=self.licence,
+            checkpoint=self.checkpoint,
+            revision=self.revision,
+        )
+
+    @cached_property
+    def _model(self) -> "DacModel":
+        from transformers import DacModel
+
+        model = self.load_model(DacModel)
+        config = model.config
+        self.check(
+            sampling_rate=(config.sampling_rate, self.sample_rate),
+            hop=(prod(config.downsampling_ratios), HOP),
+            codebook_size=(config.codebook_size, self.spec.codebook_size),
+        )
+        return model
+
+    def codebook_vectors(self) -> torch.Tensor:
+        """(K, 1024, 8) vectors of the factorised codebooks."""
+        books = self._model.quantizer.quantizers[: self.num_codebooks]
+        return torch.stack([book.codebook.weight for book in books]).cpu()
+
+    def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        codes = self._model.encode(wav[:, None], n_quantizers=self.num_codebooks).audio_codes
+        return codes, (lengths + HOP - 1) // HOP
+
+    def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        return self._model.decode(audio_codes=codes).audio_values  # eight samples short, as the original

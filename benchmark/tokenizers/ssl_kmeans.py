@@ -1,0 +1,100 @@
+"""K-means over the hidden states of HuBERT, WavLM, wav2vec 2.0 and their kin, by transformers."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import torch
+
+from benchmark.errors import UserError, unknown
+from benchmark.tokenizers.base import true_length
+from benchmark.tokenizers.pretrained import Pretrained
+from benchmark.tokenizers.quantized import QuantizedFeatures
+from benchmark.types import SAMPLE_RATE, TokenizerSpec
+
+HOP, RECEPTIVE_FIELD = 320, 400
+"""Of the convolutional stem that all of them share: 20 ms hops, 25 ms windows, no padding."""
+
+Architecture = Literal["hubert", "wavlm", "wav2vec2"]
+
+
+@dataclass(kw_only=True)
+class SslKmeans(Pretrained, QuantizedFeatures):
+    """Hidden states every 20 ms, coded by k-means.
+
+    Speech enters as it is, so T samples give ⌊(T - 400) / 320⌋ + 1 frames, as in the original
+    packages: one or two fewer than a codec has.
+
+    Attributes:
+        architecture: Of the checkpoint: hubert (also ContentVec and DistilHuBERT), wavlm or wav2vec2.
+        layer: Output of transformer block l, counted from one; 0 is the input of the first.
+        normed: Whether the encoder's final layer norm is applied to it. "Layer 24" of a large model
+            means the output without it in fairseq and torchaudio, with it in `last_hidden_state`.
+        normalise: Whether each utterance is brought to zero mean and unit variance first, as the
+            large models were trained.
+    """
+
+    architecture: Architecture
+    layer: int
+    normed: bool = False
+    normalise: bool
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.architecture not in get_args(Architecture):
+            raise unknown(f"architecture of {self.name}", self.architecture, get_args(Architecture))
+
+    @property
+    def spec(self) -> TokenizerSpec:
+        """Models trained on raw sound have a group norm over the whole utterance: no padding for them.
+
+        The others take a mask, by which padding leaves no trace.
+        """
+        return TokenizerSpec(
+            name=self.name,
+            kind="semantic-ssl",
+            sample_rate=SAMPLE_RATE,
+            frame_rate=SAMPLE_RATE / HOP,
+            codebook_sizes=(self.codebook_size,) * self.num_codebooks,
+            causal=False,
+            can_decode=False,
+            supports_padding=self.normalise,
+            licence=self.licence,
+            checkpoint=self.checkpoint,
+            revision=self.revision,
+        )
+
+    @cached_property
+    def _model(self) -> Any:
+        import transformers
+
+        classes = {"hubert": "HubertModel", "wavlm": "WavLMModel", "wav2vec2": "Wav2Vec2Model"}
+        model = self.load_model(getattr(transformers, classes[self.architecture]))
+        depth = model.config.num_hidden_layers
+        if not 0 <= self.layer <= depth:
+            raise UserError(f"{self.name}: layer must be from 0 to {depth}, not {self.layer}")
+        stem = "layer" if self.normalise else "group"
+        self.check(norm_of_the_stem=(model.config.feat_extract_norm, stem))
+        return model
+
+    def features(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, T', D) states of the layer."""
+        lengths = lengths.to(wav.device)
+        frames = ((lengths - RECEPTIVE_FIELD) // HOP + 1).clamp(min=1)
+        mask = None
+        if self.normalise:
+            wav = torch.nn.functional.pad(wav, (0, max(0, RECEPTIVE_FIELD - wav.shape[1])))
+            inside = torch.arange(wav.shape[1], device=wav.device) < lengths[:, None]
+            wav = normalised(wav, inside)
+            mask = inside.long()
+        else:
+            wav = true_length(wav, lengths, at_least=RECEPTIVE_FIELD)
+        states = self._model(wav, attention_mask=mask, output_hidden_states=True).hidden_states[self.layer]
+        return self._model.encoder.layer_norm(states) if self.normed else states, frames
+
+
+def normalised(wav: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """Zero mean and unit variance within each utterance, zeros beyond (B, T); as in fairseq."""
+    count = inside.sum(1, keepdim=True)
+    centred = (wav - (wav * inside).sum(1, keepdim=True) / count) * inside
+    return centred / (centred.square().sum(1, keepdim=True) / count + 1e-7).sqrt()

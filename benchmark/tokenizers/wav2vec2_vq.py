@@ -1,0 +1,72 @@
+"""The quantizer inside wav2vec 2.0 (Baevski et al. 2020, arXiv 2006.11477, section 2)."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from benchmark.tokenizers.base import true_length
+from benchmark.tokenizers.pretrained import Pretrained
+from benchmark.types import SAMPLE_RATE, TokenizerSpec
+
+HOP, RECEPTIVE_FIELD = 320, 400
+GROUPS, ENTRIES = 2, 320
+
+
+@dataclass(kw_only=True)
+class Wav2Vec2Vq(Pretrained):
+    """The targets of its training: two codes of 320 entries at 50 Hz, from the convolutional stem.
+
+    Needs a checkpoint with the pre-training heads; those fine-tuned for recognition lack them.
+
+    Attributes:
+        normalise: Whether each utterance is brought to zero mean and unit variance first.
+    """
+
+    normalise: bool
+
+    @property
+    def spec(self) -> TokenizerSpec:
+        """The stem's norm, or the normalisation, runs over the whole utterance."""
+        return TokenizerSpec(
+            name=self.name,
+            kind="semantic-ssl",
+            sample_rate=SAMPLE_RATE,
+            frame_rate=SAMPLE_RATE / HOP,
+            codebook_sizes=(ENTRIES,) * GROUPS,
+            causal=False,
+            can_decode=False,
+            supports_padding=False,
+            licence=self.licence,
+            checkpoint=self.checkpoint,
+            revision=self.revision,
+        )
+
+    @cached_property
+    def _model(self) -> Any:
+        from transformers import Wav2Vec2ForPreTraining
+
+        model = self.load_model(Wav2Vec2ForPreTraining)
+        self.check(
+            groups=(model.config.num_codevector_groups, GROUPS),
+            entries=(model.config.num_codevectors_per_group, ENTRIES),
+        )
+        return model
+
+    def codebook_vectors(self) -> torch.Tensor:
+        """(2, 320, D) vectors of both groups."""
+        vectors = self._model.quantizer.codevectors[0]
+        return vectors.unflatten(0, (GROUPS, ENTRIES)).cpu()
+
+    def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        speech = true_length(wav, lengths, at_least=RECEPTIVE_FIELD)
+        if self.normalise:
+            speech = speech - speech.mean(1, keepdim=True)
+            speech = speech / (speech.var(1, keepdim=True, correction=0) + 1e-7).sqrt()
+        # What the quantizer reads is the stem's output after its norm; the masked copy goes elsewhere.
+        stem = self._model.wav2vec2
+        features = stem.feature_projection(stem.feature_extractor(speech).transpose(1, 2))[1]
+        scores = self._model.quantizer.weight_proj(features).unflatten(-1, (GROUPS, ENTRIES))
+        codes = scores.argmax(-1).transpose(1, 2)
+        return codes, torch.full_like(lengths, codes.shape[-1])

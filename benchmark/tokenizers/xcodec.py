@@ -1,0 +1,78 @@
+"""X-Codec (Ye et al. 2024, arXiv 2408.17175), by transformers."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+
+from benchmark.errors import unknown
+from benchmark.tokenizers.base import true_length
+from benchmark.tokenizers.pretrained import Pretrained
+from benchmark.types import SAMPLE_RATE, TokenizerSpec
+
+if TYPE_CHECKING:
+    from transformers import XcodecModel
+
+HOP = 320
+BANDWIDTHS = {0.5: 1, 1.0: 2, 1.5: 3, 2.0: 4, 4.0: 8}
+"""kbit/s: codebooks."""
+
+
+@dataclass(kw_only=True)
+class Xcodec(Pretrained):
+    """Residual codes of 10 bits at 50 Hz over acoustic and self-supervised features.
+
+    Attributes:
+        bandwidth: kbit/s: 0.5, 1, 1.5, 2 or 4, for 1 to 8 codebooks.
+    """
+
+    bandwidth: float = 4.0
+
+    def __post_init__(self) -> None:
+        if self.bandwidth not in BANDWIDTHS:
+            raise unknown(f"bandwidth of {self.name} (kbit/s)", self.bandwidth, BANDWIDTHS)
+
+    @property
+    def spec(self) -> TokenizerSpec:
+        """HuBERT's group norm runs over the whole utterance, so padding changes every frame."""
+        return TokenizerSpec(
+            name=self.name,
+            kind="acoustic-semantic",
+            sample_rate=SAMPLE_RATE,
+            frame_rate=SAMPLE_RATE / HOP,
+            codebook_sizes=(1024,) * BANDWIDTHS[self.bandwidth],
+            causal=False,
+            can_decode=True,
+            supports_padding=False,
+            licence=self.licence,
+            checkpoint=self.checkpoint,
+            revision=self.revision,
+        )
+
+    @cached_property
+    def _model(self) -> "XcodecModel":
+        from transformers import XcodecModel
+
+        model = self.load_model(XcodecModel)
+        config = model.config
+        self.check(
+            sample_rate=(config.sample_rate, SAMPLE_RATE),
+            hop_length=(config.hop_length, HOP),
+            codebook_size=(config.codebook_size, self.spec.codebook_size),
+        )
+        return model
+
+    def codebook_vectors(self) -> torch.Tensor:
+        """(K, 1024, D) residual vectors."""
+        books = self._model.quantizer.quantizers[: self.spec.num_codebooks]
+        return torch.stack([book.codebook.embed for book in books]).cpu()
+
+    def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        speech = true_length(wav, lengths, at_least=2 * HOP)
+        codes = self._model.encode(speech[:, None], bandwidth=self.bandwidth).audio_codes
+        frames = torch.full_like(lengths, codes.shape[-1])
+        return codes, torch.minimum(frames, (lengths + HOP - 1) // HOP)
+
+    def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        return self._model.decode(codes).audio_values[:, 0]
