@@ -1,0 +1,108 @@
+"""FocalCodec against its reference code: same weights, same codes and waveforms, at all three rates."""
+
+import json
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.errors import UserError
+from benchmark.tokenizers.focalcodec import FocalCodec
+
+HERE = Path(__file__).parent
+MINIATURE = runpy.run_path(str(HERE / "weights" / "focalcodec.py"))
+SEEDED = runpy.run_path(str(HERE / "seeded.py"))
+NAMES = {320: "focalcodec_50hz", 640: "focalcodec_25hz", 1280: "focalcodec_12_5hz"}
+HOPS = tuple(NAMES)
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, np.ndarray]:
+    """Made by the reference code with seeded weights of scale 1.5 and the kept bias before the signs:
+    the codes of each piece of `short_speech`, and samples 4000 to 6000 of their decoded waveforms.
+    """
+    with np.load(HERE / "fixtures" / "focalcodec.npz") as arrays:
+        return dict(arrays)
+
+
+def seeded(folder: Path, hop_length: int, bias: np.ndarray, **changes: Any) -> FocalCodec:
+    facts = MINIATURE["config"](hop_length, 64)
+    state = SEEDED["seeded_state"](MINIATURE["shapes"](facts), 1.5)
+    state["compressor.out_proj.bias"] = torch.from_numpy(bias)
+    for path, value in changes.items():
+        part, _, key = path.partition("__")
+        facts[part][key] = value
+    MINIATURE["put"](folder, facts, state)
+    return FocalCodec(name=NAMES[hop_length], checkpoint=str(folder), hop_length=hop_length)
+
+
+@pytest.mark.parametrize("hop_length", HOPS)
+def test_codes_and_waveforms_are_those_of_the_reference_code(
+    hop_length: int,
+    tmp_path: Path,
+    short_speech: list[torch.Tensor],
+    reference: dict[str, np.ndarray],
+    same_codes: Callable[..., None],
+) -> None:
+    tokenizer = seeded(tmp_path, hop_length, reference[f"bias_{hop_length}"])
+    pairs = []
+    for i, wav in enumerate(short_speech):
+        codes, frames = tokenizer.encode(wav[None], torch.tensor([len(wav)]))
+        theirs = torch.from_numpy(reference[f"codes_{hop_length}_{i}"].astype(np.int64))[None]
+        pairs.append((codes[0], theirs))
+        decoded = tokenizer.decode(theirs[None], frames, torch.tensor([len(wav)]))
+        expected = torch.from_numpy(reference[f"wav_{hop_length}_{i}"])
+        torch.testing.assert_close(decoded[0, 4000:6000], expected, atol=1e-4, rtol=0)
+    same_codes(tokenizer.name, "lucadellalib/focalcodec @ 912b7f2", pairs, note="seeded narrow weights")
+
+
+def test_decoding_starts_from_the_codebook(tmp_path: Path, reference: dict[str, np.ndarray]) -> None:
+    """The first dimension of a vector is the highest bit of its code."""
+    tokenizer = seeded(tmp_path, 320, reference["bias_320"])
+    vectors = tokenizer.codebook_vectors()
+    assert vectors.shape == (1, 8192, 13)
+    torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(1, 8192))
+    assert vectors[0, 0].max() < 0 < vectors[0, -1].min()
+    assert (vectors[0, 4096] > 0).tolist() == [True] + 12 * [False]
+    assert len(vectors[0].unique(dim=0)) == 8192
+
+
+def test_a_checkpoint_of_another_rate_is_refused(tmp_path: Path, voice: Callable[..., np.ndarray]) -> None:
+    tokenizer = seeded(tmp_path, 640, np.zeros(13, np.float32))
+    wrong = FocalCodec(name="focalcodec_50hz", checkpoint=str(tmp_path), hop_length=320)
+    wav = torch.from_numpy(voice(16_000))[None]
+    assert tokenizer.encode(wav, torch.tensor([16_000]))[0].shape == (1, 1, 25)
+    with pytest.raises(UserError, match="samples_per_frame 640, where 320"):
+        wrong.encode(wav, torch.tensor([16_000]))
+    with pytest.raises(UserError, match=r"hop_length must be one of \(320, 640, 1280\), not 480"):
+        FocalCodec(name="focalcodec", checkpoint=str(tmp_path), hop_length=480)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "value", "message"),
+    [
+        ("compressor_config__normalize_modulator", True, "switches"),
+        ("encoder_config__causal", True, "switches"),
+        ("quantizer_config__codebook_size", 4096, "codebook_size 4096"),
+    ],
+)
+def test_other_models_of_the_family_are_refused(
+    tmp_path: Path, change: str, value: Any, message: str
+) -> None:
+    """The streaming checkpoints have other blocks, which their weights alone would not give away."""
+    tokenizer = seeded(tmp_path, 320, np.zeros(13, np.float32), **{change: value})
+    with pytest.raises(UserError, match=message):
+        tokenizer.encode(torch.zeros(1, 16_000), torch.tensor([16_000]))
+
+
+def test_weights_that_are_not_the_models_are_refused(tmp_path: Path) -> None:
+    tokenizer = seeded(tmp_path, 320, np.zeros(13, np.float32))
+    facts = json.loads((tmp_path / "config.json").read_text())
+    facts["encoder_config"]["num_layers"] = 3
+    (tmp_path / "config.json").write_text(json.dumps(facts))
+    with pytest.raises(UserError, match="does not fit"):
+        tokenizer.encode(torch.zeros(1, 16_000), torch.tensor([16_000]))
