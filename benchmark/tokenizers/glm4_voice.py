@@ -1,0 +1,110 @@
+"""The speech tokenizer of GLM-4-Voice (Zeng et al. 2024, arXiv 2412.02612), with network code of our own."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+
+from benchmark.checkpoints import load_into, load_tensors
+from benchmark.tokenizers.glm4_voice_network import BlockCausalEncoder
+from benchmark.tokenizers.kmeans import quantize
+from benchmark.tokenizers.pretrained import Pretrained
+from benchmark.types import SAMPLE_RATE, TokenizerSpec
+
+if TYPE_CHECKING:
+    from transformers import WhisperFeatureExtractor
+
+FRAME = 320
+"""Samples per frame of the attention."""
+HOP = 4 * FRAME
+SEGMENT = 30 * SAMPLE_RATE
+"""Longer speech is cut into pieces of 30 s, each encoded on its own."""
+CODEBOOK_SIZE = 16_384
+WEIGHTS = "model.safetensors"
+UNUSED = ("ema_count", "ema_weight", "embed_positions2.weight")
+"""Weights for training, and for the layers after the quantizer."""
+
+
+@dataclass(kw_only=True)
+class Glm4Voice(Pretrained):
+    """One code of 14 bits every 80 ms, from a Whisper encoder that was trained on for recognition.
+
+    The decoder of GLM-4-Voice is a diffusion model with a vocoder, a system of its own: codes are heard
+    through the benchmark's vocoder.
+    """
+
+    @property
+    def spec(self) -> TokenizerSpec:
+        """Not causal: within blocks of 4 s attention looks ahead.
+
+        Utterances are encoded one by one, so that no padding is ever seen.
+        """
+        return TokenizerSpec(
+            name=self.name,
+            kind="semantic-supervised",
+            sample_rate=SAMPLE_RATE,
+            frame_rate=SAMPLE_RATE / HOP,
+            codebook_sizes=(CODEBOOK_SIZE,),
+            causal=False,
+            can_decode=False,
+            supports_padding=True,
+            licence=self.licence,
+            checkpoint=self.checkpoint,
+            revision=self.revision,
+        )
+
+    @cached_property
+    def _extractor(self) -> "WhisperFeatureExtractor":
+        from transformers import WhisperFeatureExtractor
+
+        return WhisperFeatureExtractor.from_pretrained(self.folder, local_files_only=True)
+
+    @cached_property
+    def _encoder(self) -> BlockCausalEncoder:
+        config = json.loads(self.file("config.json").read_text())
+        self.check(
+            quantize_vocab_size=(config.get("quantize_vocab_size"), CODEBOOK_SIZE),
+            pooling=((config.get("pooling_type"), config.get("pooling_kernel_size")), ("avg", HOP // FRAME)),
+            pooling_position=(config.get("pooling_position"), config.get("quantize_position")),
+            max_source_positions=(config.get("max_source_positions"), SEGMENT // FRAME),
+            encoder_causal_convolution=(config.get("encoder_causal_convolution"), True),
+            encoder_causal_attention=(config.get("encoder_causal_attention"), False),
+            quantize_causal_encoder=(config.get("quantize_causal_encoder"), False),
+        )
+        encoder = BlockCausalEncoder(config)
+        path = self.file(WEIGHTS)
+        state = {name: tensor for name, tensor in load_tensors(path).items() if name not in UNUSED}
+        load_into(encoder, state, path)
+        return encoder.to(self.device)
+
+    def codebook_vectors(self) -> torch.Tensor:
+        """(1, 16384, D) float32."""
+        return self._encoder.codebook.weight[None].cpu()
+
+    def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        rows = zip(wav, lengths.tolist(), strict=True)
+        codes = [self._utterance(row[:samples]) for row, samples in rows]
+        padded = torch.nn.utils.rnn.pad_sequence(codes, batch_first=True)
+        return padded[:, None], (lengths + HOP - 1) // HOP
+
+    def _utterance(self, wav: torch.Tensor) -> torch.Tensor:
+        """Codes (T',) of samples (T,).
+
+        The last segment is padded to the length of the others before its spectrogram is taken, as
+        upstream does: at its end the spectrogram sees silence, where a lone segment sees its mirror.
+        """
+        segments = wav.split(SEGMENT)
+        mel = self._extractor(
+            [segment.cpu().numpy() for segment in segments],
+            sampling_rate=SAMPLE_RATE,
+            padding="longest",
+            pad_to_multiple_of=HOP,
+            return_tensors="pt",
+        ).input_features
+        samples = torch.tensor([len(segment) for segment in segments], device=self.device)
+        vectors = self._encoder(mel.to(self.device), (samples + FRAME - 1) // FRAME)
+        frames = ((samples + HOP - 1) // HOP).tolist()
+        kept = torch.cat([row[:count] for row, count in zip(vectors, frames, strict=True)])
+        return quantize(kept, self._encoder.codebook.weight[None])[:, 0]
