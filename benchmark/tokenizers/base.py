@@ -174,6 +174,11 @@ class FittedTokenizer(Tokenizer):
     codebook_digest: str | None = field(default=None, init=False, metadata=NOT_IDENTITY)
     """Digest of the loaded codebook's artifact; part of `identity` once there is one."""
 
+    @property
+    def is_published(self) -> bool:
+        """Whether the codebook is given, so that there is nothing to fit."""
+        return False
+
     def identity(self) -> dict[str, Any]:
         """As the base class, with the codebook that is in use."""
         return {**super().identity(), "codebook": self.codebook_digest}

@@ -4,16 +4,18 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load, save
 
+from benchmark.artifacts import file_digest
 from benchmark.errors import UserError
-from benchmark.tokenizers.base import FittedTokenizer
+from benchmark.tokenizers.base import NOT_IDENTITY, FittedTokenizer
 from benchmark.tokenizers.kmeans import FrameReservoir, fit_kmeans, fit_residual, quantize
 
 CODEBOOK, REPORT = "codebook.safetensors", "report.json"
@@ -29,6 +31,8 @@ class QuantizedFeatures(FittedTokenizer):
         max_frames: Frames the codebook is fitted on at most, a uniform sample of the training speech.
         iterations: Lloyd iterations.
         restarts: Fits from different initial centroids, of which the best is kept.
+        centroids: Published centroids to use instead of a fit: a safetensors file with `codebooks`
+            (K, V, D), which `python -m scripts.convert_kmeans` makes of a pickled k-means.
     """
 
     standardise: ClassVar[bool] = False
@@ -39,6 +43,7 @@ class QuantizedFeatures(FittedTokenizer):
     max_frames: int = 200_000
     iterations: int = 25
     restarts: int = 1
+    centroids: str | None = field(default=None, metadata=NOT_IDENTITY)  # its digest counts
 
     def __post_init__(self) -> None:
         self._codebook: dict[str, torch.Tensor] | None = None
@@ -53,6 +58,27 @@ class QuantizedFeatures(FittedTokenizer):
                 f"{self.name}: codebook_size must be a power of two where num_codebooks > 1, "
                 f"not {self.codebook_size}"
             )
+
+    @property
+    def is_published(self) -> bool:
+        """Whether `centroids` are given."""
+        return self.centroids is not None
+
+    def identity(self) -> dict[str, Any]:
+        """As the base class, with the file of published centroids, where there is one."""
+        if self.centroids is None:
+            return super().identity()
+        return {**super().identity(), "centroids": file_digest(self._centroids_file)}
+
+    @property
+    def _centroids_file(self) -> Path:
+        path = Path(self.centroids or "")
+        if not path.is_file():
+            raise UserError(
+                f"{self.name}: tokenizer.centroids={self.centroids!r} is no file; make one of a published "
+                "k-means by python -m scripts.convert_kmeans, or set it to null to fit one"
+            )
+        return path
 
     @abstractmethod
     def features(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -147,7 +173,31 @@ class QuantizedFeatures(FittedTokenizer):
         self._codebook = codebook
         self.codebook_digest = hashlib.sha256(save(codebook)).hexdigest()[:16]
 
+    def _published(self) -> dict[str, torch.Tensor]:
+        """The published centroids, checked against this tokenizer's arguments."""
+        path = self._centroids_file
+        try:
+            with safe_open(path, "pt") as file:
+                facts, codebooks = file.metadata() or {}, file.get_tensor("codebooks").float()
+        except Exception as error:  # the library has its own kinds
+            raise UserError(f"{self.name}: {path} is no file of centroids: {error}") from error
+        expected = (self.num_codebooks, self.codebook_size)
+        if codebooks.shape[:2] != expected:
+            raise UserError(
+                f"{self.name}: {path} holds {tuple(codebooks.shape[:2])} centroids, not {expected}"
+            )
+        for name, value in facts.items():
+            own = getattr(self, name, value)
+            if str(own) != value:
+                raise UserError(
+                    f"{self.name}: the centroids of {path} are for {name}={value}, not for {name}={own}"
+                )
+        dimensions = codebooks.shape[2]
+        return {"codebooks": codebooks, "mean": torch.zeros(dimensions), "scale": torch.ones(dimensions)}
+
     def _loaded(self) -> dict[str, torch.Tensor]:
+        if self._codebook is None and self.is_published:
+            self._codebook = self._published()
         if self._codebook is None:
             raise RuntimeError(
                 f"{self.name} has no codebook yet: call fit() on training speech or load_codebook()"

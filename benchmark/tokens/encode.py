@@ -1,6 +1,7 @@
 """From a manifest to its token store: streamed, batched, built once."""
 
 import logging
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -18,7 +19,7 @@ from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.tokenizers.base import FittedTokenizer, Tokenizer
 from benchmark.tokens.store import TokenStore, TokenWriter
-from benchmark.types import Utterance
+from benchmark.types import SAMPLE_RATE, Utterance
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -45,7 +46,8 @@ def read_all(manifest: Manifest) -> Iterator[tuple[Utterance, np.ndarray | Audio
 
 def has_codebook(tokenizer: Tokenizer) -> bool:
     """Whether the codes depend on a codebook fitted on the corpus, so that a train split is needed."""
-    return isinstance(tokenizer.vocoder_source, FittedTokenizer)
+    source = tokenizer.vocoder_source
+    return isinstance(source, FittedTokenizer) and not source.is_published
 
 
 def fit_codebook(tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore, seed: int) -> None:
@@ -54,7 +56,7 @@ def fit_codebook(tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore, see
     Without a codebook to fit nothing is done, and the train split need not exist.
     """
     tokenizer = tokenizer.vocoder_source  # a floor uses, and shares, the codebook of its base
-    if not isinstance(tokenizer, FittedTokenizer):
+    if not isinstance(tokenizer, FittedTokenizer) or tokenizer.is_published:
         return
     manifest = corpus.manifest("train", store)
     key = {"tokenizer": tokenizer.identity() | {"codebook": None}, "manifest": manifest.digest, "seed": seed}
@@ -84,11 +86,18 @@ def encode_manifest(
         spec = tokenizer.spec
         writer = TokenWriter(folder, spec.num_codebooks, spec.codebook_size)
         description = f"encode {tokenizer.name}"
+        start, samples = time.monotonic(), 0
         with tqdm(total=len(manifest), desc=description, unit="utt", disable=not progress) as bar:
             for chunk in _chunks(read_all(manifest), CHUNK):
                 _encode_chunk(tokenizer, chunk, writer)
+                samples += sum(len(wav) for _, wav in chunk if not isinstance(wav, AudioError))
                 bar.update(len(chunk))
         writer.close()
+        speech, seconds = samples / SAMPLE_RATE, time.monotonic() - start
+        log.info(  # all included that a user waits for: loading weights, reading, encoding, writing
+            "encoded %.2f h of speech by %s in %.1f s: %.3g × real time",
+            *(speech / 3600, tokenizer.name, seconds, speech / seconds),
+        )
 
     return TokenStore(store.get("tokens", key, build))
 
