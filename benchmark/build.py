@@ -1,35 +1,41 @@
 """From config to objects: the only place where the library meets Hydra's instantiate."""
 
+import logging
 from typing import Any
 
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from benchmark.artifacts import ArtifactStore
+from benchmark.data.corpus import Corpus
 from benchmark.errors import UserError
 from benchmark.job import Job
 from benchmark.results.store import ResultsStore
-from benchmark.tasks.base import Setting
+from benchmark.tasks.base import Setting, Task
+from benchmark.tokenizers.base import Tokenizer
 
 TRUSTED = ("benchmark.", "lightning.")
-"""A yaml may name classes of these packages only: `_target_` can otherwise call anything importable."""
+EXTENSIBLE = (Tokenizer, Corpus, Task)
+"""A yaml may name classes of the trusted packages, and classes of the user's own that are one of these:
+`_target_` could otherwise call anything importable."""
+
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # what it logs as an error it raises as well
 
 
 def build(node: DictConfig) -> Any:
     """Instantiate a config node, nested ones included, with plain lists and dicts as arguments.
 
-    Raises: UserError for a target outside the trusted packages, a missing value, or arguments that
-        the class refuses.
+    Raises: UserError for a target that is not trusted or cannot be imported, a missing value, or
+        arguments that the class refuses.
     """
     try:
         content = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise UserError(f"config: {error}") from error
     for target in _targets(content):
-        if not target.startswith(TRUSTED):
-            raise UserError(f"config: _target_ {target!r} is outside the trusted packages {TRUSTED}")
+        _require_trusted(target)
     try:
         return instantiate(content, _convert_="object")
     except InstantiationException as error:
@@ -37,6 +43,19 @@ def build(node: DictConfig) -> Any:
         if isinstance(cause, UserError):
             raise cause from None
         raise UserError(f"config: {str(error).splitlines()[0]}") from error
+
+
+def _require_trusted(target: str) -> None:
+    """Go by the class itself: a dotted name below `benchmark.` may lead to what a module there imports."""
+    bases = " or ".join(base.__name__ for base in EXTENSIBLE)
+    legal = f"Legal: a class of {' or '.join(TRUSTED)}, or a {bases} of your own on the Python path"
+    try:
+        found = get_class(target)
+    except Exception as error:  # importing a module can raise anything
+        reason = " ".join(str(error).split())
+        raise UserError(f"config: _target_ {target!r} cannot be used: {reason}. {legal}") from error
+    if not found.__module__.startswith(TRUSTED) and not issubclass(found, EXTENSIBLE):
+        raise UserError(f"config: _target_ {target!r} is not trusted. {legal}")
 
 
 def _targets(content: Any) -> list[str]:
