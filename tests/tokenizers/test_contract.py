@@ -107,8 +107,8 @@ def test_codes_are_integers_in_range_at_the_advertised_rate(
     frames = int(lengths[0])
     assert 1 <= frames <= codes.shape[2]
     # Models without padding lose a frame or two: HuBERT's stem wants 400 samples for its first frame of
-    # 320, and w2v-BERT two whole windows of 400 samples, 160 apart.
-    assert abs(frames - samples / 16_000 * spec.frame_rate) < 2
+    # 320, w2v-BERT two whole windows of 400 samples, 160 apart, and LSCodec 1865 for its first of 640.
+    assert abs(frames - samples / 16_000 * spec.frame_rate) < 3
     for book, size in zip(codes[0, :, :frames], spec.codebook_sizes, strict=True):
         assert 0 <= int(book.min()) <= int(book.max()) < size
 
@@ -143,7 +143,7 @@ def test_company_in_a_batch_changes_no_code(tokenizer: Tokenizer, voice: Any) ->
 
 def test_silence_is_encoded(tokenizer: Tokenizer) -> None:
     codes, lengths = encode(tokenizer, torch.zeros(16_000))
-    assert abs(int(lengths[0]) - tokenizer.spec.frame_rate) <= 1
+    assert abs(int(lengths[0]) - tokenizer.spec.frame_rate) < 3
     if tokenizer.spec.can_decode:
         wav = decode(tokenizer, codes, lengths, torch.zeros(16_000))
         assert torch.isfinite(wav).all()

@@ -1,0 +1,162 @@
+"""LSCodec (Guo et al. 2025, Interspeech): one code per frame that holds what is said and not who says it."""
+
+import ast
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any, Literal, get_args
+
+import torch
+import yaml
+from torch import nn
+
+from benchmark.checkpoints import load_into, load_tensors
+from benchmark.errors import UserError
+from benchmark.tokenizers.base import true_length
+from benchmark.tokenizers.lscodec_network import Encoder, receptive_field
+from benchmark.tokenizers.pretrained import Pretrained
+from benchmark.types import SAMPLE_RATE, TokenizerSpec
+
+Hop = Literal[320, 640]
+CODEBOOK_SIZES = {320: 300, 640: 1024}
+CONFIG, WEIGHTS = "encoder_config.yml", "lscodec_encoder.pt"
+GROUP = "quantizer.groups.0."
+"""Codebooks come in groups, of which the published models have one."""
+STATISTICS = ("_codebook.cluster_size", "_codebook.embed_avg", "_codebook.inited", "project_out.")
+"""What training needed of the codebook beside its entries."""
+ACTIVATIONS = {"ReLU": nn.ReLU, "GELU": nn.GELU}
+
+
+@dataclass(kw_only=True)
+class LSCodec(Pretrained):
+    """Codes of 300 entries at 50 Hz or of 1024 at 25 Hz, from convolutions over the waveform.
+
+    The encoder looks at some frames' length of speech for its first code and pads nothing, so that an
+    utterance has up to three codes less than its length suggests. Its own decoder needs a prompt's
+    WavLM features and is not part of this class: a vocoder decodes the codes.
+
+    Attributes:
+        hop_length: Samples per code, a fact of the checkpoint: 320 or 640.
+    """
+
+    hop_length: Hop
+
+    def __post_init__(self) -> None:
+        if self.hop_length not in get_args(Hop):
+            raise UserError(f"{self.name}: hop_length must be one of {get_args(Hop)}, not {self.hop_length}")
+
+    @property
+    def spec(self) -> TokenizerSpec:
+        """Group norm takes its statistics over the whole utterance, so batches are of equal length."""
+        return TokenizerSpec(
+            name=self.name,
+            kind="acoustic-disentangled",
+            sample_rate=SAMPLE_RATE,
+            frame_rate=SAMPLE_RATE / self.hop_length,
+            codebook_sizes=(CODEBOOK_SIZES[self.hop_length],),
+            causal=False,
+            can_decode=False,
+            supports_padding=False,
+            licence=self.licence,
+            checkpoint=self.checkpoint,
+            revision=self.revision,
+        )
+
+    @cached_property
+    def _config(self) -> dict[str, Any]:
+        try:
+            config = yaml.safe_load(self.file(CONFIG).read_text())
+        except yaml.YAMLError as error:
+            raise UserError(f"{self.name}: {CONFIG} cannot be read: {error}") from error
+        quantizer = config["quantizer_params"]
+        self.check(
+            sampling_rate=(config["feature_extractor_params"].get("fs", SAMPLE_RATE), SAMPLE_RATE),
+            quantizer=(config["have_quantizer"] and config["quantizer_class"], "KMeans"),
+            codebooks=(quantizer["vq_groups"], 1),
+            codebook_size=(quantizer["vq_size_each_group"], CODEBOOK_SIZES[self.hop_length]),
+            samples_per_frame=(prod(stride for _, _, stride in self._stem(config)), self.hop_length),
+        )
+        return config
+
+    def architecture(self) -> dict[str, Any]:
+        """The arguments of `Encoder` that the checkpoint's config file stands for."""
+        stem, context = self._config["feature_extractor_params"], self._config["feature_aggregator_params"]
+        quantizer = self._config["quantizer_params"]
+        return {
+            "stem": self._stem(self._config),
+            "stem_options": {
+                "activation": self._activation(stem),
+                "affine": not stem["non_affine_group_norm"],
+                "skip": stem["skip_connections_feat"],
+                "residual_scale": stem["residual_scale"],
+                "log_compression": stem["log_compression"],
+            },
+            "context": self._layers(context["conv_feature_layers"]),
+            "context_options": {
+                "activation": self._activation(context),
+                "affine": not context["non_affine_group_norm"],
+                "skip": context["skip_connections"],
+                "residual_scale": context["residual_scale"],
+                "bias": context["conv_bias"],
+                "zero_pad": context["zero_pad"],
+            },
+            "codebook_size": quantizer["vq_size_each_group"],
+            "codebook_width": quantizer["vq_dim"],
+        }
+
+    @cached_property
+    def _model(self) -> Encoder:
+        path = self.file(WEIGHTS)
+        try:
+            state = load_tensors(path)["model"]["generator"]
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{self.name}: {path} holds no model.generator") from error
+        model = Encoder(**self.architecture())
+        unused = tuple(GROUP + name for name in STATISTICS)
+        used = {_own_name(name): part for name, part in state.items() if not name.startswith(unused)}
+        load_into(model, used, path)
+        return model.to(self.device)
+
+    def _stem(self, config: dict[str, Any]) -> list[tuple[int, int, int]]:
+        return self._layers(config["feature_extractor_params"]["conv_feature_layers"])
+
+    def _activation(self, part: dict[str, Any]) -> nn.Module:
+        if part["activation"] not in ACTIVATIONS:
+            raise UserError(f"{self.name}: activation {part['activation']!r} is not one of {[*ACTIVATIONS]}")
+        return ACTIVATIONS[part["activation"]]()
+
+    def _layers(self, text: str) -> list[tuple[int, int, int]]:
+        """(width, kernel, stride) per layer, written like "[(512, 10, 5)] + [(512, 4, 2)] * 3".
+
+        Raises: UserError: it is made of anything but lists, tuples, integers, + and *.
+        """
+
+        def value(node: ast.expr) -> Any:
+            match node:
+                case ast.Constant(value=int(number)):
+                    return number
+                case ast.List(elts=parts):
+                    return [value(part) for part in parts]
+                case ast.Tuple(elts=parts):
+                    return tuple(value(part) for part in parts)
+                case ast.BinOp(left=left, op=ast.Add(), right=right):
+                    return value(left) + value(right)
+                case ast.BinOp(left=left, op=ast.Mult(), right=right):
+                    return value(left) * value(right)
+            raise UserError(f"{self.name}: {CONFIG} describes its layers as {text!r}")
+
+        return value(ast.parse(text, mode="eval").body)
+
+    def codebook_vectors(self) -> torch.Tensor:
+        """(1, 300 or 1024, 64) entries of the codebook."""
+        return self._model.quantizer.codebook[None].cpu()
+
+    def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        wav = true_length(wav, lengths, receptive_field(self._stem(self._config)))
+        codes = self._model(wav)
+        return codes[:, None], torch.full_like(lengths, codes.shape[1])
+
+
+def _own_name(name: str) -> str:
+    """Of a tensor in the checkpoint."""
+    return name.replace(GROUP + "_codebook.embed", "quantizer.codebook").replace(GROUP, "quantizer.")
