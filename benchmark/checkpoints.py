@@ -2,7 +2,8 @@
 
 import importlib.util
 import re
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
@@ -40,7 +41,7 @@ def resolve(checkpoint: str, revision: str | None = None, files: Sequence[str] =
         folder = _in_package(checkpoint)
     elif local.is_dir():
         folder = local
-    elif HUB_ID.fullmatch(checkpoint) and not local.exists():
+    elif is_hub_id(checkpoint):
         folder = _from_hub(checkpoint, revision, files)
     else:
         raise UserError(f"checkpoint folder {checkpoint!r} does not exist. {LEGAL}")
@@ -68,6 +69,53 @@ def is_here(checkpoint: str, revision: str | None = None, files: Sequence[str] =
         return False
     held = any(_holds_weights(path.name) or path.suffix == ".bin" for path in folder.rglob("*"))
     return not _missing(folder, files) if files else held
+
+
+def is_hub_id(checkpoint: str) -> bool:
+    """Whether `resolve` takes it for a repository of the hub."""
+    return HUB_ID.fullmatch(checkpoint) is not None and not Path(checkpoint).expanduser().exists()
+
+
+def unneeded(names: Iterable[str]) -> list[str]:
+    """Patterns of those files of a repository that `resolve` leaves out where it is told no files."""
+    names = list(names)
+    kept = [name for name in names if not _matches(name, COPIES)]
+    patterns = COPIES if any(_holds_weights(Path(name).name) for name in kept) else OTHER_FRAMEWORKS
+    return [pattern for pattern in patterns if any(fnmatch(name, pattern) for name in names)]
+
+
+def wanted(names: Iterable[str], files: Sequence[str] = ()) -> list[str]:
+    """The files of a repository that `resolve` downloads."""
+    names = list(names)
+    skipped = unneeded(names)
+    return [name for name in names if (_matches(name, files) if files else not _matches(name, skipped))]
+
+
+def download_command(
+    checkpoint: str,
+    revision: str | None = None,
+    files: Sequence[str] = (),
+    without: Sequence[str] = OTHER_FRAMEWORKS,
+) -> str:
+    """The shell command that puts a checkpoint into the hub cache, to be pasted.
+
+    Args:
+        checkpoint: Hub id.
+        revision: As for `resolve`.
+        files: As for `resolve`.
+        without: Patterns to leave out where no `files` are named; see `unneeded`.
+    """
+    from huggingface_hub import constants
+
+    words = ["hf", "download", checkpoint]
+    for option, patterns in (("--include", files), ("--exclude", () if files else without)):
+        words += [word for pattern in patterns for word in (option, pattern)]
+    words += [] if revision is None else ["--revision", revision]
+    return ("HF_HUB_OFFLINE=0 " if constants.HF_HUB_OFFLINE else "") + shlex.join(words)
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def _missing(folder: Path, files: Sequence[str]) -> list[str]:
@@ -99,6 +147,7 @@ def _holds_weights(name: str) -> bool:
 
 
 def _from_hub(checkpoint: str, revision: str | None, files: Sequence[str]) -> Path:
+    from httpx import HTTPError
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
@@ -109,16 +158,9 @@ def _from_hub(checkpoint: str, revision: str | None, files: Sequence[str]) -> Pa
         if not any(_holds_weights(path.name) for path in folder.rglob("*")):
             others = list(OTHER_FRAMEWORKS)
             folder = Path(snapshot_download(checkpoint, revision=revision, ignore_patterns=others))
-    except (OSError, HFValidationError) as error:
+    except (OSError, HTTPError, HFValidationError) as error:
         where = checkpoint if revision is None else f"{checkpoint} at revision {revision}"
-        command = " ".join(
-            [
-                "HF_HUB_OFFLINE=0 hf download",
-                checkpoint,
-                *files,
-                *([] if revision is None else ["--revision", revision]),
-            ]
-        )
+        command = download_command(checkpoint, revision, files)
         raise UserError(
             f"checkpoint {where} is neither a folder nor in the hub cache, and could not be downloaded "
             f"({type(error).__name__}). With a network: {command}. {LEGAL}"
