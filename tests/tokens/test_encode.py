@@ -1,5 +1,6 @@
 """Encoding a manifest: once, the same whatever the batches, failures recorded."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,20 @@ def test_tokens_equal_those_of_single_utterances(
             codes, frames = tokenizer.encode(torch.from_numpy(wav)[None], torch.tensor([len(wav)]))
             alone = codes[0, :, : int(frames)].numpy()
             np.testing.assert_array_equal(tokens[utterance.utterance_id], alone)
+
+
+def test_the_log_says_how_fast_it_was(
+    manifest: Manifest, store: ArtifactStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        encode_manifest(GroundTruth(name="ground_truth"), manifest, store)
+        encode_manifest(GroundTruth(name="ground_truth"), manifest, store)
+    (message,) = [record.getMessage() for record in caplog.records if "real time" in record.getMessage()]
+    hours, name, seconds, factor = re.fullmatch(
+        r"encoded (\S+) h of speech by (\S+) in (\S+) s: (\S+) × real time", message
+    ).groups()
+    assert name == "ground_truth" and float(hours) == round(manifest.hours, 2)
+    assert float(factor) == pytest.approx(3600 * manifest.hours / float(seconds), rel=0.5)
 
 
 def test_second_call_encodes_nothing(
