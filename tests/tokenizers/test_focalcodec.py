@@ -1,7 +1,9 @@
 """FocalCodec against its reference code: same weights, same codes and waveforms, at all three rates."""
 
+import hashlib
 import json
 import runpy
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,14 @@ MINIATURE = runpy.run_path(str(HERE / "weights" / "focalcodec.py"))
 SEEDED = runpy.run_path(str(HERE / "seeded.py"))
 NAMES = {320: "focalcodec_50hz", 640: "focalcodec_25hz", 1280: "focalcodec_12_5hz"}
 HOPS = tuple(NAMES)
+PUBLISHED = {
+    320: "5ef5465ede5104a7d6f6c160cd28be70626265f6e8e76d93b9a586fa719a9c53",
+    640: "c5ca262f45bacc92542b2337742538a33c85aa37e82ee6197222bcaa245bf14a",
+    1280: "4d667df4fe4742997136d7b6e49f5859e1bc07d7fbd390b144446b9279bdb701",
+}
+"""SHA-256 of the published checkpoints' tensor names and shapes, as another implementation, vokra
+(ayutaz/vokra, crates/vokra-models/src/focalcodec/mod.rs), pins them.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +68,20 @@ def test_codes_and_waveforms_are_those_of_the_reference_code(
         expected = torch.from_numpy(reference[f"wav_{hop_length}_{i}"])
         torch.testing.assert_close(decoded[0, 4000:6000], expected, atol=1e-4, rtol=0)
     same_codes(tokenizer.name, "lucadellalib/focalcodec @ 912b7f2", pairs, note="seeded narrow weights")
+
+
+@pytest.mark.parametrize("hop_length", HOPS)
+def test_tensors_are_named_and_shaped_as_in_the_published_checkpoints(hop_length: int) -> None:
+    facts = MINIATURE["config"](hop_length, 1024)
+    facts["encoder_config"] |= {"hidden_dims": [512] * 7, "num_layers": 6, "ffn_dim": 4096}
+    facts["encoder_config"] |= {"num_heads": 16, "conv_pos_groups": 16}
+    facts["decoder_config"] |= {"num_layers": 8, "dim": 512, "ffn_dim": 1536}
+    with torch.device("meta"):
+        shapes = MINIATURE["shapes"](facts)
+    manifest = hashlib.sha256()
+    for name, shape in sorted(shapes.items()):
+        manifest.update(name.encode() + struct.pack(f"<xQ{len(shape)}Q", len(shape), *shape))
+    assert manifest.hexdigest() == PUBLISHED[hop_length]
 
 
 def test_decoding_starts_from_the_codebook(tmp_path: Path, reference: dict[str, np.ndarray]) -> None:
