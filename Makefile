@@ -14,7 +14,7 @@ EXPERIMENTS       := $(EXPERIMENTS_$(PROFILE))
 TABLES            := $(or $(RESULTS),results)/$(PROFILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce-table tables test lint type clean
+.PHONY: help reproduce-table tables tokenizers doctor test lint type clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -29,6 +29,12 @@ reproduce-table: $(READY) ## Run every job of PROFILE that has no result yet, an
 
 tables: $(READY) ## Rewrite the tables and figures of PROFILE from its rows
 	@$(RUN) -m benchmark.report $(TABLES)
+
+tokenizers: $(READY) ## Print the facts of every tokenizer, and write them to results/TOKENIZERS.md
+	@$(RUN) -m benchmark.tokenizer_sheet
+
+doctor: $(READY) ## Say what a run with ARGS="tokenizer=… task=…" would miss on this machine
+	@$(RUN) -m benchmark.doctor $(ARGS)
 
 test: $(READY) ## Run the tests
 	$(RUN) -m pytest

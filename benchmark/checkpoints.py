@@ -147,9 +147,8 @@ def _holds_weights(name: str) -> bool:
 
 
 def _from_hub(checkpoint: str, revision: str | None, files: Sequence[str]) -> Path:
-    from httpx import HTTPError
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.errors import HFValidationError, HTTPError  # of whichever library it speaks HTTP by
 
     try:
         if files:

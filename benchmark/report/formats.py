@@ -86,12 +86,12 @@ def to_markdown(grid: Grid) -> str:
 
     def line(texts: list[str]) -> str:
         padded = [
-            text.ljust(width) if place < grid.num_names else text.rjust(width)
-            for place, (text, width) in enumerate(zip(texts, widths, strict=True))
+            text.rjust(width) if is_number else text.ljust(width)
+            for text, width, is_number in zip(texts, widths, grid.is_number, strict=True)
         ]
         return f"| {' | '.join(padded)} |"
 
-    rule = ["-" * w if place < grid.num_names else "-" * (w - 1) + ":" for place, w in enumerate(widths)]
+    rule = ["-" * (w - n) + ":" * n for w, n in zip(widths, grid.is_number, strict=True)]
     notes = [_markdown(text) for text in grid.notes]
     notes += [
         f"{str(mark).translate(SUPERSCRIPTS)} {_markdown(text)}"
@@ -103,7 +103,7 @@ def to_markdown(grid: Grid) -> str:
 
 def to_latex(grid: Grid) -> str:
     """A tabular with its notes, to be read by a document that uses booktabs."""
-    align = "l" * grid.num_names + "r" * (len(grid.header) - grid.num_names)
+    align = "".join("r" if is_number else "l" for is_number in grid.is_number)
     notes = [latex(text) for text in grid.notes]
     notes += [rf"\textsuperscript{{{m}}} {latex(text)}" for m, text in enumerate(grid.footnotes, 1)]
     width = len(grid.header)

@@ -22,7 +22,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Grid:
-    """A printable table: the first `num_names` columns are words, the others numbers."""
+    """A printable table: the first `num_names` and the `last_names` columns are words, the others numbers."""
 
     title: str
     num_names: int
@@ -30,6 +30,13 @@ class Grid:
     body: list[list[Entry]]
     notes: list[str]
     footnotes: list[str]
+    last_names: int = 0
+
+    @property
+    def is_number(self) -> list[bool]:
+        """For each column whether it holds numbers, which are aligned to the right."""
+        width = len(self.header)
+        return [self.num_names <= place < width - self.last_names for place in range(width)]
 
 
 def make_grid(table: Table) -> Grid:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -33,6 +33,9 @@ class Lyra(Tokenizer):
         num_quantizers: Levels sent per frame, 1 to 46. Lyra's own rates are 16, 30 and 46: 3.2, 6.0
             and 9.2 kbit/s.
     """
+
+    library: ClassVar[str] = "ai_edge_litert"
+    extra: ClassVar[str] = "lyra"
 
     checkpoint_dir: str = field(metadata={"identity": False})  # the weights' digest counts
     num_quantizers: int = MAX_QUANTIZERS

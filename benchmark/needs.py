@@ -1,0 +1,126 @@
+"""What tokenizers, corpora and tasks need beyond this package, and whether this machine has it."""
+
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.checkpoints import is_here, is_hub_id, resolve
+from benchmark.data.corpus import Corpus
+from benchmark.errors import UserError
+from benchmark.hub import Download, Hub
+from benchmark.tasks.base import Task
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.pretrained import Pretrained
+from benchmark.tokenizers.quantized import QuantizedFeatures
+from benchmark.vocoder.config import PromptConfig
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing that is missing."""
+
+    what: str
+    """What it is, or a sentence that also says how to mend it."""
+    install: str = ""
+    """Command that installs it."""
+    download: Download | None = None
+
+
+def parts(tokenizer: Tokenizer) -> list[Tokenizer]:
+    """A tokenizer and those it stands on."""
+    inner = [getattr(tokenizer, item.name) for item in fields(tokenizer)]
+    return [tokenizer, *(part for value in inner if isinstance(value, Tokenizer) for part in parts(value))]
+
+
+def extras(tokenizer: Tokenizer) -> dict[str, bool]:
+    """Extras of this package whose library it needs, and whether each library is installed."""
+    found = {}
+    for part in parts(tokenizer):
+        library = getattr(part, "library", None)
+        if library is not None:
+            extra = getattr(part, "extra", None) or library
+            found[extra] = found.get(extra, True) and importlib.util.find_spec(library) is not None
+    return found
+
+
+def library_needs(tokenizer: Tokenizer) -> Iterator[Need]:
+    """Libraries that are not installed."""
+    for part in parts(tokenizer):
+        library, extra = getattr(part, "library", None), getattr(part, "extra", None)
+        if library is not None and importlib.util.find_spec(library) is None:
+            wheel = f"'speech-token-benchmark[{extra}]'" if extra else library.replace("_", "-")
+            yield Need(f"library {library}", install=f"pip install {wheel}")
+
+
+def weight_needs(tokenizer: Tokenizer, hub: Hub | None) -> Iterator[Need]:
+    """Weights that are not on this machine; without a hub to ask, only that they are not."""
+    for part in parts(tokenizer):
+        if isinstance(part, QuantizedFeatures) and part.centroids and not Path(part.centroids).is_file():
+            yield Need(
+                f"centroids {part.centroids}: no such file; python -m scripts.convert_kmeans makes one"
+            )
+        if isinstance(part, Pretrained):
+            yield from checkpoint_needs(hub, part.checkpoint, part.revision, part.files, part.size_mb)
+            continue
+        try:
+            part.weights_digest()
+        except (UserError, OSError) as error:
+            yield Need(str(error))
+
+
+def has_weights(tokenizer: Tokenizer) -> bool | None:
+    """Whether the weights are on this machine, without a download; None where there are none to have."""
+    if all(part.spec.checkpoint is None for part in parts(tokenizer)):
+        return None
+    return not any(weight_needs(tokenizer, hub=None))
+
+
+def checkpoint_needs(
+    hub: Hub | None,
+    checkpoint: str,
+    revision: str | None,
+    files: list[str] | None = None,
+    about_mb: float | None = None,
+) -> Iterator[Need]:
+    """A checkpoint that is not here, with the command that fetches it, or the sentence that says why."""
+    files = files or []
+    if is_here(checkpoint, revision, files):
+        return
+    if is_hub_id(checkpoint):
+        where = checkpoint if revision is None else f"{checkpoint}@{revision}"
+        download = hub.download(checkpoint, revision, files, about_mb) if hub else None
+        yield Need(f"weights {where}", download=download)
+        return
+    try:
+        resolve(checkpoint, revision, files)
+    except UserError as error:
+        yield Need(str(error))
+
+
+def corpus_needs(corpus: Corpus, split: str) -> Iterator[Need]:
+    """Folders and files of a split that are missing."""
+    try:
+        corpus.identity(split)
+    except (UserError, OSError) as error:
+        yield Need(str(error))
+
+
+def models(task: Task, tokenizer: Tokenizer) -> Iterator[tuple[str, str, str | None]]:
+    """Kind, checkpoint and revision of every pretrained model that the task uses for this tokenizer."""
+    for part in _nested(task):
+        if isinstance(part, PromptConfig) and (part.features == "mel" or tokenizer.spec.can_decode):
+            continue  # its own decoder needs no vocoder
+        if isinstance(getattr(part, "checkpoint", None), str):
+            kind = type(part).__name__.removesuffix("Config").lower()
+            yield kind, part.checkpoint, getattr(part, "revision", None)
+
+
+def _nested(config: Any) -> Iterator[Any]:
+    """A dataclass and all dataclasses in its fields."""
+    yield config
+    for item in fields(config):
+        value = getattr(config, item.name)
+        if is_dataclass(value) and not isinstance(value, type):
+            yield from _nested(value)
