@@ -1,0 +1,77 @@
+"""FACodec, the codec of NaturalSpeech 3 (Ju et al. 2024, arXiv 2403.03100): prosody, content and detail."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch.nn import functional as F
+
+from benchmark.checkpoints import load_into, load_tensors
+from benchmark.errors import UserError
+from benchmark.tokenizers.facodec_network import BOOKS, HOP, FacodecNetwork, rename
+from benchmark.tokenizers.pretrained import Pretrained
+from benchmark.types import SAMPLE_RATE, TokenizerSpec
+
+ENCODER, DECODER = "ns3_facodec_encoder.bin", "ns3_facodec_decoder.bin"
+CODEBOOK_SIZE = 1024
+
+
+@dataclass(kw_only=True)
+class Facodec(Pretrained):
+    """Codes of prosody (1), content (2) and acoustic detail (3) at 80 Hz, and a speaker vector.
+
+    Prosody and content are trained to be free of the speaker, so that the vector of another recording
+    converts the voice; detail is only partly so. (For conversion alone the authors have a second decoder,
+    without detail codes.) Speech is padded with zeros to whole frames; upstream drops a last one that is
+    not full.
+    """
+
+    @property
+    def spec(self) -> TokenizerSpec:
+        """Its convolutions look ahead."""
+        return TokenizerSpec(
+            name=self.name,
+            kind="acoustic-disentangled",
+            sample_rate=SAMPLE_RATE,
+            frame_rate=SAMPLE_RATE / HOP,
+            codebook_sizes=(CODEBOOK_SIZE,) * sum(BOOKS),
+            causal=False,
+            can_decode=True,
+            supports_padding=False,
+            decode_needs_prompt=True,
+            side_info="the speaker as 256 real numbers, the mean over a recording",
+            licence=self.licence,
+            checkpoint=self.checkpoint,
+            revision=self.revision,
+        )
+
+    @cached_property
+    def _model(self) -> FacodecNetwork:
+        state = rename(load_tensors(self.file(ENCODER)), load_tensors(self.file(DECODER)))
+        try:
+            model = FacodecNetwork.of_shapes(state)
+        except KeyError as error:
+            raise UserError(f"{self.name}: {self.checkpoint} is no FACodec: it lacks {error}") from error
+        self.check(codebook_size=(len(model.books[0].codebook), CODEBOOK_SIZE))
+        load_into(model, state, self.folder)
+        return model.to(self.device)
+
+    def codebook_vectors(self) -> torch.Tensor:
+        """(6, 1024, 256), projected to the decoder's latents, where those of all books add up."""
+        with torch.no_grad():
+            return torch.stack([book.out_proj(book.codebook) for book in self._model.books]).cpu()
+
+    def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._model.encode(wav), (lengths + HOP - 1) // HOP
+
+    def _side_info(self, wav: torch.Tensor) -> torch.Tensor:
+        """(256,)."""
+        return self._model.speaker(F.pad(wav, (0, -wav.shape[-1] % HOP)))[0]
+
+    def _decode_with(
+        self,
+        codes: torch.Tensor,
+        lengths: torch.Tensor,  # noqa: ARG002
+        side_info: list[torch.Tensor],
+    ) -> torch.Tensor:
+        return self._model.decode(codes, torch.stack(side_info))
