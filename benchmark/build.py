@@ -42,7 +42,8 @@ def build(node: DictConfig) -> Any:
         cause = error.__cause__
         if isinstance(cause, UserError):
             raise cause from None
-        raise UserError(f"config: {str(error).splitlines()[0]}") from error
+        where = str(error).splitlines()[0].removesuffix(":")
+        raise UserError(f"config: {where}" + (f": {cause}" if cause else "")) from error
 
 
 def _require_trusted(target: str) -> None:

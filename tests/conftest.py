@@ -1,5 +1,6 @@
 """Fixtures every test may use."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,14 +10,28 @@ import torch
 from benchmark.artifacts import ArtifactStore
 from benchmark.results.row import Row
 
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+# Set before the library is imported, which reads them once: no test may wait for a network, and real
+# weights are used where they lie beside the checkout.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+if (SHARED / "hub").is_dir():
+    os.environ.setdefault("HF_HUB_CACHE", str(SHARED / "hub"))
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that compare codes with another implementation, for `make test-conformance`."""
+    for item in items:
+        if "same_codes" in getattr(item, "fixturenames", ()):
+            item.add_marker("conformance")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Real speech and models beside the checkout; tests that need them skip where they are missing."""
-    folder = Path(__file__).resolve().parents[2] / "shared"
-    if not folder.is_dir():
+    if not SHARED.is_dir():
         pytest.skip("the shared data folder is not beside this checkout")
-    return folder
+    return SHARED
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What every tokenizer config promises: one test per yaml in conf/tokenizer, with nothing to register."""
 
+import importlib.util
 import runpy
 from dataclasses import fields, replace
 from functools import cache
@@ -47,10 +48,11 @@ def configured(name: str) -> Tokenizer:
 
 def with_weights(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
     """The tokenizer on its own weights where they are here, else on random ones of the same format."""
+    library = getattr(tokenizer, "library", None)
+    if library and importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
     if not isinstance(tokenizer, Pretrained):
         return tokenizer
-    if not tokenizer.has_library:
-        pytest.skip(f"{tokenizer.library} is not installed")
     if tokenizer.has_weights:
         return tokenizer
     writer = WEIGHTS / f"{type(tokenizer).__module__.rpartition('.')[2]}.py"
@@ -68,6 +70,15 @@ def tokenizer(request: Any, voice: Any, tmp_path_factory: pytest.TempPathFactory
     if isinstance(ready.vocoder_source, FittedTokenizer):
         ready.vocoder_source.fit((voice(32_000, seed) for seed in range(6)), seed=0)
     return ready
+
+
+def frames_off(tokenizer: Tokenizer) -> float:
+    """Frames that may lack: one of a codec, which must give the speech back, and more of an encoder.
+
+    Those pad nothing: HuBERT's stem wants 400 samples for its first frame of 320, w2v-BERT two
+    windows of 400 that are 160 apart, and LSCodec 1865 for its first of 640.
+    """
+    return 1.0 if tokenizer.spec.can_decode else 2.9
 
 
 def encode(tokenizer: Tokenizer, *wavs: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -106,9 +117,7 @@ def test_codes_are_integers_in_range_at_the_advertised_rate(
     assert codes.shape[:2] == (1, spec.num_codebooks)
     frames = int(lengths[0])
     assert 1 <= frames <= codes.shape[2]
-    # Models without padding lose a frame or two: HuBERT's stem wants 400 samples for its first frame of
-    # 320, w2v-BERT two whole windows of 400 samples, 160 apart, and LSCodec 1865 for its first of 640.
-    assert abs(frames - samples / 16_000 * spec.frame_rate) < 3
+    assert abs(frames - samples / 16_000 * spec.frame_rate) <= frames_off(tokenizer)
     for book, size in zip(codes[0, :, :frames], spec.codebook_sizes, strict=True):
         assert 0 <= int(book.min()) <= int(book.max()) < size
 
@@ -143,7 +152,7 @@ def test_company_in_a_batch_changes_no_code(tokenizer: Tokenizer, voice: Any) ->
 
 def test_silence_is_encoded(tokenizer: Tokenizer) -> None:
     codes, lengths = encode(tokenizer, torch.zeros(16_000))
-    assert abs(int(lengths[0]) - tokenizer.spec.frame_rate) < 3
+    assert abs(int(lengths[0]) - tokenizer.spec.frame_rate) <= frames_off(tokenizer)
     if tokenizer.spec.can_decode:
         wav = decode(tokenizer, codes, lengths, torch.zeros(16_000))
         assert torch.isfinite(wav).all()
