@@ -36,7 +36,7 @@ def parts(tokenizer: Tokenizer) -> list[Tokenizer]:
 
 def extras(tokenizer: Tokenizer) -> dict[str, bool]:
     """Extras of this package whose library it needs, and whether each library is installed."""
-    found = {}
+    found: dict[str, bool] = {}
     for part in parts(tokenizer):
         library = getattr(part, "library", None)
         if library is not None:
