@@ -4,6 +4,7 @@ PROFILE ?= mini
 VENV    := .venv
 RUN     := $(VENV)/bin/python
 READY   := $(VENV)/.ready
+PEERS   := .peers
 
 # LIBRISPEECH=, SLURP=, LYRA= and WHISPER= on the command line reach the profiles as environment variables,
 # which make does by itself; an explicit export would set those that are not given to nothing.
@@ -14,7 +15,7 @@ EXPERIMENTS       := $(EXPERIMENTS_$(PROFILE))
 TABLES            := $(or $(RESULTS),results)/$(PROFILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce-table tables tokenizers doctor test lint type clean
+.PHONY: help reproduce-table tables tokenizers doctor test test-conformance lint type clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -39,6 +40,12 @@ doctor: $(READY) ## Say what a run with ARGS="tokenizer=… task=…" would miss
 test: $(READY) ## Run the tests
 	$(RUN) -m pytest
 
+test-conformance: $(READY) $(PEERS)/.ready ## Compare codes with other implementations, and write results/CONFORMANCE.md
+	@rows=$$(mktemp); trap 'rm -f "$$rows"' EXIT; status=0; \
+	PYTHONPATH="$(CURDIR)/$(PEERS)" CONFORMANCE_ROWS=$$rows \
+		$(RUN) -m pytest -m conformance tests/conformance tests/tokenizers || status=1; \
+	$(RUN) -m scripts.conformance_table $$rows results/CONFORMANCE.md && exit $$status
+
 lint: $(READY) ## Check style with ruff
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 
@@ -46,7 +53,7 @@ type: $(READY) ## Check types with mypy
 	$(VENV)/bin/mypy
 
 clean: ## Remove the environment and everything that can be built again (not results/)
-	rm -rf $(VENV) .cache outputs multirun .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) $(PEERS) .cache outputs multirun .pytest_cache .mypy_cache .ruff_cache *.egg-info
 
 # constraints.txt pins every version, so the same checkout is the same environment.
 $(READY): pyproject.toml constraints.txt
@@ -54,4 +61,13 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --constraint constraints.txt pip setuptools wheel
 	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(RUN) -m pip install --progress-bar off --quiet --editable '.[mini,lyra,dev]'
+	@touch $@
+
+# The peers stay out of the environment: their folder is on the path of their tests alone. One of them
+# brings its own tests along as a package of the name of ours.
+$(PEERS)/.ready: tests/conformance/peers.txt | $(READY)
+	rm -rf $(PEERS)
+	$(RUN) -m pip install --quiet --progress-bar off --no-deps --no-compile --build-constraint constraints.txt \
+		--target $(PEERS) --requirement $<
+	rm -rf $(PEERS)/tests
 	@touch $@
