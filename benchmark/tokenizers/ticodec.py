@@ -1,0 +1,155 @@
+"""TiCodec (Ren et al. 2024, arXiv 2310.00014), with network code of our own."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+import torch
+
+from benchmark.checkpoints import load_into, load_tensors
+from benchmark.errors import UserError
+from benchmark.tokenizers.base import true_length
+from benchmark.tokenizers.kmeans import quantize
+from benchmark.tokenizers.pretrained import Pretrained
+from benchmark.tokenizers.ticodec_network import Decoder, Encoder, plain_weights
+from benchmark.types import TokenizerSpec
+
+HOP = 320
+CODEBOOK_SIZE = 1024
+INVARIANT_CODES = 8
+UNUSED = "linear."
+"""A layer of the encoder that no code of upstream's calls."""
+WEIGHTS = "logs_conv_only/logs_convonly_Lib_1g{}r_cos_from_head/g_*"
+"""Where the three models lie in the hub's repository; the file's name ends in its training step."""
+
+Codebooks = Literal[1, 2, 4]
+
+
+class Model(NamedTuple):
+    """One published model."""
+
+    encoder: Encoder
+    decoder: Decoder
+    books: torch.Tensor
+    """(K, 1024, D) residual codebooks of the frames."""
+    invariant_books: torch.Tensor
+    """(8, 1024, I / 8) codebooks of the parts of the time-invariant vector."""
+
+
+@dataclass(kw_only=True)
+class TiCodec(Pretrained):
+    """Residual codes of 10 bits at 75 Hz, and eight more for what an utterance keeps: its voice.
+
+    The eight are the side information; those of another speaker's recording convert the voice.
+
+    Attributes:
+        num_codebooks: 1, 2 or 4; each is a model of its own, not a prefix of the larger one.
+    """
+
+    num_codebooks: Codebooks = 4
+
+    def __post_init__(self) -> None:
+        if self.num_codebooks not in get_args(Codebooks):
+            raise UserError(
+                f"{self.name}: num_codebooks must be one of {get_args(Codebooks)}, not {self.num_codebooks}"
+            )
+
+    @property
+    def spec(self) -> TokenizerSpec:
+        """Norms over the whole utterance see padding, so batches are of equal length."""
+        return TokenizerSpec(
+            name=self.name,
+            kind="acoustic-disentangled",
+            sample_rate=24_000,
+            frame_rate=24_000 / HOP,
+            codebook_sizes=(CODEBOOK_SIZE,) * self.num_codebooks,
+            causal=False,
+            can_decode=True,
+            supports_padding=False,
+            decode_needs_prompt=True,
+            side_info="8 time-invariant codes, chosen from 1024 each",
+            side_info_bits=INVARIANT_CODES * 10,
+            licence=self.licence,
+            checkpoint=self.checkpoint,
+            revision=self.revision,
+        )
+
+    @cached_property
+    def _model(self) -> Model:
+        path = self._weights_file()
+        published = load_tensors(path)
+        missing = {"encoder", "generator", "quantizer"} - published.keys()
+        if missing:
+            raise UserError(f"{self.name}: {path} holds no {', '.join(sorted(missing))}")
+        state = {name: t for name, t in published["encoder"].items() if not name.startswith(UNUSED)}
+        state = plain_weights(state)
+        hidden, middle = state["time_invariant.conv.0.weight"].shape[:2]
+        encoder = Encoder(middle // 4, hidden, len(state["time_invariant.fn.0.weight"]))
+        load_into(encoder, state, path)
+        state = plain_weights(published["generator"])
+        channels, latent = state["conv_pre.weight"].shape[:2]
+        decoder = Decoder(latent, channels)
+        load_into(decoder, state, path)
+        books = published["quantizer"]
+        levels = ["", *map(str, range(2, self.num_codebooks + 1))]
+        frames = self._stack(books, [f"quantizer_modules{level}.0" for level in levels])
+        # Upstream once called them by the number 3, which the model with four books needs itself.
+        kind = "_globaltokens" if any("globaltokens" in name for name in books) else "3"
+        invariant = self._stack(books, [f"quantizer_modules{kind}.{i}" for i in range(INVARIANT_CODES)])
+        self.check(
+            codebooks=(len(books), self.num_codebooks + INVARIANT_CODES),
+            codebook_size=((frames.shape[1], invariant.shape[1]), (CODEBOOK_SIZE, CODEBOOK_SIZE)),
+        )
+        return Model(encoder.to(self.device), decoder.to(self.device), frames, invariant)
+
+    def _weights_file(self) -> Path:
+        """The model's only file.
+
+        Raises: UserError where there are several, or none.
+        """
+        pattern = WEIGHTS.format(self.num_codebooks)
+        found = sorted(self.folder.glob(pattern))
+        if len(found) != 1:
+            names = ", ".join(path.name for path in found) or "none"
+            raise UserError(f"{self.name}: {self.checkpoint} must have one file {pattern}; it has {names}")
+        return found[0]
+
+    def _stack(self, books: dict[str, torch.Tensor], names: list[str]) -> torch.Tensor:
+        """Codebooks of the same size, (K, V, D)."""
+        missing = [name for name in names if f"{name}.embedding.weight" not in books]
+        if missing:
+            raise UserError(f"{self.name}: {self.checkpoint} has no codebook {', '.join(missing)}")
+        return torch.stack([books[f"{name}.embedding.weight"].float() for name in names]).to(self.device)
+
+    def codebook_vectors(self) -> torch.Tensor:
+        """(K, 1024, D) float32."""
+        return self._model.books.cpu()
+
+    def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """As upstream, without padding: of a last frame that is not whole there are no codes."""
+        encoder = self._model.encoder
+        latents = encoder.latents(encoder.middle(true_length(wav, lengths, HOP))).transpose(1, 2)
+        codes = quantize(latents.flatten(0, 1), self._model.books).unflatten(0, latents.shape[:2])
+        return codes.transpose(1, 2), torch.full_like(lengths, latents.shape[1])
+
+    def _side_info(self, wav: torch.Tensor) -> torch.Tensor:
+        """The eight codes, (8,) int64."""
+        encoder = self._model.encoder
+        samples = torch.tensor([wav.shape[1]])
+        vector = encoder.time_invariant(encoder.middle(true_length(wav, samples, HOP)))
+        books = self._model.invariant_books
+        parts = zip(vector.chunk(INVARIANT_CODES, 1), books, strict=True)
+        return torch.cat([quantize(part, book[None])[0] for part, book in parts])
+
+    def _decode_with(
+        self,
+        codes: torch.Tensor,
+        lengths: torch.Tensor,  # noqa: ARG002
+        side_info: list[torch.Tensor],
+    ) -> torch.Tensor:
+        books = zip(self._model.books, codes.unbind(1), strict=True)
+        frames = torch.stack([book[code] for book, code in books]).sum(0).transpose(1, 2)
+        voices = torch.stack(side_info)
+        parts = zip(self._model.invariant_books, voices.unbind(1), strict=True)
+        return self._model.decoder(frames, torch.cat([book[code] for book, code in parts], 1))
