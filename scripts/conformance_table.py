@@ -16,9 +16,9 @@ HEAD = """# Codes compared with other implementations
 Our codes and those of another implementation that holds the same weights, for the same speech: the two
 utterances in the repository and, where it lies beside the checkout, one of each speaker of LibriSpeech's
 test-other. A peer with a version is a package that ran beside ours; one with a commit is a repository, whose
-codes are kept with the tests. The weights are random, in the published file format and at the published
-rates and codebook sizes, and go through the loader that published ones take; that a published file loads is
-not shown here.
+codes are kept with the tests. Unless a note says that the weights are published ones, they are random: in the
+published file format and read by the loader of published files, at the published rates and codebook sizes, in
+narrower layers. So this shows that the arithmetic is the same, not that a published file loads.
 
 Written by `make test-conformance`.
 

@@ -1,12 +1,14 @@
 """Whisper's encoder against OpenAI's own package, padded to 30 s as that always does."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from benchmark.tokenizers.kmeans import quantize
+from benchmark.tokenizers.whisper_kmeans import WhisperKmeans
 
 whisper = pytest.importorskip("whisper")
 
@@ -53,23 +55,35 @@ def test_the_same_features_and_codes(
     name: str, on_random_weights: Any, speech: list[torch.Tensor], same_codes: Callable[..., None], label: Any
 ) -> None:
     tokenizer = on_random_weights(name, window="30s", codebook_size=64)
+    note = "features at window=30s; both quantized by the same centroids"
+    same_codes(name, label("openai-whisper"), codes_of_both(tokenizer, speech), tolerance=0.001, note=note)
+
+
+def test_the_same_features_and_codes_with_published_weights(
+    shared: Path, speech: list[torch.Tensor], same_codes: Callable[..., None], label: Any
+) -> None:
+    snapshots = sorted((shared / "hub" / "models--openai--whisper-tiny.en" / "snapshots").glob("*"))
+    if not snapshots:
+        pytest.skip("Whisper tiny.en is not in the shared hub cache")
+    tokenizer = WhisperKmeans(name="w", checkpoint=str(snapshots[0]), window="30s", codebook_size=64)
+    note = "published weights; features at window=30s; both quantized by the same centroids"
+    pairs = codes_of_both(tokenizer, speech[:4])
+    same_codes("whisper_tiny_en", label("openai-whisper"), pairs, tolerance=0.005, note=note)
+
+
+def codes_of_both(
+    tokenizer: WhisperKmeans, speech: list[torch.Tensor]
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
     tokenizer.fit((wav.numpy() for wav in speech), seed=0)
     encoder = peer_encoder(tokenizer._encoder._encoder)
     pairs = []
     for wav in speech:
         codes, frames = tokenizer.encode(wav[None], torch.tensor([len(wav)]))
-        count = int(frames[0])
         mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(wav), tokenizer._encoder.n_mels)
         with torch.no_grad():
-            theirs = encoder(mel[None])[0, :count]
+            theirs = encoder(mel[None])[0, : int(frames[0])]
             padded = torch.nn.functional.pad(wav, (0, -len(wav) % 320))
             ours = tokenizer.features(padded[None], torch.tensor([len(wav)]))[0][0]
         assert (ours - theirs).norm() < 1e-4 * theirs.norm()
         pairs.append((codes[0], quantize(theirs, tokenizer.codebook_vectors()).T))
-    same_codes(
-        name,
-        label("openai-whisper"),
-        pairs,
-        tolerance=0.001,
-        note="features at window=30s; both quantized by the same centroids",
-    )
+    return pairs
