@@ -3,16 +3,13 @@
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 import torch
 
 from benchmark.errors import UserError, unknown
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import TokenizerSpec
-
-if TYPE_CHECKING:
-    from transformers import DacModel
 
 HOP = 320
 BOOKS = {16_000: 12, 24_000: 32}
@@ -47,8 +44,7 @@ class Dac(Pretrained):
     @property
     def spec(self) -> TokenizerSpec:
         """Its convolutions look ahead."""
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="acoustic",
             sample_rate=self.sample_rate,
             frame_rate=self.sample_rate / HOP,
@@ -56,13 +52,10 @@ class Dac(Pretrained):
             causal=False,
             can_decode=True,
             supports_padding=False,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property
-    def _model(self) -> "DacModel":
+    def _model(self) -> Any:
         from transformers import DacModel
 
         model = self.load_model(DacModel)

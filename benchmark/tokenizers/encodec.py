@@ -2,16 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 
 from benchmark.errors import unknown
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import TokenizerSpec
-
-if TYPE_CHECKING:
-    from transformers import EncodecModel
 
 BANDWIDTHS = {1.5: 2, 3.0: 4, 6.0: 8, 12.0: 16, 24.0: 32}
 """kbit/s: codebooks."""
@@ -37,8 +34,7 @@ class Encodec(Pretrained):
     @property
     def spec(self) -> TokenizerSpec:
         """Causal convolutions and an LSTM: what follows an utterance cannot change its codes."""
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="acoustic",
             sample_rate=24_000,
             frame_rate=75.0,
@@ -46,13 +42,10 @@ class Encodec(Pretrained):
             causal=True,
             can_decode=True,
             supports_padding=True,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property
-    def _model(self) -> "EncodecModel":
+    def _model(self) -> Any:
         from transformers import EncodecModel
 
         model = self.load_model(EncodecModel)

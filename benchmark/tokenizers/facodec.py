@@ -29,8 +29,7 @@ class Facodec(Pretrained):
     @property
     def spec(self) -> TokenizerSpec:
         """Its convolutions look ahead."""
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="acoustic-disentangled",
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / HOP,
@@ -40,9 +39,6 @@ class Facodec(Pretrained):
             supports_padding=False,
             decode_needs_prompt=True,
             side_info="the speaker as 256 real numbers, the mean over a recording",
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property

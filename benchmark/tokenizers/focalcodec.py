@@ -74,8 +74,7 @@ class FocalCodec(Pretrained):
     @property
     def spec(self) -> TokenizerSpec:
         """Attention and the mean over time see padding, so batches are of equal length."""
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="acoustic-semantic",
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / self.hop_length,
@@ -83,9 +82,6 @@ class FocalCodec(Pretrained):
             causal=False,
             can_decode=True,
             supports_padding=False,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property

@@ -9,8 +9,9 @@ Modules carry the parameter names of the published checkpoints. Tensors are (B, 
 
 import torch
 from torch import nn
-from torch.nn.functional import fold, gelu, pad
+from torch.nn.functional import gelu, pad
 
+from benchmark.data.inverse_stft import InverseSTFT
 from benchmark.tokenizers.wavlm_network import FeedForward
 
 
@@ -167,22 +168,11 @@ class Vocos(nn.Module):
         self, inputs: int, width: int, inner: int, layers: int, kernel: int, n_fft: int, hop: int
     ) -> None:
         super().__init__()
-        self.n_fft, self.hop = n_fft, hop
         self.backbone = VocosBackbone(inputs, width, inner, layers, kernel)
         self.head = nn.ModuleDict({"proj": nn.Linear(width, n_fft + 2)})
+        self.inverse = InverseSTFT(n_fft, hop)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, T, D) to (B, T · hop)."""
-        magnitude, phase = self.head["proj"](self.backbone(x)).chunk(2, -1)
-        spectrum = torch.polar(magnitude.exp().clamp(max=100), phase)
-        window = torch.hann_window(self.n_fft, device=x.device)
-        frames = torch.fft.irfft(spectrum, self.n_fft) * window
-        envelope = window.square().expand(1, x.shape[1], -1)
-        return self._overlap(frames) / self._overlap(envelope)
-
-    def _overlap(self, frames: torch.Tensor) -> torch.Tensor:
-        """(B, T, n_fft) windows `hop` apart, added up, to (B, T · hop) without what overhangs."""
-        size = (frames.shape[1] - 1) * self.hop + self.n_fft
-        total = fold(frames.mT, (1, size), (1, self.n_fft), stride=(1, self.hop))[:, 0, 0]
-        overhang = (self.n_fft - self.hop) // 2
-        return total[:, overhang : size - overhang]
+        magnitude, phase = self.head["proj"](self.backbone(x)).mT.chunk(2, 1)
+        return self.inverse(torch.polar(magnitude.exp().clamp(max=100), phase))

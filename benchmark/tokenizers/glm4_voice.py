@@ -41,8 +41,7 @@ class Glm4Voice(Pretrained):
 
         Utterances are encoded one by one, so that no padding is ever seen.
         """
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="semantic-supervised",
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / HOP,
@@ -50,9 +49,6 @@ class Glm4Voice(Pretrained):
             causal=False,
             can_decode=False,
             supports_padding=True,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property

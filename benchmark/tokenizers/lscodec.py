@@ -48,8 +48,7 @@ class LSCodec(Pretrained):
     @property
     def spec(self) -> TokenizerSpec:
         """Group norm takes its statistics over the whole utterance, so batches are of equal length."""
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="acoustic-disentangled",
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / self.hop_length,
@@ -57,9 +56,6 @@ class LSCodec(Pretrained):
             causal=False,
             can_decode=False,
             supports_padding=False,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property

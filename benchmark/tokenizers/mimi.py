@@ -2,16 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 
 from benchmark.errors import UserError
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import TokenizerSpec
-
-if TYPE_CHECKING:
-    from transformers import MimiModel
 
 HOP = 1920
 MAX_CODEBOOKS = 32
@@ -39,8 +36,7 @@ class Mimi(Pretrained):
     @property
     def spec(self) -> TokenizerSpec:
         """Causal: convolutions and attention look back only."""
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="acoustic-semantic",
             sample_rate=24_000,
             frame_rate=12.5,
@@ -48,13 +44,10 @@ class Mimi(Pretrained):
             causal=True,
             can_decode=True,
             supports_padding=True,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property
-    def _model(self) -> "MimiModel":
+    def _model(self) -> Any:
         from transformers import MimiModel
 
         model = self.load_model(MimiModel)

@@ -11,6 +11,7 @@ import torch
 from benchmark.checkpoints import is_here, resolve, weights_digest
 from benchmark.errors import UserError
 from benchmark.tokenizers.base import NOT_IDENTITY, Tokenizer
+from benchmark.types import TokenizerSpec
 
 
 @dataclass(kw_only=True)
@@ -38,6 +39,16 @@ class Pretrained(Tokenizer):
     licence: str = field(default="unknown", metadata=NOT_IDENTITY)
     files: list[str] = field(default_factory=list, metadata=NOT_IDENTITY)
     size_mb: float | None = field(default=None, metadata=NOT_IDENTITY)
+
+    def make_spec(self, **facts: Any) -> TokenizerSpec:
+        """The spec of these facts, and of this tokenizer's name, licence, checkpoint and revision."""
+        return TokenizerSpec(
+            name=self.name,
+            licence=self.licence,
+            checkpoint=self.checkpoint,
+            revision=self.revision,
+            **facts,
+        )
 
     def weights_digest(self) -> str:
         """Digest of the files that are used; fetches them first where they are not here yet."""

@@ -39,8 +39,7 @@ class Snac(Pretrained):
     def spec(self) -> TokenizerSpec:
         """Its convolutions look ahead; padding changes the last frames."""
         frame_rate = SAMPLE_RATE / HOP
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="acoustic",
             sample_rate=SAMPLE_RATE,
             frame_rate=frame_rate,
@@ -49,9 +48,6 @@ class Snac(Pretrained):
             causal=False,
             can_decode=True,
             supports_padding=False,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property

@@ -42,8 +42,7 @@ class SpeechTokenizer(Pretrained):
     @property
     def spec(self) -> TokenizerSpec:
         """The encoder's LSTM runs in both directions, so every frame sees padding."""
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="acoustic-semantic",
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / HOP,
@@ -51,9 +50,6 @@ class SpeechTokenizer(Pretrained):
             causal=False,
             can_decode=True,
             supports_padding=False,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property

@@ -50,8 +50,7 @@ class SslKmeans(Pretrained, QuantizedFeatures):
 
         The others take a mask, by which padding leaves no trace.
         """
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="semantic-ssl",
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / HOP,
@@ -59,9 +58,6 @@ class SslKmeans(Pretrained, QuantizedFeatures):
             causal=False,
             can_decode=False,
             supports_padding=self.normalise,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property

@@ -58,8 +58,7 @@ class TiCodec(Pretrained):
     @property
     def spec(self) -> TokenizerSpec:
         """Norms over the whole utterance see padding, so batches are of equal length."""
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="acoustic-disentangled",
             sample_rate=24_000,
             frame_rate=24_000 / HOP,
@@ -70,9 +69,6 @@ class TiCodec(Pretrained):
             decode_needs_prompt=True,
             side_info="8 time-invariant codes, chosen from 1024 each",
             side_info_bits=INVARIANT_CODES * 10,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property

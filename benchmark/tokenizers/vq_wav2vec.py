@@ -46,8 +46,7 @@ class VqWav2Vec(Pretrained):
     @property
     def spec(self) -> TokenizerSpec:
         """Its group norms run over the whole utterance."""
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="semantic-ssl",
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / HOP,
@@ -55,9 +54,6 @@ class VqWav2Vec(Pretrained):
             causal=False,
             can_decode=False,
             supports_padding=False,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property

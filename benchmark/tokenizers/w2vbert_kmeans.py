@@ -31,8 +31,7 @@ class W2vBertKmeans(Pretrained, QuantizedFeatures):
     @property
     def spec(self) -> TokenizerSpec:
         """Takes a mask, by which padding leaves no trace."""
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="semantic-ssl",
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / HOP,
@@ -40,9 +39,6 @@ class W2vBertKmeans(Pretrained, QuantizedFeatures):
             causal=False,
             can_decode=False,
             supports_padding=True,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property

@@ -29,8 +29,7 @@ class Wav2Vec2Vq(Pretrained):
     @property
     def spec(self) -> TokenizerSpec:
         """The stem's norm, or the normalisation, runs over the whole utterance."""
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="semantic-ssl",
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / HOP,
@@ -38,9 +37,6 @@ class Wav2Vec2Vq(Pretrained):
             causal=False,
             can_decode=False,
             supports_padding=False,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property

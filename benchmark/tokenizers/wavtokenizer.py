@@ -38,8 +38,7 @@ class WavTokenizer(Pretrained):
     @property
     def spec(self) -> TokenizerSpec:
         """Its convolutions look ahead, and mirror the end of the speech they are given."""
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="acoustic",
             sample_rate=SAMPLE_RATE,
             frame_rate=self.frame_rate,
@@ -47,9 +46,6 @@ class WavTokenizer(Pretrained):
             causal=False,
             can_decode=True,
             supports_padding=False,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property

@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from benchmark.data.inverse_stft import InverseSTFT
+
 BANDWIDTH = 0
 """Row of the decoder's adaptive norms. There are four, of training for four rates; all published models
 have one rate, and their authors use the first row."""
@@ -254,33 +256,17 @@ class ConvNext(nn.Module):
 
 
 class SpectrumHead(nn.Module):
-    """Magnitude and phase of each frame, and their inverse STFT.
-
-    Half a window less half a hop is cut off at both ends, which leaves one hop per frame; torch.istft
-    refuses that, because of window sums that are zero in the part that is cut off.
-    """
-
-    window: torch.Tensor
+    """Magnitude and phase of each frame, and their inverse STFT."""
 
     def __init__(self, width: int, size: int, hop: int) -> None:
         super().__init__()
-        self.size, self.hop = size, hop
         self.out = nn.Linear(width, size + 2)
-        self.register_buffer("window", torch.hann_window(size), persistent=False)
+        self.inverse = InverseSTFT(size, hop)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, T', width) to a waveform (B, T' · hop)."""
-        magnitude, phase = self.out(x).chunk(2, dim=-1)
-        spectrum = torch.polar(magnitude.exp().clamp(max=100), phase)
-        frames = torch.fft.irfft(spectrum, self.size) * self.window
-        weights = self.window.square().expand(1, frames.shape[1], -1)
-        cut = (self.size - self.hop) // 2
-        return (self._overlap(frames) / self._overlap(weights).clamp(min=1e-11))[:, cut:-cut]
-
-    def _overlap(self, frames: torch.Tensor) -> torch.Tensor:
-        """Sum of frames (B, T', size), each a hop later: (B, (T' - 1) · hop + size)."""
-        total = (frames.shape[1] - 1) * self.hop + self.size
-        return F.fold(frames.transpose(1, 2), (1, total), (1, self.size), stride=(1, self.hop))[:, 0, 0]
+        magnitude, phase = self.out(x).transpose(1, 2).chunk(2, dim=1)
+        return self.inverse(torch.polar(magnitude.exp().clamp(max=100), phase))
 
 
 def rename(published: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

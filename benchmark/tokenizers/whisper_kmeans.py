@@ -46,8 +46,7 @@ class WhisperKmeans(Pretrained, QuantizedFeatures):
     @property
     def spec(self) -> TokenizerSpec:
         """Attention sees padding, so batches are of equal length."""
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="semantic-supervised",
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / HOP,
@@ -55,9 +54,6 @@ class WhisperKmeans(Pretrained, QuantizedFeatures):
             causal=False,
             can_decode=False,
             supports_padding=False,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property

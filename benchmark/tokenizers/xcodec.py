@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 
@@ -10,9 +10,6 @@ from benchmark.errors import unknown
 from benchmark.tokenizers.base import true_length
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
-
-if TYPE_CHECKING:
-    from transformers import XcodecModel
 
 HOP = 320
 BANDWIDTHS = {0.5: 1, 1.0: 2, 1.5: 3, 2.0: 4, 4.0: 8}
@@ -36,8 +33,7 @@ class Xcodec(Pretrained):
     @property
     def spec(self) -> TokenizerSpec:
         """HuBERT's group norm runs over the whole utterance, so padding changes every frame."""
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="acoustic-semantic",
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / HOP,
@@ -45,13 +41,10 @@ class Xcodec(Pretrained):
             causal=False,
             can_decode=True,
             supports_padding=False,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property
-    def _model(self) -> "XcodecModel":
+    def _model(self) -> Any:
         from transformers import XcodecModel
 
         model = self.load_model(XcodecModel)

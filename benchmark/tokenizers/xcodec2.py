@@ -23,8 +23,7 @@ class Xcodec2(Pretrained):
     @property
     def spec(self) -> TokenizerSpec:
         """The mel statistics and attention run over the whole utterance."""
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="acoustic-semantic",
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / HOP,
@@ -32,9 +31,6 @@ class Xcodec2(Pretrained):
             causal=False,
             can_decode=True,
             supports_padding=False,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property

@@ -5,8 +5,8 @@ It needs a fraction of HiFi-GAN's arithmetic, which is what lets a vocoder train
 
 import torch
 from torch import nn
-from torch.nn.functional import fold
 
+from benchmark.data.inverse_stft import InverseSTFT
 from benchmark.vocoder.config import ISTFTConfig
 from benchmark.vocoder.convolution import FrameConv
 
@@ -28,40 +28,6 @@ class ConvNeXtBlock(nn.Module):
         """Filter x (B, T, dim), mask (B, T, 1)."""
         mixed = self.norm(self.depthwise((x * mask).transpose(1, 2)).transpose(1, 2))
         return x + self.scale * self.reduce(nn.functional.gelu(self.expand(mixed)))
-
-
-class InverseSTFT(nn.Module):
-    """Overlap-add of inverse FFTs; frame t is centred on its own hop, as in `LogMel(center=False)`."""
-
-    window: torch.Tensor
-
-    def __init__(self, n_fft: int, hop_length: int) -> None:
-        super().__init__()
-        if n_fft < 2 * hop_length or (n_fft - hop_length) % 2:
-            raise ValueError(f"n_fft {n_fft} must exceed hop_length {hop_length} twofold, by an even number")
-        self.n_fft, self.hop_length = n_fft, hop_length
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
-
-    def forward(self, spectrum: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Invert.
-
-        Args:
-            spectrum: (B, n_fft // 2 + 1, T) complex.
-            mask: (B, T), zero for frames that do not exist.
-
-        Returns:
-            (B, T * hop_length) float32.
-        """
-        frames = torch.fft.irfft(spectrum, self.n_fft, dim=1) * self.window[:, None] * mask[:, None]
-        envelope = self.window.square()[:, None] * mask[:, None]
-        wav, weight = self._overlap_add(frames), self._overlap_add(envelope)
-        return wav / weight.clamp(min=1e-8)
-
-    def _overlap_add(self, frames: torch.Tensor) -> torch.Tensor:
-        samples = frames.shape[-1] * self.hop_length
-        padding = (self.n_fft - self.hop_length) // 2
-        whole = fold(frames, (1, samples + 2 * padding), (1, self.n_fft), stride=(1, self.hop_length))
-        return whole[:, 0, 0, padding : padding + samples]
 
 
 class ISTFTGenerator(nn.Module):

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from benchmark.data.inverse_stft import InverseSTFT
 from benchmark.vocoder.attention import frame_mask
 from benchmark.vocoder.config import HiFiGANConfig, ISTFTConfig
 from benchmark.vocoder.generator import HiFiGANGenerator, build_generator
-from benchmark.vocoder.istft import InverseSTFT
 
 SMALL_HIFIGAN = HiFiGANConfig(channels=32, resblock_kernels=(3, 5), dilations=(1, 3))
 SMALL_ISTFT = ISTFTConfig(dim=24, hidden=32, blocks=2, kernel=5, n_fft=640, hop_length=160)
