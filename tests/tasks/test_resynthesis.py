@@ -1,6 +1,6 @@
 """Decoding: what a tokenizer needs for it, and what counts as failed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from benchmark.tokenizers.ground_truth import GroundTruth
 from benchmark.tokenizers.mel_rvq import MelRvq
 from benchmark.tokenizers.shuffled import Shuffled
 from benchmark.training import TrainerConfig
-from benchmark.types import Utterance
+from benchmark.types import TokenizerSpec, Utterance
 from benchmark.vocoder.config import VocoderConfig
 
 
@@ -52,6 +52,23 @@ class Diverged(GroundTruth):
     def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         wav = super()._decode(codes, lengths)
         return wav * float("nan") if wav.shape[-1] > 4000 else wav
+
+
+@dataclass(kw_only=True)
+class Loudness(GroundTruth):
+    """Sends signs as codes, and the loudness of a recording beside them."""
+
+    @property
+    def spec(self) -> TokenizerSpec:
+        return replace(super().spec, decode_needs_prompt=True, side_info="loudness", side_info_bits=32)
+
+    def _side_info(self, wav: torch.Tensor) -> torch.Tensor:
+        return wav.abs().mean(1)
+
+    def _decode_with(
+        self, codes: torch.Tensor, lengths: torch.Tensor, side_info: list[torch.Tensor]
+    ) -> torch.Tensor:
+        return self._decode(codes, lengths).sign() * torch.cat(side_info)[:, None]
 
 
 @pytest.fixture
@@ -91,3 +108,23 @@ def test_splits_that_decoding_depends_on() -> None:
     assert (
         decoding_splits(mel) == decoding_splits(Shuffled(name="floor", base=mel)) == ("train", "dev", "test")
     )
+
+
+def test_side_information_comes_from_the_prompt(corpus: TestOnly, setting: Setting) -> None:
+    test = corpus.manifest("test", setting.store)
+    config, tokenizer = VocoderConfig(name="unused"), Loudness(name="loudness")
+    names = [utterance.utterance_id for utterance in test]
+    own = {name: test[name] for name in names}
+    swapped = {names[0]: test[names[1]], names[1]: test[names[0]]}
+
+    def level(path: str | Path) -> float:
+        return float(np.abs(read_audio(path)).mean())
+
+    plain = resynthesise(tokenizer, corpus, test, own, config, setting)
+    converted = resynthesise(tokenizer, corpus, test, swapped, config, setting)
+    for name in names:
+        assert level(plain.files[name]) == pytest.approx(level(test[name].audio_path), rel=1e-2)
+    for name, prompt in swapped.items():
+        assert level(converted.files[name]) == pytest.approx(level(prompt.audio_path), rel=1e-2)
+    assert converted.failures == {names[2]: "speaker s0 has no other recording to prompt with"}
+    assert converted.folder != plain.folder
