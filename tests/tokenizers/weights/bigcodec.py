@@ -1,0 +1,32 @@
+import runpy
+from pathlib import Path
+
+import torch
+from bigcodec import CodecDecoder, CodecEncoder
+
+from benchmark.tokenizers.bigcodec import DECODER, ENCODER, BigCodec
+
+LATENT, WIDTH = 16, 64
+seeded_state = runpy.run_path(str(Path(__file__).parents[1] / "seeded.py"))["seeded_state"]
+
+
+def published(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Seeded weights under the official code's names, which has the older kind of weight norm."""
+    state = {}
+    for name, tensor in module.state_dict().items():
+        name = name.replace("parametrizations.weight.original0", "weight_g")
+        state[name.replace("parametrizations.weight.original1", "weight_v")] = tensor
+    fixed = {name: tensor for name, tensor in state.items() if name.endswith("filter")}
+    seeded = seeded_state({name: tensor.shape for name, tensor in state.items()})
+    for name in seeded:
+        if name.endswith("alpha"):
+            seeded[name] -= 1.0  # a logarithm; larger ones make a chaos in which rounding errors grow
+    return {**seeded, **fixed}
+
+
+def write(tokenizer: BigCodec, folder: Path) -> None:
+    encoder = CodecEncoder(ngf=2, out_channels=LATENT)
+    decoder = CodecDecoder(in_channels=LATENT, vq_dim=LATENT, upsample_initial_channel=WIDTH)
+    states = {ENCODER: published(encoder), DECODER: published(decoder)}
+    states[DECODER]["model.8.weight_g"] *= 0.004  # or the last tanh would hide what comes before it
+    torch.save(states, folder / "bigcodec.pt")
