@@ -4,6 +4,7 @@ PROFILE ?= mini
 VENV    := .venv
 RUN     := $(VENV)/bin/python
 READY   := $(VENV)/.ready
+ZOO     := $(VENV)/.zoo
 PEERS   := .peers
 
 # LIBRISPEECH=, SLURP=, LYRA= and WHISPER= on the command line reach the profiles as environment variables,
@@ -15,7 +16,7 @@ EXPERIMENTS       := $(EXPERIMENTS_$(PROFILE))
 TABLES            := $(or $(RESULTS),results)/$(PROFILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce-table tables tokenizers doctor test test-conformance lint type clean
+.PHONY: help reproduce-table tables tokenizers doctor zoo test test-conformance lint type clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -37,10 +38,12 @@ tokenizers: $(READY) ## Print the facts of every tokenizer, and write them to re
 doctor: $(READY) ## Say what a run with ARGS="tokenizer=… task=…" would miss on this machine
 	@$(RUN) -m benchmark.doctor $(ARGS)
 
-test: $(READY) ## Run the tests
+zoo: $(READY) $(ZOO) ## Install the libraries of the optional tokenizers
+
+test: $(READY) $(ZOO) ## Run the tests
 	$(RUN) -m pytest
 
-test-conformance: $(READY) $(PEERS)/.ready ## Compare codes with other implementations, and write results/CONFORMANCE.md
+test-conformance: $(READY) $(ZOO) $(PEERS)/.ready ## Compare codes with other implementations, and write results/CONFORMANCE.md
 	@rows=$$(mktemp); trap 'rm -f "$$rows"' EXIT; status=0; \
 	PYTHONPATH="$(CURDIR)/$(PEERS)" CONFORMANCE_ROWS=$$rows \
 		$(RUN) -m pytest -m conformance tests/conformance tests/tokenizers || status=1; \
@@ -61,6 +64,10 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --constraint constraints.txt pip setuptools wheel
 	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(RUN) -m pip install --progress-bar off --quiet --editable '.[mini,lyra,dev]'
+	@touch $@
+
+$(ZOO): pyproject.toml constraints.txt | $(READY)
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(RUN) -m pip install --progress-bar off --quiet --editable '.[zoo]'
 	@touch $@
 
 # The peers stay out of the environment: their folder is on the path of their tests alone. One of them

@@ -208,6 +208,19 @@ def load_tensors(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} cannot be loaded safely: {str(error).splitlines()[0]}") from error
 
 
+def fold_weight_norm(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A state dict without weight normalization: every pair `weight_g`, `weight_v` becomes a `weight`.
+
+    The norm is taken over all axes but the first, as torch does by default (Salimans & Kingma 2016).
+    """
+    folded = dict(state)
+    for name in [name for name in state if name.endswith(".weight_g")]:
+        direction = folded.pop(name.removesuffix("g") + "v")
+        norm = direction.flatten(1).norm(dim=1).view(-1, *[1] * (direction.ndim - 1))
+        folded[name.removesuffix("_g")] = direction * (folded.pop(name) / norm)
+    return folded
+
+
 def load_into(model: torch.nn.Module, state: Mapping[str, torch.Tensor], source: object) -> None:
     """Give a model its weights, in float32, all of them and no others, and freeze it for evaluation.
 

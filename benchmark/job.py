@@ -17,6 +17,7 @@ from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 from benchmark.tasks.base import Outcome, Setting, Task
 from benchmark.tokenizers.base import Tokenizer
+from benchmark.types import TokenizerSpec
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ class Job:
             "device": self.setting.device,
             "wall_time": round(seconds, 1),
             "artifacts": sorted(self.setting.store.used),
-            "notes": outcome.notes,
+            "notes": outcome.notes | _side_info(spec),
         }
         measures = {measure.metric: measure for measure in outcome.measures}
         rows = []
@@ -138,6 +139,13 @@ class Job:
                 )
             )
         self.results.write(rows, outcome.utterances)
+
+
+def _side_info(spec: TokenizerSpec) -> dict[str, Any]:
+    """What is sent beside the codes, which the bitrate does not count."""
+    if not spec.side_info:
+        return {}
+    return {"side_info": spec.side_info, "side_info_bits_per_utterance": spec.side_info_bits}
 
 
 def _summary(outcome: Outcome) -> str:

@@ -1,11 +1,20 @@
+import warnings
 from pathlib import Path
 
 import huggingface_hub
 import pytest
+import torch
 from huggingface_hub import constants
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from benchmark.checkpoints import resolve, weights_digest, whisper_backend
+from benchmark.checkpoints import (
+    fold_weight_norm,
+    load_into,
+    load_tensors,
+    resolve,
+    weights_digest,
+    whisper_backend,
+)
 from benchmark.errors import UserError
 
 
@@ -121,3 +130,32 @@ def test_whisper_backend(tmp_path: Path) -> None:
     assert whisper_backend(fill(tmp_path / "b", model__safetensors="", config__json="")) == "transformers"
     with pytest.raises(UserError, match=r"found: config\.json, model\.bin"):
         whisper_backend(fill(tmp_path / "c", model__bin="", config__json=""))
+
+
+@pytest.mark.parametrize(
+    "layer", [torch.nn.Conv1d(4, 6, 3), torch.nn.ConvTranspose1d(4, 6, 3), torch.nn.Linear(4, 6)]
+)
+def test_folded_weight_norm_is_the_weight_torch_computes(layer: torch.nn.Module) -> None:
+    expected = layer.weight.detach().clone()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # the format of published checkpoints is the old one
+        torch.nn.utils.weight_norm(layer)
+    folded = fold_weight_norm({f"conv.{name}": tensor for name, tensor in layer.state_dict().items()})
+    assert set(folded) == {"conv.weight", "conv.bias"}
+    torch.testing.assert_close(folded["conv.weight"], expected)
+
+
+def test_a_pickle_that_holds_code_is_refused(tmp_path: Path) -> None:
+    torch.save({"weight": torch.ones(2), "hook": print}, tmp_path / "model.pt")
+    with pytest.raises(UserError, match="cannot be loaded safely"):
+        load_tensors(tmp_path / "model.pt")
+    torch.save({"weight": torch.ones(2)}, tmp_path / "model.pt")
+    assert torch.equal(load_tensors(tmp_path / "model.pt")["weight"], torch.ones(2))
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    layer = torch.nn.Linear(2, 3)
+    with pytest.raises(UserError, match=r"some\.pt does not fit Linear"):
+        load_into(layer, {"weight": torch.ones(3, 2)}, "some.pt")
+    load_into(layer, {"weight": torch.ones(3, 2).half(), "bias": torch.zeros(3)}, "some.pt")
+    assert layer.weight.dtype == torch.float32 and not layer.weight.requires_grad and not layer.training

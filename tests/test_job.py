@@ -1,7 +1,7 @@
 """A job runs once, says why it failed, and never costs results that exist."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -163,3 +163,13 @@ def test_a_damaged_clip_is_counted(job: Any, tmp_path: Path) -> None:
     (row,) = rows(job())
     assert row.n_scored == 3  # the task scores what has tokens; tasks of the benchmark count the rest
     assert (job().results.root / "configs" / f"{row.config_digest}.json").is_file()
+
+
+def test_side_information_is_told_in_the_row(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = job().tokenizer.spec
+    spec = replace(plain, side_info="the speaker", side_info_bits=256)
+    monkeypatch.setattr(GroundTruth, "spec", property(lambda _: spec))
+    job().run()
+    (row,) = rows(job())
+    assert row.notes["side_info"] == "the speaker" and row.notes["side_info_bits_per_utterance"] == 256
+    assert row.bitrate == plain.bitrate

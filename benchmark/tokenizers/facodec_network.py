@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from benchmark.checkpoints import fold_weight_norm
+
 STRIDES = (2, 4, 5, 5)
 """Of the encoder, first to last; the decoder's run backwards."""
 HOP = 200
@@ -290,8 +292,4 @@ def rename(
             for old, ours in RENAMED:
                 new = re.sub(old, ours, new)
             state[new] = tensor.float()
-    for name in [name for name in state if name.endswith(".weight_g")]:
-        direction = state.pop(name.removesuffix("g") + "v")
-        norm = direction.flatten(1).norm(dim=1).view(-1, *[1] * (direction.ndim - 1))
-        state[name.removesuffix("_g")] = direction * (state.pop(name) / norm)
-    return state
+    return fold_weight_norm(state)

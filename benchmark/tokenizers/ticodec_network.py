@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from benchmark.checkpoints import fold_weight_norm
+
 SLOPE = 0.1
 STRIDES = (2, 4, 5, 8)
 """Of the encoder; the decoder has them in reverse."""
@@ -144,11 +146,7 @@ def plain_weights(published: Mapping[str, torch.Tensor]) -> dict[str, torch.Tens
             if name.startswith(theirs):
                 name = ours + name.removeprefix(theirs)
         state[name] = tensor.float()
-    for name in [name for name in state if name.endswith(".weight_g")]:
-        direction = state.pop(name.removesuffix("g") + "v")
-        norm = direction.norm(dim=(1, 2), keepdim=True)
-        state[name.removesuffix("_g")] = direction * (state.pop(name) / norm)
-    return state
+    return fold_weight_norm(state)
 
 
 def _same(channels: int, kernel: int, dilation: int) -> nn.Conv1d:

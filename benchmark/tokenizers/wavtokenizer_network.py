@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from benchmark.checkpoints import fold_weight_norm
 from benchmark.data.inverse_stft import InverseSTFT
 
 BANDWIDTH = 0
@@ -282,8 +283,4 @@ def rename(published: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             new = new.replace(old, ours)
         if new.startswith(("encoder.", "decoder.", "head.out.")) or new == "codebook":
             state[new] = tensor.float()
-    for name in [name for name in state if name.endswith(".weight_g")]:
-        direction = state.pop(name.removesuffix("g") + "v")
-        norm = direction.norm(dim=(1, 2), keepdim=True)
-        state[name.removesuffix("_g")] = direction * (state.pop(name) / norm)
-    return state
+    return fold_weight_norm(state)
