@@ -15,6 +15,8 @@ from benchmark.types import SAMPLE_RATE, TokenizerSpec
 HOP, RECEPTIVE_FIELD = 320, 400
 """Of the convolutional stem that all of them share: 20 ms hops, 25 ms windows, no padding."""
 
+EPSILON = 1e-5
+
 Architecture = Literal["hubert", "wavlm", "wav2vec2"]
 
 
@@ -90,7 +92,11 @@ class SslKmeans(Pretrained, QuantizedFeatures):
 
 
 def normalised(wav: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-    """Zero mean and unit variance within each utterance, zeros beyond (B, T); as in fairseq."""
+    """Zero mean and unit variance within each utterance, zeros beyond, (B, T).
+
+    A layer norm with its usual epsilon, as in fairseq, where the models were trained. The library's
+    feature extractor adds 1e-7 instead, which for quiet speech changes a few codes in a thousand.
+    """
     count = inside.sum(1, keepdim=True)
     centred = (wav - (wav * inside).sum(1, keepdim=True) / count) * inside
-    return centred / (centred.square().sum(1, keepdim=True) / count + 1e-7).sqrt()
+    return centred / (centred.square().sum(1, keepdim=True) / count + EPSILON).sqrt()

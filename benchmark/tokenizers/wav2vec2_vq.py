@@ -8,6 +8,7 @@ import torch
 
 from benchmark.tokenizers.base import true_length
 from benchmark.tokenizers.pretrained import Pretrained
+from benchmark.tokenizers.ssl_kmeans import normalised
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 HOP, RECEPTIVE_FIELD = 320, 400
@@ -58,8 +59,7 @@ class Wav2Vec2Vq(Pretrained):
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         speech = true_length(wav, lengths, at_least=RECEPTIVE_FIELD)
         if self.normalise:
-            speech = speech - speech.mean(1, keepdim=True)
-            speech = speech / (speech.var(1, keepdim=True, correction=0) + 1e-7).sqrt()
+            speech = normalised(speech, torch.ones_like(speech, dtype=torch.bool))
         # What the quantizer reads is the stem's output after its norm; the masked copy goes elsewhere.
         stem = self._model.wav2vec2
         features = stem.feature_projection(stem.feature_extractor(speech).transpose(1, 2))[1]
