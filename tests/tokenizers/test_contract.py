@@ -53,8 +53,9 @@ def with_weights(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
         pytest.skip(f"{library} is not installed")
     if not isinstance(tokenizer, Pretrained):
         return tokenizer
-    if tokenizer.has_weights:
-        return tokenizer
+    for revision in (tokenizer.revision, None):  # a cache may hold the same weights under another name
+        if (here := replace(tokenizer, revision=revision)).has_weights:
+            return here
     writer = WEIGHTS / f"{type(tokenizer).__module__.rpartition('.')[2]}.py"
     with torch.random.fork_rng():
         torch.manual_seed(0)
