@@ -67,8 +67,7 @@ class S3Tokenizer(Pretrained):
     def spec(self) -> TokenizerSpec:
         """Padding is masked in every layer."""
         version = VERSIONS[self.model]
-        return TokenizerSpec(
-            name=self.name,
+        return self.make_spec(
             kind="semantic-supervised",
             sample_rate=SAMPLE_RATE,
             frame_rate=version.frame_rate,
@@ -76,9 +75,6 @@ class S3Tokenizer(Pretrained):
             causal=False,
             can_decode=False,
             supports_padding=True,
-            licence=self.licence,
-            checkpoint=self.checkpoint,
-            revision=self.revision,
         )
 
     @cached_property
