@@ -21,6 +21,9 @@ COPIES = (*OTHER_FRAMEWORKS, "pytorch_model*", "*.onnx*", "*.tflite", "*.fp32-*"
 """What a model with safetensors needs none of: the same weights pickled, exported or twice as wide."""
 NOT_WEIGHTS = ("*.md", "*.py", "*.pyc")
 LEGAL = "Legal: an existing folder, a Hugging Face hub id, or package:<import name>[/<folder>]"
+COMMIT = re.compile("[0-9a-f]{40}")
+PATIENCE = 10.0
+"""Seconds to wait for the hub's first answer."""
 HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
 
@@ -147,10 +150,15 @@ def _holds_weights(name: str) -> bool:
 
 
 def _from_hub(checkpoint: str, revision: str | None, files: Sequence[str]) -> Path:
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HFValidationError, HTTPError  # of whichever library it speaks HTTP by
 
     try:
+        if not is_here(checkpoint, revision, files):
+            # Asked once and briefly: the download itself retries for a minute, a line for each time.
+            HfApi().model_info(checkpoint, revision=revision, timeout=PATIENCE)
+        elif COMMIT.fullmatch(revision or ""):
+            return Path(snapshot_download(checkpoint, revision=revision, local_files_only=True))
         if files:
             return Path(snapshot_download(checkpoint, revision=revision, allow_patterns=list(files)))
         folder = Path(snapshot_download(checkpoint, revision=revision, ignore_patterns=list(COPIES)))

@@ -7,6 +7,7 @@ import torch
 from huggingface_hub import constants
 from huggingface_hub.errors import LocalEntryNotFoundError
 
+from benchmark import checkpoints
 from benchmark.checkpoints import (
     fold_weight_norm,
     load_into,
@@ -93,6 +94,7 @@ def test_pickled_weights_are_fetched_only_without_safetensors(
         return str(fill(tmp_path / checkpoint, **names))
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    monkeypatch.setattr(checkpoints, "is_here", lambda *_: True)
     resolve("safe/model")
     assert len(ignored) == 1 and "pytorch_model*" in ignored[0]
     resolve("old/model")
