@@ -73,6 +73,8 @@ class SslKmeans(Pretrained, QuantizedFeatures):
             raise UserError(f"{self.name}: layer must be from 0 to {depth}, not {self.layer}")
         stem = "layer" if self.normalise else "group"
         self.check(norm_of_the_stem=(model.config.feat_extract_norm, stem))
+        model.config.num_hidden_layers = max(1, self.layer)  # what lies above is never asked for
+        model.encoder.layers = model.encoder.layers[: model.config.num_hidden_layers]
         return model
 
     def features(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -49,6 +49,8 @@ class W2vBertKmeans(Pretrained, QuantizedFeatures):
         depth = model.config.num_hidden_layers
         if not 0 <= self.layer <= depth:
             raise UserError(f"{self.name}: layer must be from 0 to {depth}, not {self.layer}")
+        model.config.num_hidden_layers = max(1, self.layer)  # what lies above is never asked for
+        model.encoder.layers = model.encoder.layers[: model.config.num_hidden_layers]
         return model
 
     @cached_property

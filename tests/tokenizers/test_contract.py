@@ -27,6 +27,18 @@ WEIGHTS = Path(__file__).with_name("weights")
 """For each module of benchmark/tokenizers with published weights a file of its name here, whose
 `write(tokenizer, folder)` puts a small checkpoint with random weights into a folder, in the format of the
 published one. Its geometry (rates, codebook sizes) is the real one; its widths and depths are not."""
+WRITTEN: set[str] = set()
+"""Folders of random weights that were written."""
+UNPADDED = {
+    "ssl_kmeans": 1.25,
+    "wav2vec2_vq": 1.25,
+    "focalcodec": 1.25,
+    "w2vbert_kmeans": 1.75,
+    "lscodec": 2.92,
+}
+"""Modules whose models pad nothing, and what their first frame wants beyond one hop, in hops: HuBERT's stem,
+which most of them have, 400 samples for the first of 320; w2v-BERT two windows of 400 that are 160 apart;
+LSCodec 1865 for the first of 640. All others may differ by one frame."""
 LENGTHS = (16_000, 16_001, 23_456, 100)
 
 
@@ -60,6 +72,7 @@ def with_weights(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         runpy.run_path(str(writer))["write"](tokenizer, folder)
+    WRITTEN.add(str(folder))
     return replace(tokenizer, checkpoint=str(folder), revision=None)
 
 
@@ -74,12 +87,13 @@ def tokenizer(request: Any, voice: Any, tmp_path_factory: pytest.TempPathFactory
 
 
 def frames_off(tokenizer: Tokenizer) -> float:
-    """Frames that may lack: about one of a codec, which must give the speech back, and more of an encoder.
+    """Frames by which the count may differ from the advertised rate."""
+    return UNPADDED.get(type(tokenizer).__module__.rpartition(".")[2], 1.0)
 
-    Some pad nothing: HuBERT's stem (which FocalCodec has too) wants 400 samples for its first frame of
-    320, w2v-BERT two windows of 400 that are 160 apart, and LSCodec 1865 for its first of 640.
-    """
-    return 1.25 if tokenizer.spec.can_decode else 2.9
+
+def has_random_weights(tokenizer: Tokenizer) -> bool:
+    """Whether a test wrote them; such a network's sound need be neither silent nor loud."""
+    return getattr(tokenizer, "checkpoint", None) in WRITTEN
 
 
 def encode(tokenizer: Tokenizer, *wavs: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -157,7 +171,7 @@ def test_silence_is_encoded(tokenizer: Tokenizer) -> None:
     if tokenizer.spec.can_decode:
         wav = decode(tokenizer, codes, lengths, torch.zeros(16_000))
         assert torch.isfinite(wav).all()
-        assert wav.abs().max() < 0.1 or isinstance(tokenizer, Pretrained)  # random weights are not silent
+        assert wav.abs().max() < 0.1 or has_random_weights(tokenizer)
 
 
 def test_decoding_gives_the_input_length_and_zeros_beyond(tokenizer: Tokenizer, voice: Any) -> None:
@@ -173,9 +187,12 @@ def test_decoding_gives_the_input_length_and_zeros_beyond(tokenizer: Tokenizer, 
     assert wav.shape == (2, 23_456)
     assert wav.dtype == torch.float32
     assert wav[1, 23_300:].abs().max() == 0
-    assert wav[:, :23_300].abs().amax(1).min() > 0.01 or isinstance(tokenizer, Pretrained)
+    assert wav[:, :23_300].abs().amax(1).min() > 0.01 or has_random_weights(tokenizer)
     alone = decode(tokenizer, codes[1:, :, : int(frames[1])], frames[1:], wavs[1])
-    torch.testing.assert_close(alone[0], wav[1, :23_300], atol=1e-5, rtol=1e-4)
+    if isinstance(tokenizer, Pretrained):  # a network's sums depend on the batch in their last bits
+        torch.testing.assert_close(alone[0], wav[1, :23_300], atol=1e-5, rtol=1e-4)
+    else:
+        assert torch.equal(alone[0], wav[1, :23_300])
 
 
 def test_side_info_changes_the_voice_and_is_taken_only_where_promised(
