@@ -6,7 +6,11 @@ What is not published for alpha (its widths) is taken from vec2wav 2.0 (Guo et a
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
+
+from benchmark.errors import UserError
+
+PromptFeatures = Literal["mel", "wavlm", "whisper"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +22,9 @@ class FrontendConfig:
     feed_forward: int = 1536
     feed_forward_kernel: int = 3
     conv_kernel: int = 31
+    conv_norm: Literal["batch", "layer"] = "batch"
+    """In the convolution module: BatchNorm over valid frames, or LayerNorm over channels, which a few
+    hundred steps train better than statistics of small batches."""
     blocks: tuple[int, int] = (2, 2)
     dropout: float = 0.2
     table_dim: int = 256
@@ -25,21 +32,67 @@ class FrontendConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromptConfig:
-    """What is taken from the prompt and how it enters the frontend."""
+class AuxiliaryConfig:
+    """The branch of CTX-vec2wav that predicts voicing, pitch and energy between the two encoders."""
 
-    features: Literal["mel", "wavlm"] = "wavlm"
+    kernel: int = 5
+    """Of the convolution that brings the three features back into the hidden sequence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptConfig:
+    """What is taken from the prompt and how it enters the frontend.
+
+    Attributes:
+        features: A normalised log-mel, or hidden states of a frozen encoder, 50 per second.
+        prenet: Four residual convolutions (vec2wav 2.0), or one of width five (CTX-vec2wav).
+        checkpoint: Where the encoder comes from, see `benchmark.checkpoints`; unused by mel features.
+        revision: Commit of a hub id.
+        layer: The encoder's block whose output is taken, counted from one; for Whisper, None is the
+            encoder's output after its final norm, the only one that CTranslate2 weights give.
+        random_weights: WavLM-large's architecture with seeded random weights in place of the
+            checkpoint, for trials without it; `VocoderConfig.label` then says so.
+        cache: Keep the features of the training utterances in half precision instead of computing
+            them whenever a prompt is drawn.
+    """
+
+    features: PromptFeatures = "wavlm"
     prenet: Literal["stack", "single"] = "stack"
-    """Four residual convolutions (vec2wav 2.0), or one of width five (CTX-vec2wav)."""
-    checkpoint: str = "microsoft/wavlm-large"
-    """Where the WavLM comes from, see `benchmark.checkpoints`; unused by mel features."""
+    checkpoint: str | None = "microsoft/wavlm-large"
     revision: str | None = None
-    layer: int = 6
+    layer: int | None = 6
+    random_weights: bool = False
+    cache: bool = False
+
+    def __post_init__(self) -> None:
+        if self.features not in get_args(PromptFeatures):
+            raise UserError(
+                f"prompt.features must be one of {get_args(PromptFeatures)}, not {self.features!r}"
+            )
+        if self.random_weights and self.features != "wavlm":
+            raise UserError(
+                f"prompt.random_weights is for prompt.features=wavlm, not {self.features}: leave it out"
+            )
+        if self.features == "wavlm" and self.layer is None:
+            raise UserError("prompt.layer of a WavLM must be a number, such as 6")
+        if self.features != "mel" and self.checkpoint is None:
+            raise UserError(f"prompt.features={self.features} needs prompt.checkpoint: a folder or a hub id")
 
 
 @dataclass(frozen=True, kw_only=True)
 class HiFiGANConfig:
     """HiFi-GAN V1 generator (Kong et al., 2020)."""
+
+    channels: int = 512
+    scales_50hz: tuple[int, ...] = (10, 8, 2, 2)
+    scales_100hz: tuple[int, ...] = (8, 5, 2, 2)
+    resblock_kernels: tuple[int, ...] = (3, 7, 11)
+    dilations: tuple[int, ...] = (1, 3, 5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BigVGANConfig:
+    """vec2wav 2.0's generator: BigVGAN (Lee et al., 2023) whose Snake activations hear the prompt."""
 
     channels: int = 512
     scales_50hz: tuple[int, ...] = (10, 8, 2, 2)
@@ -93,6 +146,8 @@ class LossConfig:
     mel: float = 45.0
     """Mean over `resolutions` of the L1 distance between natural log-mels of the waveforms."""
     resolutions: tuple[MelResolution, ...] = (MelResolution(),)
+    auxiliary: float = 5.0
+    """Of the L1 distance of voicing, pitch and energy; only where the frontend predicts them."""
     frontend_mel: float = 60.0
     frontend_mel_until: float = 0.2
     """Share of the budget after which the frontend's own mel prediction is no longer trained."""
@@ -126,8 +181,9 @@ class VocoderConfig:
 
     name: str
     frontend: FrontendConfig = field(default_factory=FrontendConfig)
+    auxiliary: AuxiliaryConfig | None = None
     prompt: PromptConfig = field(default_factory=PromptConfig)
-    generator: HiFiGANConfig | ISTFTConfig = field(default_factory=HiFiGANConfig)
+    generator: HiFiGANConfig | BigVGANConfig | ISTFTConfig = field(default_factory=HiFiGANConfig)
     discriminators: DiscriminatorConfig | None = field(default_factory=DiscriminatorConfig)
     losses: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -148,6 +204,11 @@ class VocoderConfig:
                 f"need 2 * segment_seconds <= min_seconds <= max_seconds, not "
                 f"{self.segment_seconds}, {self.min_seconds}, {self.max_seconds}"
             )
+
+    @property
+    def label(self) -> str:
+        """What a row calls this decoder: its name, and what keeps its numbers from counting as that."""
+        return self.name + (", random prompt encoder" if self.prompt.random_weights else "")
 
     @property
     def epochs(self) -> int:
