@@ -6,39 +6,62 @@ batches, crops and dropout masks as an undisturbed one, since all of them derive
 batch).
 """
 
-import csv
 import json
 import logging
-import math
-import time
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
 from benchmark.artifacts import write_atomic
+from benchmark.callbacks import History, Milestones, SpawnedProcess, StepSeeds
+from benchmark.errors import UserError, unknown
 
 log = logging.getLogger(__name__)
 
-LAST, BEST, HISTORY, REPORT = "last.ckpt", "best.ckpt", "history.csv", "report.json"
+LAST, BEST, REPORT = "last.ckpt", "best.ckpt", "report.json"
+STRATEGIES = ("auto", "ddp")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerConfig:
-    """How trainings run on this machine; the group `trainer` holds the choices."""
+    """How trainings run on this machine; the group `trainer` holds the choices.
+
+    Only `precision` and `max_steps` change what comes out beyond rounding, and are part of the keys.
+    """
 
     accelerator: str = "auto"
+    strategy: str = "auto"
+    """auto: one device. ddp: a process per device, each with its rows of every batch."""
+    devices: int = 1
     precision: str = "32-true"
+    compile: bool = False
+    """Whether the vocoder's networks go through torch.compile; probes are too small to gain by it."""
+    max_steps: int | None = None
+    """Caps the budget of every training; the shares of its schedule then refer to the cap."""
     progress_bar: bool = True
     num_workers: int = 0
     loggers: dict[str, Any] = field(default_factory=dict)
     """Lightning loggers by name, beside our own history file."""
+
+    def __post_init__(self) -> None:
+        """Raise UserError for a choice that no training can follow."""
+        if self.strategy not in STRATEGIES:
+            raise unknown("trainer.strategy", self.strategy, STRATEGIES)
+        if self.devices < 1 or (self.devices > 1 and self.strategy == "auto"):
+            raise UserError(
+                f"trainer.devices={self.devices} with trainer.strategy={self.strategy}: "
+                "several devices need strategy=ddp, and at least one is needed"
+            )
+        if self.max_steps is not None and self.max_steps < 1:
+            raise UserError(f"trainer.max_steps={self.max_steps} must be at least 1, or null for no cap")
 
     @property
     def torch_device(self) -> str:
@@ -46,98 +69,15 @@ class TrainerConfig:
         gpu = self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         return "cuda" if gpu else "cpu"
 
+    def schedule(self, steps_per_epoch: int, epochs: int) -> tuple[int, int]:
+        """Steps per epoch and epochs of a budget under the cap, which is never exceeded.
 
-class Milestones(Callback):
-    """Four log lines a run, for runs side by side, whose progress bars would overwrite each other."""
-
-    def __init__(self, monitor: str | None) -> None:
-        self.monitor = monitor
-
-    def on_train_start(self, trainer: lightning.Trainer, _: Any) -> None:
-        """A resumed run counts from where it takes up."""
-        self.begin, self.first = time.monotonic(), trainer.current_epoch
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """What the dev set says, and the time left at the pace so far."""
-        epochs, done = trainer.max_epochs or 1, trainer.current_epoch + 1
-        if done % max(1, epochs // 4):
-            return
-        left = (time.monotonic() - self.begin) / (done - self.first) * (epochs - done)
-        score = trainer.callback_metrics.get(self.monitor or "")
-        dev = "" if score is None else f", {self.monitor} {score:.3f}"
-        log.info("%s: epoch %d/%d%s, %.0f s left", type(module).__name__, done, epochs, dev, left)
-
-
-class StepSeeds(Callback):
-    """Seed torch before each batch from (seed, epoch, batch), so dropout survives a resume."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    def on_train_batch_start(self, trainer: lightning.Trainer, _: Any, __: Any, batch_idx: int) -> None:
-        """Derive the seed by mixing with large odd constants."""
-        torch.manual_seed((self.seed * 1_000_003 + trainer.current_epoch) * 1_000_003 + batch_idx)
-
-
-class History(Callback):
-    """One line of logged scalars per epoch, in the checkpoint and in `history.csv`.
-
-    Also stops a diverged run: a monitored or logged value that is not finite ends the training, and
-    the caller finds it in the history.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / HISTORY
-        self.rows: list[dict[str, float]] = []
-        self.stopped = False
-
-    def on_train_start(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
-        """A run that was killed between its early stop and its end trains no further."""
-        trainer.should_stop = self.stopped
-
-    def on_train_epoch_start(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
-        """Lightning would keep the last value of a scalar that is no longer logged."""
-        trainer.callback_metrics.clear()
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
-        """Runs after the validation of this epoch."""
-        row = {"epoch": float(trainer.current_epoch)}
-        row |= {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self.rows.append(row)
-        write_history(self.path, self.rows)
-        if not all(math.isfinite(value) for value in row.values()):
-            log.warning("training diverged in epoch %d: %s", trainer.current_epoch, row)
-            trainer.should_stop = True
-
-    def on_save_checkpoint(self, trainer: lightning.Trainer, _: Any, checkpoint: dict[str, Any]) -> None:
-        """Lightning forgets that a run has stopped."""
-        checkpoint["stopped"] = trainer.should_stop
-
-    def on_load_checkpoint(self, _: Any, __: Any, checkpoint: dict[str, Any]) -> None:
-        """See `on_train_start`."""
-        self.stopped = checkpoint["stopped"]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Rows so far, so that a resumed run continues the same curve."""
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the curve up where the checkpoint left it."""
-        self.rows = state_dict["rows"]
-
-
-def write_history(path: Path, rows: Sequence[dict[str, float]]) -> None:
-    """Write the curve as CSV, columns in order of first appearance."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [",".join(columns)]
-    lines += [",".join(repr(row[name]) if name in row else "" for name in columns) for row in rows]
-    write_atomic(path, "\n".join(lines) + "\n")
-
-
-def read_history(folder: Path) -> list[dict[str, float]]:
-    """The curve `fit` wrote into `folder`."""
-    with (folder / HISTORY).open() as file:
-        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+        A capped budget keeps epochs of about the same length, all of them equal.
+        """
+        if self.max_steps is None or self.max_steps >= steps_per_epoch * epochs:
+            return steps_per_epoch, epochs
+        epochs = -(-self.max_steps // steps_per_epoch)
+        return self.max_steps // epochs, epochs
 
 
 def fit(
@@ -157,6 +97,10 @@ def fit(
     Leaves the module with its best weights by `monitor` (lower is better), or the last ones without
     a monitor; `history.csv` stays in the folder and the checkpoints are removed.
 
+    Under `strategy=ddp` the ranks are processes spawned from here, which hold none of the caller's
+    locks; everything given must pickle. Rank 0 alone writes. Validation runs whole on every rank, so
+    that all of them take the same decisions without a message.
+
     Args:
         module: Logs its scalars per epoch; its weights are a pure function of the seed.
         train: Batches of one epoch; its batch sampler has `set_epoch`.
@@ -164,12 +108,14 @@ def fit(
         folder: Where checkpoints and history go.
         epochs: Length of the run.
         seed: Fixes dropout and whatever else is drawn in a training step.
-        config: Device, precision, progress bar.
+        config: Devices, precision, progress bar. Its cap is the caller's to apply, by `schedule`.
         monitor: Logged dev scalar that picks the best epoch.
         patience: Stop after this many epochs without improvement; None trains to the end.
     """
     history = History(folder)
     callbacks: list[Callback] = [StepSeeds(seed), history]
+    if config.strategy == "ddp":
+        callbacks.append(SpawnedProcess())
     if monitor:
         best = ModelCheckpoint(folder, "best", monitor=monitor, mode="min", enable_version_counter=False)
         callbacks.append(best)
@@ -185,7 +131,8 @@ def fit(
         callbacks.append(Milestones(monitor))
     trainer = lightning.Trainer(
         accelerator=config.accelerator,
-        devices=1,
+        strategy=_strategy(module, config),
+        devices=config.devices,
         precision=config.precision,  # type: ignore[arg-type]
         max_epochs=epochs,
         callbacks=callbacks,
@@ -200,6 +147,7 @@ def fit(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*exists and is not empty.*")
+        warnings.filterwarnings("ignore", ".*find_unused_parameters=True was specified.*")
         warnings.filterwarnings("ignore", ".*LeafSpec.*")  # Lightning 2.6 on torch 2.11
         trainer.fit(module, train, dev, ckpt_path=_usable_checkpoint(folder / LAST), weights_only=True)
     if monitor and (folder / BEST).exists():
@@ -219,6 +167,22 @@ def read_report(folder: Path) -> dict[str, Any]:
     """What `save_report` wrote."""
     report: dict[str, Any] = json.loads((folder / REPORT).read_text())
     return report
+
+
+def _strategy(module: lightning.LightningModule, config: TrainerConfig) -> Any:
+    """DDP within this machine; a scheduler's variables in the environment are not for us.
+
+    Spawned, since started scripts would wait for the artifact lock that this process holds, and
+    forked ones could use neither CUDA nor threads.
+    """
+    if config.strategy == "auto":
+        return "auto"
+    return DDPStrategy(
+        cluster_environment=LightningEnvironment(),
+        start_method="spawn",
+        # Under manual optimisation each backward reaches one of several networks.
+        find_unused_parameters=not module.automatic_optimization,
+    )
 
 
 def _usable_checkpoint(path: Path) -> Path | None:

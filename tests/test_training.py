@@ -1,4 +1,5 @@
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from benchmark import training
+from benchmark.callbacks import HISTORY, read_history
 from benchmark.data.batching import BucketBatches, Draw
-from benchmark.training import HISTORY, LAST, TrainerConfig, fit, read_history, read_report, save_report
+from benchmark.errors import UserError
+from benchmark.training import LAST, TrainerConfig, fit, read_report, save_report
 
 CONFIG = TrainerConfig(accelerator="cpu", progress_bar=False)
 EPOCHS = 5
@@ -222,3 +225,31 @@ def test_report_comes_back(tmp_path: Path) -> None:
     report = {"status": "NC", "curve": [1.0, 0.5], "skipped": {"train": 2}}
     save_report(tmp_path, report)
     assert read_report(tmp_path) == report
+
+
+@pytest.mark.parametrize(
+    ("cap", "expected"),
+    [(None, (100, 10)), (1000, (100, 10)), (20, (20, 1)), (250, (83, 3)), (300, (100, 3)), (1, (1, 1))],
+)
+def test_a_cap_shortens_the_budget_and_is_never_exceeded(cap: int | None, expected: tuple[int, int]) -> None:
+    assert TrainerConfig(max_steps=cap).schedule(100, 10) == expected
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"strategy": "dpp"}, "Did you mean 'ddp'"),
+        ({"devices": 2}, "strategy=ddp"),
+        ({"devices": 0}, "at least one"),
+        ({"max_steps": 0}, "null for no cap"),
+    ],
+)
+def test_choices_that_cannot_be_followed_are_refused(choice: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        TrainerConfig(**choice)
+
+
+def test_messages_tell_the_pace(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        train(Line(), tmp_path, epochs=2)
+    assert re.search(r"Line: epoch 2/2, dev_loss [\d.]+, [\d.e+]+ steps/s, 0 s left", caplog.text)

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch.utils.data import Sampler
 
+from benchmark.distributed import own_rows
+
 Draw = tuple[int, int]
 """(index of the item, seed for whatever is drawn at random for it)."""
 
@@ -16,12 +18,15 @@ Draw = tuple[int, int]
 class BucketBatches(Sampler[list[Draw]]):
     """A fixed number of training batches per epoch, each of utterances of similar length.
 
+    Under several ranks each draws the same batches and yields its own rows of them.
+
     Args:
         lengths: Frames of every item.
-        batch_size: Items per batch at most.
+        batch_size: Items per batch at most, over all ranks.
         batches_per_epoch: Length of an epoch, independent of the corpus's size.
         seed: Fixes every epoch.
-        max_frames: Frames per batch at most, counting the padding; None for no limit.
+        max_frames: Frames per batch at most, counting the padding; None for no limit. Two items are
+            put together even above it: a batch of one would make a poor gradient of the longest.
     """
 
     def __init__(
@@ -60,7 +65,7 @@ class BucketBatches(Sampler[list[Draw]]):
             for batch in self._one_pass(rng):
                 if made == self.batches_per_epoch:
                     return
-                yield [(index, int(rng.integers(2**31))) for index in batch]
+                yield list(own_rows([(index, int(rng.integers(2**31))) for index in batch]))
                 made += 1
 
     def _one_pass(self, rng: np.random.Generator) -> list[list[int]]:
@@ -71,8 +76,9 @@ class BucketBatches(Sampler[list[Draw]]):
         for index in np.argsort(jitter, kind="stable"):
             longest = max(longest, int(self.lengths[index]))
             full = len(batches[-1]) == self.batch_size
-            over = self.max_frames is not None and longest * (len(batches[-1]) + 1) > self.max_frames
-            if batches[-1] and (full or over):
+            size = longest * (len(batches[-1]) + 1)
+            over = self.max_frames is not None and size > self.max_frames and len(batches[-1]) >= 2
+            if full or over:
                 batches.append([])
                 longest = int(self.lengths[index])
             batches[-1].append(int(index))

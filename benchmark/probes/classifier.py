@@ -42,8 +42,7 @@ class IntentProbe(Probe):
     def training_step(self, batch: Batch) -> torch.Tensor:
         """Loss of one batch."""
         loss = functional.cross_entropy(self(batch.codes, batch.lengths), batch.labels[:, 0] - 1)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.codes))
-        return loss
+        return self.trained_on(loss, len(batch.codes))
 
     def on_validation_epoch_start(self) -> None:
         """Forget the answers of the last epoch."""
@@ -61,7 +60,7 @@ class IntentProbe(Probe):
         loss = functional.cross_entropy(
             scores[known], labels[known] - 1, reduction="sum"
         ) / known.sum().clamp(min=1)
-        self.log("dev_error", error)
-        self.log("dev_loss", loss)
+        self.log("dev_error", error, sync_dist=True)
+        self.log("dev_loss", loss, sync_dist=True)
         # The loss decides between epochs of equal error: the term stays below one utterance's weight.
-        self.log(self.monitor, error + loss / (1 + loss) / len(labels))
+        self.log(self.monitor, error + loss / (1 + loss) / len(labels), sync_dist=True)

@@ -39,8 +39,7 @@ class CTCProbe(Probe):
         """Loss of one batch."""
         log_probs, lengths = self(batch.codes, batch.lengths)
         loss = self._loss(log_probs, lengths, batch)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.codes))
-        return loss
+        return self.trained_on(loss, len(batch.codes))
 
     def on_validation_epoch_start(self) -> None:
         """Forget the transcripts of the last epoch."""
@@ -49,7 +48,8 @@ class CTCProbe(Probe):
     def validation_step(self, batch: Batch) -> None:
         """Loss and transcripts of one batch."""
         log_probs, lengths = self(batch.codes, batch.lengths)
-        self.log("dev_loss", self._loss(log_probs, lengths, batch), batch_size=len(batch.codes))
+        loss = self._loss(log_probs, lengths, batch)
+        self.log("dev_loss", loss, batch_size=len(batch.codes), sync_dist=True)
         references = [
             decode(labels[:length])
             for labels, length in zip(batch.labels.tolist(), batch.label_lengths.tolist(), strict=True)
@@ -59,8 +59,8 @@ class CTCProbe(Probe):
     def on_validation_epoch_end(self) -> None:
         """Corpus-level error rates: edits and references are summed before they are divided."""
         references, hypotheses = zip(*self._dev, strict=True)
-        self.log("dev_cer", char_error_rate(references, hypotheses))
-        self.log("dev_wer", word_error_rate(references, hypotheses))
+        self.log("dev_cer", char_error_rate(references, hypotheses), sync_dist=True)
+        self.log("dev_wer", word_error_rate(references, hypotheses), sync_dist=True)
 
     def _loss(self, log_probs: torch.Tensor, lengths: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Negative log-likelihood per character, averaged over utterances."""

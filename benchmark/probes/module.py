@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 
+from benchmark.distributed import mean_weights
 from benchmark.probes.bilstm import BiLSTM
 from benchmark.probes.config import ProbeConfig
 from benchmark.probes.frontend import TokenFrontend
@@ -34,6 +35,11 @@ class Probe(lightning.LightningModule):
         lengths = lengths * self.frontend.upsampling
         return self.encoder(self.frontend(codes), lengths), lengths
 
+    def trained_on(self, loss: torch.Tensor, rows: int) -> torch.Tensor:
+        """Log a mean over this rank's rows, and weight it for the gradient of the whole batch."""
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=rows, sync_dist=True)
+        return loss * mean_weights([rows], loss.device)[0]
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; linear warm-up and cosine decay, stepped with every batch."""
         config = self.config
@@ -50,7 +56,7 @@ class Probe(lightning.LightningModule):
     def configure_gradient_clipping(self, *_: Any, **__: Any) -> None:
         """Clip by norm and log the norm before clipping."""
         norm = nn.utils.clip_grad_norm_(self.parameters(), self.config.grad_clip)
-        self.log("grad_norm", norm, on_step=False, on_epoch=True)
+        self.log("grad_norm", norm, on_step=False, on_epoch=True, sync_dist=True)
 
 
 def learning_rate_factor(step: int, warmup: int, steps: int) -> float:

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from safetensors.torch import save
 
 from benchmark.artifacts import write_atomic
+from benchmark.callbacks import read_history
 from benchmark.errors import UserError
 from benchmark.probes.classifier import UNSEEN, IntentProbe
 from benchmark.probes.config import ProbeConfig
@@ -21,7 +23,7 @@ from benchmark.probes.predict import LABELS, WEIGHTS, answers
 from benchmark.probes.scores import char_error_rate, constant_transcript, most_frequent, verdict, word_edits
 from benchmark.probes.text import ctc_feasible, decode, encode, normalize
 from benchmark.tokens.store import TokenStore
-from benchmark.training import TrainerConfig, fit, read_history, save_report
+from benchmark.training import TrainerConfig, fit, save_report
 from benchmark.types import TokenizerSpec
 
 
@@ -146,12 +148,14 @@ def _train(
 ) -> dict[str, Any]:
     """Fit, write the weights, and report what is the same for both probes."""
     config, started = probe.config, time.perf_counter()
+    one_pass = -(-len(train.labels) // config.batch_size)
+    steps, epochs = trainer.schedule(config.steps_per_epoch or one_pass, config.epochs)
     fit(
         probe,
-        train_loader(train, spec, config, seed, trainer.num_workers),
+        train_loader(train, spec, replace(config, steps_per_epoch=steps), seed, trainer.num_workers),
         dev_loader(dev, spec, config.batch_size),
         folder,
-        epochs=config.epochs,
+        epochs=epochs,
         seed=seed,
         config=trainer,
         monitor=probe.monitor,
@@ -163,6 +167,7 @@ def _train(
         "parameters": sum(parameter.numel() for parameter in probe.parameters()),
         "utterances": {"train": len(train.labels), "dev": len(dev.labels)},
         "skipped": {"train": train.skipped, "dev": dev.skipped},
+        "max_steps": trainer.max_steps,
         "upsampling": probe.frontend.upsampling,
         "grad_norm": {"first": history[0]["grad_norm"], "last": history[-1]["grad_norm"]},
         "curve": [row[probe.curve] for row in history],

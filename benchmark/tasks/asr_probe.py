@@ -15,7 +15,7 @@ from benchmark.probes.predict import transcribe
 from benchmark.probes.train import train_asr_probe
 from benchmark.tasks.base import Measure, Outcome, Setting, Task, failure_reasons, not_applicable, speakers
 from benchmark.tasks.probing import probe_frame, tokenized_splits, why_no_probe
-from benchmark.tasks.trained_probe import trained_probe
+from benchmark.tasks.trained_probe import probe_label, trained_probe
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training import read_report
 
@@ -66,7 +66,7 @@ class AsrProbe(Task):
         return Outcome(
             measures=[_rate(frame, "probe_wer", "words"), _rate(frame, "probe_cer", "characters")],
             utterances=frame,
-            decoder=self.probe.name,
+            decoder=probe_label(self.probe, setting),
             status=report["status"],
             reason=report["reason"],
             notes={"training": report, "failures": failure_reasons(frame)},

@@ -14,7 +14,7 @@ from benchmark.probes.train import train_intent_probe
 from benchmark.tasks.base import Outcome, Setting, Task, failure_reasons, not_applicable
 from benchmark.tasks.intelligibility import mean_measures
 from benchmark.tasks.probing import probe_frame, tokenized_splits, why_no_probe
-from benchmark.tasks.trained_probe import trained_probe
+from benchmark.tasks.trained_probe import probe_label, trained_probe
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training import read_report
 
@@ -60,7 +60,7 @@ class IntentProbe(Task):
         return Outcome(
             measures=mean_measures(frame, self.metrics),
             utterances=frame,
-            decoder=self.probe.name,
+            decoder=probe_label(self.probe, setting),
             status=report["status"],
             reason=report["reason"],
             notes={

@@ -16,6 +16,12 @@ Labels = dict[str, str]
 """Transcript or intent by utterance id."""
 
 
+def probe_label(config: ProbeConfig, setting: Setting) -> str:
+    """How rows name the probe: a capped training says so."""
+    cap = setting.trainer.max_steps
+    return config.name if cap is None else f"{config.name}, at most {cap} steps"
+
+
 def trained_probe(
     kind: str,
     train_probe: Callable[..., None],
@@ -45,6 +51,9 @@ def trained_probe(
         "config": describe(config),
         "seed": setting.seed,
     }
+
+    if setting.trainer.max_steps is not None:
+        key["max_steps"] = setting.trainer.max_steps
 
     def build(folder: Path) -> None:
         tokens, dev_tokens = train[0].tokens, dev[0].tokens

@@ -9,11 +9,12 @@ import torch
 from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 
+from benchmark.callbacks import read_history
 from benchmark.data.batching import BucketBatches, Draw, sorted_batches
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
 from benchmark.tokens.store import TokenStore
-from benchmark.training import TrainerConfig, fit, read_history, save_report
+from benchmark.training import TrainerConfig, fit, save_report
 from benchmark.types import TokenizerSpec
 from benchmark.vocoder.config import VocoderConfig
 from benchmark.vocoder.data import VocoderItems, collate

@@ -3,6 +3,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from benchmark import distributed
 from benchmark.data.batching import BucketBatches, equal_length_batches, sorted_batches
 
 LENGTHS = np.random.default_rng(0).integers(20, 400, 97).tolist()
@@ -73,3 +74,26 @@ def test_sorted_batches() -> None:
 
 def test_equal_length_batches_never_mix() -> None:
     assert equal_length_batches([5, 3, 5, 5, 3, 9], 2) == [[5], [0, 2], [3], [1, 4]]
+
+
+def test_at_least_two_items_share_a_batch() -> None:
+    batches = [
+        [index for index, _ in batch] for batch in BucketBatches([400] * 6, 8, 3, seed=0, max_frames=100)
+    ]
+    assert [len(batch) for batch in batches] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_ranks_share_every_batch(monkeypatch: pytest.MonkeyPatch, world: int) -> None:
+    whole = list(BucketBatches(LENGTHS[:20], 6, 8, seed=3))
+    parts = []
+    for rank in range(world):
+        monkeypatch.setattr(distributed, "rank_and_world", lambda rank=rank: (rank, world))
+        parts.append(list(BucketBatches(LENGTHS[:20], 6, 8, seed=3)))
+    for batch, *shares in zip(whole, *parts, strict=True):
+        if len(batch) >= world:
+            assert sorted(draw for share in shares for draw in share) == sorted(batch)
+            assert max(map(len, shares)) - min(map(len, shares)) <= 1
+        else:
+            assert shares == [batch] * world
+    assert {len(batch) for batch in whole} == {6, 2}

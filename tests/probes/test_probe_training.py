@@ -9,13 +9,14 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from benchmark.callbacks import read_history
 from benchmark.errors import UserError
 from benchmark.probes.ctc import CTCProbe
 from benchmark.probes.predict import classify, transcribe
 from benchmark.probes.scores import word_error_rate
 from benchmark.probes.text import encode
 from benchmark.probes.train import train_asr_probe, train_intent_probe
-from benchmark.training import TrainerConfig, read_history, read_report
+from benchmark.training import TrainerConfig, read_report
 
 TRAINER = TrainerConfig(accelerator="cpu", progress_bar=False)
 WORDS = ("go", "stop", "left", "right", "up", "down")

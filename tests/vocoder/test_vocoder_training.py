@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
+from benchmark.callbacks import read_history
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
-from benchmark.training import TrainerConfig, read_history, read_report
+from benchmark.training import TrainerConfig, read_report
 from benchmark.vocoder.config import DiscriminatorConfig, OptimizerConfig, PromptConfig, VocoderConfig
 from benchmark.vocoder.data import Batch, VocoderItems, collate
 from benchmark.vocoder.model import CTXVec2Wav
