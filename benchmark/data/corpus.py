@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from benchmark.artifacts import ArtifactStore
 from benchmark.data.manifest import Manifest
+from benchmark.types import Utterance
 
 
 @dataclass(kw_only=True)
@@ -34,6 +35,24 @@ class Corpus(ABC):
             "version": self.version,
             "split": split,
         }
+
+    @property
+    def foreign_splits(self) -> tuple[str, ...]:
+        """Splits in other languages than test's, for conversion across languages."""
+        return ()
+
+    @property
+    def prompt_split(self) -> str | None:
+        """Split of the recordings that prompt those of test, where the corpus comes with a list of them."""
+        return None
+
+    def listed_prompts(self, store: ArtifactStore) -> dict[str, Utterance] | None:  # noqa: ARG002
+        """Recording of the same speaker that prompts each test utterance; None without `prompt_split`."""
+        return None
+
+    def split_label(self, split: str) -> str:
+        """How rows and tables call a split."""
+        return split
 
     def location(self) -> str | None:
         """Folder of the audio, None where `build` makes it: a manifest holds paths into it."""

@@ -89,6 +89,11 @@ class Synthetic(Corpus):
     test_utterances: int = 96
     seed: int = 0
 
+    @property
+    def foreign_splits(self) -> tuple[str, ...]:
+        """German, French and Spanish by the test speakers."""
+        return tuple(f"test_{language}" for language in SENTENCES)
+
     def identity(self, split: str) -> dict[str, Any]:
         """Class, version, the split's arguments and the version of eSpeak NG's wheel."""
         self._check(split)
@@ -129,7 +134,7 @@ class Synthetic(Corpus):
         return counts[split]
 
     def _check(self, split: str) -> None:
-        legal = [*SPEAKERS, *(f"test_{language}" for language in SENTENCES)]
+        legal = [*SPEAKERS, *self.foreign_splits]
         if split not in legal:
             raise unknown("split of the synthetic corpus", split, legal)
 
