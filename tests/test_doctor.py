@@ -181,7 +181,7 @@ def test_the_prompt_counts_where_a_vocoder_is_used(doctor: Any) -> None:
     assert status == 1 and "missing  prompt     microsoft/wavlm-large" in said
     status, said = doctor(*task, "tokenizer=opus_6k,ground_truth")
     assert status == 0 and "wavlm" not in said
-    assert doctor("tokenizer=mel_rvq", "vocoder=mini")[0] == 0
+    assert doctor("tokenizer=mel_rvq", "vocoder=ctx_vec2wav_mini")[0] == 0
 
 
 def test_a_device_that_is_not_there(doctor: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,8 @@ Order of a block: half feed-forward, self-attention, cross-attention, convolutio
 each pre-normed and residual, then a final norm. Every convolution reads zeros beyond the end of a
 sequence, so that an utterance gives the same output alone as in a padded batch.
 
-One deviation from the published block: the norm inside the convolution module is a LayerNorm over
-channels where theirs is a BatchNorm, whose training statistics would count the padding and depend
-on how utterances were batched. The number of parameters is the same.
+One deviation from the published code: the BatchNorm of the convolution module takes its training
+statistics over valid frames only, where theirs counts the padding too. At inference both are the same.
 """
 
 import math
@@ -36,6 +35,35 @@ class ConvFeedForward(nn.Module):
         return self.reduce(self.dropout(torch.relu(self.expand(x * mask))) * mask)
 
 
+class FrameBatchNorm(nn.Module):
+    """BatchNorm over (B, T, C) whose training statistics do not count padding, in float32."""
+
+    running_mean: torch.Tensor
+    running_var: torch.Tensor
+    MOMENTUM = 0.1
+    EPSILON = 1e-5
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.bias = nn.Parameter(torch.zeros(dim))
+        self.register_buffer("running_mean", torch.zeros(dim))
+        self.register_buffer("running_var", torch.ones(dim))
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Normalise x (B, T, C), mask (B, T, 1), by this batch or, at inference, the running statistics."""
+        x, mean, variance = x.float(), self.running_mean, self.running_var
+        if self.training:
+            valid = mask.float()
+            count = valid.sum()
+            mean = (x * valid).sum(dim=(0, 1)) / count
+            variance = ((x - mean).square() * valid).sum(dim=(0, 1)) / count
+            with torch.no_grad():
+                self.running_mean.lerp_(mean, self.MOMENTUM)
+                self.running_var.lerp_(variance * count / (count - 1), self.MOMENTUM)
+        return (x - mean) * (torch.rsqrt(variance + self.EPSILON) * self.weight) + self.bias
+
+
 class ConvolutionModule(nn.Module):
     """Pointwise convolution with a gate, depthwise convolution, norm, swish, pointwise convolution."""
 
@@ -44,14 +72,15 @@ class ConvolutionModule(nn.Module):
         dim, kernel = config.dim, config.conv_kernel
         self.gate = nn.Linear(dim, 2 * dim)
         self.depthwise = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim)
-        self.norm = nn.LayerNorm(dim)
+        self.norm = FrameBatchNorm(dim) if config.conv_norm == "batch" else nn.LayerNorm(dim)
         self.out = nn.Linear(dim, dim)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Both (B, T, dim); mask (B, T, 1)."""
         gated = nn.functional.glu(self.gate(x), dim=-1) * mask
         mixed = self.depthwise(gated.transpose(1, 2)).transpose(1, 2)
-        return self.out(nn.functional.silu(self.norm(mixed)))
+        normal = self.norm(mixed, mask) if isinstance(self.norm, FrameBatchNorm) else self.norm(mixed)
+        return self.out(nn.functional.silu(normal))
 
 
 class ConformerBlock(nn.Module):

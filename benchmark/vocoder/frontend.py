@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from benchmark.vocoder.attention import frame_mask
-from benchmark.vocoder.config import FrontendConfig
+from benchmark.vocoder.auxiliary import AuxiliaryBranch
+from benchmark.vocoder.config import AuxiliaryConfig, FrontendConfig
 from benchmark.vocoder.conformer import ConformerEncoder
 from benchmark.vocoder.mel import N_MELS
 
@@ -46,9 +47,15 @@ class TokenVectors(nn.Module):
 
 
 class Frontend(nn.Module):
-    """Token vectors, two Conformer encoders with a linear layer between, and an auxiliary mel head."""
+    """Token vectors, two Conformer encoders with a linear layer between, and a mel head.
 
-    def __init__(self, config: FrontendConfig, tokens: TokenVectors) -> None:
+    CTX-vec2wav also predicts voicing, pitch and energy between the encoders and adds them back; alpha
+    and vec2wav 2.0 do not.
+    """
+
+    def __init__(
+        self, config: FrontendConfig, tokens: TokenVectors, auxiliary: AuxiliaryConfig | None = None
+    ) -> None:
         super().__init__()
         self.tokens = tokens
         self.embed = nn.Sequential(
@@ -56,6 +63,7 @@ class Frontend(nn.Module):
         )
         self.encoder1 = ConformerEncoder(config, config.blocks[0])
         self.between = nn.Linear(config.dim, config.dim)
+        self.auxiliary = AuxiliaryBranch(auxiliary, config.dim) if auxiliary else None
         self.encoder2 = ConformerEncoder(config, config.blocks[1])
         self.mel_head = nn.Linear(config.dim, N_MELS)
 
@@ -65,7 +73,8 @@ class Frontend(nn.Module):
         lengths: torch.Tensor,
         prompt: torch.Tensor,
         prompt_mask: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        auxiliary: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Encode.
 
         Args:
@@ -73,12 +82,19 @@ class Frontend(nn.Module):
             lengths: (B,) frames.
             prompt: (B, S, dim), prompt features after the prenet.
             prompt_mask: (B, S) bool.
+            auxiliary: (B, T, 3), the true normalised voicing, pitch and energy to go on with (teacher
+                forcing); None to go on with the predicted ones.
 
         Returns:
             hidden: (B, T, dim), zero beyond `lengths`.
             mel: (B, T, N_MELS), the normalised log-mel as the frontend predicts it.
+            auxiliary: (B, T, 3) as the frontend predicts it, or None without that branch.
         """
         mask = frame_mask(lengths, codes.shape[-1])
         hidden = self.encoder1(self.embed(self.tokens(codes)), mask, prompt, prompt_mask)
-        hidden = self.encoder2(self.between(hidden), mask, prompt, prompt_mask) * mask[..., None]
-        return hidden, self.mel_head(hidden)
+        predicted, between = None, self.between(hidden)
+        if self.auxiliary is not None:
+            predicted = self.auxiliary.predict(hidden)
+            between = between + self.auxiliary.embed(predicted if auxiliary is None else auxiliary, mask)
+        hidden = self.encoder2(between, mask, prompt, prompt_mask) * mask[..., None]
+        return hidden, self.mel_head(hidden), predicted

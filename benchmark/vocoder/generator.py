@@ -77,13 +77,19 @@ class HiFiGANGenerator(nn.Module):
             self.fields.append(MultiReceptiveField(channels, config.resblock_kernels, config.dilations))
         self.output = _normal_conv(nn.Conv1d(channels, 1, 7, padding=3))
 
-    def forward(self, hidden: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self,
+        hidden: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        style: torch.Tensor | None = None,  # noqa: ARG002
+    ) -> torch.Tensor:
         """Synthesize.
 
         Args:
             hidden: (B, dim, frames).
             mask: (B, frames) bool, True where valid; None when all frames are. With it, the padding
                 of a batch leaves no trace in the valid samples.
+            style: (B, features) of the voice; this generator learns of the voice from `hidden` alone.
 
         Returns:
             (B, frames * hop_length) in [-1, 1].

@@ -50,7 +50,12 @@ class ISTFTGenerator(nn.Module):
         self.head = nn.Linear(config.dim, self.repeats * (config.n_fft + 2))
         self.inverse = InverseSTFT(config.n_fft, hop)
 
-    def forward(self, hidden: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self,
+        hidden: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        style: torch.Tensor | None = None,  # noqa: ARG002
+    ) -> torch.Tensor:
         """As `HiFiGANGenerator.forward`."""
         batch, _, frames = hidden.shape
         valid = hidden.new_ones(batch, frames) if mask is None else mask.to(hidden.dtype)

@@ -1,6 +1,7 @@
 """CTX-vec2wav: codes and a prompt in, speech out."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -15,8 +16,24 @@ from benchmark.vocoder.prompt import build_prompt
 from benchmark.vocoder.rates import FrameRates
 
 
+class Encoded(NamedTuple):
+    """What the generator and the frontend's own losses are made from.
+
+    Attributes:
+        hidden: (B, T, dim), zero beyond the valid frames.
+        mel: (B, T, 80), the normalised log-mel as the frontend predicts it.
+        auxiliary: (B, T, 3), predicted voicing, pitch and energy, normalised; None without that branch.
+        style: (B, features), the raw prompt features averaged over time.
+    """
+
+    hidden: torch.Tensor
+    mel: torch.Tensor
+    auxiliary: torch.Tensor | None
+    style: torch.Tensor
+
+
 class CTXVec2Wav(nn.Module):
-    """Acoustic-context-aware vocoder of UniCATS (Du et al., AAAI 2024), alpha form.
+    """Acoustic-context-aware vocoder of UniCATS (Du et al., AAAI 2024) and its alpha form.
 
     Content comes from the codes; what they lack, timbre above all, is gathered from the prompt by
     cross-attention without positions, so the order of prompt frames does not matter.
@@ -43,7 +60,7 @@ class CTXVec2Wav(nn.Module):
         self.prompt = build_prompt(config.prompt, self.mel)
         self.prenet = build_prenet(config.prompt, self.prompt.features, config.frontend.dim)
         tokens = TokenVectors(codebook_sizes, config.frontend.table_dim, codebook_vectors)
-        self.frontend = Frontend(config.frontend, tokens)
+        self.frontend = Frontend(config.frontend, tokens, config.auxiliary)
         self.generator = build_generator(config.generator, config.frontend.dim, rates.hop_length)
 
     def encode(
@@ -52,18 +69,24 @@ class CTXVec2Wav(nn.Module):
         lengths: torch.Tensor,
         prompt: torch.Tensor,
         prompt_lengths: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The hidden sequence (B, T, dim), zero beyond `lengths`, and the predicted mel (B, T, 80).
+        auxiliary: torch.Tensor | None = None,
+    ) -> Encoded:
+        """Everything before the generator.
 
         Args:
             codes: (B, K, T) at the model's frame rate.
             lengths: (B,) frames.
-            prompt: (B, S) samples, zero beyond `prompt_lengths`.
-            prompt_lengths: (B,) samples.
+            prompt: (B, S) samples, zero beyond `prompt_lengths`, or (B, S, features) made from them before.
+            prompt_lengths: (B,) samples or frames.
+            auxiliary: (B, T, 3), see `Frontend.forward`.
         """
-        features, frames = self.prompt(prompt, prompt_lengths)
+        features, frames = (
+            (prompt, prompt_lengths) if prompt.dim() == 3 else self.prompt(prompt, prompt_lengths)
+        )
         mask = frame_mask(frames, features.shape[1])
-        return self.frontend(codes, lengths, self.prenet(features, mask), mask)
+        hidden, mel, predicted = self.frontend(codes, lengths, self.prenet(features, mask), mask, auxiliary)
+        style = (features * mask[..., None]).sum(dim=1) / frames[:, None]
+        return Encoded(hidden, mel, predicted, style)
 
     def forward(
         self,
@@ -73,5 +96,6 @@ class CTXVec2Wav(nn.Module):
         prompt_lengths: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Whole utterances: the waveform (B, T * hop_length) and the predicted mel, see `encode`."""
-        hidden, mel = self.encode(codes, lengths, prompt, prompt_lengths)
-        return self.generator(hidden.transpose(1, 2), frame_mask(lengths, codes.shape[-1])), mel
+        encoded = self.encode(codes, lengths, prompt, prompt_lengths)
+        mask = frame_mask(lengths, codes.shape[-1])
+        return self.generator(encoded.hidden.transpose(1, 2), mask, encoded.style), encoded.mel

@@ -64,8 +64,9 @@ class VocoderModule(lightning.LightningModule):
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        hidden, mel = self.model.encode(batch.codes, batch.lengths, batch.prompt, batch.prompt_lengths)
-        fake = self.model.generator(crop(hidden, batch.segments, self.segment).transpose(1, 2))
+        encoded = self.model.encode(batch.codes, batch.lengths, batch.prompt, batch.prompt_lengths)
+        segment = crop(encoded.hidden, batch.segments, self.segment).transpose(1, 2)
+        fake = self.model.generator(segment, style=encoded.style)
         hop = self.model.hop_length
         real = crop(batch.wav[..., None], batch.segments * hop, self.segment * hop).squeeze(-1)
         logs: Scalars = {}
@@ -75,7 +76,7 @@ class VocoderModule(lightning.LightningModule):
         if adversarial:
             logs |= self._discriminator_step(optimizers[1], real, fake.detach())
         with self.toggled_optimizer(optimizers[0]):
-            losses = self._generator_losses(batch, mel, fake, real, step, adversarial)
+            losses = self._generator_losses(batch, encoded.mel, fake, real, step, adversarial)
             total = torch.stack([weight * loss for weight, loss in losses.values()]).sum()
             logs |= {name: loss for name, (_, loss) in losses.items()} | {"generator": total}
             logs["gradient_norm"] = self._update(optimizers[0], total, self.model)

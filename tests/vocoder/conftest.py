@@ -86,7 +86,14 @@ def make_config() -> Callable[..., VocoderConfig]:
     defaults = {
         "name": "micro",
         "frontend": FrontendConfig(
-            dim=16, heads=2, feed_forward=24, conv_kernel=5, blocks=(1, 1), dropout=0.1, table_dim=8
+            dim=16,
+            heads=2,
+            feed_forward=24,
+            conv_kernel=5,
+            conv_norm="layer",
+            blocks=(1, 1),
+            dropout=0.1,
+            table_dim=8,
         ),
         "prompt": PromptConfig(features="mel", prenet="single"),
         "generator": ISTFTConfig(dim=48, hidden=96, blocks=2, kernel=5, n_fft=800, hop_length=160),
