@@ -21,6 +21,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
 from benchmark.artifacts import write_atomic
+from benchmark.budget import capped
 from benchmark.callbacks import History, Milestones, SpawnedProcess, StepSeeds
 from benchmark.errors import UserError, unknown
 
@@ -70,14 +71,8 @@ class TrainerConfig:
         return "cuda" if gpu else "cpu"
 
     def schedule(self, steps_per_epoch: int, epochs: int) -> tuple[int, int]:
-        """Steps per epoch and epochs of a budget under the cap, which is never exceeded.
-
-        A capped budget keeps epochs of about the same length, all of them equal.
-        """
-        if self.max_steps is None or self.max_steps >= steps_per_epoch * epochs:
-            return steps_per_epoch, epochs
-        epochs = -(-self.max_steps // steps_per_epoch)
-        return self.max_steps // epochs, epochs
+        """Steps per epoch and epochs of a budget under the cap."""
+        return capped(steps_per_epoch, epochs, self.max_steps)
 
 
 def fit(

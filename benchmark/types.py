@@ -60,6 +60,10 @@ class TokenizerSpec:
     """Rate of the decoder's output in Hz where it is not `sample_rate`."""
     slow_frame_rates: tuple[float, ...] | None = None
     """True rate of each codebook where slower ones are repeated to `frame_rate`; counts for the bitrate."""
+    head_offset: int = 0
+    """Samples at `SAMPLE_RATE` by which the window behind code t is centred later than its slot of one
+    hop: (window - hop) / 2 for a front end that pads nothing, negative for one that looks back. Zero
+    also for windows centred on the slot's edge, where both readings are as good."""
     decode_needs_prompt: bool = False
     """Whether decoding takes `Tokenizer.side_info` beside the codes, and so can convert voices."""
     side_info: str = ""

@@ -14,15 +14,16 @@ LAYERS: dict[str, set[str]] = {
     "artifacts": set(),
     "checkpoints": {"errors", "artifacts"},
     "distributed": set(),
+    "budget": set(),
     "callbacks": {"artifacts"},
     "data": {"errors", "types", "artifacts", "distributed"},
     "metrics": {"errors", "types", "checkpoints", "data"},
     "tokenizers": {"errors", "types", "artifacts", "checkpoints", "data"},
     "tokens": {"errors", "types", "artifacts", "data", "tokenizers"},
-    "training": {"errors", "artifacts", "callbacks"},
+    "training": {"errors", "artifacts", "callbacks", "budget"},
     "vocoder": {
         "errors", "types", "artifacts", "checkpoints", "data", "metrics", "tokens", "training",
-        "distributed", "callbacks",
+        "distributed", "callbacks", "budget",
     },
     "probes": {
         "errors", "types", "artifacts", "data", "metrics", "tokens", "training", "distributed", "callbacks",

@@ -11,7 +11,8 @@ from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.tokenizers.quantized import QuantizedFeatures
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
-HOP = 320
+HOP, RECEPTIVE_FIELD = 320, 560
+"""In samples: two filter-bank frames, 160 apart and 400 long, make one hidden state; nothing is padded."""
 SHORTEST = 720
 """Samples of two filter-bank frames and their successor's hop: what gives one hidden state."""
 
@@ -35,6 +36,7 @@ class W2vBertKmeans(Pretrained, QuantizedFeatures):
             kind="semantic-ssl",
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / HOP,
+            head_offset=(RECEPTIVE_FIELD - HOP) // 2,
             codebook_sizes=(self.codebook_size,) * self.num_codebooks,
             causal=False,
             can_decode=False,

@@ -5,9 +5,10 @@ LSCodec (Guo et al., Interspeech 2025) calls alpha: WavLM prompt, no auxiliary p
 What is not published for alpha (its widths) is taken from vec2wav 2.0 (Guo et al., ICASSP 2025).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
+from benchmark.budget import capped
 from benchmark.errors import UserError
 
 PromptFeatures = Literal["mel", "wavlm", "whisper"]
@@ -177,6 +178,9 @@ class VocoderConfig:
         min_seconds: Shorter training utterances are skipped; must leave a segment beside the prompt.
         max_seconds: Longer training utterances are cut to a random stretch of this length.
         dev_utterances: Validation looks at this many utterances at most.
+        batch_size: Utterances per step at most, over all devices.
+        batch_seconds: Seconds per step at most, padding counted; None for no limit beside `batch_size`.
+        max_steps: The cap that `limited` has put on the published budget, see there.
     """
 
     name: str
@@ -191,10 +195,12 @@ class VocoderConfig:
     steps_per_epoch: int = 5000
     adversarial_start: float = 0.0
     batch_size: int = 16
+    batch_seconds: float | None = 240.0
     segment_seconds: float = 1.0
     min_seconds: float = 6.0
     max_seconds: float = 30.0
     dev_utterances: int = 64
+    max_steps: int | None = None
 
     def __post_init__(self) -> None:
         if self.steps % self.steps_per_epoch:
@@ -208,7 +214,20 @@ class VocoderConfig:
     @property
     def label(self) -> str:
         """What a row calls this decoder: its name, and what keeps its numbers from counting as that."""
-        return self.name + (", random prompt encoder" if self.prompt.random_weights else "")
+        marks = ["random prompt encoder"] if self.prompt.random_weights else []
+        marks += [f"{self.steps} steps"] if self.max_steps is not None else []
+        return ", ".join([self.name, *marks])
+
+    def limited(self, max_steps: int | None) -> "VocoderConfig":
+        """This recipe within a cap of steps; it itself where that is none.
+
+        The shares of its schedule refer to the shorter budget, and `label` names that.
+        """
+        steps_per_epoch, epochs = capped(self.steps_per_epoch, self.epochs, max_steps)
+        if steps_per_epoch * epochs == self.steps:
+            return self
+        steps = steps_per_epoch * epochs
+        return replace(self, steps=steps, steps_per_epoch=steps_per_epoch, max_steps=max_steps)
 
     @property
     def epochs(self) -> int:

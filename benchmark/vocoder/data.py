@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,8 @@ CACHE_BYTES = 1 << 29
 
 @dataclass(frozen=True)
 class Item:
-    """One training example. Content and its waveform are aligned: frame t starts at t * hop_length."""
+    """One training example. Content and its waveform are aligned: frame t starts at t * hop_length,
+    counted from `FrameRates.head_offset` in the recording."""
 
     codes: torch.Tensor
     """(K, M) content at the model's frame rate."""
@@ -63,6 +65,10 @@ class AudioCache:
         self.bytes = 0
         self._kept: dict[str, np.ndarray] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Another process begins with nothing kept."""
+        return vars(self) | {"bytes": 0, "_kept": {}}
+
     def read(self, path: str) -> np.ndarray:
         """(T,) float32 at 16 kHz."""
         if path not in self._kept:
@@ -97,7 +103,7 @@ class VocoderItems(Dataset):
                 self.skipped["no tokens"] += 1
                 continue
             frames = rates.frames(tokens.frames(utterance.utterance_id))
-            frames = min(frames, int(utterance.duration * SAMPLE_RATE) // rates.hop_length)
+            frames = min(frames, rates.frames_within(int(utterance.duration * SAMPLE_RATE)))
             if frames < shortest:
                 self.skipped[f"under {config.min_seconds} s"] += 1
             else:
@@ -132,8 +138,8 @@ class VocoderItems(Dataset):
         )
 
     def wav(self, name: str) -> np.ndarray:
-        """Waveform of an utterance, a whole number of model frames."""
-        wav = self._audio.read(self.manifest[name].audio_path)
+        """Waveform of an utterance from its first model frame on, a whole number of them."""
+        wav = self.rates.from_first_frame(self._audio.read(self.manifest[name].audio_path))
         samples = self.frames[name] * self.rates.hop_length
         # A header's duration can promise a few samples more than resampling gives.
         return np.pad(wav, (0, max(0, samples - len(wav))))[:samples]

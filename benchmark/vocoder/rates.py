@@ -10,16 +10,23 @@ from math import ceil
 import numpy as np
 
 from benchmark.errors import UserError
-from benchmark.types import SAMPLE_RATE
+from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 MODEL_RATES = (50, 100)
 
 
 @dataclass(frozen=True)
 class FrameRates:
-    """How token frames map to model frames. `token_rate` is the tokenizer's frame rate in Hz."""
+    """How token frames map to model frames, and model frames to samples.
+
+    Attributes:
+        token_rate: The tokenizer's frame rate in Hz.
+        head_offset: See `TokenizerSpec.head_offset`: model frame t stands for the `hop_length` samples
+            from head_offset + t * hop_length on, whose middle is that of the tokenizer's window.
+    """
 
     token_rate: float
+    head_offset: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.token_rate <= max(MODEL_RATES):
@@ -27,6 +34,11 @@ class FrameRates:
                 f"the vocoder takes tokens of at most {max(MODEL_RATES)} frames per second, "
                 f"not {self.token_rate}; decode with the tokenizer's own decoder instead"
             )
+
+    @classmethod
+    def of(cls, spec: TokenizerSpec) -> "FrameRates":
+        """Those of a tokenizer."""
+        return cls(spec.frame_rate, spec.head_offset)
 
     @property
     def model_rate(self) -> int:
@@ -50,3 +62,19 @@ class FrameRates:
     def expand(self, codes: np.ndarray) -> np.ndarray:
         """(K, L) codes at the token rate to (K, frames) at the model rate."""
         return codes[:, self.index(codes.shape[1])]
+
+    def frames_within(self, samples: int) -> int:
+        """Whole model frames that a recording of so many samples has."""
+        return max(0, samples - self.head_offset) // self.hop_length
+
+    def from_first_frame(self, wav: np.ndarray) -> np.ndarray:
+        """(T,) samples from where frame 0 begins: the head cut off, or silence put before it."""
+        return _shifted(wav, self.head_offset)
+
+    def from_first_sample(self, wav: np.ndarray) -> np.ndarray:
+        """The inverse, for what was synthesized: (T,) from where the recording begins."""
+        return _shifted(wav, -self.head_offset)
+
+
+def _shifted(wav: np.ndarray, samples: int) -> np.ndarray:
+    return wav[samples:] if samples >= 0 else np.pad(wav, (-samples, 0))

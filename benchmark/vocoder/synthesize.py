@@ -35,7 +35,7 @@ class Vocoder:
         device: str = "cpu",
     ) -> "Vocoder":
         """Read what `train_vocoder` wrote into `folder`, given what it was trained with."""
-        rates = FrameRates(spec.frame_rate)
+        rates = FrameRates.of(spec)
         model = CTXVec2Wav(config, rates, spec.codebook_sizes, codebook_vectors)
         model.load_state_dict(load_file(folder / WEIGHTS))
         return cls(model, rates, device)
@@ -56,13 +56,15 @@ class Vocoder:
             batch_size: Utterances decoded at once.
 
         Returns:
-            (num_samples[i],) float32 each; codes that end early are followed by silence.
+            (num_samples[i],) float32 each, sample for sample beside the recording that was coded;
+            silence before a `head_offset`, and after codes that end early.
         """
         frames = [self.rates.expand(sequence) for sequence in codes]
         outputs: list[np.ndarray] = [np.zeros(0, np.float32)] * len(codes)
         for batch in sorted_batches([sequence.shape[1] for sequence in frames], batch_size):
             wavs = self._decode([frames[i] for i in batch], [prompts[i] for i in batch])
-            for index, wav in zip(batch, wavs, strict=True):
+            for index, decoded in zip(batch, wavs, strict=True):
+                wav = self.rates.from_first_sample(decoded)
                 outputs[index] = np.pad(wav, (0, max(0, num_samples[index] - len(wav))))[: num_samples[index]]
         return outputs
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from benchmark.build import build
 from benchmark.errors import UserError
+from benchmark.plan import compose, opened
 from benchmark.vocoder.rates import FrameRates
 
 
@@ -38,3 +40,29 @@ def test_patterns_of_the_published_rates() -> None:
 def test_faster_tokens_are_refused() -> None:
     with pytest.raises(UserError, match="150"):
         FrameRates(150)
+
+
+@pytest.mark.parametrize("offset", [0, 40, 152, -8])
+def test_the_head_is_put_back_to_the_sample(offset: int) -> None:
+    rates = FrameRates(50, offset)
+    wav = np.arange(1, 1701, dtype=np.float32)
+    cut = rates.from_first_frame(wav)
+    assert len(cut) == 1700 - offset and rates.frames_within(1700) == (1700 - offset) // 320
+    back = rates.from_first_sample(cut)
+    np.testing.assert_array_equal(back[max(0, offset) :], wav[max(0, offset) :])
+    assert len(back) == 1700 and not back[: max(0, offset)].any()
+
+
+def test_a_recording_within_the_head_has_no_frame() -> None:
+    assert FrameRates(100, 152).frames_within(100) == 0
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "offset"),
+    [("hubert_base_l9", 40), ("wav2vec2_vq", 40), ("vq_wav2vec", -8), ("w2vbert2", 120), ("mel_rvq", 0)],
+)
+def test_tokenizers_tell_where_their_first_window_lies(tokenizer: str, offset: int) -> None:
+    with opened() as hydra:
+        spec = build(compose(hydra, [f"tokenizer={tokenizer}"]).tokenizer).spec
+    rates = FrameRates.of(spec)
+    assert (rates.token_rate, rates.head_offset) == (spec.frame_rate, offset)
