@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from benchmark.artifacts import ArtifactStore
+from benchmark.checkpoints import DIGESTS
 from benchmark.data.corpus import Corpus
 from benchmark.errors import UserError
 from benchmark.job import Job
@@ -74,13 +75,15 @@ def make_job(cfg: DictConfig) -> Job:
 
     Raises: UserError for a config that cannot be built.
     """
+    store = ArtifactStore(cfg.paths.cache)
+    DIGESTS.folder = store.root / "digests"
     return Job(
         profile=cfg.profile_name,
         tokenizer=build(cfg.tokenizer),
         corpus=build(cfg.dataset),
         task=build(cfg.task),
         setting=Setting(
-            store=ArtifactStore(cfg.paths.cache),
+            store=store,
             trainer=build(cfg.trainer),
             seed=cfg.seed,
             device=cfg.device,

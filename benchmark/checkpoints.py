@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from safetensors.torch import load_file
 
-from benchmark.artifacts import digest, file_digest
+from benchmark.artifacts import FileDigests, digest
 from benchmark.errors import UserError
 
 PACKAGE = "package:"
@@ -24,6 +24,8 @@ LEGAL = "Legal: an existing folder, a Hugging Face hub id, or package:<import na
 COMMIT = re.compile("[0-9a-f]{40}")
 PATIENCE = 10.0
 """Seconds to wait for the hub's first answer."""
+DIGESTS = FileDigests()
+"""Of weights; a run gives it a folder among its artifacts."""
 HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
 
@@ -199,7 +201,7 @@ def weights_digest(folder: Path, files: Sequence[str] = ()) -> str:
 
 @lru_cache(maxsize=1024)
 def _cached_digest(path: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 - parts of the cache key
-    return file_digest(path)
+    return DIGESTS(path)
 
 
 def load_tensors(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from benchmark.artifacts import describe, digest, write_atomic
+from benchmark.artifacts import ArtifactStore, describe, digest, write_atomic
 from benchmark.data.corpus import Corpus
 from benchmark.errors import UserError, unknown
 from benchmark.metrics.definitions import DEFINITIONS
@@ -17,6 +17,7 @@ from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 from benchmark.tasks.base import Outcome, Setting, Task
 from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokens.precision import read_check
 from benchmark.types import TokenizerSpec
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class Job:
             "device": self.setting.device,
             "wall_time": round(seconds, 1),
             "artifacts": sorted(self.setting.store.used),
-            "notes": outcome.notes | _side_info(spec),
+            "notes": outcome.notes | _side_info(spec) | _precision(self.setting.store),
         }
         measures = {measure.metric: measure for measure in outcome.measures}
         rows = []
@@ -146,6 +147,13 @@ def _side_info(spec: TokenizerSpec) -> dict[str, Any]:
     if not spec.side_info:
         return {}
     return {"side_info": spec.side_info, "side_info_bits_per_utterance": spec.side_info_bits}
+
+
+def _precision(store: ArtifactStore) -> dict[str, Any]:
+    """What the tokens of this run were encoded in, where bfloat16 had been asked for."""
+    folders = [store.root / reference for reference in sorted(store.used) if reference.startswith("tokens/")]
+    checks = [check for check in map(read_check, folders) if check is not None]
+    return {"encode_precision": checks} if checks else {}
 
 
 def _summary(outcome: Outcome) -> str:

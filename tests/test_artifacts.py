@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.artifacts import SEAL, ArtifactStore, describe, digest, write_atomic
+from benchmark import artifacts
+from benchmark.artifacts import (
+    SEAL,
+    ArtifactStore,
+    FileDigests,
+    describe,
+    digest,
+    file_digest,
+    write_atomic,
+)
 
 KEY = {"tokenizer": "a", "manifest": "b"}
 
@@ -121,3 +130,66 @@ def test_describe_tells_classes_of_equal_fields_apart() -> None:
 
     assert digest(describe({"g": A()})) != digest(describe({"g": B()}))
     assert digest(describe([A(2)])) != digest(describe([A()]))
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A large file that was written an hour ago."""
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"a" * FileDigests.worth)
+    hour_ago = time.time() - 3600
+    os.utime(path, (hour_ago, hour_ago))
+    return path
+
+
+def no_reading(_: Path) -> str:
+    raise AssertionError("the file was read again")
+
+
+def test_a_large_file_is_hashed_once(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = FileDigests(tmp_path / "digests")(weights)
+    assert expected == file_digest(weights)
+    monkeypatch.setattr(artifacts, "file_digest", no_reading)
+    assert FileDigests(tmp_path / "digests")(weights) == expected  # as another process would
+    for elsewhere in (None, tmp_path / "other"):
+        with pytest.raises(AssertionError, match="read again"):
+            FileDigests(elsewhere)(weights)
+
+
+@pytest.mark.parametrize("change", ["content", "size", "path"])
+def test_a_changed_file_is_hashed_again(weights: Path, tmp_path: Path, change: str) -> None:
+    digests = FileDigests(tmp_path / "digests")
+    before = digests(weights)
+    status = weights.stat()
+    if change == "path":
+        weights = weights.rename(tmp_path / "renamed")
+        weights.write_bytes(b"b" * FileDigests.worth)
+        os.utime(weights, ns=(status.st_atime_ns, status.st_mtime_ns))
+    elif change == "size":
+        weights.write_bytes(b"a" * (FileDigests.worth + 1))
+        os.utime(weights, ns=(status.st_atime_ns, status.st_mtime_ns))
+    else:
+        weights.write_bytes(b"b" * FileDigests.worth)
+        os.utime(weights, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    assert digests(weights) == file_digest(weights) != before
+
+
+def test_a_file_still_changing_or_small_is_not_remembered(weights: Path, tmp_path: Path) -> None:
+    digests = FileDigests(tmp_path / "digests")
+    small = tmp_path / "config.json"
+    small.write_text("{}")
+    os.utime(small, (0, 0))
+    digests(small)
+    weights.write_bytes(b"b" * FileDigests.worth)  # now
+    assert digests(weights) == file_digest(weights)
+    assert not (tmp_path / "digests").exists()
+
+
+def test_a_damaged_or_unwritable_memory_costs_time_only(weights: Path, tmp_path: Path) -> None:
+    digests = FileDigests(tmp_path / "digests")
+    expected = digests(weights)
+    (kept,) = (tmp_path / "digests").iterdir()
+    kept.write_text("half a dig")
+    assert digests(weights) == expected == kept.read_text()
+    (tmp_path / "file").write_text("")
+    assert FileDigests(tmp_path / "file")(weights) == expected

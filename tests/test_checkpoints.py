@@ -1,3 +1,4 @@
+import os
 import warnings
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import torch
 from huggingface_hub import constants
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from benchmark import checkpoints
+from benchmark import artifacts, checkpoints
 from benchmark.checkpoints import (
     fold_weight_norm,
     load_into,
@@ -115,6 +116,17 @@ def test_digest_follows_the_weights_alone(tmp_path: Path) -> None:
     assert weights_digest(folder) != before
     fill(folder, model__safetensors="1", config__json="{ }")
     assert weights_digest(folder) != before
+
+
+def test_digests_of_weights_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = fill(tmp_path / "a") / "model.safetensors"
+    file.write_bytes(bytes(checkpoints.DIGESTS.worth))
+    os.utime(file, (1e9, 1e9))
+    monkeypatch.setattr(checkpoints.DIGESTS, "folder", tmp_path / "digests")
+    before = weights_digest(file.parent)
+    checkpoints._cached_digest.cache_clear()  # as in another process
+    monkeypatch.setattr(artifacts, "file_digest", None)
+    assert weights_digest(file.parent) == before
 
 
 def test_digest_of_pickled_weights_and_of_a_name(tmp_path: Path) -> None:

@@ -113,6 +113,28 @@ def test_runs_once_and_again_only_when_something_changed(job: Any) -> None:
     assert second.value == pytest.approx(first.value + 1.0) and second.key != first.key
 
 
+@dataclass(kw_only=True)
+class Networked(GroundTruth):
+    """Could run in bfloat16, and keeps its codes there."""
+
+    @property
+    def has_network(self) -> bool:
+        return True
+
+
+def test_rows_say_what_the_tokens_were_encoded_in(job: Any) -> None:
+    job().run()
+    (plain,) = rows(job())
+    assert "encode_precision" not in plain.notes
+    half = replace(job(), tokenizer=Networked(name="ground_truth", encode_precision="bfloat16"))
+    half.run()
+    (row,) = rows(half)
+    (check,) = row.notes["encode_precision"]
+    assert check["used"] == "bfloat16" and check["different"] == 0 < check["codes"]
+    single = replace(half, tokenizer=Networked(name="ground_truth"))
+    assert row.key == half.key() != single.key()
+
+
 def test_policy_always_and_an_illegal_one(job: Any) -> None:
     job().run()
     job(policy="always").run()

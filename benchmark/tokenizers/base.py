@@ -10,13 +10,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from math import ceil
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
 
 from benchmark.data.audio import resample
+from benchmark.errors import unknown
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
+
+Precision = Literal["float32", "bfloat16", "auto"]
 
 NOT_IDENTITY = {"identity": False}
 """Field metadata for what does not change the codes: a folder's path, a display name."""
@@ -28,6 +31,8 @@ class Tokenizer(ABC):
 
     Attributes:
         name: Row label; the yaml's file name unless it holds a variant.
+        encode_precision: What a network computes in while it encodes. "bfloat16" is by autocast, and only
+            where a sample's codes stay as they are (`tokens.encode`); "auto" is bfloat16 on a GPU.
         version: Raise it when the code changes what the codes are: old artifacts are then ignored.
     """
 
@@ -35,11 +40,29 @@ class Tokenizer(ABC):
 
     name: str
     device: str = field(default="cpu", metadata=NOT_IDENTITY)
+    encode_precision: Precision = field(default="float32", metadata=NOT_IDENTITY)
 
     @property
     @abstractmethod
     def spec(self) -> TokenizerSpec:
         """The facts of this tokenizer; must not load weights."""
+
+    @property
+    def has_network(self) -> bool:
+        """Whether the codes come from a torch network, which has a choice of precision."""
+        return False
+
+    @property
+    def wants_bfloat16(self) -> bool:
+        """Whether encoding in bfloat16 is to be tried.
+
+        Raises: UserError for an unknown `encode_precision`.
+        """
+        if self.encode_precision not in get_args(Precision):
+            raise unknown("encode_precision", self.encode_precision, get_args(Precision))
+        if self.encode_precision == "auto":
+            return self.device.startswith("cuda") and self.has_network
+        return self.encode_precision == "bfloat16" and self.has_network
 
     def weights_digest(self) -> str | None:
         """Digest of the pretrained weights' bytes, or None where there are none."""
@@ -53,11 +76,14 @@ class Tokenizer(ABC):
             if item.name == "name" or not item.metadata.get("identity", True):
                 continue
             arguments[item.name] = value.identity() if isinstance(value, Tokenizer) else value
+        # A sample with the same codes proves nothing about the rest, so artifacts are kept apart.
+        precision = {"precision": "bfloat16"} if self.wants_bfloat16 else {}
         return {
             "class": f"{type(self).__module__}.{type(self).__qualname__}",
             "version": self.version,
             "arguments": arguments,
             "weights": self.weights_digest(),
+            **precision,
         }
 
     @torch.no_grad()  # not inference_mode: codes made there cannot enter a trainable layer

@@ -50,6 +50,11 @@ class Pretrained(Tokenizer):
             **facts,
         )
 
+    @property
+    def has_network(self) -> bool:
+        """As most published models are; those run by another library say so."""
+        return True
+
     def weights_digest(self) -> str:
         """Digest of the files that are used; fetches them first where they are not here yet."""
         return weights_digest(self.folder, self.files)

@@ -30,6 +30,11 @@ class Shuffled(Tokenizer):
         """The base: a vocoder trained on shuffled codes would learn nothing."""
         return self.base.vocoder_source
 
+    @property
+    def has_network(self) -> bool:
+        """As the base has one."""
+        return self.base.has_network
+
     def codebook_vectors(self) -> torch.Tensor | None:
         """Those of the base."""
         return self.base.codebook_vectors()

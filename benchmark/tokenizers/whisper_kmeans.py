@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from faster_whisper.feature_extractor import FeatureExtractor
 
+from benchmark.checkpoints import whisper_backend
 from benchmark.errors import UserError
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.tokenizers.quantized import QuantizedFeatures
@@ -55,6 +56,11 @@ class WhisperKmeans(Pretrained, QuantizedFeatures):
             can_decode=False,
             supports_padding=False,
         )
+
+    @property
+    def has_network(self) -> bool:
+        """CTranslate2 runs its own networks, in float32."""
+        return whisper_backend(self.folder) == "transformers"
 
     @cached_property
     def _encoder(self) -> WhisperEncoder:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from benchmark.data.batching import equal_length_batches, sorted_batches
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.tokenizers.base import FittedTokenizer, Tokenizer
+from benchmark.tokens.precision import SAMPLE, bfloat16, check_bfloat16, say_ignored
 from benchmark.tokens.store import TokenStore, TokenWriter
 from benchmark.types import SAMPLE_RATE, Utterance
 
@@ -59,7 +60,8 @@ def fit_codebook(tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore, see
     if not isinstance(tokenizer, FittedTokenizer) or tokenizer.is_published:
         return
     manifest = corpus.manifest("train", store)
-    key = {"tokenizer": tokenizer.identity() | {"codebook": None}, "manifest": manifest.digest, "seed": seed}
+    identity = {name: value for name, value in tokenizer.identity().items() if name != "precision"}
+    key = {"tokenizer": identity | {"codebook": None}, "manifest": manifest.digest, "seed": seed}
 
     def build(folder: Path) -> None:
         log.info("fitting the codebook of %s on %.2f h", tokenizer.name, manifest.hours)
@@ -79,17 +81,21 @@ def encode_manifest(
     """The tokens of every utterance, encoded once and kept in the store.
 
     An utterance whose audio cannot be read is recorded in `TokenStore.failures`; the rest goes on.
+    Where the tokenizer asks for bfloat16, `precision.json` beside the tokens says whether it was used.
     """
+    if tokenizer.encode_precision == "bfloat16" and not tokenizer.wants_bfloat16:
+        say_ignored(tokenizer.name)
     key = {"tokenizer": tokenizer.identity(), "manifest": manifest.digest}
 
     def build(folder: Path) -> None:
         spec = tokenizer.spec
         writer = TokenWriter(folder, spec.num_codebooks, spec.codebook_size)
+        half = tokenizer.wants_bfloat16 and _bfloat16_is_safe(tokenizer, manifest, folder)
         description = f"encode {tokenizer.name}"
         start, samples = time.monotonic(), 0
         with tqdm(total=len(manifest), desc=description, unit="utt", disable=not progress) as bar:
             for chunk in _chunks(read_all(manifest), CHUNK):
-                _encode_chunk(tokenizer, chunk, writer)
+                _encode_chunk(tokenizer, chunk, writer, half)
                 samples += sum(len(wav) for _, wav in chunk if not isinstance(wav, AudioError))
                 bar.update(len(chunk))
         writer.close()
@@ -102,24 +108,43 @@ def encode_manifest(
     return TokenStore(store.get("tokens", key, build))
 
 
-def _encode_chunk(
-    tokenizer: Tokenizer, chunk: list[tuple[Utterance, np.ndarray | AudioError]], writer: TokenWriter
-) -> None:
-    readable = [(utterance, wav) for utterance, wav in chunk if not isinstance(wav, AudioError)]
-    lengths = [len(wav) for _, wav in readable]
+def _bfloat16_is_safe(tokenizer: Tokenizer, manifest: Manifest, folder: Path) -> bool:
+    """Whether the first utterances keep their codes in bfloat16; leaves the counts in `folder`."""
+    readable = (wav for _, wav in read_all(manifest) if not isinstance(wav, AudioError))
+    check = check_bfloat16(
+        tokenizer.name, lambda wavs, half: encode_wavs(tokenizer, wavs, half), list(islice(readable, SAMPLE))
+    )
+    check.save(folder)
+    return check.used == "bfloat16"
+
+
+def encode_wavs(tokenizer: Tokenizer, wavs: Sequence[np.ndarray], half: bool = False) -> list[np.ndarray]:
+    """Codes (K, T') of waveforms (T,), batched as the tokenizer can take them, in bfloat16 if `half`."""
     batch_by_length = sorted_batches if tokenizer.spec.supports_padding else equal_length_batches
-    codes: dict[str, np.ndarray] = {}
-    for batch in batch_by_length(lengths, BATCH):
-        wavs = [torch.from_numpy(readable[index][1]) for index in batch]
-        padded = torch.nn.utils.rnn.pad_sequence(wavs, batch_first=True)
-        out, frames = tokenizer.encode(padded, torch.tensor([len(wav) for wav in wavs]))
+    codes: dict[int, np.ndarray] = {}
+    for batch in batch_by_length([len(wav) for wav in wavs], BATCH):
+        parts = [torch.from_numpy(wavs[index]) for index in batch]
+        padded = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
+        with bfloat16(tokenizer.device, half):
+            out, frames = tokenizer.encode(padded, torch.tensor([len(part) for part in parts]))
         for row, index in enumerate(batch):
-            codes[readable[index][0].utterance_id] = out[row, :, : int(frames[row])].numpy()
+            codes[index] = out[row, :, : int(frames[row])].numpy()
+    return [codes[index] for index in range(len(wavs))]
+
+
+def _encode_chunk(
+    tokenizer: Tokenizer,
+    chunk: list[tuple[Utterance, np.ndarray | AudioError]],
+    writer: TokenWriter,
+    half: bool,
+) -> None:
+    wavs = [wav for _, wav in chunk if not isinstance(wav, AudioError)]
+    codes = iter(encode_wavs(tokenizer, wavs, half))
     for utterance, wav in chunk:  # manifest order, whatever the batches were
         if isinstance(wav, AudioError):
             writer.fail(utterance.utterance_id, str(wav))
         else:
-            writer.add(utterance.utterance_id, codes[utterance.utterance_id])
+            writer.add(utterance.utterance_id, next(codes))
 
 
 def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
