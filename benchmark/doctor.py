@@ -74,7 +74,7 @@ class Examination:
             item = self._item(kind, f"{checkpoint}@{revision}", checkpoint)
             item.look("weights", checkpoint_needs(self._hub, checkpoint, revision))
         if corpus is not None:
-            for split in task.reads(tokenizer):
+            for split in task.reads(tokenizer, corpus):
                 speech.look(split, corpus_needs(corpus, split))
 
     def _item(self, kind: str, key: str, name: str) -> Item:

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from benchmark.artifacts import ArtifactStore, describe, digest, write_atomic
+from benchmark.artifacts import ArtifactStore, digest, write_atomic
 from benchmark.data.corpus import Corpus
 from benchmark.errors import UserError, unknown
 from benchmark.metrics.definitions import DEFINITIONS
@@ -42,22 +42,26 @@ class Job:
     @property
     def label(self) -> str:
         """How log lines name the job."""
-        return f"{self.task.name} × {self.tokenizer.name} × {self.corpus.name}"
+        variant = self.task.variant(self.tokenizer)
+        tokenizer = f"{self.tokenizer.name}+{variant}" if variant else self.tokenizer.name
+        return f"{self.task.name} × {tokenizer} × {self.corpus.name}"
 
     def key(self) -> str:
         """Digest of everything the numbers depend on; cheap, so that a finished job costs nothing.
 
         Raises: UserError when a corpus folder or a model is missing.
         """
-        return digest(
-            {
-                "tokenizer": self.tokenizer.identity(),
-                "corpus": [self.corpus.identity(split) for split in self.task.reads(self.tokenizer)],
-                "task": describe(self.task) | {"version": self.task.version},
-                "precision": self.setting.trainer.precision,
-                "seed": self.setting.seed,
-            }
-        )
+        trainer = self.setting.trainer
+        content = {
+            "tokenizer": self.tokenizer.identity(),
+            "corpus": [self.corpus.identity(split) for split in self.task.reads(self.tokenizer, self.corpus)],
+            "task": self.task.identity(self.tokenizer, self.corpus, self.setting),
+            "precision": trainer.precision,
+            "seed": self.setting.seed,
+        }
+        if trainer.max_steps is not None:
+            content["max_steps"] = trainer.max_steps
+        return digest(content)
 
     def run(self) -> None:
         """Run the task and write its rows; a user's mistake leaves rows that say so.
@@ -67,11 +71,12 @@ class Job:
         if self.policy not in ("only_missing", "always"):
             raise unknown("policy", self.policy, ("only_missing", "always"))
         names = self.task.name, self.tokenizer.name, self.corpus.name, self.setting.seed
+        variant = self.task.variant(self.tokenizer)
         start = time.monotonic()
         key = ""
         try:
             key = self.key()
-            done = self.results.finished(*names, key, self.setting.store.exists)
+            done = self.results.finished(*names, key, self.setting.store.exists, variant)
             if done and self.policy == "only_missing":
                 log.info("done already: %s", self.label)
                 return
@@ -82,7 +87,9 @@ class Job:
             log.error(
                 "failed: %s: %s", self.label, reason
             )  # a sweep goes on and reports one error at its end
-            if key or not self.results.job(*names):  # a mistyped folder must not cost results that exist
+            if key or not self.results.job(
+                *names, variant
+            ):  # a mistyped folder must not cost results that exist
                 self._write(Outcome(status="failed", reason=reason), key, time.monotonic() - start)
             raise
         seconds = time.monotonic() - start
@@ -104,7 +111,7 @@ class Job:
             "codebook_size": spec.codebook_size,
             "bitrate": spec.bitrate,
             "dataset": self.corpus.name,
-            "split": "test",
+            "split": self._split_label(),
             "task": self.task.name,
             "seed": self.setting.seed,
             "config_digest": config_digest,
@@ -114,15 +121,18 @@ class Job:
             "device": self.setting.device,
             "wall_time": round(seconds, 1),
             "artifacts": sorted(self.setting.store.used),
+            "variant": self.task.variant(self.tokenizer),
             "notes": outcome.notes | _side_info(spec) | _precision(self.setting.store),
         }
         measures = {measure.metric: measure for measure in outcome.measures}
         rows = []
-        for metric in self.task.metrics:
+        for metric in self.task.all_metrics():
             measure = measures.get(metric)
             interval = measure.interval if measure else None
             status, reason = outcome.status, outcome.reason
-            if status == "ok" and (interval is None or interval.n_scored == 0):
+            if metric in outcome.absent and status != "failed":
+                status, reason = "n/a", outcome.absent[metric]
+            elif status == "ok" and (interval is None or interval.n_scored == 0):
                 status, reason = "failed", "no utterance could be scored"
             rows.append(
                 Row(
@@ -139,7 +149,16 @@ class Job:
                     definition=measure.definition if measure else DEFINITIONS[metric].definition,
                 )
             )
-        self.results.write(rows, outcome.utterances)
+        self.results.write(rows, outcome.utterances, outcome.audio)
+        for name, text in outcome.lists.items():
+            write_atomic(self.results.root / name, text)
+
+    def _split_label(self) -> str:
+        """Of the test split; a corpus that cannot say has failed already, for the reason in the row."""
+        try:
+            return self.corpus.split_label("test")
+        except UserError:
+            return "test"
 
 
 def _side_info(spec: TokenizerSpec) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from benchmark.data.corpus import Corpus
 from benchmark.errors import UserError
 from benchmark.hub import Download, Hub
 from benchmark.tasks.base import Task
+from benchmark.tasks.decoding import DecodingTask
+from benchmark.tasks.resynthesis import uses_vocoder
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.tokenizers.quantized import QuantizedFeatures
@@ -109,8 +111,9 @@ def corpus_needs(corpus: Corpus, split: str) -> Iterator[Need]:
 
 def models(task: Task, tokenizer: Tokenizer) -> Iterator[tuple[str, str, str | None]]:
     """Kind, checkpoint and revision of every pretrained model that the task uses for this tokenizer."""
+    own = isinstance(task, DecodingTask) and not uses_vocoder(tokenizer, task.decoder)
     for part in _nested(task):
-        if isinstance(part, PromptConfig) and (part.features == "mel" or tokenizer.spec.can_decode):
+        if isinstance(part, PromptConfig) and (part.features == "mel" or own):
             continue  # its own decoder needs no vocoder
         if isinstance(getattr(part, "checkpoint", None), str):
             kind = type(part).__name__.removesuffix("Config").lower()

@@ -56,7 +56,7 @@ class Loudness(Task):
 
     offset: float = 0.0
 
-    def reads(self, tokenizer: Tokenizer) -> tuple[str, ...]:
+    def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:
         return ("test",)
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:

@@ -1,5 +1,6 @@
 """Reading and writing audio: one decode, mono, 16 kHz float32."""
 
+import io
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -54,6 +55,13 @@ def read_audio(path: str | Path) -> np.ndarray:
 def write_audio(path: str | Path, wav: np.ndarray) -> None:
     """Write float samples (T,) at 16 kHz as 16-bit PCM; the suffix names the container (.flac, .wav)."""
     soundfile.write(str(path), np.clip(wav, -1.0, 1.0), SAMPLE_RATE, subtype="PCM_16")
+
+
+def wav_bytes(wav: np.ndarray) -> bytes:
+    """Float samples (T,) at 16 kHz as the content of a 16-bit WAV file."""
+    content = io.BytesIO()
+    soundfile.write(content, np.clip(wav, -1.0, 1.0), SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    return content.getvalue()
 
 
 def header(path: str | Path) -> tuple[float, str]:

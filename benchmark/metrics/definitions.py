@@ -1,6 +1,6 @@
 """What every metric means: the sentence beside each number, and how a table prints it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ DEFINITIONS: dict[str, Definition] = {
         definition="lag of decoded behind original speech at 16 kHz by cross-correlation",
     ),
     "secs": Definition(
-        label="SECS",
+        label="SECS target",
         unit="",
         higher_is_better=True,
         decimals=3,
@@ -85,6 +85,13 @@ DEFINITIONS: dict[str, Definition] = {
             "cosine of Resemblyzer embeddings of converted speech and the target speaker's prompt, after "
             "its volume normalisation and VAD, mean over files"
         ),
+    ),
+    "secs_source": Definition(
+        label="SECS source",
+        unit="",
+        higher_is_better=False,
+        decimals=3,
+        definition="as SECS target, of converted speech and the source recording: what is left of its voice",
     ),
     "p_corr": Definition(
         label="P.Corr",
@@ -172,4 +179,29 @@ DEFINITIONS: dict[str, Definition] = {
             f"codebook; {PLUG_IN}, more so than order 0"
         ),
     ),
+}
+
+CONVERSION_METRICS = ("wer", "secs", "secs_source", "p_corr")
+CONDITIONS = {
+    "same_gender": ("same gender", "two speakers of one gender, both recordings in one language"),
+    "cross_gender": ("cross-gender", "speakers of different gender, both recordings in one language"),
+    "cross_lingual": ("cross-lingual", "another speaker's prompt in another language than the source"),
+    "self": ("self", "another recording of the source's own speaker as the prompt"),
+}
+"""Label and meaning of the conditions under which voice conversion is measured."""
+
+
+def under(metric: str, condition: str) -> str:
+    """Name of a metric over the utterances of one condition."""
+    return f"{metric}/{condition}"
+
+
+DEFINITIONS |= {
+    under(metric, condition): replace(
+        DEFINITIONS[metric],
+        label=f"{DEFINITIONS[metric].label}, {label}",
+        definition=f"as {DEFINITIONS[metric].label} of all pairs, over those with {meaning}",
+    )
+    for metric in CONVERSION_METRICS
+    for condition, (label, meaning) in CONDITIONS.items()
 }

@@ -58,17 +58,20 @@ LATEX = {
 
 
 def to_csv(table: Table) -> str:
-    """One line per tokenizer and corpus; six significant digits, empty where there is no number."""
-    metrics = [name for metric in table.metrics for name in (metric, f"{metric}_lo", f"{metric}_hi")]
+    """One line per tokenizer and corpus; six significant digits, empty where there is no number.
+
+    A table by condition has the utterances scored beside each number.
+    """
+    parts = ("", "_lo", "_hi", *(["_n"] if table.by_condition else []))
+    metrics = [metric + part for metric in table.metrics for part in parts]
     counts = ["n_scored", "n_failed", "status", "reason", "dataset", "split"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*FACTS, *metrics, *counts])
     for line in table.lines:
         facts = [line.frame_rate, line.num_codebooks, line.codebook_size, line.bitrate_kbps]
-        numbers = [
-            x for m in table.metrics for x in (line.cells[m].value, line.cells[m].lo, line.cells[m].hi)
-        ]
+        cells = [line.cells[metric] for metric in table.metrics]
+        numbers = [x for c in cells for x in (c.value, c.lo, c.hi, c.n_scored)[: len(parts)]]
         writer.writerow(
             [
                 *(line.tokenizer, line.kind, line.decoder, *map(_digits, facts), *map(_digits, numbers)),

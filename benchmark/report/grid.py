@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmark.metrics.definitions import Definition
+from benchmark.metrics.definitions import CONDITIONS, Definition
 from benchmark.report.cells import Cell, Line
 from benchmark.report.tables import ANCHORS, Table
 
@@ -129,13 +129,15 @@ def _notes(table: Table, bold: bool) -> list[str]:
     ran_on = sorted({f"{row.task} on {row.dataset}/{row.split}" for row in table.rows})
     intervals = sorted({row.interval for row in table.rows if row.lo is not None})
     seeds = sorted({row.seed for row in table.rows})
-    cells = {(row.tokenizer, row.dataset, row.split, row.metric) for row in table.rows}
+    cells = {(row.label, row.dataset, row.split, row.metric) for row in table.rows}
     commits = sorted({row.git_commit or "unknown" for row in table.rows})
     notes = [
         f"Profile {table.profile}: {'; '.join(ran_on)}.",
         "Hz: frames per second; books × entries: codebooks and the size of the largest; kbps: nominal.",
         "n: utterances scored (fewest–most over the metrics); failed: utterances without a score (most).",
     ]
+    if table.by_condition:
+        notes += _conditions(table)
     if intervals:
         notes.append(f"[lo, hi]: {' / '.join(text or '95 % interval' for text in intervals)}.")
     if len(cells) < len(table.rows):
@@ -146,9 +148,24 @@ def _notes(table: Table, bold: bool) -> list[str]:
         notes.append("NC: the training did not converge; the number in parentheses is not comparable.")
     if "missing" in statuses:
         notes.append("missing: this job has not run.")
-    notes += [f"{d.label}: {_defined(table, metric)}." for metric, d in table.metrics.items()]
+    if not table.by_condition:
+        notes += [f"{d.label}: {_defined(table, metric)}." for metric, d in table.metrics.items()]
     notes += [f"{name}: its rows come from differing configurations." for name in _inconsistent(table)]
     return [*notes, f"Commit: {', '.join(commits)}."]
+
+
+def _conditions(table: Table) -> list[str]:
+    """What each condition is and how many utterances it has; a cell that scored fewer says so itself."""
+    totals: dict[str, set[int]] = {}
+    for row in table.rows:
+        totals.setdefault(row.metric.partition("/")[2], set()).add(row.n_scored + row.n_failed)
+    present = [name for name in CONDITIONS if name in totals]
+    notes = [f"Metrics as in the table {'/'.join(table.tasks)}, over the utterances of one condition."]
+    for name in present:
+        label, meaning = CONDITIONS[name]
+        counts = "–".join(map(str, sorted(totals[name] - {0}))) or "none"
+        notes.append(f"{label[0].upper()}{label[1:]}: {meaning} (utterances: {counts}).")
+    return notes
 
 
 def _defined(table: Table, metric: str) -> str:
@@ -156,7 +173,7 @@ def _defined(table: Table, metric: str) -> str:
     users: dict[str, set[str]] = {}
     for row in table.rows:
         if row.metric == metric and row.status != "n/a":
-            users.setdefault(row.definition.rstrip("."), set()).add(row.tokenizer)
+            users.setdefault(row.definition.rstrip("."), set()).add(row.label)
     if not users:
         return table.metrics[metric].definition.rstrip(".") or DASH
     if len(users) == 1:
@@ -169,5 +186,5 @@ def _inconsistent(table: Table) -> list[str]:
     facts: dict[str, set[tuple[float | None, ...]]] = {}
     for row in table.rows:
         fact = (row.frame_rate, row.num_codebooks, row.codebook_size, row.bitrate)
-        facts.setdefault(row.tokenizer, set()).add(fact)
+        facts.setdefault(row.label, set()).add(fact)
     return sorted(name for name, found in facts.items() if len(found) > 1)

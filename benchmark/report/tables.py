@@ -8,13 +8,26 @@ from benchmark.report.cells import Cell, Line, combine
 from benchmark.results.row import Row
 from benchmark.types import Kind
 
-TABLES: dict[str, tuple[str, ...]] = {
-    "reconstruction": ("reconstruction",),
-    "voice_conversion": ("voice_conversion",),
-    "probing": ("asr_probe", "intent_probe"),
-    "codebook_usage": ("codebook_usage",),
+
+@dataclass(frozen=True)
+class Layout:
+    """Which rows a table shows: those of its tasks, over all utterances or by condition."""
+
+    tasks: tuple[str, ...]
+    by_condition: bool = False
+
+    def shows(self, row: Row) -> bool:
+        """Whether the row has a place in the table; metrics by condition are called "metric/condition"."""
+        return row.task in self.tasks and ("/" in row.metric) is self.by_condition
+
+
+TABLES: dict[str, Layout] = {
+    "reconstruction": Layout(("reconstruction",)),
+    "voice_conversion": Layout(("voice_conversion",)),
+    "voice_conversion_conditions": Layout(("voice_conversion",), by_condition=True),
+    "probing": Layout(("asr_probe", "intent_probe")),
+    "codebook_usage": Layout(("codebook_usage",)),
 }
-"""The tasks whose rows each table shows."""
 
 KIND_ORDER: tuple[Kind, ...] = (
     "topline",
@@ -40,20 +53,31 @@ class Table:
     lines: list[Line]
     rows: list[Row]
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Those whose rows it shows."""
+        return TABLES[self.name].tasks
+
+    @property
+    def by_condition(self) -> bool:
+        """Whether every column is a metric under one condition, with a number of utterances of its own."""
+        return TABLES[self.name].by_condition
+
 
 def make_table(name: str, rows: Sequence[Row]) -> Table | None:
     """Lay one of `TABLES` out, None when none of its tasks has run.
 
     Tasks that were run on one corpus each share a line per tokenizer; otherwise every corpus has its
     own lines. A tokenizer is expected on those corpora of the table that it was run on in any task,
-    on all of them when it was run on none; what is expected and absent is "missing".
+    on all of them when it was run on none; what is expected and absent is "missing". A variant of a
+    tokenizer has lines of its own, where it was run and nowhere else.
 
     Args:
         name: Key of `TABLES`.
         rows: All rows of one profile: they also tell which tokenizers are to be expected.
     """
-    tasks = TABLES[name]
-    shown = [row for row in rows if row.task in tasks]
+    tasks = TABLES[name].tasks
+    shown = [row for row in rows if TABLES[name].shows(row)]
     if not shown:
         return None
     columns = _columns(shown, tasks)
@@ -62,10 +86,11 @@ def make_table(name: str, rows: Sequence[Row]) -> Table | None:
     groups = [frozenset(corpora)] if merged else [frozenset((corpus,)) for corpus in corpora]
     lines = []
     for group in groups:
-        for tokenizer in sorted({row.tokenizer for row in rows}):
-            known = [row for row in rows if row.tokenizer == tokenizer]
-            ran_on = {_corpus(row) for row in known}
-            if ran_on & group or not ran_on & set(corpora):
+        for label in sorted({row.label for row in rows}):
+            known = [row for row in rows if row.label == label]
+            counting = [row for row in shown if row.label == label] if known[0].variant else known
+            ran_on = {_corpus(row) for row in counting}
+            if ran_on & group or not (known[0].variant or ran_on & set(corpora)):
                 lines.append(_line(known, [row for row in shown if _corpus(row) in group], columns))
     lines.sort(key=_order)
     metrics = {metric: definition_of(metric) for metric in columns}
@@ -99,16 +124,16 @@ def _line(known: list[Row], group: list[Row], columns: dict[str, str]) -> Line:
     """A tokenizer's line.
 
     Args:
-        known: All rows of the tokenizer, from any table: its facts.
+        known: All rows of the tokenizer, or of one variant, from any table: its facts.
         group: The rows of every tokenizer that this part of the table shows.
         columns: Task by metric.
     """
-    tokenizer = known[0].tokenizer
-    mine = [row for row in group if row.tokenizer == tokenizer]
+    label = known[0].label
+    mine = [row for row in group if row.label == label]
     facts = (mine or known)[0]
     decoders = {row.decoder for row in mine}
     return Line(
-        tokenizer=tokenizer,
+        tokenizer=label,
         kind=facts.kind,
         decoder="+".join(sorted(decoders - {"none"} or decoders)),
         frame_rate=facts.frame_rate,

@@ -15,13 +15,16 @@ SCHEMA_VERSION = 1
 Status = Literal["ok", "NC", "failed", "n/a"]
 """NC: the training behind the number did not converge. n/a: the metric has no meaning for the tokenizer."""
 
+ADDED: dict[str, Any] = {"variant": ""}
+"""Fields that rows of this schema version may lack, and what that means."""
+
 ROUNDING = 1e-9
 """Relative slack between a value and its interval: two summation orders of the same scores differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One number: tokenizer × dataset × task × metric × seed.
+    """One number: tokenizer × variant × dataset × task × metric × seed.
 
     NaN becomes None, in `notes` infinity too, so that a row compares equal to its own JSON.
 
@@ -39,6 +42,8 @@ class Row:
         wall_time: Seconds the job took.
         artifacts: References "kind/digest" of what the job used.
         notes: JSON-able evidence, such as the learning curve behind an NC or a chance level.
+        variant: Sets the job apart from the tokenizer's usual one, such as "vocoder" where the vocoder
+            decoded in place of the tokenizer's own decoder; empty for the usual.
     """
 
     profile: str
@@ -71,6 +76,7 @@ class Row:
     wall_time: float
     artifacts: list[str] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
+    variant: str = ""
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -103,6 +109,11 @@ class Row:
         if any(low > high + slack for low, high in pairwise(bounds)):
             raise ValueError(f"{label}: lo {self.lo} <= value {self.value} <= hi {self.hi} does not hold")
 
+    @property
+    def label(self) -> str:
+        """How tables call the tokenizer: its name, and the variant."""
+        return f"{self.tokenizer}+{self.variant}" if self.variant else self.tokenizer
+
     def to_json(self) -> str:
         """One line of strict JSON: no NaN, no infinity."""
         return json.dumps(asdict(self), allow_nan=False)
@@ -124,6 +135,7 @@ class Row:
                 f"{SCHEMA_VERSION}. Move the results folder away and run again, or check out the commit "
                 f"that wrote them ({content.get('git_commit')})."
             )
+        content = ADDED | content
         unknown = sorted(content.keys() ^ {item.name for item in fields(cls)})
         if unknown:
             raise ValueError(f"missing or unknown fields: {', '.join(unknown)}")

@@ -1,13 +1,15 @@
-"""The results of one profile on disk: one rows file and one utterances file per job.
+"""The results of one profile on disk: one rows file, one utterances file and a folder of audio per job.
 
-A job is tokenizer × dataset × task × seed. It replaces its two files whole and appends to nothing, so jobs
-on several machines may share the folder, and a killed job leaves the old files or none.
+A job is tokenizer × variant × dataset × task × seed. It replaces its files whole and appends to nothing, so
+jobs on several machines may share the folder, and a killed job leaves the old files or none.
 """
 
 import json
 import logging
+import os
 import re
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -29,13 +31,16 @@ class ResultsStore:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
 
-    def write(self, rows: Sequence[Row], utterances: pd.DataFrame) -> None:
+    def write(
+        self, rows: Sequence[Row], utterances: pd.DataFrame, audio: Mapping[str, bytes] | None = None
+    ) -> None:
         """Replace the results of one job.
 
         Args:
             rows: Every row of the job: same profile, task, tokenizer, dataset, seed, split and key.
             utterances: Scores per utterance (`utterance_id`, `speaker_id`, one column per metric), or
                 the table that the task keeps in their place.
+            audio: Contents of the files to listen to, by name.
 
         Raises:
             UserError: the folder holds another profile, or a name cannot be part of a file name.
@@ -51,7 +56,9 @@ class ResultsStore:
         if len({row.metric for row in rows}) < len(rows):
             raise ValueError("a metric occurs twice")
         self._refuse_other_profile(rows[0].profile)
-        path, scores = self._rows_path(*_job(rows[0])), self._utterances_path(*_job(rows[0]))
+        stem = _stem(*_job(rows[0]))
+        path, scores = self._path("rows", stem), self._path("utterances", stem)
+        _replace_folder(self.root / "audio" / stem, audio or {})
         content = BytesIO()
         utterances.to_parquet(content, index=False)
         write_atomic(scores, content.getvalue())  # before the rows: a rows file implies its utterances
@@ -74,19 +81,28 @@ class ResultsStore:
             )
         return sorted(rows, key=_order)
 
-    def job(self, task: str, tokenizer: str, dataset: str, seed: int) -> list[Row]:
+    def job(self, task: str, tokenizer: str, dataset: str, seed: int, variant: str = "") -> list[Row]:
         """Rows of one job, empty when it has not run."""
-        return _read(self._rows_path(task, tokenizer, dataset, seed))[0]
+        return _read(self._path("rows", _stem(task, tokenizer, dataset, seed, variant)))[0]
 
-    def utterances(self, task: str, tokenizer: str, dataset: str, seed: int) -> pd.DataFrame:
+    def utterances(
+        self, task: str, tokenizer: str, dataset: str, seed: int, variant: str = ""
+    ) -> pd.DataFrame:
         """What `write` was given beside the rows.
 
         Raises: FileNotFoundError when the job has not run.
         """
-        return pd.read_parquet(self._utterances_path(task, tokenizer, dataset, seed))
+        return pd.read_parquet(self._path("utterances", _stem(task, tokenizer, dataset, seed, variant)))
 
     def finished(
-        self, task: str, tokenizer: str, dataset: str, seed: int, key: str, exists: Callable[[str], bool]
+        self,
+        task: str,
+        tokenizer: str,
+        dataset: str,
+        seed: int,
+        key: str,
+        exists: Callable[[str], bool],
+        variant: str = "",
     ) -> bool:
         """Whether the job need not run: its rows and utterances are whole, under this key, none failed.
 
@@ -97,9 +113,11 @@ class ResultsStore:
             seed: Of the run.
             key: Digest of everything the job depends on now.
             exists: Whether an artifact "kind/digest" is present; all that the rows refer to must be.
+            variant: Of the job.
         """
-        rows, utterances_digest = _read(self._rows_path(task, tokenizer, dataset, seed))
-        scores = self._utterances_path(task, tokenizer, dataset, seed)
+        stem = _stem(task, tokenizer, dataset, seed, variant)
+        rows, utterances_digest = _read(self._path("rows", stem))
+        scores = self._path("utterances", stem)
         return (
             bool(rows)
             and all(row.key == key and row.status != "failed" for row in rows)
@@ -131,29 +149,42 @@ class ResultsStore:
             if present:  # `rows` refuses a mixture, so one file speaks for all
                 return
 
-    def _rows_path(self, task: str, tokenizer: str, dataset: str, seed: int) -> Path:
-        return self.root / "rows" / f"{_stem(task, tokenizer, dataset, seed)}.jsonl"
-
-    def _utterances_path(self, task: str, tokenizer: str, dataset: str, seed: int) -> Path:
-        return self.root / "utterances" / f"{_stem(task, tokenizer, dataset, seed)}.parquet"
+    def _path(self, kind: str, stem: str) -> Path:
+        return self.root / kind / (stem + {"rows": ".jsonl", "utterances": ".parquet"}[kind])
 
 
-def _job(row: Row) -> tuple[str, str, str, int]:
-    return row.task, row.tokenizer, row.dataset, row.seed
+def _job(row: Row) -> tuple[str, str, str, int, str]:
+    return row.task, row.tokenizer, row.dataset, row.seed, row.variant
 
 
-def _order(row: Row) -> tuple[str, str, str, str, str, int]:
-    return row.task, row.tokenizer, row.dataset, row.split, row.metric, row.seed
+def _order(row: Row) -> tuple[str, str, str, str, str, str, int]:
+    return row.task, row.tokenizer, row.variant, row.dataset, row.split, row.metric, row.seed
 
 
-def _stem(task: str, tokenizer: str, dataset: str, seed: int) -> str:
-    for what, name in (("task", task), ("tokenizer", tokenizer), ("dataset", dataset)):
+def _stem(task: str, tokenizer: str, dataset: str, seed: int, variant: str = "") -> str:
+    named = {"task": task, "tokenizer": tokenizer, "dataset": dataset} | (
+        {"variant": variant} if variant else {}
+    )
+    for what, name in named.items():
         if not NAME.fullmatch(name):
             raise UserError(
                 f"the {what} name {name!r} cannot be part of a file name. "
                 "Use letters, digits, '.', '+', '-' and single '_' between them."
             )
-    return f"{task}__{tokenizer}__{dataset}__seed{seed}"
+    return f"{task}__{tokenizer}__{dataset}__seed{seed}" + (f"__{variant}" if variant else "")
+
+
+def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Put `files` into `folder` in place of what it held; a folder without files goes."""
+    fresh, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{word}") for word in ("tmp", "old"))
+    shutil.rmtree(fresh, ignore_errors=True)  # of a killed process with the same number
+    for name, content in files.items():
+        write_atomic(fresh / name, content)
+    if folder.exists():
+        folder.rename(old)
+    if files:
+        fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _read(path: Path) -> tuple[list[Row], str]:

@@ -28,7 +28,7 @@ class AsrProbe(Task):
 
     probe: ProbeConfig
 
-    def reads(self, _: Tokenizer) -> tuple[str, ...]:
+    def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:  # noqa: ARG002
         """See `Task.reads`."""
         return ("train", "dev", "test")
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 
-from benchmark.artifacts import ArtifactStore
+from benchmark.artifacts import ArtifactStore, describe
 from benchmark.data.corpus import Corpus
 from benchmark.metrics.statistics import Interval
 from benchmark.tokenizers.base import Tokenizer
@@ -49,6 +49,12 @@ class Outcome:
     reason: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
     """Evidence: curve of an NC run, infeasible share, chance level, first failure reasons."""
+    absent: dict[str, str] = field(default_factory=dict)
+    """Metrics that have no meaning on this corpus, each with the reason; their rows are n/a."""
+    lists: dict[str, str] = field(default_factory=dict)
+    """Texts for the results folder that are the same for every tokenizer, by path."""
+    audio: dict[str, bytes] = field(default_factory=dict)
+    """WAV files to listen to, by name; kept beside the rows."""
 
 
 @dataclass(kw_only=True)
@@ -56,7 +62,8 @@ class Task(ABC):
     """Base of every task; its fields are the keys of its yaml.
 
     Attributes:
-        metrics: Names of the metrics it reports, so that a table can show what is missing.
+        version: Raise it when the code changes what the numbers mean: rows are then made again.
+        metrics: Names of the metrics that every run of it reports.
     """
 
     version: ClassVar[int] = 1
@@ -65,8 +72,23 @@ class Task(ABC):
     name: str
 
     @abstractmethod
-    def reads(self, tokenizer: Tokenizer) -> tuple[str, ...]:
+    def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:
         """Splits of the corpus that the numbers of this tokenizer depend on: part of the rows' key."""
+
+    def all_metrics(self) -> tuple[str, ...]:
+        """Metrics that a run reports with these arguments: one row each, whatever happens."""
+        return self.metrics
+
+    def variant(self, tokenizer: Tokenizer) -> str:  # noqa: ARG002
+        """What sets the rows apart from the tokenizer's usual ones, which then stay; empty for those.
+
+        Raises: UserError for arguments that this tokenizer cannot have.
+        """
+        return ""
+
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:  # noqa: ARG002
+        """Everything of the task that the numbers depend on, JSON-able: part of the rows' key."""
+        return describe(self) | {"version": self.version}
 
     @abstractmethod
     def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:

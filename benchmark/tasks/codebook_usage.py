@@ -28,7 +28,7 @@ class CodebookUsageTask(Task):
         "bitrate_conditional",
     )
 
-    def reads(self, tokenizer: Tokenizer) -> tuple[str, ...]:
+    def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:  # noqa: ARG002
         """See `Task.reads`."""
         return ("train", "test") if has_codebook(tokenizer) else ("test",)
 

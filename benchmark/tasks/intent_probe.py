@@ -27,7 +27,7 @@ class IntentProbe(Task):
 
     probe: ProbeConfig
 
-    def reads(self, _: Tokenizer) -> tuple[str, ...]:
+    def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:  # noqa: ARG002
         """See `Task.reads`."""
         return ("train", "dev", "test")
 

@@ -11,48 +11,35 @@ from benchmark.data.audio import read_audio
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.metrics.pool import score_pairs
-from benchmark.tasks.base import Outcome, Setting, Task, failure_reasons
-from benchmark.tasks.intelligibility import (
-    AsrConfig,
-    add_word_errors,
-    mean_measures,
-    score_frame,
-    word_error_rate,
-)
-from benchmark.tasks.prompts import same_speaker_prompts
+from benchmark.tasks.base import Outcome, Setting, failure_reasons
+from benchmark.tasks.decoding import DecodingTask
+from benchmark.tasks.examples import examples
+from benchmark.tasks.intelligibility import add_word_errors, mean_measures, score_frame, word_error_rate
+from benchmark.tasks.prompts import own_prompts
 from benchmark.tasks.references import pitch
-from benchmark.tasks.resynthesis import Resynthesis, decoding_splits, resynthesise
+from benchmark.tasks.resynthesis import Resynthesis, resynthesise, uses_vocoder
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.vocoder.config import VocoderConfig
 
 SIGNAL_METRICS = ("gpe", "vde", "pesq", "stoi", "mel_distance")
 
 
 @dataclass(kw_only=True)
-class Reconstruction(Task):
+class Reconstruction(DecodingTask):
     """WER, pitch, PESQ, STOI and mel distance of decoded against original speech.
 
-    Tokenizers with a decoder use it, with the side information of the recording itself where it takes
-    any; the others get the vocoder, prompted by another recording of the same speaker.
+    A tokenizer's own decoder takes the side information of the recording itself, where it takes any; the
+    vocoder is prompted by another recording of the same speaker.
     """
 
     metrics: ClassVar[tuple[str, ...]] = ("wer", *SIGNAL_METRICS)
 
-    asr: AsrConfig
-    vocoder: VocoderConfig
-    limit: int | None = None
-
-    def reads(self, tokenizer: Tokenizer) -> tuple[str, ...]:
-        """See `Task.reads`."""
-        return decoding_splits(tokenizer)
-
     def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
         """See `Task.run`."""
-        split = corpus.manifest("test", setting.store)
-        test = split.subset(self.limit)
-        own = {utterance.utterance_id: utterance for utterance in test}  # a codec sends its own side info
-        prompts = own if tokenizer.spec.can_decode else same_speaker_prompts(test, split)
-        audio = resynthesise(tokenizer, corpus, test, prompts, self.vocoder, setting)
+        test = corpus.manifest("test", setting.store).subset(self.limit)
+        prompts = {utterance.utterance_id: utterance for utterance in test}  # a codec sends its own side info
+        if uses_vocoder(tokenizer, self.decoder):
+            prompts = own_prompts(corpus, test, setting.store)
+        audio = resynthesise(tokenizer, corpus, test, prompts, self.vocoder, setting, self.decoder)
         frame = score_frame(test, audio)
         transcriber = self.asr.load(setting.device)
         add_word_errors(frame, audio, transcriber, setting)
@@ -71,6 +58,9 @@ class Reconstruction(Task):
             status=audio.status,
             reason=audio.reason,
             notes={"delay_samples": float(frame["delay"].median()), "failures": failure_reasons(frame)},
+            audio=examples(
+                {u.utterance_id: u.speaker_id for u in test}, test, prompts, audio, "reconstructed"
+            ),
         )
 
 

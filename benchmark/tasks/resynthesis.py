@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from benchmark.data.audio import AudioError, read_audio, write_audio
 from benchmark.data.batching import equal_length_batches
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
+from benchmark.errors import UserError, unknown
 from benchmark.tasks.base import Setting, Status
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokens.encode import encode_manifest, fit_codebook, has_codebook
@@ -30,6 +32,9 @@ RESYNTHESIS_VERSION = 1
 BATCH = 8
 
 
+Decoder = Literal["auto", "own", "vocoder"]
+
+
 @dataclass(frozen=True)
 class Resynthesis:
     """Decoded speech of a manifest: one FLAC per utterance, or the reason there is none."""
@@ -42,9 +47,29 @@ class Resynthesis:
     reason: str = ""
 
 
-def decoding_splits(tokenizer: Tokenizer) -> tuple[str, ...]:
+def uses_vocoder(tokenizer: Tokenizer, decoder: Decoder = "auto") -> bool:
+    """Whether the vocoder decodes this tokenizer's codes.
+
+    Args:
+        tokenizer: A topline, which is the recording itself, is never decoded by a vocoder.
+        decoder: "auto" is the tokenizer's own decoder, and the vocoder for those without one; "own" refuses
+            these; "vocoder" decodes all codes alike.
+
+    Raises: UserError for another word, or for "own" where there is none.
+    """
+    spec = tokenizer.spec
+    if decoder not in get_args(Decoder):
+        raise unknown("decoder", decoder, get_args(Decoder))
+    if decoder == "own" and not spec.can_decode:
+        raise UserError(
+            f"{tokenizer.name} has no decoder of its own; legal for it: decoder=auto, decoder=vocoder"
+        )
+    return not spec.can_decode or (decoder == "vocoder" and spec.kind != "topline")
+
+
+def decoding_splits(tokenizer: Tokenizer, decoder: Decoder = "auto") -> tuple[str, ...]:
     """Splits that decoded speech depends on: a codec that is complete in itself needs no training speech."""
-    if not tokenizer.spec.can_decode:
+    if uses_vocoder(tokenizer, decoder):
         return ("train", "dev", "test")
     return ("train", "test") if has_codebook(tokenizer) else ("test",)
 
@@ -92,10 +117,9 @@ def resynthesise(
     prompts: dict[str, Utterance],
     config: VocoderConfig,
     setting: Setting,
+    decoder: Decoder = "auto",
 ) -> Resynthesis:
     """Speech from the codes of `manifest`, made once and kept in the store.
-
-    A tokenizer that can decode uses its own decoder; the others get the vocoder.
 
     Args:
         tokenizer: Its codebook is fitted on the corpus's training split when it needs one.
@@ -105,25 +129,26 @@ def resynthesise(
             take side information; an utterance without one fails.
         config: The vocoder, where one is used.
         setting: Store, device, seed.
+        decoder: Who decodes, see `uses_vocoder`.
     """
+    by_vocoder = uses_vocoder(tokenizer, decoder)
     fit_codebook(tokenizer, corpus, setting.store, setting.seed)
     tokens = encode_manifest(tokenizer, manifest, setting.store, setting.progress)
     key = {"version": RESYNTHESIS_VERSION, "tokenizer": tokenizer.identity(), "manifest": manifest.digest}
     status: Status = "ok"
     reason, vocoder_folder = "", None
-    if not tokenizer.spec.can_decode or tokenizer.spec.decode_needs_prompt:
-        key["prompts"] = {name: prompt.utterance_id for name, prompt in prompts.items()}
-    if tokenizer.spec.can_decode:
-        decoder = "own"
-    else:
+    if by_vocoder or tokenizer.spec.decode_needs_prompt:
+        key["prompts"] = {name: [p.utterance_id, p.fingerprint] for name, p in prompts.items()}
+    label = "own"
+    if by_vocoder:
         vocoder_folder = trained_vocoder(tokenizer, corpus, config, setting)
-        decoder = config.name
+        label = config.label
         key["vocoder"] = vocoder_folder.name
         report = read_report(vocoder_folder)
         status, reason = report["status"], report["reason"]
 
     def build(folder: Path) -> None:
-        log.info("decoding %d utterances of %s by %s", len(manifest), tokenizer.name, decoder)
+        log.info("decoding %d utterances of %s by %s", len(manifest), tokenizer.name, label)
         if vocoder_folder is None:
             wavs, failures = _decode(tokenizer, tokens, manifest, prompts)
         else:
@@ -138,7 +163,7 @@ def resynthesise(
             if name in wavs and not np.isfinite(wavs[name]).all():
                 # As 16-bit samples NaN would become a click or silence, and be scored as if decoded.
                 del wavs[name]
-                failures[name] = f"{decoder} decoded NaN or infinite samples"
+                failures[name] = f"{label} decoded NaN or infinite samples"
             if name in wavs:
                 write_audio(folder / f"{number:05d}.flac", wavs[name])
             rows.append((name, f"{number:05d}.flac" if name in wavs else None, failures.get(name)))
@@ -152,7 +177,7 @@ def resynthesise(
         folder,
         {name: folder / file for name, file in zip(made["utterance_id"], made["file"], strict=True)},
         dict(zip(failed["utterance_id"], failed["failure"], strict=True)),
-        decoder,
+        label,
         status,
         reason,
     )
@@ -211,7 +236,7 @@ def _prompt_audio(
         if name in failures:
             continue
         if name not in prompts:
-            failures[name] = f"speaker {utterance.speaker_id} has no other recording to prompt with"
+            failures[name] = f"there is no recording to prompt {utterance.speaker_id} with"
             continue
         try:
             audio[name] = read_audio(prompts[name].audio_path)

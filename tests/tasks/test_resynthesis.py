@@ -126,5 +126,5 @@ def test_side_information_comes_from_the_prompt(corpus: TestOnly, setting: Setti
         assert level(plain.files[name]) == pytest.approx(level(test[name].audio_path), rel=1e-2)
     for name, prompt in swapped.items():
         assert level(converted.files[name]) == pytest.approx(level(prompt.audio_path), rel=1e-2)
-    assert converted.failures == {names[2]: "speaker s0 has no other recording to prompt with"}
+    assert converted.failures == {names[2]: "there is no recording to prompt s0 with"}
     assert converted.folder != plain.folder

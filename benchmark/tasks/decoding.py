@@ -1,0 +1,43 @@
+"""What reconstruction and voice conversion have in common: a recogniser, a vocoder, and who decodes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.data.corpus import Corpus
+from benchmark.tasks.base import Setting, Task
+from benchmark.tasks.intelligibility import AsrConfig
+from benchmark.tasks.resynthesis import Decoder, decoding_splits, uses_vocoder
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.vocoder.config import VocoderConfig
+
+
+@dataclass(kw_only=True)
+class DecodingTask(Task):
+    """A task that turns codes back into speech.
+
+    Attributes:
+        asr: Which Whisper listens.
+        vocoder: Of tokenizers without a decoder, or of all.
+        decoder: Whether a tokenizer's own decoder speaks or the vocoder, see `uses_vocoder`.
+        limit: Utterances of the test split to decode; None for all.
+    """
+
+    asr: AsrConfig
+    vocoder: VocoderConfig
+    decoder: Decoder = "auto"
+    limit: int | None = None
+
+    def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:
+        """See `Task.reads`."""
+        prompts = (corpus.prompt_split,) if corpus.prompt_split else ()
+        return (*decoding_splits(tokenizer, self.decoder), *prompts)
+
+    def variant(self, tokenizer: Tokenizer) -> str:
+        """The word "vocoder" where that decodes in place of the tokenizer's own decoder."""
+        by_vocoder = uses_vocoder(tokenizer, self.decoder)
+        return "vocoder" if by_vocoder and tokenizer.spec.can_decode else ""
+
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
+        """As the base class, with what `decoder` means for this tokenizer: two words for it are one job."""
+        resolved = "vocoder" if uses_vocoder(tokenizer, self.decoder) else "own"
+        return super().identity(tokenizer, corpus, setting) | {"decoder": resolved}
