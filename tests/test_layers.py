@@ -16,13 +16,14 @@ LAYERS: dict[str, set[str]] = {
     "distributed": set(),
     "budget": set(),
     "callbacks": {"artifacts"},
+    "encoders": {"errors", "checkpoints"},
     "data": {"errors", "types", "artifacts", "distributed"},
     "metrics": {"errors", "types", "checkpoints", "data"},
-    "tokenizers": {"errors", "types", "artifacts", "checkpoints", "data"},
+    "tokenizers": {"errors", "types", "artifacts", "checkpoints", "encoders", "data"},
     "tokens": {"errors", "types", "artifacts", "data", "tokenizers"},
     "training": {"errors", "artifacts", "callbacks", "budget"},
     "vocoder": {
-        "errors", "types", "artifacts", "checkpoints", "data", "metrics", "tokens", "training",
+        "errors", "types", "artifacts", "checkpoints", "encoders", "data", "metrics", "tokens", "training",
         "distributed", "callbacks", "budget",
     },
     "probes": {

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 import torch
 
+from benchmark.encoders.waveform import normalised
 from benchmark.errors import UserError, unknown
 from benchmark.tokenizers.base import true_length
 from benchmark.tokenizers.pretrained import Pretrained
@@ -14,8 +15,6 @@ from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 HOP, RECEPTIVE_FIELD = 320, 400
 """Of the convolutional stem that all of them share: 20 ms hops, 25 ms windows, no padding."""
-
-EPSILON = 1e-5
 
 Architecture = Literal["hubert", "wavlm", "wav2vec2"]
 
@@ -92,14 +91,3 @@ class SslKmeans(Pretrained, QuantizedFeatures):
             wav = true_length(wav, lengths, at_least=RECEPTIVE_FIELD)
         states = self._model(wav, attention_mask=mask, output_hidden_states=True).hidden_states[self.layer]
         return self._model.encoder.layer_norm(states) if self.normed else states, frames
-
-
-def normalised(wav: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-    """Zero mean and unit variance within each utterance, zeros beyond, (B, T).
-
-    A layer norm with its usual epsilon, as in fairseq, where the models were trained. The library's
-    feature extractor adds 1e-7 instead, which for quiet speech changes a few codes in a thousand.
-    """
-    count = inside.sum(1, keepdim=True)
-    centred = (wav - (wav * inside).sum(1, keepdim=True) / count) * inside
-    return centred / (centred.square().sum(1, keepdim=True) / count + EPSILON).sqrt()

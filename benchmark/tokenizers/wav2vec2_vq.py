@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
+from benchmark.encoders.waveform import normalised
 from benchmark.tokenizers.base import true_length
 from benchmark.tokenizers.pretrained import Pretrained
-from benchmark.tokenizers.ssl_kmeans import normalised
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 HOP, RECEPTIVE_FIELD = 320, 400

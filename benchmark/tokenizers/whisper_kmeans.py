@@ -2,25 +2,16 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
-from typing import Literal, get_args
+from typing import get_args
 
-import numpy as np
 import torch
-from faster_whisper.feature_extractor import FeatureExtractor
 
 from benchmark.checkpoints import whisper_backend
+from benchmark.encoders.whisper import HOP, WhisperFeatures, Window
 from benchmark.errors import UserError
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.tokenizers.quantized import QuantizedFeatures
-from benchmark.tokenizers.whisper_encoder import WhisperEncoder, load_encoder
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
-
-HOP = 320
-WINDOW_FRAMES = 1500
-"""30 s: the length Whisper was trained on, and the number of its positions."""
-
-Window = Literal["exact", "30s"]
 
 
 @dataclass(kw_only=True)
@@ -63,23 +54,9 @@ class WhisperKmeans(Pretrained, QuantizedFeatures):
         return whisper_backend(self.folder) == "transformers"
 
     @cached_property
-    def _encoder(self) -> WhisperEncoder:
-        return load_encoder(self.folder, self.layer, self.device)
-
-    @cached_property
-    def _log_mel(self) -> FeatureExtractor:
-        return FeatureExtractor(feature_size=self._encoder.n_mels)
+    def _features(self) -> WhisperFeatures:
+        return WhisperFeatures(self.folder, self.layer, self.device, self.window)
 
     def features(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, T', D) hidden states of utterances of one length."""
-        frames = wav.shape[1] // HOP
-        windows = np.array_split(np.arange(frames), ceil(frames / WINDOW_FRAMES))
-        parts = [self._window(wav[:, w[0] * HOP : (w[-1] + 1) * HOP]) for w in windows]
-        return torch.cat(parts, 1), (lengths + HOP - 1) // HOP
-
-    def _window(self, wav: torch.Tensor) -> torch.Tensor:
-        """(B, T) of at most 30 s, whole hops, to (B, T / hop, D)."""
-        samples = WINDOW_FRAMES * HOP if self.window == "30s" else wav.shape[1]
-        padded = torch.nn.functional.pad(wav, (0, samples - wav.shape[1])).cpu().numpy()
-        mel = np.stack([self._log_mel(row, padding=0) for row in padded])
-        return self._encoder(torch.from_numpy(mel))[:, : wav.shape[1] // HOP].to(self.device)
+        return self._features(wav), (lengths + HOP - 1) // HOP

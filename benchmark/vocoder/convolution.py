@@ -1,8 +1,9 @@
-"""One-dimensional convolution over (B, T, C) sequences."""
+"""One-dimensional convolution over (B, T, C) sequences, and the weight norm of the generators'."""
 
 import torch
 from torch import nn
 from torch.nn.functional import linear, pad
+from torch.nn.utils import parametrize
 
 
 class FrameConv(nn.Conv1d):
@@ -22,3 +23,10 @@ class FrameConv(nn.Conv1d):
         kernel = self.kernel_size[0]
         padded = pad(x, (0, 0, kernel // 2, kernel // 2))
         return linear(padded.unfold(1, kernel, 1).flatten(2), self.weight.flatten(1), self.bias)
+
+
+def fold_weight_norm(module: nn.Module) -> None:
+    """Turn every weight-normed weight in `module` into a plain one, for synthesis."""
+    for part in module.modules():
+        if parametrize.is_parametrized(part, "weight"):
+            parametrize.remove_parametrizations(part, "weight")

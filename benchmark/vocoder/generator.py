@@ -1,22 +1,22 @@
-"""HiFi-GAN generator (Kong et al., 2020) with the sizes and details of ParallelWaveGAN."""
+"""HiFi-GAN generator (Kong et al., 2020) with the sizes and details of ParallelWaveGAN.
+
+Weights start as PyTorch starts convolutions. The published code means to start them at a deviation of
+0.01, but writes that into what weight norm computes anew in the first step, so its models began like this.
+"""
 
 from math import prod
 
 import torch
 from torch import nn
 from torch.nn.functional import leaky_relu
-from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
-from benchmark.vocoder.config import HiFiGANConfig, ISTFTConfig
+from benchmark.vocoder.bigvgan import BigVGANGenerator
+from benchmark.vocoder.config import BigVGANConfig, HiFiGANConfig, ISTFTConfig
+from benchmark.vocoder.convolution import fold_weight_norm
 from benchmark.vocoder.istft import ISTFTGenerator
 
 SLOPE = 0.1
-
-
-def _normal_conv(conv: nn.Conv1d | nn.ConvTranspose1d) -> nn.Module:
-    nn.init.normal_(conv.weight, 0.0, 0.01)
-    return weight_norm(conv)
 
 
 class ResidualBlock(nn.Module):
@@ -25,11 +25,11 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
         self.dilated = nn.ModuleList(
-            _normal_conv(nn.Conv1d(channels, channels, kernel, padding="same", dilation=dilation))
+            weight_norm(nn.Conv1d(channels, channels, kernel, padding="same", dilation=dilation))
             for dilation in dilations
         )
         self.plain = nn.ModuleList(
-            _normal_conv(nn.Conv1d(channels, channels, kernel, padding="same")) for _ in dilations
+            weight_norm(nn.Conv1d(channels, channels, kernel, padding="same")) for _ in dilations
         )
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -59,23 +59,27 @@ class HiFiGANGenerator(nn.Module):
     """Transposed convolutions, each followed by the mean of several residual blocks."""
 
     def __init__(self, config: HiFiGANConfig, dim: int, hop_length: int) -> None:
-        """Build for hidden sequences of `dim` channels, one frame per `hop_length` samples."""
+        """Build for hidden sequences of `dim` channels, one frame per `hop_length` samples.
+
+        Raises: ValueError when neither of the config's scales multiply to `hop_length`.
+        """
         super().__init__()
-        scales = {320: config.scales_50hz, 160: config.scales_100hz}[hop_length]
-        if prod(scales) != hop_length:
-            raise ValueError(f"upsampling scales {scales} do not multiply to {hop_length}")
+        choices = [config.scales_50hz, config.scales_100hz]
+        scales = next((choice for choice in choices if prod(choice) == hop_length), None)
+        if scales is None:
+            raise ValueError(f"upsampling scales {choices} do not multiply to {hop_length}")
         channels = config.channels
         self.scales = scales
-        self.input = _normal_conv(nn.Conv1d(dim, channels, 7, padding=3))
+        self.input = weight_norm(nn.Conv1d(dim, channels, 7, padding=3))
         self.upsamplers, self.fields = nn.ModuleList(), nn.ModuleList()
         for scale in scales:
             upsampler = nn.ConvTranspose1d(
                 channels, channels // 2, 2 * scale, scale, scale // 2 + scale % 2, scale % 2
             )
-            self.upsamplers.append(_normal_conv(upsampler))
+            self.upsamplers.append(weight_norm(upsampler))
             channels //= 2
             self.fields.append(MultiReceptiveField(channels, config.resblock_kernels, config.dilations))
-        self.output = _normal_conv(nn.Conv1d(channels, 1, 7, padding=3))
+        self.output = weight_norm(nn.Conv1d(channels, 1, 7, padding=3))
 
     def forward(
         self,
@@ -104,9 +108,7 @@ class HiFiGANGenerator(nn.Module):
 
     def finalise(self) -> None:
         """Fold the weight norm into plain weights, for synthesis."""
-        for module in self.modules():
-            if parametrize.is_parametrized(module, "weight"):
-                parametrize.remove_parametrizations(module, "weight")
+        fold_weight_norm(self)
 
 
 def _masked(x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -114,9 +116,11 @@ def _masked(x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
 
 
 def build_generator(
-    config: HiFiGANConfig | ISTFTConfig, dim: int, hop_length: int
-) -> HiFiGANGenerator | ISTFTGenerator:
-    """The generator the config stands for."""
+    config: HiFiGANConfig | BigVGANConfig | ISTFTConfig, dim: int, style: int, hop_length: int
+) -> HiFiGANGenerator | BigVGANGenerator | ISTFTGenerator:
+    """The generator the config stands for; the prompt's features have `style` channels."""
     if isinstance(config, ISTFTConfig):
         return ISTFTGenerator(config, dim, hop_length)
+    if isinstance(config, BigVGANConfig):
+        return BigVGANGenerator(config, dim, style, hop_length)
     return HiFiGANGenerator(config, dim, hop_length)

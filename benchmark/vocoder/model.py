@@ -1,7 +1,7 @@
 """CTX-vec2wav: codes and a prompt in, speech out."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -55,13 +55,20 @@ class CTXVec2Wav(nn.Module):
             codebook_vectors: (K, V, D) vectors behind the codes, or None to learn them.
         """
         super().__init__()
+        self._arguments = (config, rates, tuple(codebook_sizes), codebook_vectors)
         self.hop_length = rates.hop_length
         self.mel = NormalisedMel(rates.hop_length)
         self.prompt = build_prompt(config.prompt, self.mel)
         self.prenet = build_prenet(config.prompt, self.prompt.features, config.frontend.dim)
         tokens = TokenVectors(codebook_sizes, config.frontend.table_dim, codebook_vectors)
         self.frontend = Frontend(config.frontend, tokens, config.auxiliary)
-        self.generator = build_generator(config.generator, config.frontend.dim, rates.hop_length)
+        self.generator = build_generator(
+            config.generator, config.frontend.dim, self.prompt.features, rates.hop_length
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Weight norm does not pickle: another process builds the same anew and takes the weights."""
+        return _rebuilt, (self._arguments, self.state_dict())
 
     def encode(
         self,
@@ -99,3 +106,9 @@ class CTXVec2Wav(nn.Module):
         encoded = self.encode(codes, lengths, prompt, prompt_lengths)
         mask = frame_mask(lengths, codes.shape[-1])
         return self.generator(encoded.hidden.transpose(1, 2), mask, encoded.style), encoded.mel
+
+
+def _rebuilt(arguments: tuple[Any, ...], state: dict[str, torch.Tensor]) -> CTXVec2Wav:
+    model = CTXVec2Wav(*arguments)
+    model.load_state_dict(state)
+    return model

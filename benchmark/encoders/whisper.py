@@ -1,23 +1,36 @@
 """The encoder of a Whisper checkpoint, on whichever backend its files are made for."""
 
+from math import ceil
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import ctranslate2
 import numpy as np
 import torch
+from faster_whisper.feature_extractor import FeatureExtractor
 
 from benchmark.checkpoints import whisper_backend
 from benchmark.errors import UserError
+
+HOP = 320
+WINDOW_FRAMES = 1500
+"""30 s: the length Whisper was trained on, and the number of its positions."""
+
+Window = Literal["exact", "30s"]
 
 
 class WhisperEncoder(Protocol):
     """Log-mel to hidden states, for any number of frames up to the 30 s of Whisper's training."""
 
     n_mels: int
+    width: int
 
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
         """Encode (B, n_mels, 2 T) float32, 10 ms frames, to (B, T, D) float32, 20 ms frames."""
+        ...
+
+    def to(self, device: torch.device) -> None:
+        """Move to a device, where the backend can."""
         ...
 
 
@@ -37,9 +50,8 @@ def load_encoder(folder: Path, layer: int | None, device: str) -> WhisperEncoder
         return TransformersEncoder(folder, layer, device)
     if layer is not None:
         raise UserError(
-            f"layer={layer}: CTranslate2 weights give the encoder's output only; set "
-            "tokenizer.layer=null, or tokenizer.checkpoint to a transformers checkpoint such as "
-            "openai/whisper-tiny.en"
+            f"layer={layer}: CTranslate2 weights give the encoder's output only; set layer=null, or "
+            "checkpoint to a transformers checkpoint such as openai/whisper-tiny.en"
         )
     return CTranslate2Encoder(folder, device)
 
@@ -52,11 +64,15 @@ class CTranslate2Encoder:
             str(folder), device=device, compute_type="float32", intra_threads=torch.get_num_threads()
         )
         self.n_mels = self._model.n_mels
+        self.width = self(torch.zeros(1, self.n_mels, 2)).shape[-1]  # the library does not tell
 
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
         """Encode (B, n_mels, 2 T) to (B, T, D)."""
         features = ctranslate2.StorageView.from_array(np.ascontiguousarray(mel.cpu().numpy()))
         return torch.from_numpy(np.array(self._model.encode(features, to_cpu=True)))
+
+    def to(self, device: torch.device) -> None:
+        """Stay where it was loaded."""
 
 
 class TransformersEncoder:
@@ -71,12 +87,12 @@ class TransformersEncoder:
 
         model = WhisperModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
         self._encoder = model.get_encoder().eval().requires_grad_(False).to(device)
-        self.n_mels = model.config.num_mel_bins
+        self.n_mels, self.width = model.config.num_mel_bins, model.config.d_model
         depth = len(self._encoder.layers)
         if layer is not None and not 1 <= layer <= depth:
             raise UserError(f"layer={layer}: this Whisper has layers 1 to {depth}, or null for its output")
         self._layer = layer
-        self._device = device
+        self._device = torch.device(device)
 
     @torch.no_grad()
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
@@ -88,3 +104,48 @@ class TransformersEncoder:
         for block in encoder.layers[: self._layer]:
             hidden = block(hidden, None)
         return encoder.layer_norm(hidden) if self._layer is None else hidden
+
+    def to(self, device: torch.device) -> None:
+        """Move to a device."""
+        self._encoder.to(device)
+        self._device = device
+
+
+class WhisperFeatures:
+    """Hidden states of a Whisper encoder, one every `HOP` samples, for speech of any length."""
+
+    def __init__(self, folder: Path, layer: int | None, device: str, window: Window = "exact") -> None:
+        """Load the encoder.
+
+        Args:
+            folder: As for `load_encoder`, which says what can go wrong.
+            layer: As for `load_encoder`.
+            device: As for `load_encoder`.
+            window: "exact" encodes speech at its own length; "30s" after zero-padding to 30 s, as
+                Whisper was trained. The features differ.
+        """
+        self._encoder = load_encoder(folder, layer, device)
+        self._log_mel = FeatureExtractor(feature_size=self._encoder.n_mels)
+        self._window = window
+        self.width = self._encoder.width
+
+    def __call__(self, wav: torch.Tensor) -> torch.Tensor:
+        """(B, T) speech of one length, whole hops, to (B, T / HOP, D) where `wav` is.
+
+        Speech longer than 30 s is cut into windows of equal length.
+        """
+        frames = wav.shape[1] // HOP
+        windows = np.array_split(np.arange(frames), ceil(frames / WINDOW_FRAMES))
+        parts = [self._encode(wav[:, w[0] * HOP : (w[-1] + 1) * HOP]) for w in windows]
+        return torch.cat(parts, 1).to(wav.device)
+
+    def to(self, device: torch.device) -> None:
+        """Move the encoder to a device, where its backend can."""
+        self._encoder.to(device)
+
+    def _encode(self, wav: torch.Tensor) -> torch.Tensor:
+        """(B, T) of at most 30 s to (B, T / HOP, D)."""
+        samples = WINDOW_FRAMES * HOP if self._window == "30s" else wav.shape[1]
+        padded = torch.nn.functional.pad(wav, (0, samples - wav.shape[1])).cpu().numpy()
+        mel = np.stack([self._log_mel(row, padding=0) for row in padded])
+        return self._encoder(torch.from_numpy(mel))[:, : wav.shape[1] // HOP]

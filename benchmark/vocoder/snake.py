@@ -1,0 +1,140 @@
+"""Adaptive Snake: BigVGAN's anti-aliased periodic activation, steered by the voice (vec2wav 2.0).
+
+    y = x + sin²(a x) / b,   a = exp(α) + c,   b = exp(β) + c / 2,   c = tanh(W s + w)
+
+with a learned α and β per channel and the style s of the prompt. It is computed at twice the rate
+between two low-pass filters (Kaiser-windowed sinc of twelve taps), since the sine makes harmonics that
+would otherwise fold back. Beyond both ends a sequence is taken to stay at its first and last value.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import conv1d, conv_transpose1d, pad
+
+TAPS = 12
+CUTOFF, TRANSITION = 0.25, 0.6
+"""Of the low-pass at the doubled rate: in cycles per sample, and the band's width over its half."""
+UP_EDGE = TAPS // 2 - 1
+"""Samples that the interpolation looks beyond each end, before doubling."""
+DOWN_EDGES = (TAPS // 2 - 1, TAPS // 2)
+"""Doubled samples that the decimation looks beyond the start and the end."""
+EPSILON = 1e-9
+
+
+class Ends(NamedTuple):
+    """Where the sequences of a padded batch end.
+
+    Attributes:
+        valid: (B, 1, T) bool, True up to each end.
+        last: (B, 1, 1) int64, the index of each last valid value.
+    """
+
+    valid: torch.Tensor
+    last: torch.Tensor
+
+    def times(self, scale: int) -> "Ends":
+        """The ends after upsampling by `scale`."""
+        return Ends(self.valid.repeat_interleave(scale, dim=-1), scale * self.last + scale - 1)
+
+    def hold(self, x: torch.Tensor) -> torch.Tensor:
+        """X (B, C, T), which stays at its last valid value beyond each end."""
+        return torch.where(self.valid, x, x.gather(2, self.last.expand(-1, x.shape[1], 1)))
+
+
+def low_pass() -> torch.Tensor:
+    """(TAPS,) Kaiser-windowed sinc whose sum is one (Karras et al., 2021, StyleGAN3)."""
+    half = TAPS // 2
+    attenuation = 2.285 * (half - 1) * math.pi * 2 * TRANSITION + 7.95
+    if attenuation > 50:
+        beta = 0.1102 * (attenuation - 8.7)
+    else:
+        beta = 0.5842 * (attenuation - 21) ** 0.4 + 0.07886 * (attenuation - 21)
+    times = torch.arange(-half, half) + 0.5
+    window = torch.kaiser_window(TAPS, periodic=False, beta=beta)
+    taps = window * torch.sinc(2 * CUTOFF * times)
+    return taps / taps.sum()
+
+
+class AdaptiveSnake(nn.Module):
+    """See the module's docstring."""
+
+    taps: torch.Tensor
+
+    def __init__(self, channels: int, style: int) -> None:
+        """Start with a and b around one, for `channels` and a style vector of `style` numbers."""
+        super().__init__()
+        self.alpha = nn.Parameter(torch.zeros(channels))
+        self.beta = nn.Parameter(torch.zeros(channels))
+        self.condition = nn.Linear(style, channels)
+        # One copy per channel: depthwise convolutions are several times as fast as one over B × C rows.
+        self.register_buffer("taps", low_pass().repeat(channels, 1, 1), persistent=False)
+
+    def forward(self, x: torch.Tensor, style: torch.Tensor, ends: Ends | None = None) -> torch.Tensor:
+        """Activate x (B, C, T) given style (B, style); zero beyond `ends`."""
+        with torch.autocast(x.device.type, enabled=False):  # the phase of the sine needs the digits
+            condition = torch.tanh(self.condition(style.to(self.alpha.dtype)))
+            frequency = (self.alpha.exp() + condition)[..., None]
+            scale = 1 / (self.beta.exp() + 0.5 * condition + EPSILON)[..., None]
+            if ends is None:
+                return _Activation.apply(x.to(self.alpha.dtype), frequency, scale, self.taps)
+            doubled = ends.times(2)
+            u = doubled.hold(_upsample(ends.hold(x.to(self.alpha.dtype)), self.taps))
+            return _downsample(_snake(u, frequency, scale), self.taps) * ends.valid
+
+
+def _upsample(x: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
+    """(B, C, T) to (B, C, 2 T)."""
+    held = pad(x, (UP_EDGE, UP_EDGE), mode="replicate")
+    return conv_transpose1d(held, 2 * taps, stride=2, padding=3 * UP_EDGE, groups=len(taps))
+
+
+def _snake(u: torch.Tensor, frequency: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    return torch.addcmul(u, (u * frequency).sin().square(), scale)
+
+
+def _downsample(y: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
+    """(B, C, 2 T) to (B, C, T)."""
+    return conv1d(pad(y, DOWN_EDGES, mode="replicate"), taps, stride=2, groups=len(taps))
+
+
+def _gather_edges(gradient: torch.Tensor, left: int, right: int) -> torch.Tensor:
+    """Gradient of `pad(x, (left, right), mode="replicate")` for x."""
+    inner = gradient[..., left : gradient.shape[-1] - right].clone()
+    inner[..., 0] += gradient[..., :left].sum(dim=-1)
+    inner[..., -1] += gradient[..., gradient.shape[-1] - right :].sum(dim=-1)
+    return inner
+
+
+class _Activation(torch.autograd.Function):
+    """Upsampling, Snake and downsampling that keep only their input for the backward pass.
+
+    PyTorch's own graph would keep six tensors of twice its length, and there are 73 activations.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: torch.Tensor, frequency: torch.Tensor, scale: torch.Tensor, taps: torch.Tensor
+    ) -> torch.Tensor:
+        ctx.save_for_backward(x, frequency, scale, taps)
+        return _downsample(_snake(_upsample(x, taps), frequency, scale), taps)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        x, frequency, scale, taps = ctx.saved_tensors
+        channels = len(taps)
+        with torch.autocast(x.device.type, enabled=False):
+            u = _upsample(x, taps)
+            outer = conv_transpose1d(gradient, taps, stride=2, output_padding=1, groups=channels)
+            outer = _gather_edges(outer, *DOWN_EDGES)
+            phase = u * frequency
+            sine, slope = phase.sin(), phase.mul_(2).sin_().mul_(outer)
+            for_scale = torch.linalg.vecdot(sine.square_(), outer)[..., None]
+            for_frequency = torch.linalg.vecdot(slope, u)[..., None] * scale
+            inner = torch.addcmul(outer, slope, frequency * scale)
+            inner = conv1d(inner, 2 * taps, stride=2, padding=3 * UP_EDGE, groups=channels)
+            return _gather_edges(inner, UP_EDGE, UP_EDGE), for_frequency, for_scale, None
