@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import torch
 from torch import distributed
+from torch.distributed.nn.functional import all_reduce
 
 Row = TypeVar("Row")
 
@@ -28,6 +29,14 @@ def own_rows(batch: Sequence[Row]) -> Sequence[Row]:
     """
     rank, world = rank_and_world()
     return batch[rank::world] if len(batch) >= world else batch
+
+
+def over_ranks(tensor: torch.Tensor) -> torch.Tensor:
+    """The sum of a tensor over all ranks, through which gradients flow back to each."""
+    if rank_and_world()[1] == 1:
+        return tensor
+    summed: torch.Tensor = all_reduce(tensor)
+    return summed
 
 
 def mean_weights(counts: Sequence[int | torch.Tensor], device: torch.device) -> torch.Tensor:

@@ -9,6 +9,7 @@ batch).
 import json
 import logging
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ def fit(
     config: TrainerConfig,
     monitor: str | None = None,
     patience: int | None = None,
+    observers: Sequence[Callback] = (),
 ) -> None:
     """Train `module` for `epochs`, resuming from `folder` if a killed run left a checkpoint there.
 
@@ -105,10 +107,11 @@ def fit(
         seed: Fixes dropout and whatever else is drawn in a training step.
         config: Devices, precision, progress bar. Its cap is the caller's to apply, by `schedule`.
         monitor: Logged dev scalar that picks the best epoch.
+        observers: Further callbacks, which may log scalars.
         patience: Stop after this many epochs without improvement; None trains to the end.
     """
     history = History(folder)
-    callbacks: list[Callback] = [StepSeeds(seed), history]
+    callbacks: list[Callback] = [StepSeeds(seed), *observers, history]
     if config.strategy == "ddp":
         callbacks.append(SpawnedProcess())
     if monitor:

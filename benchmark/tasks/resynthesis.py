@@ -22,6 +22,7 @@ from benchmark.tokens.store import TokenStore
 from benchmark.training import read_report
 from benchmark.types import SAMPLE_RATE, Utterance
 from benchmark.vocoder.config import VocoderConfig
+from benchmark.vocoder.features import prompt_identity
 from benchmark.vocoder.synthesize import Vocoder
 from benchmark.vocoder.train import train_vocoder
 
@@ -75,7 +76,10 @@ def decoding_splits(tokenizer: Tokenizer, decoder: Decoder = "auto") -> tuple[st
 
 
 def trained_vocoder(tokenizer: Tokenizer, corpus: Corpus, config: VocoderConfig, setting: Setting) -> Path:
-    """Folder of the vocoder for this tokenizer's codes, trained first if no run has yet."""
+    """Folder of the vocoder for this tokenizer's codes, trained first if no run has yet.
+
+    `config` is already within the trainer's cap, see `VocoderConfig.limited`.
+    """
     source = tokenizer.vocoder_source
     train, dev = (corpus.manifest(split, setting.store) for split in ("train", "dev"))
     fit_codebook(source, corpus, setting.store, setting.seed)
@@ -85,6 +89,7 @@ def trained_vocoder(tokenizer: Tokenizer, corpus: Corpus, config: VocoderConfig,
         "train": train.digest,
         "dev": dev.digest,
         "config": describe(config),
+        "prompt": prompt_identity(config.prompt),
         "precision": setting.trainer.precision,
         "seed": setting.seed,
     }
@@ -105,6 +110,7 @@ def trained_vocoder(tokenizer: Tokenizer, corpus: Corpus, config: VocoderConfig,
             setting.trainer,
             setting.seed,
             folder,
+            setting.store,
         )
 
     return setting.store.get("vocoders", key, build, resumable=True)
@@ -131,6 +137,7 @@ def resynthesise(
         setting: Store, device, seed.
         decoder: Who decodes, see `uses_vocoder`.
     """
+    config = config.limited(setting.trainer.max_steps)
     by_vocoder = uses_vocoder(tokenizer, decoder)
     fit_codebook(tokenizer, corpus, setting.store, setting.seed)
     tokens = encode_manifest(tokenizer, manifest, setting.store, setting.progress)

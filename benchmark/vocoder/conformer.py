@@ -13,6 +13,7 @@ import math
 import torch
 from torch import nn
 
+from benchmark.distributed import over_ranks
 from benchmark.vocoder.attention import MultiHeadAttention, RelativeSelfAttention, relative_positions
 from benchmark.vocoder.config import FrontendConfig
 from benchmark.vocoder.convolution import FrameConv
@@ -36,7 +37,10 @@ class ConvFeedForward(nn.Module):
 
 
 class FrameBatchNorm(nn.Module):
-    """BatchNorm over (B, T, C) whose training statistics do not count padding, in float32."""
+    """BatchNorm over (B, T, C) whose training statistics do not count padding, in float32.
+
+    Under several ranks they are those of the whole batch.
+    """
 
     running_mean: torch.Tensor
     running_var: torch.Tensor
@@ -55,9 +59,9 @@ class FrameBatchNorm(nn.Module):
         x, mean, variance = x.float(), self.running_mean, self.running_var
         if self.training:
             valid = mask.float()
-            count = valid.sum()
-            mean = (x * valid).sum(dim=(0, 1)) / count
-            variance = ((x - mean).square() * valid).sum(dim=(0, 1)) / count
+            count = over_ranks(valid.sum())
+            mean = over_ranks((x * valid).sum(dim=(0, 1))) / count
+            variance = over_ranks(((x - mean).square() * valid).sum(dim=(0, 1))) / count
             with torch.no_grad():
                 self.running_mean.lerp_(mean, self.MOMENTUM)
                 self.running_var.lerp_(variance * count / (count - 1), self.MOMENTUM)

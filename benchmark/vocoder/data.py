@@ -16,25 +16,44 @@ from benchmark.data.manifest import Manifest
 from benchmark.tokens.store import TokenStore
 from benchmark.types import SAMPLE_RATE
 from benchmark.vocoder.config import VocoderConfig
+from benchmark.vocoder.frame_store import FrameStore
 from benchmark.vocoder.rates import FrameRates
 
+PROMPT_HOP = 320
+"""Samples per frame of every prompt encoder whose frames are kept."""
 CACHE_BYTES = 1 << 29
 """Audio kept in memory per process; what does not fit is read again each time."""
 
 
 @dataclass(frozen=True)
+class KeptFeatures:
+    """What is read instead of computed: features of whole utterances, see `vocoder.features`."""
+
+    prompts: FrameStore | None = None
+    """Frames of `PROMPT_HOP` samples; without them items carry the prompt's samples."""
+    auxiliary: FrameStore | None = None
+    """Voicing, pitch and energy by model frame; without them items carry none."""
+
+
+NONE_KEPT = KeptFeatures()
+
+
+@dataclass(frozen=True)
 class Item:
     """One training example. Content and its waveform are aligned: frame t starts at t * hop_length,
-    counted from `FrameRates.head_offset` in the recording."""
+    counted from `FrameRates.head_offset` in the recording.
+    """
 
     codes: torch.Tensor
     """(K, M) content at the model's frame rate."""
     wav: torch.Tensor
     """(M * hop_length,) waveform of the content."""
     prompt: torch.Tensor
-    """(P * hop_length,) waveform of the prompt."""
+    """(P * hop_length,) waveform of the prompt, or (S, features) frames of it where they are kept."""
     segment: int
     """First frame of the generator's crop, counted within the content."""
+    auxiliary: torch.Tensor | None = None
+    """(M, 3) voicing, pitch and energy of the content as extracted, where the frontend predicts them."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +66,14 @@ class Batch:
     prompt: torch.Tensor
     prompt_lengths: torch.Tensor
     segments: torch.Tensor
+    auxiliary: torch.Tensor | None = None
 
     def to(self, *args: object, **kwargs: object) -> "Batch":
         """Move every tensor, which is what Lightning asks of a batch."""
-        return Batch(**{name: value.to(*args, **kwargs) for name, value in vars(self).items()})
+        moved = {
+            name: None if value is None else value.to(*args, **kwargs) for name, value in vars(self).items()
+        }
+        return Batch(**moved)
 
 
 class AudioCache:
@@ -90,9 +113,10 @@ class VocoderItems(Dataset):
         rates: FrameRates,
         config: VocoderConfig,
         limit: int | None = None,
+        features: KeptFeatures = NONE_KEPT,
     ) -> None:
         """Choose the utterances; `limit` keeps that many, evenly spread over the manifest."""
-        self.tokens, self.manifest, self.rates = tokens, manifest, rates
+        self.tokens, self.manifest, self.rates, self.features = tokens, manifest, rates, features
         self.segment = round(config.segment_seconds * rates.model_rate)
         self.longest = round(config.max_seconds * rates.model_rate)
         shortest = round(config.min_seconds * rates.model_rate)
@@ -127,15 +151,37 @@ class VocoderItems(Dataset):
         frames = min(self.frames[name], self.longest)
         start = int(rng.integers(self.frames[name] - frames + 1))
         content, prompt = split(frames, rng)
+        segment = int(rng.integers(content.stop - content.start - self.segment + 1))
         codes = self.rates.expand(self.tokens[name])[:, start : start + frames]
         wav = self.wav(name)[start * self.rates.hop_length : (start + frames) * self.rates.hop_length]
-        segment = int(rng.integers(content.stop - content.start - self.segment + 1))
+        heard = wav[_samples(prompt, self.rates.hop_length)]
+        if self.features.prompts is not None:
+            heard = self._frames_of(self.features.prompts, name, start + prompt.start, start + prompt.stop)
+        auxiliary = None
+        if self.features.auxiliary is not None:
+            auxiliary = self.auxiliary(name)[start + content.start : start + content.stop]
         return Item(
             torch.from_numpy(codes[:, content]),
             torch.from_numpy(wav[_samples(content, self.rates.hop_length)]),
-            torch.from_numpy(wav[_samples(prompt, self.rates.hop_length)]),
+            torch.from_numpy(heard),
             segment,
+            auxiliary,
         )
+
+    def _frames_of(self, prompts: FrameStore, name: str, first: int, last: int) -> np.ndarray:
+        """(S, features): the encoder's frames whose slots lie within model frames `first` to `last`."""
+        hop, offset = self.rates.hop_length, self.rates.head_offset
+        begin, end = max(0, offset + first * hop), offset + last * hop
+        return prompts.read(name, -(-begin // PROMPT_HOP), end // PROMPT_HOP)
+
+    def auxiliary(self, name: str) -> torch.Tensor:
+        """(M, 3) voicing, pitch and energy of an utterance's model frames, as extracted."""
+        if self.features.auxiliary is None:
+            raise ValueError("no auxiliary features were given")
+        frames = torch.from_numpy(self.features.auxiliary.read(name))
+        # A recording's last frame may be whole by its header and not by its samples.
+        missing = max(0, self.frames[name] - len(frames))
+        return torch.cat([frames, frames[-1:].expand(missing, -1)])[: self.frames[name]]
 
     def wav(self, name: str) -> np.ndarray:
         """Waveform of an utterance from its first model frame on, a whole number of them."""
@@ -155,6 +201,7 @@ def split(frames: int, rng: np.random.Generator) -> tuple[slice, slice]:
 
 def collate(items: Sequence[Item]) -> Batch:
     """Pad a list of items to a batch."""
+    auxiliary = [item.auxiliary for item in items if item.auxiliary is not None]
     return Batch(
         codes=pad_sequence([item.codes.T for item in items], batch_first=True).transpose(1, 2),
         lengths=torch.tensor([item.codes.shape[1] for item in items]),
@@ -162,6 +209,7 @@ def collate(items: Sequence[Item]) -> Batch:
         prompt=pad_sequence([item.prompt for item in items], batch_first=True),
         prompt_lengths=torch.tensor([len(item.prompt) for item in items]),
         segments=torch.tensor([item.segment for item in items]),
+        auxiliary=pad_sequence(auxiliary, batch_first=True) if auxiliary else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Losses of the vocoder: least-squares GAN, feature matching, log-mel distances."""
+"""Losses of the vocoder: least-squares GAN, feature matching, log-mel distances; in float32 throughout."""
 
 from collections.abc import Sequence
 
@@ -14,20 +14,23 @@ from benchmark.vocoder.discriminators import Features
 def discriminator_loss(real: list[Features], fake: list[Features]) -> torch.Tensor:
     """Real verdicts towards one, fake ones towards zero, summed over discriminators (Mao et al., 2017)."""
     return torch.stack(
-        [(r[-1] - 1).square().mean() + f[-1].square().mean() for r, f in zip(real, fake, strict=True)]
+        [
+            (r[-1].float() - 1).square().mean() + f[-1].float().square().mean()
+            for r, f in zip(real, fake, strict=True)
+        ]
     ).sum()
 
 
 def adversarial_loss(fake: list[Features]) -> torch.Tensor:
     """Fake verdicts towards one, summed over discriminators."""
-    return torch.stack([(f[-1] - 1).square().mean() for f in fake]).sum()
+    return torch.stack([(f[-1].float() - 1).square().mean() for f in fake]).sum()
 
 
 def feature_matching_loss(real: list[Features], fake: list[Features]) -> torch.Tensor:
     """L1 distance of every layer's output but the verdict, summed over layers and discriminators."""
     return torch.stack(
         [
-            (layer_real.detach() - layer_fake).abs().mean()
+            (layer_real.detach().float() - layer_fake.float()).abs().mean()
             for r, f in zip(real, fake, strict=True)
             for layer_real, layer_fake in zip(r[:-1], f[:-1], strict=True)
         ]
@@ -54,4 +57,4 @@ class MelLoss(nn.Module):
 def frame_l1(predicted: torch.Tensor, target: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """L1 distance of (B, T, C) sequences over valid frames."""
     mask = frame_mask(lengths, target.shape[1])[..., None]
-    return ((predicted - target).abs() * mask).sum() / (mask.sum() * target.shape[2])
+    return ((predicted.float() - target.float()).abs() * mask).sum() / (mask.sum() * target.shape[2])

@@ -1,7 +1,8 @@
 """Training of the vocoder: a generator and discriminators under manual optimisation.
 
 Budgets and logs count generator steps. Lightning's `global_step` counts the steps of both
-optimisers and is not used.
+optimisers and is not used. Under several ranks every loss is weighted so that the mean over ranks is
+the mean over the rows, or valid frames, of the whole batch, however unequal the shares are.
 """
 
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from benchmark.data.mel import LogMel
+from benchmark.distributed import mean_weights
 from benchmark.vocoder.config import VocoderConfig
 from benchmark.vocoder.data import Batch
 from benchmark.vocoder.discriminators import Discriminators
@@ -21,7 +23,7 @@ from benchmark.vocoder.losses import (
     feature_matching_loss,
     frame_l1,
 )
-from benchmark.vocoder.model import CTXVec2Wav
+from benchmark.vocoder.model import CTXVec2Wav, Encoded
 from benchmark.vocoder.schedule import learning_rate
 
 Scalars = dict[str, torch.Tensor]
@@ -32,8 +34,11 @@ class VocoderModule(lightning.LightningModule):
 
     generator_step: torch.Tensor
 
-    def __init__(self, model: CTXVec2Wav, config: VocoderConfig) -> None:
+    def __init__(self, model: CTXVec2Wav, config: VocoderConfig, compiled: bool = False) -> None:
+        """Train `model` by the recipe of `config`; `compiled` runs its networks through torch.compile."""
         super().__init__()
+        self.compiled = compiled
+        self._step = 0
         self.automatic_optimization = False
         self.model = model
         self.config = config
@@ -42,6 +47,11 @@ class VocoderModule(lightning.LightningModule):
         self.distance = LogMel()
         self.segment = round(config.segment_seconds * 16_000 / model.hop_length)
         self.register_buffer("generator_step", torch.zeros((), dtype=torch.long))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """See `CTXVec2Wav.__reduce__`: for the processes of other ranks, before the first step."""
+        own = {name: value for name, value in self.state_dict().items() if not name.startswith("model.")}
+        return _rebuilt, (type(self), self.model, self.config, self.compiled, own)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Adam for the generator and, where there are any, for the discriminators."""
@@ -54,62 +64,94 @@ class VocoderModule(lightning.LightningModule):
     def on_fit_start(self) -> None:
         """Lightning keeps whatever mode a module arrives in."""
         self.train()
+        self._step = int(self.generator_step)
+        if self.compiled:
+            # Lengths change with every batch; crops, and with them the shapes that matter, do not.
+            self.model.prenet.compile(dynamic=True)
+            self.model.frontend.compile(dynamic=True)
+            self.model.generator.compile()
+            if self.discriminators is not None:
+                self.discriminators.compile()
 
     def training_step(self, batch: Batch) -> None:
         """Train on the crop of every utterance that the data chose."""
         optimizers = self.optimizers()
         optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
-        step = int(self.generator_step)
-        rate = learning_rate(self.config.optimizer, step, self.config.steps)
+        rate = learning_rate(self.config.optimizer, self._step, self.config.steps)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        encoded = self.model.encode(batch.codes, batch.lengths, batch.prompt, batch.prompt_lengths)
+        by_row, by_frame = mean_weights([len(batch.codes), batch.lengths.sum()], self.device)
+        target = self._auxiliary(batch)
+        encoded = self.model.encode(
+            batch.codes, batch.lengths, batch.prompt.float(), batch.prompt_lengths, target
+        )
         segment = crop(encoded.hidden, batch.segments, self.segment).transpose(1, 2)
         fake = self.model.generator(segment, style=encoded.style)
         hop = self.model.hop_length
         real = crop(batch.wav[..., None], batch.segments * hop, self.segment * hop).squeeze(-1)
         logs: Scalars = {}
-        adversarial = self.discriminators is not None and step >= (
+        adversarial = self.discriminators is not None and self._step >= (
             self.config.adversarial_start * self.config.steps
         )
         if adversarial:
-            logs |= self._discriminator_step(optimizers[1], real, fake.detach())
+            logs |= self._discriminator_step(optimizers[1], real, fake.detach(), by_row)
         with self.toggled_optimizer(optimizers[0]):
-            losses = self._generator_losses(batch, encoded.mel, fake, real, step, adversarial)
-            total = torch.stack([weight * loss for weight, loss in losses.values()]).sum()
-            logs |= {name: loss for name, (_, loss) in losses.items()} | {"generator": total}
+            losses = {
+                name: by_row * loss for name, loss in self._crop_losses(fake, real, adversarial).items()
+            }
+            frames = self._frame_losses(batch, encoded, target)
+            losses |= {name: by_frame * loss for name, loss in frames.items()}
+            weighted = [getattr(self.config.losses, name) * loss for name, loss in losses.items()]
+            total = torch.stack(weighted).sum()
+            logs |= losses | {"generator": total}
             logs["gradient_norm"] = self._update(optimizers[0], total, self.model)
+        self._step += 1
         self.generator_step += 1
-        logs["lr"] = torch.tensor(rate)
+        logs["lr"] = torch.tensor(rate, device=self.device)
         for name, value in logs.items():
-            self.log(f"train/{name}", value.detach(), on_step=False, on_epoch=True, batch_size=1)
+            self._log_mean(f"train/{name}", value.detach())
         count = self.generator_step.float()
-        self.log("train/generator_step", count, on_step=False, on_epoch=True, reduce_fx="max")
+        self.log("train/generator_step", count, on_step=False, on_epoch=True, reduce_fx="max", sync_dist=True)
 
-    def _generator_losses(
-        self, batch: Batch, mel: torch.Tensor, fake: torch.Tensor, real: torch.Tensor, step: int, gan: bool
-    ) -> dict[str, tuple[float, torch.Tensor]]:
-        """Weight and value of every loss that is active at this step."""
-        weights = self.config.losses
-        losses = {"mel": (weights.mel, self.mel_loss(fake, real))}
-        if step < weights.frontend_mel_until * self.config.steps:
-            target = self.model.mel(batch.wav)
-            losses["frontend_mel"] = (weights.frontend_mel, frame_l1(mel, target, batch.lengths))
+    def _log_mean(self, name: str, value: torch.Tensor) -> None:
+        """A mean over the steps of an epoch and over the ranks."""
+        self.log(name, value, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
+
+    def _auxiliary(self, batch: Batch) -> torch.Tensor | None:
+        """True voicing, pitch and energy, normalised, where the model has use for them."""
+        branch = self.model.frontend.auxiliary
+        if branch is None or batch.auxiliary is None:
+            return None
+        return branch.normalise(batch.auxiliary)
+
+    def _crop_losses(self, fake: torch.Tensor, real: torch.Tensor, gan: bool) -> Scalars:
+        """Means over the rows of (B, S) crops, by the name of their weight."""
+        losses = {"mel": self.mel_loss(fake, real)}
         if gan and self.discriminators is not None:
             with torch.no_grad():
                 real_features = self.discriminators(real)
             fake_features = self.discriminators(fake)
-            losses["adversarial"] = (weights.adversarial, adversarial_loss(fake_features))
-            matching = feature_matching_loss(real_features, fake_features)
-            losses["feature_matching"] = (weights.feature_matching, matching)
+            losses["adversarial"] = adversarial_loss(fake_features)
+            losses["feature_matching"] = feature_matching_loss(real_features, fake_features)
         return losses
 
-    def _discriminator_step(self, optimizer: Any, real: torch.Tensor, fake: torch.Tensor) -> Scalars:
+    def _frame_losses(self, batch: Batch, encoded: Encoded, auxiliary: torch.Tensor | None) -> Scalars:
+        """Means over the valid frames of whole contents, by the name of their weight."""
+        losses: Scalars = {}
+        if self._step < self.config.losses.frontend_mel_until * self.config.steps:
+            losses["frontend_mel"] = frame_l1(encoded.mel, self.model.mel(batch.wav), batch.lengths)
+        if encoded.auxiliary is not None and auxiliary is not None:
+            losses["auxiliary"] = frame_l1(encoded.auxiliary, auxiliary, batch.lengths)
+        return losses
+
+    def _discriminator_step(
+        self, optimizer: Any, real: torch.Tensor, fake: torch.Tensor, by_row: torch.Tensor
+    ) -> Scalars:
         if self.discriminators is None:
             raise ValueError("no discriminators in this config")
         with self.toggled_optimizer(optimizer):
-            loss = discriminator_loss(self.discriminators(real), self.discriminators(fake))
+            loss = by_row * discriminator_loss(self.discriminators(real), self.discriminators(fake))
             self._update(optimizer, loss, self.discriminators)
         return {"discriminator": loss}
 
@@ -123,14 +165,26 @@ class VocoderModule(lightning.LightningModule):
             optimizer.step()
         return norm
 
-    def validation_step(self, batch: Batch) -> None:
-        """Log-mel distance of whole contents to the recordings."""
-        wav, _ = self.model(batch.codes, batch.lengths, batch.prompt, batch.prompt_lengths)
+    def validation_step(self, batch: Batch) -> torch.Tensor:
+        """Log-mel distance of whole contents to the recordings; returns the contents, (B, S) samples."""
+        # Each batch has other lengths, and none comes often enough to be worth compiling for.
+        with torch.compiler.set_stance("force_eager" if self.compiled else "default"):
+            wav, _ = self.model(batch.codes, batch.lengths, batch.prompt.float(), batch.prompt_lengths)
         hop = self.distance.hop_length
         frames = batch.lengths * self.model.hop_length // hop
         fake, real = (self.distance(signal.float()).transpose(1, 2) for signal in (wav, batch.wav))
         distance = frame_l1(fake, real, frames)
-        self.log("val/mel", distance, on_epoch=True, batch_size=int(frames.sum()), prog_bar=True)
+        self.log(
+            "val/mel", distance, on_epoch=True, batch_size=int(frames.sum()), prog_bar=True, sync_dist=True
+        )
+        return wav
+
+
+def _rebuilt(kind: type[VocoderModule], *arguments: Any) -> VocoderModule:
+    *arguments, state = arguments
+    module = kind(*arguments)
+    module.load_state_dict(state, strict=False)
+    return module
 
 
 def crop(sequence: torch.Tensor, starts: torch.Tensor, length: int) -> torch.Tensor:

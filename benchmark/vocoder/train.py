@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 
+from benchmark.artifacts import ArtifactStore
 from benchmark.callbacks import read_history
 from benchmark.data.batching import BucketBatches, Draw, sorted_batches
 from benchmark.data.manifest import Manifest
@@ -17,7 +18,9 @@ from benchmark.tokens.store import TokenStore
 from benchmark.training import TrainerConfig, fit, save_report
 from benchmark.types import TokenizerSpec
 from benchmark.vocoder.config import VocoderConfig
-from benchmark.vocoder.data import VocoderItems, collate
+from benchmark.vocoder.data import NONE_KEPT, VocoderItems, collate
+from benchmark.vocoder.features import kept_features
+from benchmark.vocoder.listening import Listening
 from benchmark.vocoder.model import CTXVec2Wav
 from benchmark.vocoder.module import VocoderModule, constant_distance
 from benchmark.vocoder.rates import FrameRates
@@ -39,6 +42,7 @@ def train_vocoder(
     trainer: TrainerConfig,
     seed: int,
     folder: Path,
+    store: ArtifactStore | None = None,
 ) -> None:
     """Train and leave `model.safetensors`, `history.csv` and `report.json` in `folder`.
 
@@ -55,25 +59,38 @@ def train_vocoder(
         trainer: Device and precision.
         seed: Fixes initial weights, batches, crops, prompts and dropout.
         folder: Exists, and is empty or left by a killed training.
+        store: Where features of the recordings are kept; needed by `prompt.cache` and `auxiliary`.
 
     Raises:
         UserError: the tokens are too fast for the vocoder, or no utterance is long enough.
     """
     begin = time.monotonic()
-    rates = FrameRates(spec.frame_rate)
-    train = VocoderItems(tokens, manifest, rates, config)
-    dev = VocoderItems(dev_tokens, dev_manifest, rates, config, config.dev_utterances)
+    if store is None and (config.prompt.cache or config.auxiliary is not None):
+        raise ValueError(f"{config.name} keeps features of the recordings and needs a store for them")
+    rates = FrameRates.of(spec)
+    torch.manual_seed(seed)
+    model = CTXVec2Wav(config, rates, spec.codebook_sizes, codebook_vectors)
+    features, dev_features = (
+        NONE_KEPT
+        if store is None
+        else kept_features(config, rates, model.prompt, recordings, store, trainer.torch_device)
+        for recordings in (manifest, dev_manifest)
+    )
+    train = VocoderItems(tokens, manifest, rates, config, features=features)
+    dev = VocoderItems(dev_tokens, dev_manifest, rates, config, config.dev_utterances, dev_features)
     for split, items in (("train", train), ("dev", dev)):
         if not len(items):
             raise UserError(
                 f"no {split} utterance can train the vocoder {config.name!r}: {dict(items.skipped)}; "
                 "take a corpus with longer utterances or lower min_seconds"
             )
-    torch.manual_seed(seed)
-    module = VocoderModule(CTXVec2Wav(config, rates, spec.codebook_sizes, codebook_vectors), config)
+    module = VocoderModule(model, config, trainer.compile)
     names = train.ids[:: math.ceil(len(train) / STATISTICS_UTTERANCES)]
-    module.model.mel.fit(torch.from_numpy(train.wav(name)) for name in names)
-    batches = BucketBatches(train.lengths, config.batch_size, config.steps_per_epoch, seed)
+    model.mel.fit(torch.from_numpy(train.wav(name)) for name in names)
+    if model.frontend.auxiliary is not None:
+        model.frontend.auxiliary.fit(train.auxiliary(name) for name in names)
+    most = None if config.batch_seconds is None else round(config.batch_seconds * rates.model_rate)
+    batches = BucketBatches(train.lengths, config.batch_size, config.steps_per_epoch, seed, most)
     dev_batches = _fixed_batches(dev, config.batch_size)
     fit(
         module,
@@ -84,6 +101,7 @@ def train_vocoder(
         seed=seed,
         config=trainer,
         monitor=MONITOR,
+        observers=[Listening()],
     )
     weights = {name: tensor.contiguous() for name, tensor in module.model.state_dict().items()}
     save_file(weights, folder / WEIGHTS)
@@ -92,6 +110,7 @@ def train_vocoder(
     report = verdict(read_history(folder), floor) | {
         "parameters": sum(parameter.numel() for parameter in module.model.parameters()),
         "steps": int(module.generator_step),
+        "max_steps": config.max_steps,
         "skipped": {"train": dict(train.skipped), "dev": dict(dev.skipped)},
         "seconds": round(time.monotonic() - begin, 1),
     }

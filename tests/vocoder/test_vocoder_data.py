@@ -1,5 +1,6 @@
 """Training items: alignment, disjoint prompt, counted skips, bounded memory."""
 
+import pickle
 from collections.abc import Callable
 
 import numpy as np
@@ -83,6 +84,29 @@ def test_fast_tokens_are_cut_at_the_model_rate(corpus, make_config: MakeConfig) 
     item, codes = items[1, 0], rates.expand(corpus.tokens["u1"])
     start = _find(read_audio(corpus.manifest["u1"].audio_path), item.wav.numpy()) // 160
     np.testing.assert_array_equal(item.codes, codes[:, start : start + item.codes.shape[1]])
+
+
+@pytest.mark.parametrize("offset", [40, -8])
+def test_frames_are_paired_with_samples_behind_the_head(corpus, make_config: MakeConfig, offset: int) -> None:
+    items = VocoderItems(corpus.tokens, corpus.manifest, FrameRates(50, offset), make_config())
+    whole, codes = read_audio(corpus.manifest["u3"].audio_path), corpus.tokens["u3"]
+    for seed in range(5):
+        item = items[3, seed]
+        wav = item.wav.numpy()[320:]  # the very first frame of a negative offset begins in silence
+        starts = range(len(whole) - len(wav) + 1)
+        found = min(starts, key=lambda start: float(np.abs(whole[start : start + 99] - wav[:99]).max()))
+        np.testing.assert_allclose(whole[found : found + len(wav)], wav, atol=1 / 32767)
+        frame, rest = divmod(found - offset, 320)
+        assert rest == 0
+        np.testing.assert_array_equal(item.codes[:, 1:], codes[:, frame : frame + item.codes.shape[1] - 1])
+
+
+def test_a_cache_goes_to_another_process_empty(corpus) -> None:
+    cache = AudioCache(limit=1 << 20)
+    cache.read(corpus.manifest["u0"].audio_path)
+    other = pickle.loads(pickle.dumps(cache))
+    assert cache.bytes and not other.bytes and other.limit == cache.limit
+    np.testing.assert_array_equal(*(c.read(corpus.manifest["u0"].audio_path) for c in (cache, other)))
 
 
 def test_cache_stays_below_its_bound_and_returns_the_same_audio(corpus) -> None:
