@@ -113,7 +113,7 @@ def models(task: Task, tokenizer: Tokenizer) -> Iterator[tuple[str, str, str | N
     """Kind, checkpoint and revision of every pretrained model that the task uses for this tokenizer."""
     own = isinstance(task, DecodingTask) and not uses_vocoder(tokenizer, task.decoder)
     for part in _nested(task):
-        if isinstance(part, PromptConfig) and (part.features == "mel" or own):
+        if isinstance(part, PromptConfig) and (part.features == "mel" or part.random_weights or own):
             continue  # its own decoder needs no vocoder
         if isinstance(getattr(part, "checkpoint", None), str):
             kind = type(part).__name__.removesuffix("Config").lower()

@@ -182,6 +182,10 @@ def test_the_prompt_counts_where_a_vocoder_is_used(doctor: Any) -> None:
     status, said = doctor(*task, "tokenizer=opus_6k,ground_truth")
     assert status == 0 and "wavlm" not in said
     assert doctor("tokenizer=mel_rvq", "vocoder=ctx_vec2wav_mini")[0] == 0
+    random = ["vocoder=ctx_vec2wav_alpha", "vocoder.prompt.random_weights=true"]
+    assert doctor("tokenizer=mel_rvq", *random)[0] == 0
+    status, said = doctor("tokenizer=mel_rvq", "vocoder/prompt=whisper", "vocoder.prompt.checkpoint=no/such")
+    assert status == 1 and "missing  prompt     no/such" in said
 
 
 def test_a_device_that_is_not_there(doctor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
