@@ -55,7 +55,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_sweep_fills_four_tables(sweep: Path) -> None:
+def test_a_sweep_fills_five_tables(sweep: Path) -> None:
     reconstruction = read(sweep, "reconstruction").loc["mel_rvq"]
     assert reconstruction["decoder"] == "ctx_vec2wav_mini"
     assert float(reconstruction["bitrate_kbps"]) == 0.5
@@ -68,8 +68,16 @@ def test_a_sweep_fills_four_tables(sweep: Path) -> None:
     assert probing["status"] == "NC"  # one epoch on a minute of speech learns nothing, and that is said
     assert "floor" in probing["reason"] or "better" in probing["reason"]
     assert float(read(sweep, "voice_conversion").loc["mel_rvq"]["secs"]) > 0
+    conditions = read(sweep, "voice_conversion_conditions").loc["mel_rvq"]
+    assert [conditions[f"wer/{name}_n"] for name in ("same_gender", "cross_gender", "cross_lingual")] == [
+        2
+    ] * 3
+    folder = sweep / "results/mini"
+    assert len((folder / "pairs/synthetic.csv").read_text().splitlines()) == 7
+    audio = folder / "audio/voice_conversion__mel_rvq__synthetic__seed0"
+    assert len(list(audio.glob("*_converted.wav"))) == len(list(audio.glob("*_prompt.wav"))) == 3
     for suffix in ("md", "tex", "csv"):
-        assert len(list((sweep / "results/mini/tables").glob(f"*.{suffix}"))) == 4
+        assert len(list((sweep / "results/mini/tables").glob(f"*.{suffix}"))) == 5
 
 
 def test_a_second_sweep_runs_nothing_and_changes_nothing(sweep: Path) -> None:
@@ -90,6 +98,21 @@ def test_ground_truth_is_perfect_and_opus_is_not(sweep: Path) -> None:
     assert float(truth["wer"]) < float(opus["wer"])
 
 
+def test_the_vocoder_decodes_a_codec_on_a_line_of_its_own(sweep: Path) -> None:
+    micro = [override for override in MICRO if not override.startswith("tokenizer.")]
+    jobs = ("-m", "task=reconstruction,voice_conversion", "tokenizer=opus_6k")
+    runs = [benchmark(sweep, *jobs, *micro, f"decoder={decoder}") for decoder in ("auto", "own", "vocoder")]
+    assert [run.returncode for run in runs] == [0] * 3, runs[-1].stderr[-2000:]
+    assert runs[1].stdout.count("done already") == 2  # which is what auto had meant
+    for name in ("reconstruction", "voice_conversion"):
+        table = read(sweep, name)
+        own, vocoded = table.loc["opus_6k"], table.loc["opus_6k+vocoder"]
+        assert vocoded["decoder"] == "ctx_vec2wav_mini" != own["decoder"]
+    assert own["status"] == "n/a" and "decoder=vocoder can" in own["reason"]
+    assert float(vocoded["secs"]) > 0
+    assert "opus_6k+vocoder" not in read(sweep, "probing").index
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
@@ -97,6 +120,9 @@ def test_ground_truth_is_perfect_and_opus_is_not(sweep: Path) -> None:
         (["dataset=librispeech", "dataset.root=/no/such/folder"], ["/no/such/folder"]),
         (["dataset=slurp", "dataset.root="], ["SLURP"]),
         (["tokenizer=lyra_3k2", "tokenizer.checkpoint_dir=/no/weights"], ["/no/weights"]),
+        (["decoder=own"], ["mel_rvq has no decoder", "decoder=vocoder"]),
+        (["task=voice_conversion", "task.conditions=[gender]"], ["'gender'", "cross_gender"]),
+        (["task=voice_conversion", "task.pairs=/no/list"], ["/no/list", "scripts.make_pairs"]),
         (["policy=sometimes"], ["sometimes", "only_missing"]),
         (["tokenizer._target_=os.getcwd"], ["os.getcwd", "benchmark."]),
     ],

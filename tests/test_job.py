@@ -15,6 +15,7 @@ from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
 from benchmark.job import Job
+from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.metrics.statistics import mean_interval
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
@@ -185,6 +186,46 @@ def test_a_damaged_clip_is_counted(job: Any, tmp_path: Path) -> None:
     (row,) = rows(job())
     assert row.n_scored == 3  # the task scores what has tokens; tasks of the benchmark count the rest
     assert (job().results.root / "configs" / f"{row.config_digest}.json").is_file()
+
+
+def test_what_an_outcome_leaves_beside_its_numbers(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    scored = Loudness.run
+
+    def run(self: Any, *arguments: Any) -> Outcome:
+        more: dict = {
+            "absent": {"stoi/x": "no x"},
+            "lists": {"pairs/clips.csv": "a,b\n"},
+            "audio": {"a.wav": b"RIFF"},
+        }
+        return replace(scored(self, *arguments), **more)
+
+    monkeypatch.setattr(Loudness, "run", run)
+    monkeypatch.setattr(Loudness, "all_metrics", lambda _: ("stoi", "stoi/x"))
+    monkeypatch.setattr(Clips, "split_label", lambda _, split: f"{split} (ours)")
+    monkeypatch.setitem(DEFINITIONS, "stoi/x", DEFINITIONS["stoi"])
+    job().run()
+    overall, absent = rows(job())
+    assert overall.status == "ok" and overall.split == "test (ours)"
+    assert (absent.metric, absent.status, absent.reason, absent.value) == ("stoi/x", "n/a", "no x", None)
+    root = job().results.root
+    assert (root / "pairs/clips.csv").read_text() == "a,b\n"
+    assert [path.read_bytes() for path in root.glob("audio/loudness__ground_truth__clips__seed0/*")] == [
+        b"RIFF"
+    ]
+    job().run()
+    assert len(Loudness.runs) == 1
+
+
+def test_a_variant_does_not_cost_the_usual_rows(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    job().run()
+    monkeypatch.setattr(Loudness, "variant", lambda _, tokenizer: "vocoder" if tokenizer else "")
+    other = job(offset=1.0)
+    other.run()
+    usual, variant = rows(job())
+    assert (usual.variant, variant.variant) == ("", "vocoder")
+    assert variant.value == pytest.approx((usual.value or 0) + 1) and variant.label == "ground_truth+vocoder"
+    other.run()
+    assert len(Loudness.runs) == 2 and "ground_truth+vocoder" in other.label
 
 
 def test_side_information_is_told_in_the_row(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:

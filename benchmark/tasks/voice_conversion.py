@@ -75,8 +75,7 @@ class VoiceConversion(DecodingTask):
 
     def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:
         """See `Task.reads`."""
-        foreign = corpus.foreign_splits if "cross_lingual" in self.conditions else ()
-        return (*super().reads(tokenizer, corpus), *foreign)
+        return (*super().reads(tokenizer, corpus), *self._foreign(corpus))
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
         """As the base class, with the pairs themselves in place of how they were made."""
@@ -93,8 +92,7 @@ class VoiceConversion(DecodingTask):
         """
         split = corpus.manifest("test", store)
         listed = corpus.listed_prompts(store)
-        foreign = corpus.foreign_splits if "cross_lingual" in self.conditions else ()
-        abroad = [utterance for name in foreign for utterance in corpus.manifest(name, store)]
+        abroad = [u for name in self._foreign(corpus) for u in corpus.manifest(name, store)]
         if self.pairs is not None:
             pool = {u.utterance_id: u for u in (*split, *(listed or {}).values(), *abroad)}
             pairing = read_pairs(Path(self.pairs).expanduser(), split, pool)
@@ -113,6 +111,10 @@ class VoiceConversion(DecodingTask):
             candidates = [*prompts, *abroad]
             pairing = make_pairs(sources, candidates, own, self.conditions, self.pairing_seed)
         return Conversion(sources, pairing, {pair.source_id: pool[pair.target_id] for pair in pairing.pairs})
+
+    def _foreign(self, corpus: Corpus) -> tuple[str, ...]:
+        """Splits that may hold a prompt in another language."""
+        return corpus.foreign_splits if "cross_lingual" in self.conditions or self.pairs else ()
 
     def _refuse_other_conditions(self, pairing: Pairing) -> None:
         other = sorted((pairing.counts().keys() & CONDITIONS.keys()) - set(self.conditions))

@@ -162,6 +162,70 @@ def test_a_task_absent_from_a_corpus_is_not_missing_there(rows):
     assert "intent_probe was not run on this corpus" in to_markdown(make_grid(table))
 
 
+def test_a_variant_has_its_own_line_where_it_ran_and_is_missing_nowhere(rows, make_row):
+    forced = make_row(tokenizer="opus", kind="classical", variant="vocoder", value=30.0, lo=25.0, hi=35.0)
+    both = [*rows, forced]
+    table = make_table("reconstruction", both)
+    own, vocoded = lines_of(table, "opus", "opus+vocoder")
+    assert (own.decoder, own.cells["wer"].value) == ("own", 8.0)
+    assert (vocoded.decoder, vocoded.cells["wer"].value) == ("ctx_vec2wav/mini", 30.0)
+    assert printed(table, "opus+vocoder", "wer") == "30.0 [25.0, 35.0]"
+    assert "several seeds" not in to_markdown(make_grid(table))
+    assert "differing configurations" not in to_markdown(make_grid(table))
+    for name in ("probing", "codebook_usage"):
+        assert to_csv(make_table(name, both)) == to_csv(make_table(name, rows))
+    only = make_table("probing", [row for row in both if row.tokenizer != "opus" or row.variant])
+    assert not any(line.tokenizer.startswith("opus") for line in only.lines)
+
+
+@pytest.fixture
+def conversions(make_row):
+    """One tokenizer under two conditions, another that cannot convert."""
+    more = {"task": "voice_conversion", "interval": "95 %", "definition": "as WER"}
+    nothing = {"value": None, "n_scored": 0, "status": "n/a"}
+    return [
+        make_row(metric="wer", value=20.0, lo=10.0, hi=30.0, **more),
+        make_row(metric="wer/same_gender", value=15.0, lo=9.0, hi=20.0, n_scored=20, **more),
+        make_row(
+            metric="wer/cross_gender", value=25.0, n_scored=18, n_failed=2, reason="p_corr: too few", **more
+        ),
+        make_row(metric="wer/cross_lingual", reason="no recordings in another language", **nothing, **more),
+        *(
+            make_row(
+                tokenizer="opus", kind="classical", metric=metric, reason="cannot convert", **nothing, **more
+            )
+            for metric in ("wer", "wer/same_gender", "wer/cross_gender", "wer/cross_lingual")
+        ),
+    ]
+
+
+def test_conditions_have_a_table_of_their_own(conversions, monkeypatch):
+    monkeypatch.setattr("benchmark.report.tables.DEFINITIONS", DEFINITIONS)
+    overall = make_table("voice_conversion", conversions)
+    assert list(overall.metrics) == ["wer"] and len(overall.rows) == 2
+    table = make_table("voice_conversion_conditions", conversions)
+    assert list(table.metrics) == ["wer/same_gender", "wer/cross_gender", "wer/cross_lingual"]
+    assert printed(table, "mel_rvq", "wer/same_gender") == "15.0 [9.0, 20.0]"
+    assert printed(table, "mel_rvq", "wer/cross_gender") == "25.0¹"
+    assert printed(table, "mel_rvq", "wer/cross_lingual") == "–²"
+    text = to_markdown(make_grid(table))
+    assert "| WER, cross-gender (%) ↓ |" in text
+    assert "¹ 2 of 20 utterances have no score: p_corr: too few" in text
+    assert "² no recordings in another language" in text and "³ cannot convert" in text
+    assert (
+        "- Same gender: two speakers of one gender, both recordings in one language (utterances: 20)." in text
+    )
+    assert (
+        "- Cross-lingual: another speaker's prompt in another language" in text
+        and "(utterances: none)." in text
+    )
+    frame = pd.read_csv(io.StringIO(to_csv(table))).set_index("tokenizer")
+    assert frame.loc["mel_rvq", ["wer/same_gender_n", "wer/cross_gender_n"]].tolist() == [20, 18]
+    assert pd.isna(frame.loc["mel_rvq", "wer/cross_lingual"]) and "wer_n" not in to_csv(overall)
+    old = [row for row in conversions if "/" not in row.metric]
+    assert make_table("voice_conversion_conditions", old) is None
+
+
 def test_seeds_are_averaged_and_the_interval_spans_theirs(make_row):
     seeds = [
         make_row(seed=0, value=10.0, lo=8.0, hi=11.0),

@@ -193,3 +193,36 @@ def test_seeds_of_a_job_are_kept_side_by_side(results, scores, make_row):
     assert [(row.seed, row.value) for row in results.rows()] == [(0, 10.0), (1, 11.0)]
     assert results.utterances(*JOB[:3], 1)["wer"].tolist() == [1.0, 1.0]
     assert results.finished(*JOB[:3], 1, "k1", present) and not results.finished(*JOB[:3], 1, "k0", present)
+
+
+def test_a_variant_is_kept_beside_the_usual_rows(results, rows, scores, make_row):
+    results.write(rows, scores)
+    forced = make_row(variant="vocoder", value=55.0, key="k2")
+    results.write([forced], scores.assign(wer=5.0))
+    assert results.job(*JOB) == sorted(rows, key=lambda row: row.metric)
+    assert results.job(*JOB, "vocoder") == [forced]
+    assert results.utterances(*JOB, "vocoder")["wer"].tolist() == [5.0, 5.0]
+    assert results.utterances(*JOB)["wer"].iloc[0] == 0.0
+    assert results.finished(*JOB, "k2", present, "vocoder") and not results.finished(*JOB, "k2", present)
+    assert results.finished(*JOB, "k1", present)
+    assert len(results.rows()) == 3
+    with pytest.raises(ValueError, match="one job"):
+        results.write([rows[0], replace(rows[1], variant="vocoder")], scores)
+    with pytest.raises(UserError, match="variant name"):
+        results.write([make_row(variant="a__b")], scores)
+
+
+def test_audio_is_replaced_with_the_rows(results, rows, scores, make_row):
+    folder = results.root / "audio" / rows_file(results).stem
+    results.write(rows, scores, {"a_source.wav": b"one", "a_prompt.wav": b"two"})
+    results.write([make_row(tokenizer="opus")], scores, {"a_source.wav": b"other"})
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        "a_source.wav": b"one",
+        "a_prompt.wav": b"two",
+    }
+    results.write(rows, scores, {"b_source.wav": b"three"})
+    assert [path.name for path in folder.iterdir()] == ["b_source.wav"]
+    results.write(rows, scores)
+    assert [path.name for path in (results.root / "audio").iterdir()] == [
+        "reconstruction__opus__synthetic__seed0"
+    ]

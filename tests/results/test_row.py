@@ -82,3 +82,11 @@ def test_missing_and_unknown_fields_are_named(make_row):
     content["colour"] = content.pop("device")
     with pytest.raises(ValueError, match="colour, device"):
         Row.from_json(json.dumps(content))
+
+
+def test_rows_from_before_variants_are_the_usual_ones(make_row):
+    content = json.loads(make_row().to_json())
+    assert content.pop("variant") == ""
+    row = Row.from_json(json.dumps(content))
+    assert row == make_row() and row.label == "mel_rvq"
+    assert make_row(variant="vocoder").label == "mel_rvq+vocoder"

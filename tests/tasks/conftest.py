@@ -1,0 +1,132 @@
+"""A corpus of six speakers, an ear and a vocoder that need no models."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmark.artifacts import ArtifactStore
+from benchmark.data.audio import header, write_audio
+from benchmark.data.corpus import Corpus
+from benchmark.data.manifest import Manifest
+from benchmark.tasks import resynthesis, voice_conversion
+from benchmark.tasks.base import Setting
+from benchmark.tasks.intelligibility import AsrConfig
+from benchmark.training import TrainerConfig, save_report
+from benchmark.types import Utterance
+
+PITCH = {"s0": 210.0, "s1": 230.0, "s2": 110.0, "s3": 125.0, "s4": 250.0, "s5": 95.0}
+
+
+@dataclass(kw_only=True)
+class Voices(Corpus):
+    """Each speaker hums at one pitch, with vibrato; three recordings each, and one in German."""
+
+    folder: str
+    foreign: bool = True
+
+    @property
+    def foreign_splits(self) -> tuple[str, ...]:
+        return ("test_de",) if self.foreign else ()
+
+    def identity(self, split: str) -> dict[str, Any]:
+        return {**super().identity(split), "foreign": self.foreign}
+
+    def build(self, split: str, folder: Path) -> Manifest:
+        language = "de" if split == "test_de" else "en"
+        return Manifest(
+            self._record(speaker, language, number)
+            for speaker in PITCH
+            for number in range(1 if language == "de" else 3)
+        )
+
+    def _record(self, speaker: str, language: str, number: int) -> Utterance:
+        time = np.arange(9600 + 800 * number) / 16000
+        phase = 2 * np.pi * np.cumsum(PITCH[speaker] * (1 + 0.1 * np.sin(9 * time + number))) / 16000
+        wav = 0.2 * sum(np.sin(k * phase) / k for k in range(1, 6))
+        name = f"{speaker}-{language}-{number}"
+        path = Path(self.folder) / f"{name}.wav"
+        write_audio(path, wav.astype(np.float32))
+        gender = "F" if PITCH[speaker] > 150 else "M"
+        return Utterance(
+            name, str(path), speaker, *header(path), text="hum", language=language, gender=gender
+        )
+
+
+class Ear:
+    """Hears the same word always."""
+
+    name = "an ear"
+
+    def identity(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+    def transcribe(self, wavs: Sequence[np.ndarray]) -> list[str]:
+        return ["hum" for _ in wavs]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarConfig(AsrConfig):
+    def load(self, device: str) -> Any:
+        return Ear()
+
+
+class Timbre:
+    """Speaker embedding by loudness of octaves: enough to tell six hums apart."""
+
+    def __init__(self, device: str) -> None:
+        pass
+
+    def identity(self) -> dict[str, Any]:
+        return {"name": "octaves"}
+
+    def embed(self, wav: np.ndarray) -> np.ndarray:
+        spectrum = np.abs(np.fft.rfft(wav, 16000))[:1600].reshape(160, 10).sum(1)
+        return (spectrum / np.linalg.norm(spectrum)).astype(np.float32)
+
+
+class Parrot:
+    """A vocoder that says the prompt, whatever the codes."""
+
+    @classmethod
+    def load(cls, *_: Any) -> "Parrot":
+        return cls()
+
+    def synthesize(
+        self, codes: Sequence[Any], prompts: Sequence[np.ndarray], num_samples: Sequence[int], *_: Any
+    ) -> list[np.ndarray]:
+        return [np.resize(prompt, count) for prompt, count in zip(prompts, num_samples, strict=True)]
+
+
+@pytest.fixture
+def voices(tmp_path: Path) -> Voices:
+    (tmp_path / "voices").mkdir()
+    return Voices(name="voices", folder=str(tmp_path / "voices"))
+
+
+@pytest.fixture
+def setting(store: ArtifactStore) -> Setting:
+    return Setting(store=store, trainer=TrainerConfig(accelerator="cpu"))
+
+
+@pytest.fixture
+def ear(monkeypatch: pytest.MonkeyPatch) -> EarConfig:
+    monkeypatch.setattr(voice_conversion, "SpeakerEncoder", Timbre)
+    return EarConfig(name="an ear", checkpoint="none")
+
+
+@pytest.fixture
+def parrot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every vocoder is a `Parrot`, trained at once."""
+
+    def trained(tokenizer: Any, corpus: Any, config: Any, setting: Setting) -> Path:
+        def build(folder: Path) -> None:
+            save_report(folder, {"status": "ok", "reason": ""})
+
+        return setting.store.get("vocoders", {"parrot": tokenizer.identity()}, build)
+
+    monkeypatch.setattr(resynthesis, "trained_vocoder", trained)
+    monkeypatch.setattr(resynthesis, "Vocoder", Parrot)

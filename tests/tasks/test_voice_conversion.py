@@ -1,0 +1,202 @@
+"""Voice conversion: scores by condition, the list that stays the same, and who decodes."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from benchmark.artifacts import ArtifactStore
+from benchmark.data.audio import read_audio
+from benchmark.data.corpus import Corpus
+from benchmark.data.synthetic import Synthetic
+from benchmark.errors import UserError
+from benchmark.tasks.base import Setting
+from benchmark.tasks.reconstruction import Reconstruction
+from benchmark.tasks.resynthesis import resynthesise
+from benchmark.tasks.voice_conversion import VoiceConversion
+from benchmark.tokenizers.ground_truth import GroundTruth
+from benchmark.tokenizers.mel_rvq import MelRvq
+from benchmark.tokenizers.opus import Opus
+from benchmark.vocoder.config import VocoderConfig
+
+CONFIG = VocoderConfig(name="parrot")
+THREE = ["same_gender", "cross_gender", "cross_lingual"]
+
+
+def conversion(asr: Any, **arguments: Any) -> VoiceConversion:
+    return VoiceConversion(name="voice_conversion", asr=asr, vocoder=CONFIG, **arguments)
+
+
+@pytest.fixture
+def codec() -> Opus:
+    return Opus(name="opus_6k", bitrate=6000)
+
+
+def values(outcome: Any) -> dict[str, float]:
+    return {measure.metric: measure.interval.value for measure in outcome.measures}
+
+
+def test_every_metric_is_there_overall_and_by_condition(
+    voices: Corpus, setting: Setting, ear: Any, parrot: None, codec: Opus
+) -> None:
+    task = conversion(ear, decoder="vocoder")
+    outcome = task.run(codec, voices, setting)
+    assert outcome.decoder == CONFIG.label and outcome.absent == {}
+    assert sorted(values(outcome)) == sorted(task.all_metrics()) and len(task.all_metrics()) == 4 * 4
+    by_name = {measure.metric: measure for measure in outcome.measures}
+    assert by_name["secs"].interval.n_scored == 18
+    assert [by_name[f"secs/{condition}"].interval.n_scored for condition in THREE] == [6, 6, 6]
+    assert by_name["wer/same_gender"].interval.value == 0
+    # A parrot has the target's voice and not the source's, whose it is least like across genders.
+    assert values(outcome)["secs"] > 0.95 > values(outcome)["secs_source"]
+    frame = outcome.utterances
+    for condition in THREE:
+        part = frame[frame["condition"] == condition]
+        for metric in ("secs", "secs_source", "p_corr"):
+            assert values(outcome)[f"{metric}/{condition}"] == pytest.approx(part[metric].mean(), nan_ok=True)
+    assert frame["secs"].notna().all() and frame["secs_source"].notna().all()
+
+
+def test_the_list_is_in_the_outcome_and_the_same_for_every_tokenizer(
+    voices: Corpus, setting: Setting, ear: Any, parrot: None, codec: Opus
+) -> None:
+    first = conversion(ear, decoder="vocoder").run(codec, voices, setting)
+    second = conversion(ear).run(GroundTruth(name="ground_truth"), voices, setting)
+    assert list(first.lists) == ["pairs/voices.csv"] and first.lists == second.lists
+    listed = pd.read_csv(io.StringIO(first.lists["pairs/voices.csv"]))
+    frame = first.utterances.rename(columns={"utterance_id": "source_id"})
+    pd.testing.assert_frame_equal(frame[listed.columns].astype(str), listed.astype(str), check_dtype=False)
+    assert first.notes["pairs"]["conditions"] == dict.fromkeys(sorted(THREE), 6)
+    assert second.decoder == "unconverted" and values(second)["secs_source"] == pytest.approx(1, abs=1e-4)
+
+
+def test_what_the_corpus_cannot_do_is_absent_with_the_reason(
+    voices: Any, setting: Setting, ear: Any, parrot: None, codec: Opus
+) -> None:
+    voices.foreign = False
+    outcome = conversion(ear, decoder="vocoder").run(codec, voices, setting)
+    metrics = ("wer", "secs", "secs_source", "p_corr")
+    assert outcome.absent == {f"{m}/cross_lingual": "no recordings in another language" for m in metrics}
+    assert not outcome.absent.keys() & values(outcome).keys()
+    assert outcome.notes["pairs"]["conditions"] == {"cross_gender": 9, "same_gender": 9}
+
+
+def test_a_given_list_is_the_same_job_as_the_one_that_was_made(
+    voices: Corpus, setting: Setting, ear: Any, codec: Opus, tmp_path: Path
+) -> None:
+    made = conversion(ear)
+    pairing = made.conversion(voices, setting.store).pairing
+    path = tmp_path / "pairs.csv"
+    path.write_text(pairing.to_csv())
+    given = conversion(ear, pairs=str(path))
+    assert given.identity(codec, voices, setting) == made.identity(codec, voices, setting)
+    other = conversion(ear, pairing_seed=1)
+    assert other.identity(codec, voices, setting) != made.identity(codec, voices, setting)
+    lines = pairing.to_csv().splitlines()
+    path.write_text("\n".join(lines[:3]) + "\n")
+    shorter = given.conversion(voices, setting.store)
+    assert len(shorter.sources) == 2 and sum(shorter.pairing.counts().values()) == 2
+    absent = set(THREE) - shorter.pairing.counts().keys()
+    assert shorter.pairing.left_out == dict.fromkeys(absent, "pairs.csv has no such pair")
+    assert given.identity(codec, voices, setting) != made.identity(codec, voices, setting)
+    path.write_text(pairing.to_csv())
+    for condition, others in (
+        ("cross_lingual", "cross_gender, same_gender"),
+        ("same_gender", "cross_gender, cr"),
+    ):
+        only = conversion(ear, pairs=str(path), conditions=[condition])
+        with pytest.raises(
+            UserError, match=rf"conditions {others}.*set task\.conditions=\[same_gender,cross_g"
+        ):
+            only.conversion(voices, setting.store)
+
+
+def test_converting_to_oneself_is_reconstruction(
+    voices: Corpus, setting: Setting, ear: Any, parrot: None
+) -> None:
+    tokenizer = MelRvq(name="mel_rvq", num_codebooks=1, codebook_size=4)
+    self_converted = conversion(ear, conditions=["self"]).run(tokenizer, voices, setting)
+    before = set((setting.store.root / "resynthesis").iterdir())
+    task = Reconstruction(name="reconstruction", asr=ear, vocoder=CONFIG)
+    reconstructed = task.run(tokenizer, voices, setting)
+    assert set((setting.store.root / "resynthesis").iterdir()) == before  # the very same files
+    assert values(self_converted)["wer/self"] == values(reconstructed)["wer"]
+    assert (self_converted.utterances["target_speaker"] == self_converted.utterances["speaker_id"]).all()
+    assert (self_converted.utterances["target_id"] != self_converted.utterances["utterance_id"]).all()
+
+
+def test_three_examples_to_listen_to(
+    voices: Corpus, setting: Setting, ear: Any, parrot: None, codec: Opus
+) -> None:
+    outcome = conversion(ear, decoder="vocoder").run(codec, voices, setting)
+    pairs = {row.condition: row for row in outcome.utterances[::-1].itertuples()}  # the first of each is last
+    wanted = [pairs[condition].utterance_id for condition in THREE]
+    assert sorted(outcome.audio) == sorted(
+        f"{name}_{role}.wav" for name in wanted for role in ("source", "prompt", "converted")
+    )
+    for name, content in outcome.audio.items():
+        info = soundfile.info(io.BytesIO(content))
+        assert (info.format, info.subtype, info.samplerate, info.channels) == ("WAV", "PCM_16", 16000, 1), (
+            name
+        )
+    source, _ = soundfile.read(io.BytesIO(outcome.audio[f"{wanted[0]}_source.wav"]), dtype="float32")
+    test = voices.manifest("test", setting.store)
+    np.testing.assert_allclose(source, read_audio(test[wanted[0]].audio_path), atol=1e-4)
+    task = Reconstruction(name="reconstruction", asr=ear, vocoder=CONFIG)
+    names = {"s0-en-0", "s1-en-0", "s2-en-0"}
+    assert set(task.run(codec, voices, setting).audio) == {
+        f"{name}_{role}.wav" for name in names for role in ("source", "reconstructed")
+    }
+
+
+def test_decoding_by_the_vocoder_is_a_variant_and_other_files(
+    voices: Corpus, setting: Setting, ear: Any, parrot: None, codec: Opus
+) -> None:
+    auto, own, forced = (conversion(ear, decoder=d) for d in ("auto", "own", "vocoder"))
+    assert [task.variant(codec) for task in (auto, own, forced)] == ["", "", "vocoder"]
+    assert auto.identity(codec, voices, setting) == own.identity(codec, voices, setting)
+    assert auto.identity(codec, voices, setting) != forced.identity(codec, voices, setting)
+    without = MelRvq(name="mel_rvq")
+    assert auto.variant(without) == forced.variant(without) == ""
+    assert auto.identity(without, voices, setting) == forced.identity(without, voices, setting)
+    truth = GroundTruth(name="ground_truth")
+    assert forced.variant(truth) == ""  # the topline is the recording itself
+    for made, story in ((own, r"mel_rvq has no decoder of its own.*decoder=auto, decoder=vocoder"),):
+        with pytest.raises(UserError, match=story):
+            made.variant(without)
+    with pytest.raises(UserError, match=r"unknown decoder 'both'.*auto, own, vocoder"):
+        conversion(ear, decoder="both").variant(codec)
+    assert auto.reads(codec, voices) == ("test", "test_de")
+    assert forced.reads(codec, voices) == ("train", "dev", "test", "test_de")
+    refused = auto.run(codec, voices, setting)
+    assert refused.status == "n/a" and "decoder=vocoder can" in refused.reason
+
+    test = voices.manifest("test", setting.store)
+    prompts = {u.utterance_id: u for u in test}
+    plain = resynthesise(codec, voices, test, prompts, CONFIG, setting)
+    spoken = resynthesise(codec, voices, test, prompts, CONFIG, setting, "vocoder")
+    assert (plain.decoder, spoken.decoder) == ("own", CONFIG.label) and plain.folder != spoken.folder
+
+
+def test_mistakes_in_the_conditions_name_the_legal_ones(ear: Any) -> None:
+    with pytest.raises(UserError, match=r"'crosslingual'. Did you mean 'cross_lingual'"):
+        conversion(ear, conditions=["crosslingual"])
+    for conditions in ([], ["self", "self"]):
+        with pytest.raises(UserError, match="each once"):
+            conversion(ear, conditions=conditions)
+
+
+def test_the_synthetic_corpus_converts_across_languages(store: ArtifactStore, ear: Any) -> None:
+    corpus = Synthetic(name="synthetic", train_utterances=24, dev_utterances=12, test_utterances=12)
+    task = conversion(ear)
+    assert task.reads(GroundTruth(name="g"), corpus) == ("test", "test_de", "test_fr", "test_es")
+    made = task.conversion(corpus, store)
+    assert made.pairing.counts() == dict.fromkeys(sorted(THREE), 4) and made.pairing.left_out == {}
+    for pair in made.pairing.pairs:
+        abroad = made.targets[pair.source_id].language != "en"
+        assert abroad is (pair.condition == "cross_lingual")
+    assert conversion(ear, conditions=THREE[:2]).reads(GroundTruth(name="g"), corpus) == ("test",)
