@@ -16,6 +16,8 @@ class TokenVectors(nn.Module):
     """A vector per code, concatenated over codebooks: the tokenizer's own, frozen, or learned ones."""
 
     vectors: torch.Tensor
+    centre: torch.Tensor
+    scale: torch.Tensor
 
     def __init__(
         self, codebook_sizes: Sequence[int], table_dim: int, codebook_vectors: torch.Tensor | None
@@ -29,15 +31,20 @@ class TokenVectors(nn.Module):
                 scaled by one number, which keeps the proportions between residual codebooks.
         """
         super().__init__()
+        centre, scale = torch.zeros(len(codebook_sizes), 1, table_dim), torch.ones(())
         if codebook_vectors is None:
             table = torch.randn(len(codebook_sizes), max(codebook_sizes), table_dim)
             self.vectors = nn.Parameter(table)
         else:
             if codebook_vectors.shape[0] != len(codebook_sizes):
                 raise ValueError(f"{len(codebook_sizes)} codebooks, vectors {tuple(codebook_vectors.shape)}")
-            centred = codebook_vectors.float() - codebook_vectors.float().mean(dim=1, keepdim=True)
+            centre = codebook_vectors.float().mean(dim=1, keepdim=True)
+            centred = codebook_vectors.float() - centre
+            scale = centred.std()
             # They belong to the tokenizer, so the vocoder's weights do not carry them.
-            self.register_buffer("vectors", centred / centred.std(), persistent=False)
+            self.register_buffer("vectors", centred / scale, persistent=False)
+        self.register_buffer("centre", centre.flatten(), persistent=False)
+        self.register_buffer("scale", scale, persistent=False)
         self.dim = self.vectors.shape[0] * self.vectors.shape[2]
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:

@@ -33,14 +33,6 @@ def test_length_is_frames_times_hop_and_padding_leaves_no_trace(
     torch.testing.assert_close(wav[1, : 7 * hop], alone[0], atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("hop", "millions"), [(160, 14.10), (320, 14.82)])
-def test_hifigan_has_the_published_size(hop: int, millions: float) -> None:
-    with torch.device("meta"):
-        generator = HiFiGANGenerator(HiFiGANConfig(), 184, hop)
-    shapes = {name: p for name, p in generator.named_parameters() if not name.endswith("original0")}
-    assert sum(p.numel() for p in shapes.values()) / 1e6 == pytest.approx(millions, abs=0.005)
-
-
 def test_folding_the_weight_norm_changes_nothing() -> None:
     torch.manual_seed(0)
     generator, hidden = HiFiGANGenerator(SMALL_HIFIGAN, 8, 320), torch.randn(1, 8, 5)
