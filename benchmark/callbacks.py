@@ -4,6 +4,7 @@ import csv
 import logging
 import math
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,20 @@ from benchmark.artifacts import write_atomic
 log = logging.getLogger(__name__)
 
 HISTORY = "history.csv"
+LIBRARIES = ("lightning.pytorch", "lightning.fabric")
+NOTHING_TO_SEE = (
+    ".*does not have many workers.*",
+    ".*exists and is not empty.*",
+    ".*find_unused_parameters=True was specified.*",
+    ".*LeafSpec.*",  # Lightning 2.6 on torch 2.11
+    ".*is smaller than the logging interval.*",
+)
+
+
+def quieten() -> None:
+    """Leave out the warnings of Lightning that say nothing to whoever runs a benchmark."""
+    for pattern in NOTHING_TO_SEE:
+        warnings.filterwarnings("ignore", pattern)
 
 
 class Milestones(Callback):
@@ -61,15 +76,19 @@ class StepSeeds(Callback):
 
 
 class SpawnedProcess(Callback):
-    """Gives a rank's process what it does not inherit: the number of threads and a place for messages."""
+    """Gives a rank's process what it does not inherit: number of threads, where messages go, and which."""
 
     def __init__(self) -> None:
         self.threads = torch.get_num_threads()
         self.level = logging.getLogger().level
+        self.levels = {name: logging.getLogger(name).level for name in LIBRARIES}
 
     def setup(self, trainer: lightning.Trainer, *_: Any, **__: Any) -> None:
         """Only rank 0 speaks."""
         torch.set_num_threads(self.threads)
+        quieten()
+        for name, level in self.levels.items():
+            logging.getLogger(name).setLevel(level)
         if trainer.is_global_zero and not logging.getLogger().handlers:
             logging.basicConfig(
                 level=self.level, format="[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 
 from benchmark.artifacts import write_atomic
 from benchmark.budget import capped
-from benchmark.callbacks import History, Milestones, SpawnedProcess, StepSeeds
+from benchmark.callbacks import History, Milestones, SpawnedProcess, StepSeeds, quieten
 from benchmark.errors import UserError, unknown
 
 log = logging.getLogger(__name__)
@@ -143,10 +143,7 @@ def fit(
         log_every_n_steps=10,
     )
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*does not have many workers.*")
-        warnings.filterwarnings("ignore", ".*exists and is not empty.*")
-        warnings.filterwarnings("ignore", ".*find_unused_parameters=True was specified.*")
-        warnings.filterwarnings("ignore", ".*LeafSpec.*")  # Lightning 2.6 on torch 2.11
+        quieten()
         trainer.fit(module, train, dev, ckpt_path=_usable_checkpoint(folder / LAST), weights_only=True)
     if monitor and (folder / BEST).exists():
         state = torch.load(folder / BEST, map_location="cpu", weights_only=True)

@@ -75,6 +75,10 @@ class TokenStore:
             else np.empty((0, self.num_codebooks), self._dtype)
         )
 
+    def __reduce__(self) -> tuple[type["TokenStore"], tuple[Path]]:
+        """Another process maps the files anew; pickling the array would copy it."""
+        return TokenStore, (self.folder,)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._spans)
 

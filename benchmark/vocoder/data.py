@@ -70,7 +70,7 @@ class Batch:
 
     def to(self, *args: object, **kwargs: object) -> "Batch":
         """Move every tensor, which is what Lightning asks of a batch."""
-        moved = {
+        moved: dict[str, Any] = {
             name: None if value is None else value.to(*args, **kwargs) for name, value in vars(self).items()
         }
         return Batch(**moved)

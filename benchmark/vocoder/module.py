@@ -180,9 +180,14 @@ class VocoderModule(lightning.LightningModule):
         return wav
 
 
-def _rebuilt(kind: type[VocoderModule], *arguments: Any) -> VocoderModule:
-    *arguments, state = arguments
-    module = kind(*arguments)
+def _rebuilt(
+    kind: type[VocoderModule],
+    model: CTXVec2Wav,
+    config: VocoderConfig,
+    compiled: bool,
+    state: dict[str, torch.Tensor],
+) -> VocoderModule:
+    module = kind(model, config, compiled)
     module.load_state_dict(state, strict=False)
     return module
 

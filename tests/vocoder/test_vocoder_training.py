@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import lightning
 import pytest
@@ -10,11 +11,18 @@ import torch
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
+from benchmark.artifacts import describe
 from benchmark.callbacks import read_history
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
 from benchmark.training import TrainerConfig, read_report
-from benchmark.vocoder.config import DiscriminatorConfig, OptimizerConfig, PromptConfig, VocoderConfig
+from benchmark.vocoder.config import (
+    DiscriminatorConfig,
+    HiFiGANConfig,
+    OptimizerConfig,
+    PromptConfig,
+    VocoderConfig,
+)
 from benchmark.vocoder.data import Batch, VocoderItems, collate
 from benchmark.vocoder.model import CTXVec2Wav
 from benchmark.vocoder.module import VocoderModule, constant_distance, crop
@@ -26,7 +34,13 @@ MakeConfig = Callable[..., VocoderConfig]
 CPU = TrainerConfig(accelerator="cpu", progress_bar=False)
 
 
-def train(corpus, config: VocoderConfig, folder: Path, manifest: Manifest | None = None) -> None:
+def train(
+    corpus,
+    config: VocoderConfig,
+    folder: Path,
+    manifest: Manifest | None = None,
+    trainer: TrainerConfig = CPU,
+) -> None:
     folder.mkdir(exist_ok=True)
     utterances = manifest or corpus.manifest
     train_vocoder(
@@ -37,7 +51,7 @@ def train(corpus, config: VocoderConfig, folder: Path, manifest: Manifest | None
         corpus.tokens,
         utterances,
         config,
-        CPU,
+        trainer,
         0,
         folder,
     )
@@ -126,15 +140,21 @@ class Killed(Exception):
     """Stands for the end of the process."""
 
 
+@pytest.mark.parametrize("norm", ["layer", "batch"])
 def test_a_killed_training_resumes_to_the_same_weights(
     corpus,
+    norm: str,
     make_config: MakeConfig,
     small_discriminators: DiscriminatorConfig,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     config = make_config(discriminators=small_discriminators, adversarial_start=0.25)
-    config = replace(config, losses=replace(config.losses, frontend_mel_until=0.25))
+    config = replace(
+        config,
+        losses=replace(config.losses, frontend_mel_until=0.25),
+        frontend=replace(config.frontend, conv_norm=norm),
+    )
     train(corpus, config, tmp_path / "undisturbed")
     step = VocoderModule.training_step
 
@@ -203,6 +223,61 @@ def test_wavlm_stays_out_of_weights_and_parameters(
 def test_no_usable_utterance_is_a_user_error(corpus, make_config: MakeConfig, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no train utterance.*under 1.4 s"):
         train(corpus, make_config(min_seconds=1.4), tmp_path, Manifest([corpus.manifest["u0"]]))
+
+
+@pytest.mark.parametrize(
+    ("cap", "budget"), [(None, (8, 2)), (8, (8, 2)), (7, (4, 1)), (5, (3, 1)), (4, (4, 2)), (1, (1, 1))]
+)
+def test_a_limited_recipe_is_another_and_says_so(
+    make_config: MakeConfig, cap: int | None, budget: tuple[int, int]
+) -> None:
+    config = make_config()
+    limited = config.limited(cap)
+    assert (limited.steps, limited.steps_per_epoch) == budget
+    assert limited.limited(cap) is limited
+    same = budget == (8, 2)
+    assert (limited is config) is same and (describe(limited) == describe(config)) is same
+    assert limited.label == ("micro" if same else f"micro, {budget[0]} steps")
+
+
+def test_shares_of_the_schedule_refer_to_the_limit(corpus, make_config: MakeConfig, tmp_path: Path) -> None:
+    config = make_config(steps=800, steps_per_epoch=2, optimizer=OptimizerConfig(lr=1e-3, milestones=(0.5,)))
+    train(corpus, config.limited(4), tmp_path)
+    assert [row["train/lr"] for row in read_history(tmp_path)] == pytest.approx([1e-3, 5e-4])
+    report = read_report(tmp_path)
+    assert report["steps"] == report["max_steps"] == 4
+
+
+@pytest.mark.parametrize("discriminators", [False, True])
+def test_bfloat16_learns_and_keeps_what_needs_float32(
+    corpus,
+    make_config: MakeConfig,
+    small_hifigan: HiFiGANConfig,
+    small_discriminators: DiscriminatorConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    discriminators: bool,
+) -> None:
+    config = make_config(
+        generator=small_hifigan, discriminators=small_discriminators if discriminators else None, steps=4
+    )
+    config = replace(config, frontend=replace(config.frontend, conv_norm="batch"))
+    losses: dict[str, torch.dtype] = {}
+    update = VocoderModule._update
+
+    def recorded(module: VocoderModule, optimizer: Any, loss: torch.Tensor, network: Any) -> torch.Tensor:
+        losses[type(network).__name__] = loss.dtype
+        return update(module, optimizer, loss, network)
+
+    monkeypatch.setattr(VocoderModule, "_update", recorded)
+    full, half = tmp_path / "full", tmp_path / "half"
+    train(corpus, config, full)
+    train(corpus, config, half, trainer=replace(CPU, precision="bf16-mixed"))
+    assert set(losses.values()) == {torch.float32} and len(losses) == 1 + discriminators
+    weights = load_file(half / "model.safetensors")
+    assert {tensor.dtype for tensor in weights.values() if tensor.is_floating_point()} == {torch.float32}
+    for row, expected in zip(read_history(half), read_history(full), strict=True):
+        assert row["train/mel"] == pytest.approx(expected["train/mel"], rel=0.03)
 
 
 def test_bad_budgets_are_refused(make_config: MakeConfig) -> None:
