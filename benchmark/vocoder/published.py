@@ -12,7 +12,6 @@ from torch import nn
 
 from benchmark.errors import UserError
 from benchmark.vocoder.frontend import Frontend
-from benchmark.vocoder.generator import HiFiGANGenerator
 
 NORMS = ("norm_ff_macaron", "norm_mha", "norm2", "norm_conv", "norm_ff", "norm_final")
 REWRITES = tuple(
@@ -73,10 +72,9 @@ def published_names(model: nn.Module) -> dict[str, str]:
         model: Any module with `frontend`, `prenet`, `generator` or `discriminators` under these names, such
             as `CTXVec2Wav`; the generator a HiFi-GAN.
     """
-    generator = getattr(model, "generator", None)
-    per_field = len(generator.fields[0].blocks) if isinstance(generator, HiFiGANGenerator) else 0
-    names = {}
-    for name in model.state_dict():
+    own, names = model.state_dict(), {}
+    per_field = 1 + max((int(found[2]) for name in own if (found := FIELD_BLOCK.match(name))), default=0)
+    for name in own:
         if OWN.match(name):
             continue
         theirs = FIELD_BLOCK.sub(
@@ -120,8 +118,8 @@ def load_published(model: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
     frontend = getattr(model, "frontend", None)
     if isinstance(frontend, Frontend) and isinstance(linear := frontend.embed[0], nn.Linear):
         with torch.no_grad():
-            linear.bias += linear.weight @ frontend.tokens.centre
-            linear.weight *= frontend.tokens.scale
+            linear.bias.add_(linear.weight @ frontend.tokens.centre)
+            linear.weight.mul_(frontend.tokens.scale)
 
 
 def _some(names: set[str]) -> str:
