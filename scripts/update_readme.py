@@ -17,6 +17,7 @@ COLUMNS = [
     ("reconstruction", "stoi", ""),
     ("voice_conversion", "wer", "VC "),
     ("voice_conversion", "secs", "VC "),
+    ("voice_conversion", "secs_source", "VC "),
     ("probing", "probe_wer", ""),
     ("probing", "intent_accuracy", ""),
 ]
@@ -34,6 +35,8 @@ def compact_table() -> str:
     head = ["tokenizer", "kbit/s", *(f"{prefix}{heading(metrics[n, m])}" for n, m, prefix in COLUMNS)]
     text = [head, ["---", *["--:"] * (len(head) - 1)]]
     for tokenizer, first in lines["reconstruction"].items():
+        if any(tokenizer not in lines[name] for name, _, _ in COLUMNS):
+            continue  # a variant, which has no line in every table
         printed = [entry(lines[n][tokenizer].cells[m], metrics[n, m]) for n, m, _ in COLUMNS]
         cells = [f"{cell.value} {cell.rest}".strip() for cell in printed]
         text.append([f"`{tokenizer}`", f"{first.bitrate_kbps:g}", *cells])

@@ -181,6 +181,10 @@ def test_the_prompt_counts_where_a_vocoder_is_used(doctor: Any) -> None:
     assert status == 1 and "missing  prompt     microsoft/wavlm-large" in said
     status, said = doctor(*task, "tokenizer=opus_6k,ground_truth")
     assert status == 0 and "wavlm" not in said
+    status, said = doctor(*task, "tokenizer=opus_6k", "decoder=vocoder")
+    assert status == 1 and "missing  prompt     microsoft/wavlm-large" in said
+    status, said = doctor("tokenizer=mel_rvq", "decoder=own")
+    assert status == 1 and "decoder=vocoder" in said
     assert doctor("tokenizer=mel_rvq", "vocoder=ctx_vec2wav_mini")[0] == 0
     random = ["vocoder=ctx_vec2wav_alpha", "vocoder.prompt.random_weights=true"]
     assert doctor("tokenizer=mel_rvq", *random)[0] == 0

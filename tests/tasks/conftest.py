@@ -56,6 +56,24 @@ class Voices(Corpus):
         )
 
 
+class Listed(Voices):
+    """Comes with prompts: each speaker's last recording, which test then lacks."""
+
+    @property
+    def prompt_split(self) -> str:
+        return "test_prompts"
+
+    def build(self, split: str, folder: Path) -> Manifest:
+        whole = super().build(split, folder)
+        if split == "test_de":
+            return whole
+        return Manifest(u for u in whole if u.utterance_id.endswith("-2") is (split == "test_prompts"))
+
+    def listed_prompts(self, store: ArtifactStore) -> dict[str, Utterance]:
+        prompts = {u.speaker_id: u for u in self.manifest("test_prompts", store)}
+        return {u.utterance_id: prompts[u.speaker_id] for u in self.manifest("test", store)}
+
+
 class Ear:
     """Hears the same word always."""
 
@@ -105,6 +123,11 @@ class Parrot:
 def voices(tmp_path: Path) -> Voices:
     (tmp_path / "voices").mkdir()
     return Voices(name="voices", folder=str(tmp_path / "voices"))
+
+
+@pytest.fixture
+def listed(voices: Voices) -> Listed:
+    return Listed(name="listed", folder=voices.folder)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from benchmark.data.corpus import Corpus
 from benchmark.data.synthetic import Synthetic
 from benchmark.errors import UserError
 from benchmark.tasks.base import Setting
+from benchmark.tasks.prompts import own_prompts
 from benchmark.tasks.reconstruction import Reconstruction
 from benchmark.tasks.resynthesis import resynthesise
 from benchmark.tasks.voice_conversion import VoiceConversion
@@ -180,6 +181,25 @@ def test_decoding_by_the_vocoder_is_a_variant_and_other_files(
     plain = resynthesise(codec, voices, test, prompts, CONFIG, setting)
     spoken = resynthesise(codec, voices, test, prompts, CONFIG, setting, "vocoder")
     assert (plain.decoder, spoken.decoder) == ("own", CONFIG.label) and plain.folder != spoken.folder
+
+
+def test_listed_prompts_are_those_of_reconstruction_and_the_voices_to_convert_to(
+    listed: Corpus, setting: Setting, ear: Any
+) -> None:
+    test = listed.manifest("test", setting.store)
+    prompts = own_prompts(listed, test, setting.store)
+    assert {name: prompt.utterance_id for name, prompt in prompts.items()} == {
+        u.utterance_id: f"{u.speaker_id}-en-2" for u in test
+    }
+    task = conversion(ear)
+    assert task.reads(GroundTruth(name="g"), listed) == ("test", "test_prompts", "test_de")
+    made = task.conversion(listed, setting.store)
+    assert made.pairing.counts() == dict.fromkeys(sorted(THREE), 4)
+    for pair in made.pairing.pairs:
+        number = "de-0" if pair.condition == "cross_lingual" else "en-2"
+        assert pair.target_id == f"{pair.target_speaker}-{number}" != prompts[pair.source_id].utterance_id
+    to_self = conversion(ear, conditions=["self"]).conversion(listed, setting.store)
+    assert to_self.targets == prompts
 
 
 def test_mistakes_in_the_conditions_name_the_legal_ones(ear: Any) -> None:
