@@ -64,6 +64,8 @@ class TokenizerSpec:
     """Samples at `SAMPLE_RATE` by which the window behind code t is centred later than its slot of one
     hop: (window - hop) / 2 for a front end that pads nothing, negative for one that looks back. Zero
     also for windows centred on the slot's edge, where both readings are as good."""
+    continuous: bool = False
+    """Whether each code is the bit pattern of a float16 feature instead of an index: a topline."""
     decode_needs_prompt: bool = False
     """Whether decoding takes `Tokenizer.side_info` beside the codes, and so can convert voices."""
     side_info: str = ""

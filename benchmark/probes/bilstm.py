@@ -12,7 +12,7 @@ class BiLSTM(nn.Module):
     torch's packed bidirectional LSTM and is several times as fast on CPUs, where packing makes
     every step's batch another size.
 
-    The forget gates start open, with a bias of 1 (Jozefowicz et al. 2015, An Empirical Exploration
+    Forget gates may start open, with a bias of 1 (Jozefowicz et al. 2015, An Empirical Exploration
     of Recurrent Network Architectures): CTC then leaves its all-blank start sooner.
 
     Args:
@@ -20,15 +20,18 @@ class BiLSTM(nn.Module):
         hidden_dim: Units per direction; the output is twice as wide.
         layers: Number of layers.
         dropout: Between the layers, as in `torch.nn.LSTM`.
+        open_forget_gates: Whether forget gates start open; else as torch draws them.
     """
 
-    def __init__(self, input_dim: int, hidden_dim: int, layers: int, dropout: float) -> None:
+    def __init__(
+        self, input_dim: int, hidden_dim: int, layers: int, dropout: float, open_forget_gates: bool = True
+    ) -> None:
         super().__init__()
         widths = [input_dim] + [2 * hidden_dim] * (layers - 1)
         self.forward_layers = nn.ModuleList(nn.LSTM(width, hidden_dim, batch_first=True) for width in widths)
         self.backward_layers = nn.ModuleList(nn.LSTM(width, hidden_dim, batch_first=True) for width in widths)
         self.dropout = nn.Dropout(dropout)
-        for lstm in [*self.forward_layers, *self.backward_layers]:
+        for lstm in [*self.forward_layers, *self.backward_layers] if open_forget_gates else []:
             with torch.no_grad():
                 # Torch keeps two biases that are added, each with gates in the order i, f, g, o.
                 lstm.bias_ih_l0[hidden_dim : 2 * hidden_dim] = 1.0

@@ -21,9 +21,12 @@ class IntentProbe(Probe):
 
     monitor = "dev_error_then_loss"
     curve = "dev_error"
+    anneal_on = "dev_error"
 
-    def __init__(self, spec: TokenizerSpec, config: ProbeConfig, num_intents: int) -> None:
-        super().__init__(spec, config, num_intents)
+    def __init__(
+        self, spec: TokenizerSpec, config: ProbeConfig, num_intents: int, table_dim: int | None = None
+    ) -> None:
+        super().__init__(spec, config, num_intents, table_dim)
         self.dropout = nn.Dropout(config.dropout)
         self._dev: list[tuple[torch.Tensor, torch.Tensor]] = []
 
@@ -39,10 +42,19 @@ class IntentProbe(Probe):
         best: list[int] = self(codes, lengths).argmax(-1).tolist()
         return best
 
-    def training_step(self, batch: Batch) -> torch.Tensor:
-        """Loss of one batch."""
-        loss = functional.cross_entropy(self(batch.codes, batch.lengths), batch.labels[:, 0] - 1)
-        return self.trained_on(loss, len(batch.codes))
+    def make_output(self, features: int, outputs: int) -> nn.Module:
+        """One linear layer, or two without anything between them.
+
+        DASB has the first of the two before the pooling; both are linear, so it is the same function.
+        """
+        width = self.config.projection_dim
+        if width is None:
+            return nn.Linear(features, outputs)
+        return nn.Sequential(nn.Linear(features, width), nn.Linear(width, outputs, bias=False))
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """Cross-entropy over the intents that training knows."""
+        return functional.cross_entropy(self(batch.codes, batch.lengths), batch.labels[:, 0] - 1)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the answers of the last epoch."""

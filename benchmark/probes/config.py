@@ -1,11 +1,19 @@
 """What a probe is and how it is trained: the yaml group `probe`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import ceil
 
 from benchmark.errors import UserError, unknown
 
-COMBINE = ("sum", "attention")
+CHOICES = {
+    "combine": ("sum", "concat", "attention"),
+    "init": ("random", "codebook"),
+    "schedule": ("cosine", "newbob"),
+    "select": ("cer", "wer"),
+    "units": ("characters", "bpe"),
+}
+MAY_BE_ZERO = {"substitution", "weight_decay", "dropout", "warmup", "pilot_epochs"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,9 +22,10 @@ class ProbeConfig:
 
     name: str
     embedding_dim: int
-    """Width of every codebook's embedding and of the frame made from them."""
+    """Width of the frame made from the codes, and of every codebook's embedding drawn at random."""
     combine: str
-    """How the K embeddings of a frame become one: "sum", or "attention" over codebooks as in DASB."""
+    """How the K embeddings of a frame become one: "sum", "concat" with a projection from K · D to the
+    width, or "attention" over codebooks as in DASB."""
     min_frame_rate: float
     """Frames per second that the probe works at, at least: slower codes are repeated, see `upsampling`."""
     hidden_dim: int
@@ -26,9 +35,10 @@ class ProbeConfig:
     """Between the layers of the BiLSTM, and on the vector that the intent probe pools from it."""
     substitution: float
     """Share of the codes that training replaces by random ones of their codebook, anew each time."""
-    learning_rate: float
-    """Peak: reached linearly over the share `warmup` of all steps, left along a cosine to zero."""
+    learning_rate: float | Sequence[float]
+    """Peak of the schedule; of several the best on dev is taken, after a pilot training of each."""
     warmup: float
+    """Share of all steps over which the learning rate rises linearly."""
     weight_decay: float
     grad_clip: float
     """Largest norm of the gradient."""
@@ -38,21 +48,66 @@ class ProbeConfig:
     epochs: int
     patience: int | None
     """Stop after so many epochs without a better dev score; None trains to the end."""
+    pilot_epochs: int = 0
+    """Length of a pilot training, with a whole schedule of its own; needed for several learning rates."""
+    schedule: str = "cosine"
+    """After the warm-up: "cosine" to zero, or "newbob", times 0.8 after an epoch whose dev loss (intents:
+    dev error) is not at least 0.25 % below the one before."""
+    shared_rows: int | None = None
+    """Rows of one embedding table for all codebooks, so that K and V change no parameter count: see
+    `frontend.row_numbers`. None gives every code its own row."""
+    init: str = "random"
+    """Embeddings drawn at random, or the tokenizer's own "codebook" vectors, projected to the width."""
+    freeze: bool = False
+    """Whether the embeddings stay as they start."""
+    open_forget_gates: bool = True
+    """Whether forget gates start with a bias of 1; torch's own start is close to 0."""
+    projection_dim: int | None = None
+    """Intent: width of a linear layer between the BiLSTM and the output; None for none."""
+    select: str = "cer"
+    """ASR: the dev score that picks the epoch."""
+    units: str = "characters"
+    """ASR: what CTC emits, "characters" or "bpe", pieces of words trained on the training texts."""
+    bpe_size: int = 200
+    """Pieces, single characters included; only where `units` is bpe."""
+    beam: int | None = None
+    """ASR: prefixes of the beam search on test, without language model; None decodes greedily."""
 
     def __post_init__(self) -> None:
         """Raise UserError for a value that no training can use."""
-        if self.combine not in COMBINE:
-            raise unknown("combine", self.combine, COMBINE)
-        optional = {"substitution", "weight_decay", "dropout", "warmup"}
+        for name, legal in CHOICES.items():
+            if getattr(self, name) not in legal:
+                raise unknown(name, getattr(self, name), legal)
         for field in fields(self):
-            value = getattr(self, field.name)
-            if not isinstance(value, int | float):
-                continue
-            if value < 0 or (value == 0 and field.name not in optional):
-                raise UserError(f"probe {self.name!r}: {field.name}={value} must be positive")
+            values = getattr(self, field.name)
+            for value in values if isinstance(values, Sequence) else [values]:
+                self._require_usable(field.name, value)
         for name in ("substitution", "dropout", "warmup"):
             if getattr(self, name) >= 1:
                 raise UserError(f"probe {self.name!r}: {name}={getattr(self, name)} must be below 1")
+        if not self.learning_rates:
+            raise UserError(f"probe {self.name!r}: learning_rate=[] must hold at least one value")
+        if len(self.learning_rates) > 1 and not self.pilot_epochs:
+            raise UserError(f"probe {self.name!r}: several learning rates need pilot_epochs of 1 or more")
+        if self.shared_rows and (self.combine == "concat" or self.init == "codebook"):
+            raise UserError(
+                f"probe {self.name!r}: shared_rows={self.shared_rows} keeps the number of parameters, which "
+                f"combine={self.combine} with init={self.init} cannot; use combine=sum or attention and "
+                "init=random, or shared_rows=null"
+            )
+
+    def _require_usable(self, name: str, value: object) -> None:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return
+        if value < 0 or (value == 0 and name not in MAY_BE_ZERO):
+            raise UserError(f"probe {self.name!r}: {name}={value} must be positive")
+
+    @property
+    def learning_rates(self) -> tuple[float, ...]:
+        """One value, or the grid."""
+        if isinstance(self.learning_rate, int | float):
+            return (self.learning_rate,)
+        return tuple(self.learning_rate)
 
     def upsampling(self, frame_rate: float) -> int:
         """Smallest number of repetitions of each frame that reaches `min_frame_rate`.

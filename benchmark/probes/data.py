@@ -111,7 +111,7 @@ def train_loader(
     """Batches of similar length, `steps_per_epoch` of them, the same for the same seed and epoch."""
     steps = config.steps_per_epoch or -(-len(labelled.labels) // config.batch_size)
     return DataLoader(
-        LabelledTokens(labelled, spec.codebook_sizes, config.substitution),
+        LabelledTokens(labelled, spec.codebook_sizes, 0.0 if spec.continuous else config.substitution),
         batch_sampler=BucketBatches(labelled.frames, config.batch_size, steps, seed),
         collate_fn=collate,
         num_workers=workers,

@@ -1,7 +1,7 @@
 """Answers of a trained probe, read from its folder."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from benchmark.probes.classifier import IntentProbe
 from benchmark.probes.config import ProbeConfig
 from benchmark.probes.ctc import CTCProbe
 from benchmark.probes.data import pad_codes
+from benchmark.probes.text import ctc_feasible, normalize
+from benchmark.probes.units import units_of
 from benchmark.tokens.store import TokenStore
 from benchmark.types import TokenizerSpec
 
@@ -27,7 +29,7 @@ def transcribe(
     config: ProbeConfig,
     device: str,
 ) -> dict[str, str]:
-    """Greedy transcripts by the ASR probe that `train_asr_probe` left in `folder`.
+    """Transcripts by the ASR probe that `train_asr_probe` left in `folder`.
 
     Args:
         folder: The probe's folder.
@@ -40,9 +42,22 @@ def transcribe(
     Returns:
         Transcript by id. An answer does not depend on the other utterances, but for float rounding.
     """
-    probe = CTCProbe(spec, config)
-    probe.load_state_dict(load_file(folder / WEIGHTS))
+    weights = load_file(folder / WEIGHTS)
+    probe = CTCProbe(spec, config, units_of(config, folder), _table_dim(weights))
+    probe.load_state_dict(weights)
     return answers(probe, tokens, ids, device)
+
+
+def infeasible(
+    folder: Path, spec: TokenizerSpec, tokens: TokenStore, texts: Mapping[str, str], config: ProbeConfig
+) -> int:
+    """Utterances whose text the ASR probe in `folder` cannot emit: CTC needs more frames than they have."""
+    units, factor = units_of(config, folder), config.upsampling(spec.frame_rate)
+    return sum(
+        not ctc_feasible(units.encode(normalize(text)), tokens.frames(key) * factor)
+        for key, text in texts.items()
+        if key in tokens
+    )
 
 
 def classify(
@@ -55,10 +70,17 @@ def classify(
 ) -> dict[str, str]:
     """Intents by the probe that `train_intent_probe` left in `folder`; arguments as `transcribe`."""
     intents: list[str] = json.loads((folder / LABELS).read_text())
-    probe = IntentProbe(spec, config, len(intents))
-    probe.load_state_dict(load_file(folder / WEIGHTS))
+    weights = load_file(folder / WEIGHTS)
+    probe = IntentProbe(spec, config, len(intents), _table_dim(weights))
+    probe.load_state_dict(weights)
     positions = answers(probe, tokens, ids, device)
     return {utterance_id: intents[position] for utterance_id, position in positions.items()}
+
+
+def _table_dim(weights: Mapping[str, torch.Tensor]) -> int | None:
+    """Width of the embedding table, which codebook vectors may have set."""
+    table = weights.get("frontend.embedding.weight")
+    return None if table is None else table.shape[1]
 
 
 @torch.no_grad()

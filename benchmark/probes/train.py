@@ -1,15 +1,12 @@
 """Training a probe on the tokens of one tokenizer, and the verdict whether it learned anything."""
 
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 
 from benchmark.artifacts import write_atomic
 from benchmark.callbacks import read_history
@@ -17,13 +14,15 @@ from benchmark.errors import UserError
 from benchmark.probes.classifier import UNSEEN, IntentProbe
 from benchmark.probes.config import ProbeConfig
 from benchmark.probes.ctc import CTCProbe
-from benchmark.probes.data import Labelled, dev_loader, join_labels, train_loader
-from benchmark.probes.module import Probe
-from benchmark.probes.predict import LABELS, WEIGHTS, answers
+from benchmark.probes.data import Labelled, join_labels
+from benchmark.probes.diagnosis import diagnose
+from benchmark.probes.fitting import fit_probe
+from benchmark.probes.predict import LABELS, answers
 from benchmark.probes.scores import char_error_rate, constant_transcript, most_frequent, verdict, word_edits
-from benchmark.probes.text import ctc_feasible, decode, encode, normalize
+from benchmark.probes.text import ctc_feasible, normalize
+from benchmark.probes.units import units_for
 from benchmark.tokens.store import TokenStore
-from benchmark.training import TrainerConfig, fit, save_report
+from benchmark.training import TrainerConfig, save_report
 from benchmark.types import TokenizerSpec
 
 
@@ -37,6 +36,7 @@ def train_asr_probe(
     trainer: TrainerConfig,
     seed: int,
     folder: Path,
+    vectors: torch.Tensor | None = None,
 ) -> None:
     """Train the ASR probe; leaves model.safetensors, history.csv and report.json in `folder`.
 
@@ -52,31 +52,47 @@ def train_asr_probe(
         trainer: Device and precision.
         seed: Fixes initialisation, batches, substitutions and dropout.
         folder: Where everything goes.
+        vectors: The tokenizer's codebook vectors (K, V, D), for `init: codebook`.
 
     Raises:
-        UserError: no utterance of a split has both tokens and a transcript.
+        UserError: no utterance of a split has both tokens and a transcript; the config wants codebook
+            vectors and there are none.
     """
+    texts = {key: normalize(text) for key, text in train_texts.items()}
+    units = units_for(config, [text for key, text in texts.items() if text and key in train_tokens], folder)
     train, dev = (
-        join_labels(tokens, {key: encode(normalize(text)) for key, text in texts.items()})
+        join_labels(tokens, {key: units.encode(normalize(text)) for key, text in texts.items()})
         for tokens, texts in ((train_tokens, train_texts), (dev_tokens, dev_texts))
     )
     _require(train, dev, "a transcript")
-    with _seeded(seed):
-        probe = CTCProbe(spec, config)
-    report = _train(probe, train, dev, spec, trainer, seed, folder)
-    references = [decode(labels) for labels in dev.labels.values()]
+
+    def make_probe(run_config: ProbeConfig, table_dim: int | None) -> CTCProbe:
+        with _seeded(seed):
+            return CTCProbe(spec, run_config, units, table_dim)
+
+    probe, report = fit_probe(make_probe, config, train, dev, spec, vectors, trainer, seed, folder)
+    references = [units.decode(labels) for labels in dev.labels.values()]
     hypotheses = answers(probe, dev_tokens, list(dev.labels), trainer.torch_device).values()
-    floor = constant_transcript([decode(labels) for labels in train.labels.values()], references)
+    floor = constant_transcript([units.decode(labels) for labels in train.labels.values()], references)
     words = [len(text.split()) for text in references]
     own = [word_edits(*pair) for pair in zip(references, hypotheses, strict=True)]
     constant = [word_edits(reference, floor) for reference in references]
     factor = config.upsampling(spec.frame_rate)
+    infeasible = {
+        name: sum(
+            not ctc_feasible(labels, frames * factor)
+            for labels, frames in zip(split.labels.values(), split.frames, strict=True)
+        )
+        for name, split in (("train", train), ("dev", dev))
+    }
     report |= {
-        "infeasible": {"train": _infeasible(train, factor), "dev": _infeasible(dev, factor)},
+        "units": units.num_labels - 1,
+        "infeasible": infeasible,
         "dev": {"wer": sum(own) / sum(words), "cer": char_error_rate(references, list(hypotheses))},
         "floor": {"transcript": floor, "wer": sum(constant) / sum(words)},
     }
-    _save(report, own, constant, words, folder)
+    share = infeasible["train"] / len(train.labels)
+    _save(report, own, constant, words, folder, share)
 
 
 def train_intent_probe(
@@ -89,6 +105,7 @@ def train_intent_probe(
     trainer: TrainerConfig,
     seed: int,
     folder: Path,
+    vectors: torch.Tensor | None = None,
 ) -> None:
     """Train the intent probe; as `train_asr_probe`, with the list of intents in labels.json.
 
@@ -104,9 +121,12 @@ def train_intent_probe(
     )
     _require(train, dev, "an intent")
     write_atomic(folder / LABELS, json.dumps(intents))
-    with _seeded(seed):
-        probe = IntentProbe(spec, config, len(intents))
-    report = _train(probe, train, dev, spec, trainer, seed, folder)
+
+    def make_probe(run_config: ProbeConfig, table_dim: int | None) -> IntentProbe:
+        with _seeded(seed):
+            return IntentProbe(spec, run_config, len(intents), table_dim)
+
+    probe, report = fit_probe(make_probe, config, train, dev, spec, vectors, trainer, seed, folder)
     references = [dev_intents[key] for key in dev.labels]
     positions = answers(probe, dev_tokens, list(dev.labels), trainer.torch_device).values()
     floor = most_frequent([train_intents[key] for key in train.labels])
@@ -137,56 +157,20 @@ def _require(train: Labelled, dev: Labelled, label: str) -> None:
             )
 
 
-def _train(
-    probe: Probe,
-    train: Labelled,
-    dev: Labelled,
-    spec: TokenizerSpec,
-    trainer: TrainerConfig,
-    seed: int,
-    folder: Path,
-) -> dict[str, Any]:
-    """Fit, write the weights, and report what is the same for both probes."""
-    config, started = probe.config, time.perf_counter()
-    one_pass = -(-len(train.labels) // config.batch_size)
-    steps, epochs = trainer.schedule(config.steps_per_epoch or one_pass, config.epochs)
-    fit(
-        probe,
-        train_loader(train, spec, replace(config, steps_per_epoch=steps), seed, trainer.num_workers),
-        dev_loader(dev, spec, config.batch_size),
-        folder,
-        epochs=epochs,
-        seed=seed,
-        config=trainer,
-        monitor=probe.monitor,
-        patience=config.patience,
-    )
-    write_atomic(folder / WEIGHTS, save(probe.state_dict()))
-    history = read_history(folder)
-    return {
-        "parameters": sum(parameter.numel() for parameter in probe.parameters()),
-        "utterances": {"train": len(train.labels), "dev": len(dev.labels)},
-        "skipped": {"train": train.skipped, "dev": dev.skipped},
-        "max_steps": trainer.max_steps,
-        "upsampling": probe.frontend.upsampling,
-        "grad_norm": {"first": history[0]["grad_norm"], "last": history[-1]["grad_norm"]},
-        "curve": [row[probe.curve] for row in history],
-        "seconds": time.perf_counter() - started,
-    }
-
-
-def _infeasible(labelled: Labelled, upsampling: int) -> int:
-    """Utterances with more characters than CTC can emit in their frames."""
-    pairs = zip(labelled.labels.values(), labelled.frames, strict=True)
-    return sum(not ctc_feasible(labels, frames * upsampling) for labels, frames in pairs)
-
-
 def _save(
     report: dict[str, Any],
     errors: Sequence[int],
     floor_errors: Sequence[int],
     units: Sequence[int],
     folder: Path,
+    infeasible: float = 0.0,
 ) -> None:
-    status, reason = verdict(read_history(folder), errors, floor_errors, units)
-    save_report(folder, report | {"status": status, "reason": reason})
+    """Add the verdict, and where it is NC the cause."""
+    history = read_history(folder)
+    status, reason = verdict(history, errors, floor_errors, units)
+    diagnosis = ""
+    if status == "NC":
+        losses = [row["train_loss"] for row in history]
+        diagnosis, evidence = diagnose(report["codebook"], infeasible, report["untrained_loss"], losses)
+        reason = f"{diagnosis} ({evidence}); {reason}"
+    save_report(folder, report | {"status": status, "reason": reason, "diagnosis": diagnosis})

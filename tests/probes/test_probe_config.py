@@ -36,3 +36,22 @@ def test_an_unknown_combination_is_named(make_config) -> None:
 def test_an_impossible_value_is_named(make_config, change) -> None:
     with pytest.raises(UserError, match=next(iter(change))):
         make_config(**change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"init": "codebok"}, "Did you mean 'codebook'"),
+        ({"schedule": "linear"}, "newbob"),
+        ({"units": "words"}, "bpe"),
+        ({"learning_rate": []}, "at least one"),
+        ({"learning_rate": [1e-3, 0.0]}, "learning_rate=0.0 must be positive"),
+        ({"learning_rate": [1e-3, 1e-2]}, "pilot_epochs"),
+        ({"shared_rows": 64, "combine": "concat"}, "shared_rows=64"),
+        ({"shared_rows": 64, "init": "codebook"}, "shared_rows=64"),
+        ({"beam": 0}, "beam=0"),
+    ],
+)
+def test_choices_that_contradict_each_other_are_named(make_config, change, message) -> None:
+    with pytest.raises(UserError, match=message):
+        make_config(**change)

@@ -1,12 +1,19 @@
+import math
+from pathlib import Path
+
 import pytest
 import torch
+import yaml
 
 from benchmark.probes.classifier import UNSEEN, IntentProbe
+from benchmark.probes.config import ProbeConfig
 from benchmark.probes.ctc import CTCProbe, greedy_transcripts
 from benchmark.probes.data import Batch
 from benchmark.probes.frontend import PADDING
-from benchmark.probes.module import learning_rate_factor
+from benchmark.probes.module import improves, learning_rate_factor
 from benchmark.probes.text import NUM_LABELS, encode
+
+GROUP = Path(__file__).resolve().parents[2] / "conf" / "probe"
 
 LENGTHS = torch.tensor([9, 4, 6])
 CODES = torch.randint(0, 16, (3, 2, 9), generator=torch.Generator().manual_seed(0))
@@ -77,6 +84,72 @@ def test_an_answer_does_not_depend_on_the_batch(kind: str, request: pytest.Fixtu
             torch.testing.assert_close(alone[0], together[row], atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("combine", ["sum", "concat", "attention"])
+@pytest.mark.parametrize("table", ["random", "codebook", "shared"])
+@pytest.mark.parametrize("kind", ["ctc", "intent"])
+def test_no_front_end_lets_company_change_an_answer(
+    kind: str, table: str, combine: str, make_spec, make_config
+) -> None:
+    if table == "shared" and combine == "concat":
+        pytest.skip("refused by the config")
+    torch.manual_seed(0)
+    config = make_config(combine=combine, layers=2, shared_rows=20 if table == "shared" else None)
+    spec = make_spec((16, 16), frame_rate=25)
+    table_dim = 10 if table == "codebook" else None
+    if kind == "ctc":
+        probe = CTCProbe(spec, config, table_dim=table_dim).eval()
+    else:
+        probe = IntentProbe(spec, config, 5, table_dim).eval()
+    if table == "codebook":
+        probe.frontend.start_from(torch.randn(2, 16, 10))
+    together = probe(CODES, LENGTHS)
+    noisy = CODES.clone()
+    noisy[1, :, 4:] = 7  # whatever lies beyond the length
+    for row, length in enumerate(LENGTHS.tolist()):
+        alone = probe(CODES[row : row + 1, :, :length], LENGTHS[row : row + 1])
+        beside = probe(noisy, LENGTHS)
+        for other in (together, beside):
+            if kind == "ctc":
+                torch.testing.assert_close(alone[0][0], other[0][row, : 2 * length], atol=1e-6, rtol=1e-5)
+            else:
+                torch.testing.assert_close(alone[0], other[row], atol=1e-6, rtol=1e-5)
+
+
+def test_dasb_s_linear_layer_before_the_pooling_is_one_after_it(make_spec, make_config) -> None:
+    torch.manual_seed(0)
+    probe = IntentProbe(make_spec((16, 16)), make_config(projection_dim=12), 5).eval()
+    features, _ = probe.encode(CODES[1:2, :, :4], LENGTHS[1:2])
+    before, last = probe.output
+    assert last.bias is None
+    torch.testing.assert_close(probe(CODES, LENGTHS)[1], last(before(features[0]).mean(0)))
+
+
+def count(probe: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in probe.parameters() if parameter.requires_grad)
+
+
+def preset(name: str) -> ProbeConfig:
+    settings = yaml.safe_load((GROUP / f"{name}.yaml").read_text())
+    return ProbeConfig(**{key: value for key, value in settings.items() if key != "_target_"})
+
+
+@pytest.mark.parametrize(("books", "millions"), [(1, 44.1), (2, 45.2), (8, 51.5)])
+def test_the_dasb_preset_has_the_published_size(books: int, millions: float, make_spec) -> None:
+    with torch.device("meta"):
+        probe = CTCProbe(make_spec((1024,) * books), preset("asr_dasb"))
+    assert round(count(probe) / 1e6, 1) == millions
+
+
+@pytest.mark.parametrize("suffix", ["", "_mini"])
+def test_the_controlled_budget_knows_neither_k_nor_v(suffix: str, make_spec) -> None:
+    budgets = []
+    for books, size in ((1, 256), (1, 16384), (8, 1024), (32, 256), (32, 16384)):
+        spec = make_spec((size,) * books)
+        asr, intent = preset(f"asr_controlled{suffix}"), preset(f"intent_controlled{suffix}")
+        budgets.append((count(CTCProbe(spec, asr)), count(IntentProbe(spec, intent, 60))))
+    assert len(set(budgets)) == 1
+
+
 def test_pooling_is_the_mean_of_the_frames_of_the_utterance(intent: IntentProbe) -> None:
     features, _ = intent.encode(CODES[1:2, :, :4], LENGTHS[1:2])
     torch.testing.assert_close(intent(CODES, LENGTHS)[1], intent.output(features[0].mean(0)))
@@ -109,6 +182,14 @@ def test_gradients_are_clipped_and_their_norm_is_logged(ctc: CTCProbe) -> None:
     assert logged["grad_norm"] == pytest.approx(count**0.5, rel=1e-4)
     clipped = sum(parameter.grad.square().sum().item() for parameter in ctc.parameters())
     assert clipped**0.5 == pytest.approx(ctc.config.grad_clip, rel=1e-4)
+
+
+def test_newbob_anneals_where_the_relative_gain_is_too_small() -> None:
+    assert improves(math.inf, 3.0), "there is nothing to compare the first epoch with"
+    assert improves(2.0, 1.99)
+    assert not improves(2.0, 1.9951)
+    assert not improves(2.0, 2.5)
+    assert not improves(0.0, 0.0)
 
 
 def test_learning_rate_rises_and_falls() -> None:
