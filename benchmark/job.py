@@ -15,7 +15,7 @@ from benchmark.metrics.statistics import METHOD
 from benchmark.results.provenance import git_commit, versions
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
-from benchmark.tasks.base import Outcome, Setting, Task
+from benchmark.tasks.base import Outcome, Setting, Task, not_applicable
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokens.precision import read_check
 from benchmark.types import TokenizerSpec
@@ -81,7 +81,10 @@ class Job:
                 log.info("done already: %s", self.label)
                 return
             log.info("start: %s", self.label)
-            outcome = self.task.run(self.tokenizer, self.corpus, self.setting)
+            if self.tokenizer.spec.continuous and not self.task.reads_features:
+                outcome = not_applicable("its codes are continuous features, which only probes read")
+            else:
+                outcome = self.task.run(self.tokenizer, self.corpus, self.setting)
         except Exception as error:
             reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             log.error(

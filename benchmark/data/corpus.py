@@ -50,6 +50,10 @@ class Corpus(ABC):
         """Recording of the same speaker that prompts each test utterance; None without `prompt_split`."""
         return None
 
+    def bare_intents(self, split: str) -> int:  # noqa: ARG002
+        """Sentences of a split whose published intent lacks its scenario, which is put back."""
+        return 0
+
     def split_label(self, split: str) -> str:
         """How rows and tables call a split."""
         return split

@@ -134,6 +134,13 @@ DEFINITIONS: dict[str, Definition] = {
         decimals=1,
         definition="share of utterances where the predicted intent's scenario is right",
     ),
+    "action_accuracy": Definition(
+        label="Action accuracy",
+        unit="%",
+        higher_is_better=True,
+        decimals=1,
+        definition="share of utterances where the predicted intent's action is right",
+    ),
     "used": Definition(
         label="Used",
         unit="%",

@@ -1,7 +1,7 @@
 """ASR probe: how many words a small BiLSTM with CTC reads off the tokens."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -11,10 +11,12 @@ from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.metrics.statistics import ratio_interval
 from benchmark.metrics.text import char_errors, word_errors
 from benchmark.probes.config import ProbeConfig
-from benchmark.probes.predict import transcribe
+from benchmark.probes.predict import infeasible, transcribe
+from benchmark.probes.scores import constant_transcript
+from benchmark.probes.text import normalize
 from benchmark.probes.train import train_asr_probe
 from benchmark.tasks.base import Measure, Outcome, Setting, Task, failure_reasons, not_applicable, speakers
-from benchmark.tasks.probing import probe_frame, tokenized_splits, why_no_probe
+from benchmark.tasks.probing import Split, probe_frame, says_nothing, tokenized_splits, why_no_probe
 from benchmark.tasks.trained_probe import probe_label, trained_probe
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training import read_report
@@ -25,6 +27,7 @@ class AsrProbe(Task):
     """WER and CER of a probe trained on the corpus's own transcripts."""
 
     metrics: ClassVar[tuple[str, ...]] = ("probe_wer", "probe_cer")
+    reads_features: ClassVar[bool] = True
 
     probe: ProbeConfig
 
@@ -41,20 +44,22 @@ class AsrProbe(Task):
         if not train_texts or not dev_texts:
             split = "dev" if train_texts else "train"
             return not_applicable(f"no transcripts in the {split} split of {corpus.name}")
-        folder = trained_probe(
-            "asr",
-            train_asr_probe,
-            tokenizer,
-            (train, train_texts),
-            (dev, dev_texts),
-            self.probe,
-            setting,
-        )
-        report = read_report(folder)
         frame = probe_frame(test, [utterance.text for utterance in test.manifest])
-        hypotheses = transcribe(
-            folder, tokenizer.spec, test.tokens, list(test.tokens), self.probe, setting.device
-        )
+        if says_nothing(tokenizer):
+            train_answers, dev_answers = ([*map(normalize, t.values())] for t in (train_texts, dev_texts))
+            constant = constant_transcript(train_answers, dev_answers)
+            hypotheses = dict.fromkeys(test.tokens, constant)
+            decoder = "constant"
+            report: dict[str, Any] = {"status": "ok", "reason": ""}
+            notes: dict[str, Any] = {"answer": constant}
+        else:
+            data = (train, train_texts), (dev, dev_texts)
+            folder = trained_probe("asr", train_asr_probe, tokenizer, *data, self.probe, setting)
+            report, spec = read_report(folder), tokenizer.spec
+            hypotheses = transcribe(folder, spec, test.tokens, list(test.tokens), self.probe, setting.device)
+            impossible = infeasible(folder, spec, test.tokens, _texts(test.manifest), self.probe)
+            decoder = probe_label(self.probe, setting)
+            notes = {"training": report, "alignment": _alignment(report, impossible, test)}
         frame["hypothesis"] = frame["utterance_id"].map(hypotheses).astype(object)
         for name, count in (("words", word_errors), ("characters", char_errors)):
             frame[[f"{name}_wrong", name]] = [
@@ -64,20 +69,45 @@ class AsrProbe(Task):
                 for reference, hypothesis in zip(frame["reference"], frame["hypothesis"], strict=True)
             ]
         return Outcome(
-            measures=[_rate(frame, "probe_wer", "words"), _rate(frame, "probe_cer", "characters")],
+            measures=[
+                self._rate(frame, "probe_wer", "words"),
+                self._rate(frame, "probe_cer", "characters"),
+            ],
             utterances=frame,
-            decoder=probe_label(self.probe, setting),
+            decoder=decoder,
             status=report["status"],
             reason=report["reason"],
-            notes={"training": report, "failures": failure_reasons(frame)},
+            notes=notes | {"failures": failure_reasons(frame)},
         )
+
+    def _rate(self, frame: pd.DataFrame, metric: str, unit: str) -> Measure:
+        """Corpus-level rate; the definition says how this probe decodes."""
+        wrong, total = frame[f"{unit}_wrong"].astype(float), frame[unit].astype(float)
+        interval = ratio_interval(wrong, total, speakers(frame)).scaled(100)
+        definition = DEFINITIONS[metric].definition
+        if self.probe.beam is not None:
+            beam = f"prefix beam of {self.probe.beam} without language model"
+            definition = definition.replace("greedy", beam)
+        if self.probe.units == "bpe":
+            definition = definition.replace(
+                "CTC over tokens", f"CTC over tokens to {self.probe.bpe_size} BPE pieces"
+            )
+        return Measure(metric=metric, interval=interval, definition=definition)
 
 
 def _texts(manifest: Manifest) -> dict[str, str]:
     return {u.utterance_id: u.text for u in manifest if u.text}
 
 
-def _rate(frame: pd.DataFrame, metric: str, unit: str) -> Measure:
-    wrong, total = frame[f"{unit}_wrong"].astype(float), frame[unit].astype(float)
-    interval = ratio_interval(wrong, total, speakers(frame)).scaled(100)
-    return Measure(metric=metric, interval=interval, definition=DEFINITIONS[metric].definition)
+def _alignment(report: dict[str, Any], impossible: int, test: Split) -> dict[str, Any]:
+    """What was done about slow frames, and how many utterances of each split CTC cannot align anyway."""
+    factor = report["upsampling"]
+    labelled = sum(key in test.tokens for key in _texts(test.manifest))
+    return {
+        "rule": "frames as they are" if factor == 1 else f"every frame {factor} times",
+        "infeasible": {**report["infeasible"], "test": impossible},
+        "utterances": {
+            **report["utterances"],
+            "test": labelled,
+        },
+    }

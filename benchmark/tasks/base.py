@@ -64,10 +64,12 @@ class Task(ABC):
     Attributes:
         version: Raise it when the code changes what the numbers mean: rows are then made again.
         metrics: Names of the metrics that every run of it reports.
+        reads_features: Whether it can use continuous features in the place of codes.
     """
 
     version: ClassVar[int] = 1
     metrics: ClassVar[tuple[str, ...]]
+    reads_features: ClassVar[bool] = False
 
     name: str
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -10,10 +10,11 @@ from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.probes.config import ProbeConfig
 from benchmark.probes.predict import classify
+from benchmark.probes.scores import most_frequent
 from benchmark.probes.train import train_intent_probe
 from benchmark.tasks.base import Outcome, Setting, Task, failure_reasons, not_applicable
 from benchmark.tasks.intelligibility import mean_measures
-from benchmark.tasks.probing import probe_frame, tokenized_splits, why_no_probe
+from benchmark.tasks.probing import probe_frame, says_nothing, tokenized_splits, why_no_probe
 from benchmark.tasks.trained_probe import probe_label, trained_probe
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training import read_report
@@ -21,9 +22,10 @@ from benchmark.training import read_report
 
 @dataclass(kw_only=True)
 class IntentProbe(Task):
-    """Accuracy of intent (scenario_action) and of its scenario, in percent."""
+    """Accuracy of intent (scenario_action), of its scenario and of its action, in percent."""
 
-    metrics: ClassVar[tuple[str, ...]] = ("intent_accuracy", "scenario_accuracy")
+    metrics: ClassVar[tuple[str, ...]] = ("intent_accuracy", "scenario_accuracy", "action_accuracy")
+    reads_features: ClassVar[bool] = True
 
     probe: ProbeConfig
 
@@ -39,33 +41,39 @@ class IntentProbe(Task):
         train_intents, dev_intents = _intents(train.manifest), _intents(dev.manifest)
         if not train_intents or not dev_intents:
             return not_applicable(f"{corpus.name} has no intents")
-        folder = trained_probe(
-            "intent",
-            train_intent_probe,
-            tokenizer,
-            (train, train_intents),
-            (dev, dev_intents),
-            self.probe,
-            setting,
-        )
-        report = read_report(folder)
         frame = probe_frame(test, [utterance.intent for utterance in test.manifest])
-        answers = classify(folder, tokenizer.spec, test.tokens, list(test.tokens), self.probe, setting.device)
+        if says_nothing(tokenizer):
+            majority = most_frequent(list(train_intents.values()))
+            answers = dict.fromkeys(test.tokens, majority)
+            decoder = "constant"
+            report: dict[str, Any] = {"status": "ok", "reason": ""}
+            notes: dict[str, Any] = {"answer": majority}
+        else:
+            data = (train, train_intents), (dev, dev_intents)
+            folder = trained_probe("intent", train_intent_probe, tokenizer, *data, self.probe, setting)
+            report, ids = read_report(folder), list(test.tokens)
+            answers = classify(folder, tokenizer.spec, test.tokens, ids, self.probe, setting.device)
+            decoder, notes = probe_label(self.probe, setting), {"training": report}
         frame["prediction"] = frame["utterance_id"].map(answers).astype(object)
         scenario = {u.intent: u.scenario for split in (train, dev, test) for u in split.manifest}
         frame["intent_accuracy"] = _correct(frame["reference"], frame["prediction"])
         frame["scenario_accuracy"] = _correct(
             frame["reference"].map(scenario), frame["prediction"].map(scenario)
         )
+        actions = {intent: action_of(intent, scenario[intent]) for intent in scenario if intent}
+        frame["action_accuracy"] = _correct(frame["reference"].map(actions), frame["prediction"].map(actions))
         return Outcome(
             measures=mean_measures(frame, self.metrics),
             utterances=frame,
-            decoder=probe_label(self.probe, setting),
+            decoder=decoder,
             status=report["status"],
             reason=report["reason"],
-            notes={
-                "training": report,
+            notes=notes
+            | {
                 "majority_accuracy": _majority(train_intents, frame["reference"].dropna().tolist()),
+                "bare_intents_completed": {
+                    name: corpus.bare_intents(name) for name in ("train", "dev", "test")
+                },
                 "failures": failure_reasons(frame),
             },
         )
@@ -73,6 +81,11 @@ class IntentProbe(Task):
 
 def _intents(manifest: Manifest) -> dict[str, str]:
     return {u.utterance_id: u.intent for u in manifest if u.intent}
+
+
+def action_of(intent: str, scenario: str | None) -> str:
+    """What is left of "scenario_action" without its scenario."""
+    return intent.removeprefix(f"{scenario}_")
 
 
 def _correct(references: pd.Series, predictions: pd.Series) -> list[float]:

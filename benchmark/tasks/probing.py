@@ -42,6 +42,11 @@ def why_no_probe(tokenizer: Tokenizer) -> str | None:
     return None
 
 
+def says_nothing(tokenizer: Tokenizer) -> bool:
+    """Whether the codes carry no bit, so that the best constant answer takes the place of a probe."""
+    return tokenizer.spec.bitrate == 0
+
+
 def probe_frame(split: Split, references: Sequence[str | None]) -> pd.DataFrame:
     """One row per utterance, those without tokens or label included with the reason in `failure`."""
     frame = pd.DataFrame(

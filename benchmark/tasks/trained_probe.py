@@ -58,6 +58,7 @@ def trained_probe(
     def build(folder: Path) -> None:
         tokens, dev_tokens = train[0].tokens, dev[0].tokens
         spec, trainer, seed = tokenizer.spec, setting.trainer, setting.seed
-        train_probe(spec, tokens, train[1], dev_tokens, dev[1], config, trainer, seed, folder)
+        vectors = tokenizer.codebook_vectors() if config.init == "codebook" else None
+        train_probe(spec, tokens, train[1], dev_tokens, dev[1], config, trainer, seed, folder, vectors)
 
     return setting.store.get("probes", key, build, resumable=True)

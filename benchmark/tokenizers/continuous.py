@@ -1,0 +1,59 @@
+"""The topline of a k-means tokenizer: its features before quantization, as float16."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from benchmark.errors import UserError
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.quantized import QuantizedFeatures
+from benchmark.types import TokenizerSpec
+
+LARGEST = torch.finfo(torch.float16).max
+
+
+@dataclass(kw_only=True)
+class Continuous(Tokenizer):
+    """The features that `base` would quantize, one "codebook" per dimension.
+
+    A code is the bit pattern of the feature as float16, so that the token store, the contract and the
+    keys are those of tokens; `spec.continuous` tells consumers to read numbers instead of indices.
+
+    Attributes:
+        base: A tokenizer by k-means; its codebook is neither fitted nor used.
+        dimensions: Of its features; stated, since facts must be known without loading weights.
+    """
+
+    base: QuantizedFeatures
+    dimensions: int
+
+    @property
+    def spec(self) -> TokenizerSpec:
+        """As the base but for what is coded."""
+        return replace(
+            self.base.spec,
+            name=self.name,
+            kind="topline",
+            codebook_sizes=(2**16,) * self.dimensions,
+            continuous=True,
+        )
+
+    def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """One utterance at a time: the last bits of a network's sums depend on the batch."""
+        hop, rows, frames = self.spec.hop_length, [], []
+        for row, length in zip(wav, lengths, strict=True):
+            samples = -(-int(length) // hop) * hop
+            features, count = self.base.features(row[None, :samples], length[None])
+            if features.shape[2] != self.dimensions:
+                raise UserError(
+                    f"{self.name}: the features of {self.base.name} have {features.shape[2]} dimensions; "
+                    f"set tokenizer.dimensions={features.shape[2]} instead of {self.dimensions}"
+                )
+            rows.append(to_codes(features[0]))
+            frames.append(count[0])
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).transpose(1, 2), torch.stack(frames)
+
+
+def to_codes(features: torch.Tensor) -> torch.Tensor:
+    """Bit patterns 0 … 65535 of features rounded to float16, clamped to its range."""
+    return features.clamp(-LARGEST, LARGEST).half().view(torch.int16).long() % 2**16

@@ -1,0 +1,136 @@
+"""The two probing tasks on a few sentences: what their rows say beside the numbers, floor and topline."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmark.artifacts import ArtifactStore
+from benchmark.data.synthetic import Synthetic
+from benchmark.job import Job
+from benchmark.probes.config import ProbeConfig
+from benchmark.probes.text import normalize
+from benchmark.results.store import ResultsStore
+from benchmark.tasks.asr_probe import AsrProbe
+from benchmark.tasks.base import Setting
+from benchmark.tasks.codebook_usage import CodebookUsageTask
+from benchmark.tasks.intent_probe import IntentProbe, action_of
+from benchmark.tokenizers.constant import Constant
+from benchmark.tokenizers.continuous import Continuous
+from benchmark.tokenizers.mel_rvq import MelRvq
+from benchmark.tokenizers.mfcc_kmeans import MfccKmeans
+from benchmark.training import TrainerConfig
+
+pytest.importorskip("espeakng_loader")
+TOPLINE = Continuous(name="mfcc_continuous", base=MfccKmeans(name="mfcc_kmeans"), dimensions=39)
+
+
+def probe(**changes: Any) -> ProbeConfig:
+    micro: dict[str, Any] = {
+        "name": "micro",
+        "embedding_dim": 8,
+        "combine": "sum",
+        "min_frame_rate": 50,
+        "hidden_dim": 8,
+        "layers": 1,
+        "dropout": 0.0,
+        "substitution": 0.1,
+        "learning_rate": 0.01,
+        "warmup": 0.1,
+        "weight_decay": 0.0,
+        "grad_clip": 1.0,
+        "batch_size": 4,
+        "steps_per_epoch": 2,
+        "epochs": 1,
+        "patience": None,
+    }
+    return ProbeConfig(**micro | changes)
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Synthetic:
+    return Synthetic(name="synthetic", train_utterances=24, dev_utterances=12, test_utterances=12)
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    store = ArtifactStore(tmp_path_factory.mktemp("cache"))
+    return Setting(store=store, trainer=TrainerConfig(accelerator="cpu", progress_bar=False))
+
+
+def test_the_row_says_how_slow_frames_and_impossible_alignments_were_handled(corpus, setting) -> None:
+    config = probe(min_frame_rate=100, beam=3, units="bpe", bpe_size=60)
+    outcome = AsrProbe(name="asr_probe", probe=config).run(MfccKmeans(name="mfcc_kmeans", codebook_size=8), corpus, setting)
+    alignment = outcome.notes["alignment"]
+    assert alignment["rule"] == "every frame 2 times"
+    assert alignment["utterances"] == {"train": 24, "dev": 12, "test": 12}
+    assert set(alignment["infeasible"]) == {"train", "dev", "test"}
+    assert outcome.status == "NC" and outcome.reason.startswith(outcome.notes["training"]["diagnosis"])
+    for measure in outcome.measures:
+        assert "prefix beam of 3 without language model" in measure.definition
+        assert "CTC over tokens to 60 BPE pieces" in measure.definition
+
+
+def Constantly(bands: int) -> MfccKmeans:
+    """A tokenizer with as few codes as there can be."""
+    return MfccKmeans(name="mfcc_kmeans", codebook_size=bands)
+
+
+def test_without_a_bit_the_answer_is_the_best_constant(corpus, setting) -> None:
+    nothing = Constant(name="constant")
+    outcome = AsrProbe(name="asr_probe", probe=probe()).run(nothing, corpus, setting)
+    assert outcome.decoder == "constant" and outcome.status == "ok"
+    assert set(outcome.utterances["hypothesis"]) == {outcome.notes["answer"]}
+    train = [normalize(u.text) for u in corpus.manifest("train", setting.store)]
+    empty = 100.0
+    assert outcome.measures[0].interval.value <= empty + 20
+    assert outcome.notes["answer"] in {"", *train, *" ".join(train).split()}
+
+    intents = IntentProbe(name="intent_probe", probe=probe()).run(nothing, corpus, setting)
+    values = {measure.metric: measure.interval.value for measure in intents.measures}
+    assert values["intent_accuracy"] == pytest.approx(intents.notes["majority_accuracy"])
+    assert values["intent_accuracy"] <= min(values["scenario_accuracy"], values["action_accuracy"])
+
+
+def test_the_topline_is_probed_on_its_features(corpus, setting) -> None:
+    for task in (AsrProbe(name="asr_probe", probe=probe()), IntentProbe(name="intent_probe", probe=probe())):
+        outcome = task.run(TOPLINE, corpus, setting)
+        report = outcome.notes["training"]
+        assert report["codebook"] == {}
+        assert report["diagnosis"] in ("", "did not learn")
+        assert all(np.isfinite(measure.interval.value) for measure in outcome.measures)
+
+
+def test_codebook_vectors_reach_the_probe(corpus, setting) -> None:
+    task = IntentProbe(name="intent_probe", probe=probe(init="codebook", freeze=True))
+    outcome = task.run(MelRvq(name="mel_rvq", codebook_size=16), corpus, setting)
+    # 80 dimensions to 8, two directions of an LSTM over 8, 12 intents from 16 features; the table is frozen.
+    assert outcome.notes["training"]["parameters"] == 80 * 8 + 2 * (4 * 8 * 16 + 2 * 32) + 12 * 17
+
+
+def test_intents_are_right_as_a_whole_by_scenario_and_by_action(corpus, setting) -> None:
+    assert action_of("calendar_set", "calendar") == "set"
+    assert action_of("general_joke_tell", "general") == "joke_tell"
+    outcome = IntentProbe(name="intent_probe", probe=probe()).run(TOPLINE, corpus, setting)
+    frame = outcome.utterances
+    both = frame["scenario_accuracy"].eq(100) & frame["action_accuracy"].eq(100)
+    assert both.eq(frame["intent_accuracy"].eq(100)).all()
+    assert outcome.notes["bare_intents_completed"] == {"train": 0, "dev": 0, "test": 0}
+
+
+def test_only_probes_read_features(corpus, setting, tmp_path: Path) -> None:
+    results = ResultsStore(tmp_path)
+    task = CodebookUsageTask(name="codebook_usage")
+    Job(
+        profile="test",
+        tokenizer=TOPLINE,
+        corpus=corpus,
+        task=task,
+        setting=setting,
+        results=results,
+        config={},
+    ).run()
+    rows = results.job("codebook_usage", "mfcc_continuous", "synthetic", 0)
+    assert {row.status for row in rows} == {"n/a"}
+    assert all("continuous features" in row.reason for row in rows)
