@@ -48,7 +48,7 @@ def fit_probe(
     """Fit, write the weights, and report what is the same for all probes.
 
     Each pilot is a training of its own in a folder of its own: a killed run goes on with the one it
-    was at. Of several learning rates the one with the best dev score at the end of its pilot wins,
+    was at. Of several learning rates the one whose pilot reached the best dev score wins,
     the lower dev loss where scores are equal.
 
     Args:
