@@ -26,6 +26,7 @@ from benchmark.vocoder.config import (
 )
 
 HOP, VOCABULARY = 320, 24
+CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,20 @@ def make_config() -> Callable[..., VocoderConfig]:
         "max_seconds": 1.4,
     }
     return lambda **changes: VocoderConfig(**{**defaults, **changes})
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Callable[..., VocoderConfig]:
+    """The vocoder that the command line would get with these overrides."""
+    from hydra import compose, initialize_config_dir
+
+    from benchmark.build import build
+
+    def shipped(*overrides: str) -> VocoderConfig:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return build(compose("config", list(overrides)).vocoder)
+
+    return shipped
 
 
 @pytest.fixture(scope="session")

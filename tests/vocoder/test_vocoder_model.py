@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from benchmark.vocoder.attention import frame_mask
 from benchmark.vocoder.config import HiFiGANConfig, PromptConfig, VocoderConfig
+from benchmark.vocoder.conformer import FrameBatchNorm
 from benchmark.vocoder.frontend import TokenVectors
 from benchmark.vocoder.model import CTXVec2Wav
 from benchmark.vocoder.rates import FrameRates
@@ -63,6 +65,52 @@ def test_gradient_reaches_every_parameter(make_config: MakeConfig, small_hifigan
             assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
             # A bias of the keys shifts all scores of a query alike, which the softmax undoes.
             assert parameter.grad.any() or name.endswith("key.bias"), name
+
+
+def test_batch_norm_counts_valid_frames_alone() -> None:
+    torch.manual_seed(0)
+    ours, native = FrameBatchNorm(6), torch.nn.BatchNorm1d(6)
+    with torch.no_grad():
+        ours.weight.uniform_(0.5, 2)
+        ours.bias.normal_()
+    native.load_state_dict(ours.state_dict(), strict=False)
+    x, mask = 3 * torch.randn(2, 9, 6) + 1, frame_mask(torch.tensor([9, 4]), 9)
+    for _ in range(3):  # the running statistics move with every batch
+        torch.testing.assert_close(ours(x, mask[..., None])[mask], native(x[mask]))
+    torch.testing.assert_close(ours.running_mean, native.running_mean)
+    torch.testing.assert_close(ours.running_var, native.running_var)
+    alone = ours.eval()(x[1:, :4], mask[1:, :4, None])
+    torch.testing.assert_close(ours(x, mask[..., None])[1:, :4], alone)
+    torch.testing.assert_close(alone[0], native.eval()(x[1, :4]))
+
+
+def test_more_padding_changes_neither_training_nor_its_statistics(make_config: MakeConfig) -> None:
+    frontend = replace(make_config().frontend, conv_norm="batch", dropout=0.0)
+    one, other = (_model(make_config(frontend=frontend)) for _ in range(2))
+    codes, lengths, prompt, prompt_lengths = _inputs()
+    hidden = one.encode(codes, lengths, prompt, prompt_lengths).hidden
+    longer = other.encode(torch.nn.functional.pad(codes, (0, 30)), lengths, prompt, prompt_lengths).hidden
+    torch.testing.assert_close(hidden, longer[:, :21], atol=1e-4, rtol=1e-4)
+    statistics = {name: buffer for name, buffer in one.named_buffers() if "running" in name}
+    assert (
+        len(statistics) == 4 and statistics["frontend.encoder1.blocks.0.convolution.norm.running_mean"].any()
+    )
+    for name, buffer in statistics.items():
+        torch.testing.assert_close(buffer, other.get_buffer(name), atol=1e-5, rtol=1e-4)
+
+
+def test_style_is_the_mean_of_the_valid_prompt_features(make_config: MakeConfig) -> None:
+    model = _model(make_config()).eval()
+    codes, lengths, prompt, prompt_lengths = _inputs()
+    features, frames = model.prompt(prompt, prompt_lengths)
+    encoded = model.encode(codes, lengths, prompt, prompt_lengths)
+    expected = torch.stack([row[:count].mean(dim=0) for row, count in zip(features, frames, strict=True)])
+    torch.testing.assert_close(encoded.style, expected)
+    kept = model.encode(
+        codes, lengths, features + 9 * ~frame_mask(frames, features.shape[1])[..., None], frames
+    )
+    torch.testing.assert_close(kept.style, expected)
+    torch.testing.assert_close(kept.hidden, encoded.hidden)
 
 
 def test_the_prompt_and_not_its_order_after_the_prenet_matters(make_config: MakeConfig) -> None:

@@ -5,15 +5,14 @@ X-LANCE/UniCATS-CTX-vec2wav @ 3233f55, whose frontend has the auxiliary branch.
 """
 
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from torch import nn
 
-from benchmark.build import build
 from benchmark.errors import UserError
 from benchmark.vocoder.config import (
     AuxiliaryConfig,
@@ -31,7 +30,6 @@ from benchmark.vocoder.prenet import build_prenet
 from benchmark.vocoder.published import load_published, published_names
 
 HERE = Path(__file__).parent
-CONF = HERE.parents[1] / "conf"
 FRONTEND = FrontendConfig(dim=24, heads=2, feed_forward=40)
 DISCRIMINATORS = DiscriminatorConfig(
     period_channels=(2, 8, 32, 32, 32), scale_channels=16, scale_max_channels=64
@@ -139,20 +137,15 @@ def test_weights_of_another_model_are_refused(upstream: dict[str, torch.Tensor])
         load_published(model, {**state, "frontend.mel_proj.bias": torch.zeros(81)})
 
 
-def _shipped(name: str) -> VocoderConfig:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return build(compose(f"vocoder/{name}").vocoder)
-
-
 def _millions(*modules: nn.Module) -> float:
     """Without the magnitudes that weight norm splits off while training."""
     parameters = [pair for module in modules for pair in module.named_parameters()]
     return sum(p.numel() for name, p in parameters if not name.endswith("original0")) / 1e6
 
 
-def test_every_part_has_the_published_size() -> None:
+def test_every_part_has_the_published_size(shipped: Callable[..., VocoderConfig]) -> None:
     """Within 1 %. vq-wav2vec's two groups of 320 vectors come in, and WavLM-large's 1024 features."""
-    alpha, ctx = _shipped("ctx_vec2wav_alpha"), _shipped("ctx_vec2wav")
+    alpha, ctx = shipped("vocoder=ctx_vec2wav_alpha"), shipped("vocoder=ctx_vec2wav")
     with torch.device("meta"):
         frontends = [
             Frontend(c.frontend, TokenVectors((320, 320), 1, torch.zeros(2, 320, 256)), c.auxiliary)

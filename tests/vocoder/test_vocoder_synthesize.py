@@ -6,20 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from safetensors.torch import save_file
 
-from benchmark.artifacts import describe
-from benchmark.build import build
 from benchmark.types import TokenizerSpec
 from benchmark.vocoder.config import HiFiGANConfig, VocoderConfig
-from benchmark.vocoder.generator import build_generator
 from benchmark.vocoder.model import CTXVec2Wav
 from benchmark.vocoder.rates import FrameRates
 from benchmark.vocoder.synthesize import Vocoder
 
 MakeConfig = Callable[..., VocoderConfig]
-CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
 def _spec(frame_rate: float) -> TokenizerSpec:
@@ -90,22 +85,3 @@ def test_the_prompt_changes_the_voice(make_config: MakeConfig, tmp_path: Path) -
 
 def test_nothing_to_synthesize_gives_nothing(make_config: MakeConfig, tmp_path: Path) -> None:
     assert _saved(make_config(), 50, tmp_path).synthesize([], [], []) == []
-
-
-def _shipped(name: str) -> VocoderConfig:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return build(compose(f"vocoder/{name}").vocoder)
-
-
-@pytest.mark.parametrize("name", [path.stem for path in sorted(CONF.glob("vocoder/*.yaml"))])
-def test_shipped_configs_build_at_both_model_rates(name: str) -> None:
-    config = _shipped(name)
-    assert config.name == name and config.epochs >= 1
-    for hop in (160, 320):
-        with torch.device("meta"):
-            build_generator(config.generator, config.frontend.dim, hop)
-
-
-def test_the_full_size_is_the_published_recipe() -> None:
-    published = VocoderConfig(name="ctx_vec2wav_alpha")
-    assert describe(_shipped("ctx_vec2wav_alpha")) == describe(published)
