@@ -67,8 +67,8 @@ class StackPrenet(nn.Module):
 class SinglePrenet(nn.Module):
     """One convolution of width five, padded so that the length stays.
 
-    This is vec2wav 2.0's simpler choice. CTX-vec2wav's own pads nothing and so drops two frames at each end of
-    the prompt; the others are the same, and a prompt of less than five frames works here.
+    This is vec2wav 2.0's simpler choice. CTX-vec2wav's own pads nothing and so drops two frames at each end
+    of the prompt; the others are the same, and a prompt of less than five frames works here.
     """
 
     def __init__(self, features: int, dim: int) -> None:
