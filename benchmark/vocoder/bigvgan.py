@@ -110,7 +110,9 @@ class BigVGANGenerator(nn.Module):
             x = upsampler(_masked(x, ends))
             ends = None if ends is None else ends.times(scale)
             x = field(x, style, ends)
-        return torch.tanh(self.output(self.activation(x, style, ends))).squeeze(1)
+        x = self.activation(x, style, ends)
+        with torch.autocast(x.device.type, enabled=False):  # samples of eight bits would hiss
+            return torch.tanh(self.output(x.float())).squeeze(1)
 
     def finalise(self) -> None:
         """Fold the weight norm into plain weights, for synthesis."""

@@ -23,7 +23,7 @@ from benchmark.data.audio import AudioError, read_audio
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
 from benchmark.types import SAMPLE_RATE
-from benchmark.vocoder.auxiliary import FEATURES
+from benchmark.vocoder.auxiliary import FEATURES, auxiliary_features
 from benchmark.vocoder.config import PromptConfig, VocoderConfig
 from benchmark.vocoder.data import PROMPT_HOP, KeptFeatures
 from benchmark.vocoder.frame_store import FrameStore, FrameWriter
@@ -81,7 +81,6 @@ def auxiliary_store(
     rates: FrameRates, manifest: Manifest, store: ArtifactStore, progress: bool = False
 ) -> FrameStore:
     """Voicing, pitch and energy of every model frame, for all tokenizers of the same frames."""
-    from benchmark.vocoder.auxiliary import auxiliary_features
 
     def extract(wav: np.ndarray) -> np.ndarray:
         aligned = torch.from_numpy(rates.from_first_frame(wav))

@@ -104,7 +104,8 @@ class HiFiGANGenerator(nn.Module):
             x = upsampler(_masked(leaky_relu(x, SLOPE), valid))
             valid = None if valid is None else valid.repeat_interleave(scale, dim=-1)
             x = field(x, valid)
-        return torch.tanh(self.output(_masked(leaky_relu(x), valid))).squeeze(1)
+        with torch.autocast(x.device.type, enabled=False):  # samples of eight bits would hiss
+            return torch.tanh(self.output(_masked(leaky_relu(x), valid).float())).squeeze(1)
 
     def finalise(self) -> None:
         """Fold the weight norm into plain weights, for synthesis."""

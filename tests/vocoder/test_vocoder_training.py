@@ -11,12 +11,14 @@ import torch
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
-from benchmark.artifacts import describe
+from benchmark.artifacts import ArtifactStore, describe
 from benchmark.callbacks import read_history
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
 from benchmark.training import TrainerConfig, read_report
 from benchmark.vocoder.config import (
+    AuxiliaryConfig,
+    BigVGANConfig,
     DiscriminatorConfig,
     HiFiGANConfig,
     OptimizerConfig,
@@ -24,6 +26,7 @@ from benchmark.vocoder.config import (
     VocoderConfig,
 )
 from benchmark.vocoder.data import Batch, VocoderItems, collate
+from benchmark.vocoder.generator import build_generator
 from benchmark.vocoder.model import CTXVec2Wav
 from benchmark.vocoder.module import VocoderModule, constant_distance, crop
 from benchmark.vocoder.rates import FrameRates
@@ -54,6 +57,7 @@ def train(
         trainer,
         0,
         folder,
+        ArtifactStore(folder.parent / "store"),
     )
 
 
@@ -140,10 +144,10 @@ class Killed(Exception):
     """Stands for the end of the process."""
 
 
-@pytest.mark.parametrize("norm", ["layer", "batch"])
+@pytest.mark.parametrize("published", [False, True])
 def test_a_killed_training_resumes_to_the_same_weights(
     corpus,
-    norm: str,
+    published: bool,
     make_config: MakeConfig,
     small_discriminators: DiscriminatorConfig,
     tmp_path: Path,
@@ -153,7 +157,8 @@ def test_a_killed_training_resumes_to_the_same_weights(
     config = replace(
         config,
         losses=replace(config.losses, frontend_mel_until=0.25),
-        frontend=replace(config.frontend, conv_norm=norm),
+        frontend=replace(config.frontend, conv_norm="batch" if published else "layer"),
+        auxiliary=AuxiliaryConfig() if published else None,
     )
     train(corpus, config, tmp_path / "undisturbed")
     step = VocoderModule.training_step
@@ -220,6 +225,75 @@ def test_wavlm_stays_out_of_weights_and_parameters(
     assert weights["prenet.conv.weight"].shape == (16, 32, 5)
 
 
+def test_kept_prompt_features_train_the_same_network(
+    corpus, make_config: MakeConfig, wavlm_folder: Path, tmp_path: Path
+) -> None:
+    prompt = PromptConfig(
+        features="wavlm", checkpoint=str(wavlm_folder), layer=2, prenet="single", cache=True
+    )
+    train(corpus, make_config(prompt=prompt, steps=2), tmp_path / "kept")
+    train(corpus, make_config(prompt=replace(prompt, cache=False), steps=2), tmp_path / "fly")
+    (kept,) = (tmp_path / "store" / "prompts").glob("*/frames.bin")
+    frames = sum((round(u.duration * 16_000) - 400) // 320 + 1 for u in corpus.manifest)
+    assert abs(kept.stat().st_size / (32 * 2) - frames) < 2 * len(corpus.manifest)
+    one, other = (read_history(tmp_path / name)[0] for name in ("kept", "fly"))
+    assert one["train/mel"] == pytest.approx(other["train/mel"], rel=0.1) and one != other
+    with pytest.raises(ValueError, match="needs a store"):
+        train_vocoder(
+            corpus.spec,
+            corpus.vectors,
+            corpus.tokens,
+            corpus.manifest,
+            corpus.tokens,
+            corpus.manifest,
+            make_config(prompt=prompt),
+            CPU,
+            0,
+            tmp_path,
+        )
+
+
+def test_voicing_pitch_and_energy_are_learned_where_they_are_asked_for(
+    corpus, make_config: MakeConfig, tmp_path: Path
+) -> None:
+    config = make_config(auxiliary=AuxiliaryConfig(), steps=40, steps_per_epoch=10)
+    train(corpus, replace(config, optimizer=OptimizerConfig(lr=5e-3)), tmp_path / "run")
+    curve = [row["train/auxiliary"] for row in read_history(tmp_path / "run")]
+    assert curve[-1] < 0.9 * curve[0]
+    weights = load_file(tmp_path / "run" / "model.safetensors")
+    mean, std = (weights[f"frontend.auxiliary.{name}"] for name in ("mean", "std"))
+    assert 4.5 < mean[1] < 6 and (std > 0).all()  # log of 110 to 235 Hz
+
+
+@pytest.mark.timeout(900)  # seconds of tracing, which a machine that is shared stretches
+def test_captured_networks_learn_the_same(
+    corpus,
+    make_config: MakeConfig,
+    small_discriminators: DiscriminatorConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    captured: set[str] = set()
+    compiled = torch.nn.Module.compile
+
+    def without_code(network: torch.nn.Module, **options: Any) -> None:
+        captured.add(type(network).__name__)
+        compiled(network, backend="eager", **options)  # the graphs alone: their code would take minutes
+
+    monkeypatch.setattr(torch.nn.Module, "compile", without_code)
+    config = make_config(discriminators=small_discriminators, steps=2)
+    config = replace(config, frontend=replace(config.frontend, dropout=0.0))
+    train(corpus, config, tmp_path / "plain")
+    train(corpus, config, tmp_path / "compiled", trainer=replace(CPU, compile=True))
+    one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("plain", "compiled"))
+    assert one.keys() == other.keys()
+    assert captured == {"SinglePrenet", "Frontend", "ISTFTGenerator", "Discriminators"}
+    for row, expected in zip(
+        read_history(tmp_path / "compiled"), read_history(tmp_path / "plain"), strict=True
+    ):
+        assert row == pytest.approx(expected, rel=1e-3)
+
+
 def test_no_usable_utterance_is_a_user_error(corpus, make_config: MakeConfig, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no train utterance.*under 1.4 s"):
         train(corpus, make_config(min_seconds=1.4), tmp_path, Manifest([corpus.manifest["u0"]]))
@@ -278,6 +352,18 @@ def test_bfloat16_learns_and_keeps_what_needs_float32(
     assert {tensor.dtype for tensor in weights.values() if tensor.is_floating_point()} == {torch.float32}
     for row, expected in zip(read_history(half), read_history(full), strict=True):
         assert row["train/mel"] == pytest.approx(expected["train/mel"], rel=0.03)
+
+
+@pytest.mark.parametrize("kind", ["hifigan", "bigvgan"])
+def test_samples_keep_their_digits_in_bfloat16(small_hifigan: HiFiGANConfig, kind: str) -> None:
+    config = small_hifigan
+    if kind == "bigvgan":
+        config = BigVGANConfig(channels=32, resblock_kernels=(3,), dilations=(1,))
+    torch.manual_seed(0)
+    generator = build_generator(config, 8, 4, 320)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        wav = generator(torch.randn(2, 8, 10), style=torch.randn(2, 4))
+    assert wav.dtype == torch.float32 and len(wav.unique()) > 1000  # bfloat16 has 256 an octave
 
 
 def test_bad_budgets_are_refused(make_config: MakeConfig) -> None:
