@@ -1,10 +1,11 @@
 """LSCodec (Guo et al. 2025, Interspeech): one code per frame that holds what is said and not who says it."""
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
-from typing import Any, Literal, get_args
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args
 
 import torch
 import yaml
@@ -12,7 +13,7 @@ from torch import nn
 
 from benchmark.checkpoints import load_into, load_tensors
 from benchmark.errors import UserError
-from benchmark.tokenizers.base import true_length
+from benchmark.tokenizers.base import NOT_IDENTITY, true_length
 from benchmark.tokenizers.lscodec_network import Encoder, receptive_field
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
@@ -25,6 +26,24 @@ GROUP = "quantizer.groups.0."
 STATISTICS = ("_codebook.cluster_size", "_codebook.embed_avg", "_codebook.inited", "project_out.")
 """What training needed of the codebook beside its entries."""
 ACTIVATIONS = {"ReLU": nn.ReLU, "GELU": nn.GELU}
+DECODING: dict[str, Any] = {
+    "decode_needs_prompt": True,
+    "output_rate": 24_000,
+    "side_info": "WavLM-large's sixth layer over a recording",
+}
+"""Facts of the decoder; its side information is no code, but features of any length."""
+
+
+class PromptedDecoder(Protocol):
+    """A decoder that takes the voice from a recording, as `vocoder` makes them."""
+
+    def features(self, wav: torch.Tensor) -> torch.Tensor:
+        """What is heard of a recording (1, T) at 16 kHz: (S, D)."""
+        ...
+
+    def load(self, folder: Path, hop_length: int, entries: int) -> nn.Module:
+        """The network: codes (B, 1, T), lengths (B,) and features of B recordings to speech (B, T')."""
+        ...
 
 
 @dataclass(kw_only=True)
@@ -32,14 +51,17 @@ class LSCodec(Pretrained):
     """Codes of 300 entries at 50 Hz or of 1024 at 25 Hz, from convolutions over the waveform.
 
     The encoder looks at some frames' length of speech for its first code and pads nothing, so that an
-    utterance has up to three codes less than its length suggests. Its own decoder needs a prompt's
-    WavLM features and is not part of this class: a vocoder decodes the codes.
+    utterance has up to three codes less than its length suggests. Its own decoder takes the voice from a
+    prompt.
 
     Attributes:
         hop_length: Samples per code, a fact of the checkpoint: 320 or 640.
+        decoder: How to load the decoder, which is a vocoder: `benchmark.vocoder.lscodec.LSCodecDecoder`;
+            None to leave decoding to another.
     """
 
     hop_length: Hop
+    decoder: PromptedDecoder | None = field(default=None, metadata=NOT_IDENTITY)
 
     def __post_init__(self) -> None:
         if self.hop_length not in get_args(Hop):
@@ -54,8 +76,9 @@ class LSCodec(Pretrained):
             frame_rate=SAMPLE_RATE / self.hop_length,
             codebook_sizes=(CODEBOOK_SIZES[self.hop_length],),
             causal=False,
-            can_decode=False,
+            can_decode=self.decoder is not None,
             supports_padding=False,
+            **({} if self.decoder is None else DECODING),
         )
 
     @cached_property
@@ -151,6 +174,26 @@ class LSCodec(Pretrained):
         wav = true_length(wav, lengths, receptive_field(self._stem(self._config)))
         codes = self._model(wav)
         return codes[:, None], torch.full_like(lengths, codes.shape[1])
+
+    @cached_property
+    def _vocoder(self) -> nn.Module:
+        return self._prompted.load(self.folder, self.hop_length, CODEBOOK_SIZES[self.hop_length]).to(
+            self.device
+        )
+
+    @property
+    def _prompted(self) -> PromptedDecoder:
+        if self.decoder is None:
+            raise TypeError(f"{self.name} was given no decoder")
+        return self.decoder
+
+    def _side_info(self, wav: torch.Tensor) -> torch.Tensor:
+        return self._prompted.features(wav)
+
+    def _decode_with(
+        self, codes: torch.Tensor, lengths: torch.Tensor, side_info: list[torch.Tensor]
+    ) -> torch.Tensor:
+        return self._vocoder(codes, lengths, side_info)
 
 
 def _own_name(name: str) -> str:

@@ -26,7 +26,8 @@ LYRA = ROOT.parent / "shared" / "models" / "lyra-v2"
 WEIGHTS = Path(__file__).with_name("weights")
 """For each module of benchmark/tokenizers with published weights a file of its name here, whose
 `write(tokenizer, folder)` puts a small checkpoint with random weights into a folder, in the format of the
-published one. Its geometry (rates, codebook sizes) is the real one; its widths and depths are not."""
+published one, and returns what else of the tokenizer must change for it, if anything. Its geometry (rates,
+codebook sizes) is the real one; its widths and depths are not."""
 WRITTEN: set[str] = set()
 """Folders of random weights that were written."""
 UNPADDED = {
@@ -71,9 +72,9 @@ def with_weights(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
     writer = WEIGHTS / f"{type(tokenizer).__module__.rpartition('.')[2]}.py"
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        runpy.run_path(str(writer))["write"](tokenizer, folder)
+        others = runpy.run_path(str(writer))["write"](tokenizer, folder) or {}
     WRITTEN.add(str(folder))
-    return replace(tokenizer, checkpoint=str(folder), revision=None)
+    return replace(tokenizer, checkpoint=str(folder), revision=None, **others)
 
 
 @pytest.fixture(scope="module", params=NAMES)

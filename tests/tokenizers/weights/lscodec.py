@@ -1,14 +1,20 @@
 """An LSCodec checkpoint in miniature: the files' format and the strides of the published ones, narrow."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
+from transformers import WavLMConfig, WavLMModel
 
 from benchmark.tokenizers.lscodec import GROUP, LSCodec
 from benchmark.tokenizers.lscodec_network import Encoder
 from benchmark.tokenizers.pretrained import Pretrained
+from benchmark.vocoder.lscodec import AlphaDecoder
+from benchmark.vocoder.published import published_names
 
 STEMS = {
     320: "[({w}, 10, 5), ({w}, 8, 4)] + [({w}, 4, 2)] * 4",
@@ -79,7 +85,83 @@ def shapes(folder: Path, facts: dict[str, Any], hop_length: int) -> dict[str, to
     return made
 
 
-def write(tokenizer: Pretrained, folder: Path) -> None:
+def vocoder_config(hop_length: int, prompt: int = 16) -> dict[str, Any]:
+    """What the vocoder's config file says of the model, after upstream's code, which reads it; the published
+    one has prompts of 1024 features and is wider."""
+    width = 24
+    return {
+        "sampling_rate": 24000,
+        "num_mels": 80,
+        "repeat_input_tokens": hop_length == 640,
+        "prompt_net_type": "ConvPromptPrenet",
+        "frontend_params": {
+            "vqvec_channels": 64,
+            "prompt_channels": prompt,
+            "conformer_params": {
+                "attention_dim": width,
+                "attention_heads": 2,
+                "linear_units": 40,
+                "num_blocks": 2,
+                "dropout_rate": 0.2,
+                "positional_dropout_rate": 0.2,
+                "attention_dropout_rate": 0.2,
+                "normalize_before": True,
+                "concat_after": False,
+                "positionwise_layer_type": "conv1d",
+                "positionwise_conv_kernel_size": 3,
+                "macaron_style": True,
+                "pos_enc_layer_type": "rel_pos",
+                "selfattention_layer_type": "rel_selfattn",
+                "activation_type": "swish",
+                "use_cnn_module": True,
+                "cnn_module_kernel": 31,
+            },
+        },
+        "generator_type": "HiFiGANGenerator",
+        "generator_params": {
+            "in_channels": width,
+            "out_channels": 1,
+            "channels": 32,
+            "kernel_size": 7,
+            "upsample_scales": [10, 8, 3, 2],
+            "upsample_kernel_sizes": [20, 16, 6, 4],
+            "resblock_kernel_sizes": [3, 7, 11],
+            "resblock_dilations": [[1, 3, 5], [1, 3, 5], [1, 3, 5]],
+            "use_additional_convs": True,
+            "bias": True,
+            "nonlinear_activation": "LeakyReLU",
+            "nonlinear_activation_params": {"negative_slope": 0.1},
+            "use_weight_norm": True,
+        },
+    }
+
+
+def put_vocoder(
+    folder: Path,
+    facts: dict[str, Any],
+    codebook: torch.Tensor,
+    hop_length: int,
+    fill: Callable[[dict[str, torch.Size]], dict[str, torch.Tensor]],
+) -> None:
+    """Write the decoder's three files, its weights by `fill`, which is given their names and shapes."""
+    network = AlphaDecoder(facts, codebook, hop_length)
+    own = network.state_dict()
+    state = fill({theirs: own[name].shape for name, theirs in published_names(network).items()})
+    state = {n: t.abs() + 0.5 if n.endswith("running_var") else t for n, t in state.items()}
+    (folder / "vocoder_config.yml").write_text(yaml.safe_dump(facts))
+    np.save(folder / "codebook.npy", codebook.numpy())
+    torch.save({"model": {"generator": state}, "steps": 1}, folder / "lscodec_vocoder.pt")
+
+
+def put_wavlm(folder: Path, width: int = 16) -> None:
+    """Write a WavLM of seven narrow layers."""
+    sizes = {"num_hidden_layers": 7, "num_attention_heads": 2, "intermediate_size": width}
+    convolutions = {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4, "conv_dim": (8,) * 7}
+    as_large = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
+    WavLMModel(WavLMConfig(hidden_size=width, **sizes, **convolutions, **as_large)).save_pretrained(folder)
+
+
+def write(tokenizer: Pretrained, folder: Path) -> dict[str, Any]:
     hop_length, facts = tokenizer.hop_length, config(tokenizer.hop_length)
     state = {
         name: torch.randn(shape) / (shape[1] * shape[2]) ** 0.5 if len(shape) == 3 else torch.randn(shape)
@@ -94,3 +176,17 @@ def write(tokenizer: Pretrained, folder: Path) -> None:
     spread, centre = torch.std_mean(features, 1)
     state[embed] = centre + spread * state[embed]
     put(folder, facts, state)
+
+    def random(shapes: dict[str, torch.Size]) -> dict[str, torch.Tensor]:
+        """Neither silent nor deaf to the prompt: gains around one, and sums of unit variance."""
+        drawn = {name: torch.randn(shape) for name, shape in shapes.items()}
+        return {
+            name: 1 + 0.1 * values
+            if values.numel() == len(values) and name.endswith(("weight", "weight_g"))
+            else values / max(1, values[0].numel()) ** 0.5
+            for name, values in drawn.items()
+        }
+
+    put_vocoder(folder, vocoder_config(hop_length), state[embed][None], hop_length, random)
+    put_wavlm(folder / "wavlm")
+    return {"decoder": replace(tokenizer.decoder, checkpoint=str(folder / "wavlm"), revision=None)}
