@@ -111,6 +111,11 @@ class TransformersEncoder:
         self._device = device
 
 
+def windows(frames: int) -> list[np.ndarray]:
+    """Frame numbers of each window that an utterance of so many frames is cut into."""
+    return np.array_split(np.arange(frames), ceil(frames / WINDOW_FRAMES))
+
+
 class WhisperFeatures:
     """Hidden states of a Whisper encoder, one every `HOP` samples, for speech of any length."""
 
@@ -134,9 +139,7 @@ class WhisperFeatures:
 
         Speech longer than 30 s is cut into windows of equal length.
         """
-        frames = wav.shape[1] // HOP
-        windows = np.array_split(np.arange(frames), ceil(frames / WINDOW_FRAMES))
-        parts = [self._encode(wav[:, w[0] * HOP : (w[-1] + 1) * HOP]) for w in windows]
+        parts = [self._encode(wav[:, w[0] * HOP : (w[-1] + 1) * HOP]) for w in windows(wav.shape[1] // HOP)]
         return torch.cat(parts, 1).to(wav.device)
 
     def to(self, device: torch.device) -> None:

@@ -17,6 +17,7 @@ from benchmark.artifacts import file_digest
 from benchmark.errors import UserError
 from benchmark.tokenizers.base import NOT_IDENTITY, FittedTokenizer
 from benchmark.tokenizers.kmeans import FrameReservoir, fit_kmeans, fit_residual, quantize
+from benchmark.tokenizers.position_means import PositionMeans
 
 CODEBOOK, REPORT = "codebook.safetensors", "report.json"
 
@@ -94,6 +95,15 @@ class QuantizedFeatures(FittedTokenizer):
             feature_lengths: (B,) frames.
         """
 
+    @property
+    def num_positions(self) -> int | None:
+        """Positions whose mean feature is taken off before the search; None takes none off."""
+        return None
+
+    def places(self, frames: int) -> np.ndarray:
+        """(frames,) the position of every frame of an utterance; where there are `num_positions`."""
+        raise NotImplementedError
+
     def fit(self, wavs: Iterable[np.ndarray], seed: int) -> dict[str, Any]:
         """Fit on a uniform sample of the frames of `wavs`, each (T,) float32 at 16 kHz, streamed.
 
@@ -101,14 +111,23 @@ class QuantizedFeatures(FittedTokenizer):
             UserError: the speech has fewer frames than the codebook has entries.
         """
         reservoir = FrameReservoir(self.max_frames, seed)
+        means = PositionMeans(self.num_positions) if self.num_positions else None
         for wav in wavs:
-            reservoir.add(self._features_of(wav))
-        frames = reservoir.frames
+            features = self._features_of(wav)
+            if means:  # known at the end of the stream, so each frame remembers its place until then
+                places = self.places(len(features))
+                means.add(features, places)
+                features = np.column_stack([features, places.astype(np.float32)])
+            reservoir.add(features)
+        frames, positions = reservoir.frames, {}
         if len(frames) < self.codebook_size:
             raise UserError(
                 f"{self.name}: {len(frames)} frames of training speech cannot fit a codebook of "
                 f"{self.codebook_size}; lower tokenizer.codebook_size or give more speech"
             )
+        if means:
+            positions = {"positions": means.table()}
+            frames = frames[:, :-1] - positions["positions"][frames[:, -1].astype(int)]
         mean, scale = self._statistics(frames)
         frames = (frames - mean) / scale
         if self.num_codebooks == 1:
@@ -118,7 +137,7 @@ class QuantizedFeatures(FittedTokenizer):
                 frames, self.num_codebooks, self.codebook_size, seed, self.restarts, self.iterations
             )
         self._report = {**report, "frames_seen": reservoir.seen, "seed": seed}
-        arrays = {"codebooks": codebooks, "mean": mean, "scale": scale}
+        arrays = {"codebooks": codebooks, "mean": mean, "scale": scale, **positions}
         self._use({name: torch.from_numpy(array) for name, array in arrays.items()})
         return self._report
 
@@ -147,11 +166,17 @@ class QuantizedFeatures(FittedTokenizer):
         return self._loaded()["codebooks"]
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        codebook = {name: tensor.to(self.device) for name, tensor in self._loaded().items()}
         features, frames = self.features(wav, lengths)
+        return self.codes_of(features), frames
+
+    def codes_of(self, features: torch.Tensor) -> torch.Tensor:
+        """(B, T', D) features of whole utterances to (B, K, T') codes."""
+        codebook = {name: tensor.to(features.device) for name, tensor in self._loaded().items()}
+        if "positions" in codebook:
+            features = features - codebook["positions"][self.places(features.shape[1])]
         scaled = (features - codebook["mean"]) / codebook["scale"]
         codes = quantize(scaled.flatten(0, 1), codebook["codebooks"])
-        return codes.unflatten(0, features.shape[:2]).transpose(1, 2), frames
+        return codes.unflatten(0, features.shape[:2]).transpose(1, 2)
 
     @torch.no_grad()
     def _features_of(self, wav: np.ndarray) -> np.ndarray:

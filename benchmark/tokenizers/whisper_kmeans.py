@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import get_args
 
+import numpy as np
 import torch
 
 from benchmark.checkpoints import whisper_backend
-from benchmark.encoders.whisper import HOP, WhisperFeatures, Window
+from benchmark.encoders.whisper import HOP, WINDOW_FRAMES, WhisperFeatures, Window, windows
 from benchmark.errors import UserError
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.tokenizers.quantized import QuantizedFeatures
@@ -25,10 +26,13 @@ class WhisperKmeans(Pretrained, QuantizedFeatures):
             transformers checkpoints offer only.
         window: "exact" encodes an utterance at its own length, an order of magnitude faster; "30s"
             after zero-padding to 30 s, as Whisper was trained. The features differ.
+        centre_positions: Whether the mean of each position in the window, over the training speech, is
+            taken off before k-means, see `PositionMeans`. Published centroids come without such means.
     """
 
     layer: int | None = None
     window: Window = "exact"
+    centre_positions: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -47,6 +51,15 @@ class WhisperKmeans(Pretrained, QuantizedFeatures):
             can_decode=False,
             supports_padding=False,
         )
+
+    @property
+    def num_positions(self) -> int | None:
+        """See `QuantizedFeatures.num_positions`."""
+        return WINDOW_FRAMES if self.centre_positions else None
+
+    def places(self, frames: int) -> np.ndarray:
+        """See `QuantizedFeatures.places`."""
+        return np.concatenate([np.arange(len(window)) for window in windows(frames)])
 
     @property
     def has_network(self) -> bool:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark.tokenizers.kmeans import quantize
 from benchmark.tokenizers.whisper_kmeans import WhisperKmeans
 
 whisper = pytest.importorskip("whisper")
@@ -75,15 +74,15 @@ def codes_of_both(
     tokenizer: WhisperKmeans, speech: list[torch.Tensor]
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
     tokenizer.fit((wav.numpy() for wav in speech), seed=0)
-    encoder = peer_encoder(tokenizer._encoder._encoder)
+    encoder = peer_encoder(tokenizer._features._encoder._encoder)
     pairs = []
     for wav in speech:
         codes, frames = tokenizer.encode(wav[None], torch.tensor([len(wav)]))
-        mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(wav), tokenizer._encoder.n_mels)
+        mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(wav), tokenizer._features._encoder.n_mels)
         with torch.no_grad():
             theirs = encoder(mel[None])[0, : int(frames[0])]
             padded = torch.nn.functional.pad(wav, (0, -len(wav) % 320))
             ours = tokenizer.features(padded[None], torch.tensor([len(wav)]))[0][0]
         assert (ours - theirs).norm() < 1e-4 * theirs.norm()
-        pairs.append((codes[0], quantize(theirs, tokenizer.codebook_vectors()).T))
+        pairs.append((codes[0], tokenizer.codes_of(theirs[None])[0]))
     return pairs

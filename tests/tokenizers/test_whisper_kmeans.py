@@ -84,3 +84,30 @@ def test_layers_need_a_transformers_checkpoint(wheel: str, hub_folder: str) -> N
 def test_an_unknown_window_is_refused() -> None:
     with pytest.raises(UserError, match=r"window must be one of \('exact', '30s'\), not '10s'"):
         WhisperKmeans(name="w", checkpoint=WHEEL, window="10s")  # type: ignore[arg-type]
+
+
+def test_codes_tell_the_sound_and_not_the_time(wheel: str, real_speech: list[np.ndarray]) -> None:
+    """Whisper's position embeddings reach its output: without their mean the code of a frame says far less
+    of where in the utterance it stands."""
+
+    def bits_about_the_second(centre_positions: bool) -> float:
+        tokenizer = WhisperKmeans(
+            name="w", checkpoint=wheel, codebook_size=32, centre_positions=centre_positions
+        )
+        speech = [np.tile(wav, 10)[:160_000] for wav in real_speech]  # each sound at several places
+        tokenizer.fit(speech, seed=0)
+        counts = np.zeros((32, 10))
+        for wav in speech:
+            codes, lengths = tokenizer.encode(torch.from_numpy(wav)[None], torch.tensor([len(wav)]))
+            np.add.at(counts, (codes[0, 0].numpy(), np.arange(int(lengths[0])) // 50), 1)
+        joint = counts / counts.sum()
+        independent = joint.sum(1, keepdims=True) * joint.sum(0)
+        seen = joint > 0
+        return float((joint[seen] * np.log2(joint[seen] / independent[seen])).sum())
+
+    assert bits_about_the_second(True) < 0.3 * bits_about_the_second(False)
+
+
+def test_a_second_window_counts_its_positions_anew(wheel: str) -> None:
+    places = WhisperKmeans(name="w", checkpoint=wheel).places(2001)
+    assert places.tolist() == [*range(1001), *range(1000)]
