@@ -61,7 +61,9 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
 
 def test_the_row_says_how_slow_frames_and_impossible_alignments_were_handled(corpus, setting) -> None:
     config = probe(min_frame_rate=100, beam=3, units="bpe", bpe_size=60)
-    outcome = AsrProbe(name="asr_probe", probe=config).run(MfccKmeans(name="mfcc_kmeans", codebook_size=8), corpus, setting)
+    outcome = AsrProbe(name="asr_probe", probe=config).run(
+        MfccKmeans(name="mfcc_kmeans", codebook_size=8), corpus, setting
+    )
     alignment = outcome.notes["alignment"]
     assert alignment["rule"] == "every frame 2 times"
     assert alignment["utterances"] == {"train": 24, "dev": 12, "test": 12}
