@@ -112,7 +112,8 @@ def corpus_needs(corpus: Corpus, split: str) -> Iterator[Need]:
 def models(task: Task, tokenizer: Tokenizer) -> Iterator[tuple[str, str, str | None]]:
     """Kind, checkpoint and revision of every pretrained model that the task uses for this tokenizer."""
     own = isinstance(task, DecodingTask) and not uses_vocoder(tokenizer, task.decoder)
-    for part in _nested(task):
+    decoder = getattr(tokenizer, "decoder", None) if own else None
+    for part in [*_nested(task), *([decoder] if decoder else [])]:
         if isinstance(part, PromptConfig) and (part.features == "mel" or part.random_weights or own):
             continue  # its own decoder needs no vocoder
         if isinstance(getattr(part, "checkpoint", None), str):

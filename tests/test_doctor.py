@@ -192,6 +192,13 @@ def test_the_prompt_counts_where_a_vocoder_is_used(doctor: Any) -> None:
     assert status == 1 and "missing  prompt     no/such" in said
 
 
+def test_what_hears_the_prompt_of_an_own_decoder_counts_where_that_decodes(doctor: Any) -> None:
+    status, said = doctor("tokenizer=lscodec_50hz", "task=reconstruction")
+    assert status == 1 and "microsoft/wavlm-large" in said and "lscodec_vocoder.pt" in said
+    _, said = doctor("tokenizer=lscodec_50hz", "task=codebook_usage")
+    assert "microsoft/wavlm-large" not in said
+
+
 def test_a_device_that_is_not_there(doctor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     status, said = doctor("tokenizer=opus_6k", "device=cuda")
