@@ -39,5 +39,7 @@ class DecodingTask(Task):
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
         """As the base class, with what `decoder` means for this tokenizer: two words for it are one job."""
-        resolved = "vocoder" if uses_vocoder(tokenizer, self.decoder) else "own"
-        return super().identity(tokenizer, corpus, setting) | {"decoder": resolved}
+        resolved = {"decoder": "vocoder"}
+        if not uses_vocoder(tokenizer, self.decoder):
+            resolved = {"decoder": "own", **tokenizer.decoder_identity()}
+        return super().identity(tokenizer, corpus, setting) | resolved

@@ -153,6 +153,8 @@ def resynthesise(
         key["vocoder"] = vocoder_folder.name
         report = read_report(vocoder_folder)
         status, reason = report["status"], report["reason"]
+    elif own := tokenizer.decoder_identity():
+        key["decoder"] = own
 
     def build(folder: Path) -> None:
         log.info("decoding %d utterances of %s by %s", len(manifest), tokenizer.name, label)

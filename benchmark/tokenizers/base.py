@@ -165,6 +165,13 @@ class Tokenizer(ABC):
         native = _resample(wav[None], SAMPLE_RATE, self.spec.sample_rate)
         return self._side_info(native.to(self.device)).cpu()
 
+    def decoder_identity(self) -> dict[str, Any]:
+        """What decoded speech depends on beyond `identity`, such as a model that hears the prompt.
+
+        Apart from it, because encoding must not ask for that model.
+        """
+        return {}
+
     def codebook_vectors(self) -> torch.Tensor | None:
         """(K, V, D) float32 vectors behind the codes, for consumers that start from them, or None."""
         return None

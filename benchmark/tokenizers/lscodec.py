@@ -37,6 +37,10 @@ DECODING: dict[str, Any] = {
 class PromptedDecoder(Protocol):
     """A decoder that takes the voice from a recording, as `vocoder` makes them."""
 
+    def identity(self) -> dict[str, Any]:
+        """What its features depend on."""
+        ...
+
     def features(self, wav: torch.Tensor) -> torch.Tensor:
         """What is heard of a recording (1, T) at 16 kHz: (S, D)."""
         ...
@@ -165,6 +169,10 @@ class LSCodec(Pretrained):
             raise UserError(f"{self.name}: {CONFIG} describes its layers as {text!r}")
 
         return value(ast.parse(text, mode="eval").body)
+
+    def decoder_identity(self) -> dict[str, Any]:
+        """See `Tokenizer.decoder_identity`."""
+        return {} if self.decoder is None else self.decoder.identity()
 
     def codebook_vectors(self) -> torch.Tensor:
         """(1, 300 or 1024, 64) entries of the codebook."""

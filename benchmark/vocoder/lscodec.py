@@ -16,7 +16,7 @@ import yaml
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from benchmark.checkpoints import load_tensors
+from benchmark.checkpoints import load_tensors, resolve, weights_digest
 from benchmark.encoders.wavlm import WavLMLayer, load_wavlm
 from benchmark.errors import UserError
 from benchmark.vocoder.attention import frame_mask
@@ -73,6 +73,10 @@ class LSCodecDecoder:
     @cached_property
     def _wavlm(self) -> WavLMLayer:
         return load_wavlm(self.checkpoint, self.revision, self.layer)
+
+    def identity(self) -> dict[str, Any]:
+        """Layer and weights that hear the prompt; raises UserError when the WavLM cannot be had."""
+        return {"layer": self.layer, "weights": weights_digest(resolve(self.checkpoint, self.revision))}
 
     def features(self, wav: torch.Tensor) -> torch.Tensor:
         """What is heard of a prompt (1, T) at 16 kHz: (S, 1024), 50 frames per second.

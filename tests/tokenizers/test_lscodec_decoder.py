@@ -74,6 +74,22 @@ def test_the_side_information_is_wavlms_sixth_layer_of_normalised_speech(tmp_pat
     torch.testing.assert_close(side_info, states[6][0], atol=1e-5, rtol=1e-5)
 
 
+def test_another_wavlm_is_another_decoder_of_the_same_codes(tmp_path: Path) -> None:
+    for seed, name in ((0, "a"), (0, "same"), (1, "b")):
+        torch.manual_seed(seed)
+        MINIATURE["put_wavlm"](tmp_path / name)
+    a, same, b = (
+        LSCodec(
+            name="lscodec",
+            checkpoint=str(tmp_path),
+            hop_length=320,
+            decoder=LSCodecDecoder(checkpoint=str(tmp_path / name)),
+        ).decoder_identity()
+        for name in ("a", "same", "b")
+    )
+    assert a == same != b
+
+
 def test_without_a_decoder_a_vocoder_is_needed(tmp_path: Path) -> None:
     with_it, without = (
         LSCodec(name="lscodec", checkpoint=str(tmp_path), hop_length=320, decoder=decoder)
