@@ -28,13 +28,16 @@ logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # what it logs as a
 def build(node: DictConfig) -> Any:
     """Instantiate a config node, nested ones included, with plain lists and dicts as arguments.
 
-    Raises: UserError for a target that is not trusted or cannot be imported, a missing value, or
+    Raises: UserError for a target that is absent, not trusted or cannot be imported, a missing value, or
         arguments that the class refuses.
     """
     try:
         content = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise UserError(f"config: {error}") from error
+    if not isinstance(content, dict) or "_target_" not in content:
+        group = node._get_full_key(None)
+        raise UserError(f"config: {group} names no class (_target_); choose one by {group}=…")
     for target in _targets(content):
         _require_trusted(target)
     try:
