@@ -1,6 +1,5 @@
 """Intent probe: what a small BiLSTM with pooling understands from the tokens."""
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -100,5 +99,4 @@ def _correct(references: pd.Series, predictions: pd.Series) -> list[float]:
 
 def _majority(train: dict[str, str], test: list[str]) -> float:
     """Accuracy in percent of always answering the most frequent intent of the training split."""
-    answer = Counter(train.values()).most_common(1)[0][0]
-    return 100 * test.count(answer) / max(1, len(test))
+    return 100 * test.count(most_frequent(list(train.values()))) / max(1, len(test))

@@ -88,15 +88,9 @@ class _EvenDraw:
                 ("both", source.speaker_id, voice.speaker),
             ]
 
-        chances = self._rng.random(len(fitting))
-        costs = [(*(self._used[mark] for mark in marks(v)), c) for v, c in zip(fitting, chances, strict=True)]
-        voice = fitting[min(range(len(costs)), key=costs.__getitem__)]
+        voice = fitting[self._least([[self._used[mark] for mark in marks(v)] for v in fitting])]
         recordings = self._voices[voice]
-        chances = self._rng.random(len(recordings))
-        uses = [
-            (self._used["recording", u.utterance_id], c) for u, c in zip(recordings, chances, strict=True)
-        ]
-        target = recordings[min(range(len(uses)), key=uses.__getitem__)]
+        target = recordings[self._least([[self._used["recording", u.utterance_id]] for u in recordings])]
         self._used.update([*marks(voice), ("recording", target.utterance_id)])
         return target
 

@@ -14,7 +14,7 @@ LARGEST = torch.finfo(torch.float16).max
 
 @dataclass(kw_only=True)
 class Continuous(Tokenizer):
-    """The features that `base` would quantize, one "codebook" per dimension.
+    """The features that `base` quantizes, before centring and scaling; one "codebook" per dimension.
 
     A code is the bit pattern of the feature as float16, so that the token store, the contract and the
     keys are those of tokens; `spec.continuous` tells consumers to read numbers instead of indices.

@@ -11,8 +11,9 @@ class PositionMeans:
     """The mean feature of every position, from a stream of utterances.
 
     An encoder with absolute position embeddings leaves them in its output, and k-means then spends its
-    clusters on time: of Whisper tiny.en's 256 on LibriSpeech, the code tells 3.5 bits of the second it stands
-    in, and 0.9 bits of the sound (the class of 64 of MFCC). Without the position's mean it is 0.3 and 1.5.
+    clusters on time: on 80 utterances of LibriSpeech train-clean-100 a code of 256 from Whisper tiny.en told
+    3.5 bits of the second it stood in, and 0.9 bits of the sound (one of 64 clusters of MFCC). Without the
+    position's mean it was 0.3 and 1.5.
     """
 
     def __init__(self, positions: int) -> None:

@@ -4,14 +4,12 @@ HiFi-GAN's layout with an anti-aliased periodic activation before every convolut
 block, whose parameters follow the mean of the prompt's features.
 """
 
-from math import prod
-
 import torch
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from benchmark.vocoder.config import BigVGANConfig
-from benchmark.vocoder.convolution import fold_weight_norm
+from benchmark.vocoder.convolution import fold_weight_norm, upsampling
 from benchmark.vocoder.snake import AdaptiveSnake, Ends
 
 
@@ -66,23 +64,15 @@ class BigVGANGenerator(nn.Module):
             style: Channels of the prompt's features.
             hop_length: Samples per frame: the product of one of the config's scales.
 
-        Raises: ValueError when neither scales multiply to `hop_length`.
+        Raises: ValueError, see `UpsamplingConfig.scales`.
         """
         super().__init__()
-        choices = [config.scales_50hz, config.scales_100hz]
-        scales = next((choice for choice in choices if prod(choice) == hop_length), None)
-        if scales is None:
-            raise ValueError(f"upsampling scales {choices} do not multiply to {hop_length}")
         channels = config.channels
-        self.scales = scales
+        self.scales = config.scales(hop_length)
         self.input = weight_norm(nn.Conv1d(dim, channels, 7, padding=3))
         self.upsamplers, self.fields = nn.ModuleList(), nn.ModuleList()
-        for scale in scales:
-            odd = scale % 2
-            upsampler = nn.ConvTranspose1d(
-                channels, channels // 2, 2 * scale, scale, padding=scale // 2 + odd, output_padding=odd
-            )
-            self.upsamplers.append(weight_norm(upsampler))
+        for scale in self.scales:
+            self.upsamplers.append(weight_norm(upsampling(channels, scale)))
             channels //= 2
             self.fields.append(AMPField(channels, config.resblock_kernels, config.dilations, style))
         self.activation = AdaptiveSnake(channels, style)

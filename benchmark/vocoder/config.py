@@ -6,6 +6,7 @@ What is not published for alpha (its widths) is taken from vec2wav 2.0 (Guo et a
 """
 
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Literal, get_args
 
 from benchmark.budget import capped
@@ -81,25 +82,35 @@ class PromptConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HiFiGANConfig:
-    """HiFi-GAN V1 generator (Kong et al., 2020)."""
+class UpsamplingConfig:
+    """Sizes of a generator of transposed convolutions and residual blocks."""
 
     channels: int = 512
     scales_50hz: tuple[int, ...] = (10, 8, 2, 2)
     scales_100hz: tuple[int, ...] = (8, 5, 2, 2)
     resblock_kernels: tuple[int, ...] = (3, 7, 11)
     dilations: tuple[int, ...] = (1, 3, 5)
+
+    def scales(self, hop_length: int) -> tuple[int, ...]:
+        """Upsampling from one frame to `hop_length` samples.
+
+        Raises: ValueError when neither of the two choices multiplies to it.
+        """
+        choices = (self.scales_50hz, self.scales_100hz)
+        for choice in choices:
+            if prod(choice) == hop_length:
+                return tuple(choice)
+        raise ValueError(f"upsampling scales {choices} do not multiply to {hop_length}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class BigVGANConfig:
-    """vec2wav 2.0's generator: BigVGAN (Lee et al., 2023) whose Snake activations hear the prompt."""
+class HiFiGANConfig(UpsamplingConfig):
+    """HiFi-GAN V1 generator (Kong et al., 2020)."""
 
-    channels: int = 512
-    scales_50hz: tuple[int, ...] = (10, 8, 2, 2)
-    scales_100hz: tuple[int, ...] = (8, 5, 2, 2)
-    resblock_kernels: tuple[int, ...] = (3, 7, 11)
-    dilations: tuple[int, ...] = (1, 3, 5)
+
+@dataclass(frozen=True, kw_only=True)
+class BigVGANConfig(UpsamplingConfig):
+    """vec2wav 2.0's generator: BigVGAN (Lee et al., 2023) whose Snake activations hear the prompt."""
 
 
 @dataclass(frozen=True, kw_only=True)

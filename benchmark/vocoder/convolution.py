@@ -1,4 +1,4 @@
-"""One-dimensional convolution over (B, T, C) sequences, and the weight norm of the generators'."""
+"""One-dimensional convolution over (B, T, C) sequences; upsampling and weight norm of the generators."""
 
 import torch
 from torch import nn
@@ -29,6 +29,14 @@ class FrameConv(nn.Conv1d):
         (kernel,), (stride,), padding = self.kernel_size, self.stride, int(self.padding[0])
         padded = pad(x, (0, 0, padding, padding))
         return linear(padded.unfold(1, kernel, stride).flatten(2), self.weight.flatten(1), self.bias)
+
+
+def upsampling(channels: int, scale: int) -> nn.ConvTranspose1d:
+    """To `scale` times the length exactly, for odd scales too, and half the channels."""
+    odd = scale % 2
+    return nn.ConvTranspose1d(
+        channels, channels // 2, 2 * scale, scale, padding=scale // 2 + odd, output_padding=odd
+    )
 
 
 def fold_weight_norm(module: nn.Module) -> None:

@@ -158,7 +158,8 @@ def _announce(kind: str, hours: float, missing: float, folder: Path) -> None:
     cost = f"{hours:.1f} h of speech need {missing / 1e9:.2f} GB; {folder} has {free / 1e9:.2f} GB free"
     log.info("keeping %s features: %s", kind, cost)
     if missing > free - KEPT_FREE:
+        without = ", or leave prompt.cache=false" if kind == "prompts" else ""
         raise UserError(
-            f"{kind} features of {cost}. Set paths.cache to a larger disk, train on fewer utterances, or "
-            "leave prompt.cache=false"
+            f"{kind} features of {cost}. "
+            f"Set paths.cache to a larger disk or train on fewer utterances{without}"
         )

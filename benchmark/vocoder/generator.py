@@ -4,8 +4,6 @@ Weights start as PyTorch starts convolutions. The published code means to start 
 0.01, but writes that into what weight norm computes anew in the first step, so its models began like this.
 """
 
-from math import prod
-
 import torch
 from torch import nn
 from torch.nn.functional import leaky_relu
@@ -13,7 +11,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from benchmark.vocoder.bigvgan import BigVGANGenerator
 from benchmark.vocoder.config import BigVGANConfig, HiFiGANConfig, ISTFTConfig
-from benchmark.vocoder.convolution import fold_weight_norm
+from benchmark.vocoder.convolution import fold_weight_norm, upsampling
 from benchmark.vocoder.istft import ISTFTGenerator
 
 SLOPE = 0.1
@@ -61,22 +59,15 @@ class HiFiGANGenerator(nn.Module):
     def __init__(self, config: HiFiGANConfig, dim: int, hop_length: int) -> None:
         """Build for hidden sequences of `dim` channels, one frame per `hop_length` samples.
 
-        Raises: ValueError when neither of the config's scales multiply to `hop_length`.
+        Raises: ValueError, see `UpsamplingConfig.scales`.
         """
         super().__init__()
-        choices = [config.scales_50hz, config.scales_100hz]
-        scales = next((choice for choice in choices if prod(choice) == hop_length), None)
-        if scales is None:
-            raise ValueError(f"upsampling scales {choices} do not multiply to {hop_length}")
         channels = config.channels
-        self.scales = scales
+        self.scales = config.scales(hop_length)
         self.input = weight_norm(nn.Conv1d(dim, channels, 7, padding=3))
         self.upsamplers, self.fields = nn.ModuleList(), nn.ModuleList()
-        for scale in scales:
-            upsampler = nn.ConvTranspose1d(
-                channels, channels // 2, 2 * scale, scale, scale // 2 + scale % 2, scale % 2
-            )
-            self.upsamplers.append(weight_norm(upsampler))
+        for scale in self.scales:
+            self.upsamplers.append(weight_norm(upsampling(channels, scale)))
             channels //= 2
             self.fields.append(MultiReceptiveField(channels, config.resblock_kernels, config.dilations))
         self.output = weight_norm(nn.Conv1d(channels, 1, 7, padding=3))

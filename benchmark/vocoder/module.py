@@ -38,7 +38,7 @@ class VocoderModule(lightning.LightningModule):
         """Train `model` by the recipe of `config`; `compiled` runs its networks through torch.compile."""
         super().__init__()
         self.compiled = compiled
-        self._step = 0
+        self._step = 0  # `generator_step` without a wait for the device
         self.automatic_optimization = False
         self.model = model
         self.config = config
