@@ -10,30 +10,30 @@ from benchmark.data.manifest import Manifest
 from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.metrics.statistics import ratio_interval
 from benchmark.metrics.text import char_errors, word_errors
-from benchmark.probes.config import ProbeConfig
 from benchmark.probes.predict import infeasible, transcribe
 from benchmark.probes.scores import constant_transcript
 from benchmark.probes.text import normalize
 from benchmark.probes.train import train_asr_probe
-from benchmark.tasks.base import Measure, Outcome, Setting, Task, failure_reasons, not_applicable, speakers
-from benchmark.tasks.probing import Split, probe_frame, says_nothing, tokenized_splits, why_no_probe
+from benchmark.tasks.base import Measure, Outcome, Setting, failure_reasons, not_applicable, speakers
+from benchmark.tasks.probing import (
+    ProbingTask,
+    Split,
+    probe_frame,
+    says_nothing,
+    tokenized_splits,
+    why_no_probe,
+)
 from benchmark.tasks.trained_probe import probe_label, trained_probe
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training import read_report
 
 
 @dataclass(kw_only=True)
-class AsrProbe(Task):
+class AsrProbe(ProbingTask):
     """WER and CER of a probe trained on the corpus's own transcripts."""
 
     metrics: ClassVar[tuple[str, ...]] = ("probe_wer", "probe_cer")
-    reads_features: ClassVar[bool] = True
-
-    probe: ProbeConfig
-
-    def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:  # noqa: ARG002
-        """See `Task.reads`."""
-        return ("train", "dev", "test")
+    prefix: ClassVar[str] = "asr_"
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
         """See `Task.run`."""

@@ -7,30 +7,23 @@ import pandas as pd
 
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
-from benchmark.probes.config import ProbeConfig
 from benchmark.probes.predict import classify
 from benchmark.probes.scores import most_frequent
 from benchmark.probes.train import train_intent_probe
-from benchmark.tasks.base import Outcome, Setting, Task, failure_reasons, not_applicable
+from benchmark.tasks.base import Outcome, Setting, failure_reasons, not_applicable
 from benchmark.tasks.intelligibility import mean_measures
-from benchmark.tasks.probing import probe_frame, says_nothing, tokenized_splits, why_no_probe
+from benchmark.tasks.probing import ProbingTask, probe_frame, says_nothing, tokenized_splits, why_no_probe
 from benchmark.tasks.trained_probe import probe_label, trained_probe
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training import read_report
 
 
 @dataclass(kw_only=True)
-class IntentProbe(Task):
+class IntentProbe(ProbingTask):
     """Accuracy of intent (scenario_action), of its scenario and of its action, in percent."""
 
     metrics: ClassVar[tuple[str, ...]] = ("intent_accuracy", "scenario_accuracy", "action_accuracy")
-    reads_features: ClassVar[bool] = True
-
-    probe: ProbeConfig
-
-    def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:  # noqa: ARG002
-        """See `Task.reads`."""
-        return ("train", "dev", "test")
+    prefix: ClassVar[str] = "intent_"
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
         """See `Task.run`."""

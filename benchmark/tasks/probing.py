@@ -1,19 +1,53 @@
-"""What the two probing tasks share: tokens of the three splits, and when probing makes no sense."""
+"""What probing tasks share: a preset, tokens of the three splits, and when probing makes no sense."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
-from benchmark.tasks.base import Setting
+from benchmark.probes.config import ProbeConfig
+from benchmark.tasks.base import Setting, Task
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokens.encode import encode_manifest, fit_codebook
 from benchmark.tokens.store import TokenStore
 
 MAX_FRAME_RATE = 1000
 """Frames per second above which a recurrent probe is not asked: PCM samples are no tokens."""
+
+
+@dataclass(kw_only=True)
+class ProbingTask(Task):
+    """A task that trains one probe on the tokens of the training split.
+
+    Attributes:
+        probe: Size and schedule: a preset of the group `probe`.
+        usual: The preset, without what its name begins with, whose rows stand for the tokenizer in a
+            profile's tables; those of other presets have lines of their own.
+        prefix: What the names of this task's presets begin with.
+    """
+
+    reads_features: ClassVar[bool] = True
+    prefix: ClassVar[str]
+
+    probe: ProbeConfig
+    usual: str
+
+    def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:  # noqa: ARG002
+        """See `Task.reads`."""
+        return ("train", "dev", "test")
+
+    def variant(self, tokenizer: Tokenizer) -> str:  # noqa: ARG002
+        """The preset where it is not the usual one."""
+        preset = self.probe.name.removeprefix(self.prefix)
+        return "" if preset == self.usual else preset
+
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
+        """As the base class, without what only names the rows."""
+        content = super().identity(tokenizer, corpus, setting)
+        return {name: value for name, value in content.items() if name != "usual"}
 
 
 @dataclass(frozen=True)
