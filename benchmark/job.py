@@ -133,9 +133,9 @@ class Job:
             measure = measures.get(metric)
             interval = measure.interval if measure else None
             status, reason = outcome.status, outcome.reason
-            if metric in outcome.absent and status != "failed":
-                status, reason = "n/a", outcome.absent[metric]
-            elif status == "ok" and (interval is None or interval.n_scored == 0):
+            if status != "failed":
+                status, reason = outcome.statuses.get(metric, (status, reason))
+            if status == "ok" and (interval is None or interval.n_scored == 0):
                 status, reason = "failed", "no utterance could be scored"
             rows.append(
                 Row(

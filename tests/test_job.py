@@ -193,7 +193,7 @@ def test_what_an_outcome_leaves_beside_its_numbers(job: Any, monkeypatch: pytest
 
     def run(self: Any, *arguments: Any) -> Outcome:
         more: dict = {
-            "absent": {"stoi/x": "no x"},
+            "statuses": {"stoi/x": ("n/a", "no x")},
             "lists": {"pairs/clips.csv": "a,b\n"},
             "audio": {"a.wav": b"RIFF"},
         }

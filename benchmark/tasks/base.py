@@ -49,8 +49,8 @@ class Outcome:
     reason: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
     """Evidence: curve of an NC run, infeasible share, chance level, first failure reasons."""
-    absent: dict[str, str] = field(default_factory=dict)
-    """Metrics that have no meaning on this corpus, each with the reason; their rows are n/a."""
+    statuses: dict[str, tuple[Status, str]] = field(default_factory=dict)
+    """Status and reason of single metrics, where they differ from the outcome's."""
     lists: dict[str, str] = field(default_factory=dict)
     """Texts for the results folder that are the same for every tokenizer, by path."""
     audio: dict[str, bytes] = field(default_factory=dict)

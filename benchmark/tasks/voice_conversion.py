@@ -152,8 +152,8 @@ class VoiceConversion(DecodingTask):
             status=audio.status,
             reason=audio.reason,
             notes={"failures": failure_reasons(frame), "pairs": facts},
-            absent={
-                under(metric, condition): reason
+            statuses={
+                under(metric, condition): ("n/a", reason)
                 for condition, reason in pairing.left_out.items()
                 for metric in self.metrics
             },

@@ -46,7 +46,7 @@ def test_every_metric_is_there_overall_and_by_condition(
 ) -> None:
     task = conversion(ear, decoder="vocoder")
     outcome = task.run(codec, voices, setting)
-    assert outcome.decoder == CONFIG.label and outcome.absent == {}
+    assert outcome.decoder == CONFIG.label and outcome.statuses == {}
     assert sorted(values(outcome)) == sorted(task.all_metrics()) and len(task.all_metrics()) == 4 * 4
     by_name = {measure.metric: measure for measure in outcome.measures}
     assert by_name["secs"].interval.n_scored == 18
@@ -81,8 +81,9 @@ def test_what_the_corpus_cannot_do_is_absent_with_the_reason(
     voices.foreign = False
     outcome = conversion(ear, decoder="vocoder").run(codec, voices, setting)
     metrics = ("wer", "secs", "secs_source", "p_corr")
-    assert outcome.absent == {f"{m}/cross_lingual": "no recordings in another language" for m in metrics}
-    assert not outcome.absent.keys() & values(outcome).keys()
+    why = "n/a", "no recordings in another language"
+    assert outcome.statuses == {f"{m}/cross_lingual": why for m in metrics}
+    assert not outcome.statuses.keys() & values(outcome).keys()
     assert outcome.notes["pairs"]["conditions"] == {"cross_gender": 9, "same_gender": 9}
 
 
