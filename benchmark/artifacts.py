@@ -31,11 +31,25 @@ def digest(content: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
+KEY_UNLESS_DEFAULT = {"key": "unless default"}
+"""Metadata of a dataclass field that came later than results: `field(default=..., metadata=...)`.
+
+What was made before the field existed was made with its default, and stays valid.
+"""
+
+
 def describe(config: Any) -> Any:
-    """A config dataclass as JSON-able content for a key: its class, and its fields in depth."""
+    """A config dataclass as JSON-able content for a key: its class, and its fields in depth.
+
+    A field with the metadata `KEY_UNLESS_DEFAULT` is left out while it holds its default.
+    """
     if is_dataclass(config) and not isinstance(config, type):
-        content = {item.name: describe(getattr(config, item.name)) for item in fields(config)}
-        return {"class": type(config).__qualname__} | content
+        content = {"class": type(config).__qualname__}
+        for item in fields(config):
+            value = describe(getattr(config, item.name))
+            if item.metadata != KEY_UNLESS_DEFAULT or value != describe(item.default):
+                content[item.name] = value
+        return content
     if isinstance(config, dict):
         return {str(name): describe(value) for name, value in config.items()}
     if isinstance(config, (list, tuple)):

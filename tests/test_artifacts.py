@@ -4,13 +4,15 @@ import multiprocessing
 import os
 import signal
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from benchmark import artifacts
 from benchmark.artifacts import (
+    KEY_UNLESS_DEFAULT,
     SEAL,
     ArtifactStore,
     FileDigests,
@@ -130,6 +132,17 @@ def test_describe_tells_classes_of_equal_fields_apart() -> None:
 
     assert digest(describe({"g": A()})) != digest(describe({"g": B()}))
     assert digest(describe([A(2)])) != digest(describe([A()]))
+
+
+def test_a_later_field_is_no_part_of_the_key_while_it_holds_its_default() -> None:
+    @dataclass
+    class Config:
+        size: int = 1
+        choices: Sequence[str] = field(default=(), metadata=KEY_UNLESS_DEFAULT)
+
+    before = {"class": Config.__qualname__, "size": 1}
+    assert describe(Config()) == describe(Config(choices=[])) == before
+    assert describe({"probe": [Config(choices=["a"])]}) == {"probe": [before | {"choices": ["a"]}]}
 
 
 @pytest.fixture
