@@ -1,10 +1,15 @@
 """What a wide table consists of: one number per cell, one tokenizer per line."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
+import numpy as np
+from scipy.stats import t as student_t
+
+from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.results.row import Row
 from benchmark.types import Kind
 
@@ -69,17 +74,50 @@ class Line:
 
 
 def combine(rows: Iterable[Row]) -> Cell:
-    """The cell of one metric: over several seeds the mean, and an interval that spans the seeds' own."""
+    """The cell of one metric: over several seeds the mean, with an interval over utterances and seeds."""
     rows = list(rows)
     values = [row.value for row in rows if row.value is not None]
-    lows = [row.lo for row in rows if row.lo is not None]
-    highs = [row.hi for row in rows if row.hi is not None]
+    lo, hi = _interval(rows)
+    status = min((row.status for row in rows), key=SEVERITY.index)
+    reasons = Counter(row.reason for row in rows if row.reason)
     return Cell(
-        status=min((row.status for row in rows), key=SEVERITY.index),
+        status=status,
         value=fmean(values) if values else None,
-        lo=min(lows, default=None),
-        hi=max(highs, default=None),
+        lo=lo,
+        hi=hi,
         n_scored=min(row.n_scored for row in rows),
         n_failed=max(row.n_failed for row in rows),
-        reason="; ".join(dict.fromkeys(row.reason for row in rows if row.reason)),
+        reason="; ".join(
+            reason if len(rows) in (1, count) else f"{count} of {len(rows)} seeds: {reason}"
+            for reason, count in reasons.items()
+        ),
     )
+
+
+def _interval(rows: list[Row]) -> tuple[float | None, float | None]:
+    """Bounds around the mean over seeds: two independent doubts, added as squares.
+
+    The first is which utterances were scored, the mean of the rows' own bounds: all seeds share one test set.
+    The second is which seeds were drawn, Student's t interval of their mean. Shares end at 0 and 100 %.
+    """
+    bounded = [(r.value, r.lo, r.hi) for r in rows if None not in (r.value, r.lo, r.hi)]
+    if not bounded:
+        return None, None
+    values, lows, highs = np.array(bounded, dtype=float).T
+    if len(bounded) == 1:
+        return float(lows[0]), float(highs[0])
+    mean = values.mean()
+    seeds = student_t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    least, most = _range(rows[0].metric)
+    return (
+        float(max(least, mean - np.hypot((values - lows).mean(), seeds))),
+        float(min(most, mean + np.hypot((highs - values).mean(), seeds))),
+    )
+
+
+def _range(metric: str) -> tuple[float, float]:
+    """Values that a metric can have, as far as its unit tells."""
+    definition = DEFINITIONS.get(metric)
+    if definition is None or definition.unit != "%":
+        return -np.inf, np.inf
+    return 0.0, 100.0 if definition.higher_is_better else np.inf

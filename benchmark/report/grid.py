@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from benchmark.metrics.definitions import CONDITIONS, Definition
 from benchmark.report.cells import Cell, Line
+from benchmark.report.ranks import rank_correlations
 from benchmark.report.tables import ANCHORS, Table
 
 ARROWS = {True: " ↑", False: " ↓", None: ""}
@@ -141,7 +142,10 @@ def _notes(table: Table, bold: bool) -> list[str]:
     if intervals:
         notes.append(f"[lo, hi]: {' / '.join(text or '95 % interval' for text in intervals)}.")
     if len(cells) < len(table.rows):
-        notes.append(f"Jobs run with several seeds of {seeds}: mean, and brackets that span all intervals.")
+        notes.append(
+            f"Jobs run with several seeds of {seeds}: mean; Student's t interval over the seeds is added in "
+            "squares to the interval over utterances."
+        )
     if bold:
         notes.append("Bold: best value, topline, classical and floor aside; not a test of significance.")
     if "NC" in statuses:
@@ -150,6 +154,8 @@ def _notes(table: Table, bold: bool) -> list[str]:
         notes.append("missing: this job has not run.")
     if not table.by_condition:
         notes += [f"{d.label}: {_defined(table, metric)}." for metric, d in table.metrics.items()]
+    if table.compares_ranks:
+        notes += rank_correlations(table)
     notes += [f"{name}: its rows come from differing configurations." for name in _inconsistent(table)]
     return [*notes, f"Commit: {', '.join(commits)}."]
 

@@ -15,6 +15,8 @@ class Layout:
 
     tasks: tuple[str, ...]
     by_condition: bool = False
+    compares_ranks: bool = False
+    """Whether its columns measure the same thing in several ways, so that their rankings are compared."""
 
     def shows(self, row: Row) -> bool:
         """Whether the row has a place in the table; metrics by condition are called "metric/condition"."""
@@ -26,6 +28,7 @@ TABLES: dict[str, Layout] = {
     "voice_conversion": Layout(("voice_conversion",)),
     "voice_conversion_conditions": Layout(("voice_conversion",), by_condition=True),
     "probing": Layout(("asr_probe", "intent_probe")),
+    "ctc_ablation": Layout(("ctc_ablation",), compares_ranks=True),
     "codebook_usage": Layout(("codebook_usage",)),
 }
 
@@ -62,6 +65,11 @@ class Table:
     def by_condition(self) -> bool:
         """Whether every column is a metric under one condition, with a number of utterances of its own."""
         return TABLES[self.name].by_condition
+
+    @property
+    def compares_ranks(self) -> bool:
+        """See `Layout`."""
+        return TABLES[self.name].compares_ranks
 
 
 def make_table(name: str, rows: Sequence[Row]) -> Table | None:

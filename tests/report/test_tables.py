@@ -226,18 +226,31 @@ def test_conditions_have_a_table_of_their_own(conversions, monkeypatch):
     assert make_table("voice_conversion_conditions", old) is None
 
 
-def test_seeds_are_averaged_and_the_interval_spans_theirs(make_row):
+def test_the_interval_of_several_seeds_covers_seeds_and_utterances(make_row):
     seeds = [
-        make_row(seed=0, value=10.0, lo=8.0, hi=11.0),
-        make_row(seed=1, value=13.0, lo=12.0, hi=15.0, n_scored=58, n_failed=2, reason="silence"),
+        make_row(seed=0, value=10.0, lo=8.0, hi=13.0),
+        make_row(seed=1, value=12.0, lo=10.0, hi=15.0, n_scored=58, n_failed=2, reason="silence"),
+        make_row(seed=2, value=14.0, lo=12.0, hi=17.0),
     ]
     table = make_table("reconstruction", seeds)
-    assert printed(table, "mel_rvq", "wer") == "11.5 [8.0, 15.0]¹"
+    # Student's t for 2 degrees of freedom, 4.303, times 2 / sqrt(3) is 4.968 over the seeds; 2 and 3 over the
+    # utterances: 12 - sqrt(2² + 4.968²) and 12 + sqrt(3² + 4.968²).
+    assert printed(table, "mel_rvq", "wer") == "12.0 [6.6, 17.8]¹"
     assert table.lines[0].scored == (58, 58) and table.lines[0].n_failed == 2
-    assert "several seeds of [0, 1]" in to_markdown(make_grid(table))
+    text = to_markdown(make_grid(table))
+    assert "several seeds of [0, 1, 2]" in text and "1 of 3 seeds: silence" in text
     assert "several seeds" not in to_markdown(make_grid(make_table("reconstruction", seeds[:1])))
     diverged = replace(seeds[1], status="NC", reason="loss became NaN")
-    assert printed(make_table("reconstruction", [seeds[0], diverged]), "mel_rvq", "wer") == "NC (11.5)¹"
+    assert printed(make_table("reconstruction", [seeds[0], diverged]), "mel_rvq", "wer") == "NC (11.0)¹"
+
+
+def test_an_interval_ends_where_the_metric_does(make_row):
+    perfect = [
+        make_row(task="intent_probe", metric="intent_accuracy", seed=seed, value=value, lo=90.0, hi=100.0)
+        for seed, value in enumerate((97.0, 99.0, 100.0))
+    ]
+    cell = make_table("probing", perfect).lines[0].cells["intent_accuracy"]
+    assert cell.hi == 100.0 and 85.0 < cell.lo < 97.0
 
 
 def test_differing_definitions_and_configurations_are_said(rows):
