@@ -55,6 +55,13 @@ class BucketBatches(Sampler[list[Draw]]):
         """Called by Lightning at the start of every epoch."""
         self.epoch = epoch
 
+    @property
+    def batches_per_pass(self) -> int:
+        """Batches that hold every item once; under `max_frames` it is that of the first epoch, from which
+        others differ by a few, as their jitter does.
+        """
+        return len(self._one_pass(np.random.default_rng((self.seed, 0))))
+
     def __len__(self) -> int:
         return self.batches_per_epoch
 
@@ -71,24 +78,39 @@ class BucketBatches(Sampler[list[Draw]]):
     def _one_pass(self, rng: np.random.Generator) -> list[list[int]]:
         """Every item once: sorted by jittered length, cut into batches, batches shuffled."""
         jitter = self.lengths * rng.uniform(0.9, 1.1, len(self.lengths))
-        batches: list[list[int]] = [[]]
-        longest = 0
-        for index in np.argsort(jitter, kind="stable"):
-            longest = max(longest, int(self.lengths[index]))
-            full = len(batches[-1]) == self.batch_size
-            size = longest * (len(batches[-1]) + 1)
-            over = self.max_frames is not None and size > self.max_frames and len(batches[-1]) >= 2
-            if full or over:
-                batches.append([])
-                longest = int(self.lengths[index])
-            batches[-1].append(int(index))
+        order = np.argsort(jitter, kind="stable").tolist()
+        batches = cut(order, self.lengths.tolist(), self.batch_size, self.max_frames)
         return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def sorted_batches(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
-    """Every index once, longest first, `batch_size` at a time: for inference, where order is free."""
+def sorted_batches(lengths: Sequence[int], batch_size: int, max_frames: int | None = None) -> list[list[int]]:
+    """Every index once, longest first, cut as by `cut`: for inference, where order is free."""
     order = np.argsort(-np.asarray(lengths), kind="stable").tolist()
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    return cut(order, lengths, batch_size, max_frames)
+
+
+def cut(
+    order: Sequence[int], lengths: Sequence[int], batch_size: int, max_frames: int | None = None
+) -> list[list[int]]:
+    """Batches of items that follow one another in `order`.
+
+    Args:
+        order: Items, those of similar length side by side.
+        lengths: Frames of every item.
+        batch_size: Items per batch at most.
+        max_frames: Frames per batch at most, counting the padding, unless two items have more.
+    """
+    batches: list[list[int]] = []
+    longest = 0
+    for index in order:
+        longest = max(longest, lengths[index])
+        held = len(batches[-1]) if batches else batch_size
+        over = max_frames is not None and held >= 2 and longest * (held + 1) > max_frames
+        if held == batch_size or over:
+            batches.append([])
+            longest = lengths[index]
+        batches[-1].append(index)
+    return batches
 
 
 def equal_length_batches(lengths: Sequence[int], batch_size: int) -> list[list[int]]:

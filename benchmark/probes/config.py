@@ -1,9 +1,10 @@
 """What a probe is and how it is trained: the yaml group `probe`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from math import ceil
 
+from benchmark.artifacts import KEY_UNLESS_DEFAULT
 from benchmark.errors import UserError, unknown
 
 CHOICES = {
@@ -72,16 +73,19 @@ class ProbeConfig:
     """Pieces, single characters included; only where `units` is bpe."""
     beam: int | None = None
     """ASR: prefixes of the beam search on test, without language model; None decodes greedily."""
+    batch_seconds: float | None = field(default=None, metadata=KEY_UNLESS_DEFAULT)
+    """Seconds of speech in a batch at most, padding counted, whatever K and the frame rate; None for no
+    limit beside `batch_size`."""
 
     def __post_init__(self) -> None:
         """Raise UserError for a value that no training can use."""
         for name, legal in CHOICES.items():
             if getattr(self, name) not in legal:
                 raise unknown(name, getattr(self, name), legal)
-        for field in fields(self):
-            values = getattr(self, field.name)
+        for item in fields(self):
+            values = getattr(self, item.name)
             for value in values if isinstance(values, Sequence) else [values]:
-                self._require_usable(field.name, value)
+                self._require_usable(item.name, value)
         for name in ("substitution", "dropout", "warmup"):
             if getattr(self, name) >= 1:
                 raise UserError(f"probe {self.name!r}: {name}={getattr(self, name)} must be below 1")
@@ -117,3 +121,7 @@ class ProbeConfig:
         the same rule for all and part of the probe's definition.
         """
         return max(1, ceil(self.min_frame_rate / frame_rate - 1e-6))
+
+    def batch_frames(self, frame_rate: float) -> int | None:
+        """`batch_seconds` in frames of a tokenizer, before they are repeated."""
+        return None if self.batch_seconds is None else ceil(self.batch_seconds * frame_rate)

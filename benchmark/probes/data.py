@@ -106,21 +106,35 @@ def pad_codes(items: Sequence[np.ndarray]) -> torch.Tensor:
 
 
 def train_loader(
-    labelled: Labelled, spec: TokenizerSpec, config: ProbeConfig, seed: int, workers: int
+    labelled: Labelled, spec: TokenizerSpec, config: ProbeConfig, steps: int, seed: int, workers: int
 ) -> DataLoader:
-    """Batches of similar length, `steps_per_epoch` of them, the same for the same seed and epoch."""
-    steps = config.steps_per_epoch or -(-len(labelled.labels) // config.batch_size)
+    """Batches of similar length, `steps` of them an epoch, the same for the same seed and epoch."""
     return DataLoader(
         LabelledTokens(labelled, spec.codebook_sizes, 0.0 if spec.continuous else config.substitution),
-        batch_sampler=BucketBatches(labelled.frames, config.batch_size, steps, seed),
+        batch_sampler=_train_batches(labelled, spec, config, steps, seed),
         collate_fn=collate,
         num_workers=workers,
     )
 
 
-def dev_loader(labelled: Labelled, spec: TokenizerSpec, batch_size: int) -> DataLoader:
+def steps_of_a_pass(labelled: Labelled, spec: TokenizerSpec, config: ProbeConfig, seed: int) -> int:
+    """Training batches that hold every utterance once."""
+    return _train_batches(labelled, spec, config, 1, seed).batches_per_pass
+
+
+def _train_batches(
+    labelled: Labelled, spec: TokenizerSpec, config: ProbeConfig, steps: int, seed: int
+) -> BucketBatches:
+    limit = config.batch_frames(spec.frame_rate)
+    return BucketBatches(labelled.frames, config.batch_size, steps, seed, limit)
+
+
+def dev_loader(labelled: Labelled, spec: TokenizerSpec, config: ProbeConfig) -> DataLoader:
     """Every utterance once, its codes as they are."""
-    batches = [[(index, 0) for index in batch] for batch in sorted_batches(labelled.frames, batch_size)]
+    limit = config.batch_frames(spec.frame_rate)
+    batches = sorted_batches(labelled.frames, config.batch_size, limit)
     return DataLoader(
-        LabelledTokens(labelled, spec.codebook_sizes), batch_sampler=batches, collate_fn=collate
+        LabelledTokens(labelled, spec.codebook_sizes),
+        batch_sampler=[[(index, 0) for index in batch] for batch in batches],
+        collate_fn=collate,
     )

@@ -16,7 +16,7 @@ from benchmark.artifacts import write_atomic
 from benchmark.callbacks import read_history
 from benchmark.errors import UserError
 from benchmark.probes.config import ProbeConfig
-from benchmark.probes.data import Batch, Labelled, dev_loader, train_loader
+from benchmark.probes.data import Batch, Labelled, dev_loader, steps_of_a_pass, train_loader
 from benchmark.probes.diagnosis import codebook_use
 from benchmark.probes.frontend import TokenFrontend
 from benchmark.probes.module import Probe
@@ -140,12 +140,12 @@ def _fit(
     folder: Path,
 ) -> None:
     config = probe.config
-    one_pass = -(-len(train.labels) // config.batch_size)
-    steps, epochs = trainer.schedule(config.steps_per_epoch or one_pass, config.epochs)
+    per_epoch = config.steps_per_epoch or steps_of_a_pass(train, spec, config, seed)
+    steps, epochs = trainer.schedule(per_epoch, config.epochs)
     fit(
         probe,
-        train_loader(train, spec, replace(config, steps_per_epoch=steps), seed, trainer.num_workers),
-        dev_loader(dev, spec, config.batch_size),
+        train_loader(train, spec, config, steps, seed, trainer.num_workers),
+        dev_loader(dev, spec, config),
         folder,
         epochs=epochs,
         seed=seed,
@@ -159,7 +159,7 @@ def _fit(
 def untrained_loss(probe: Probe, train: Labelled, spec: TokenizerSpec, device: str) -> float:
     """Loss of the initial weights on the longest training utterances: training must get below it."""
     probe.to(device).eval()
-    batches = islice(dev_loader(train, spec, probe.config.batch_size), UNTRAINED_BATCHES)
+    batches = islice(dev_loader(train, spec, probe.config), UNTRAINED_BATCHES)
     losses = [float(probe.loss(Batch(*(part.to(device) for part in batch)))) for batch in batches]
     probe.cpu().train()
     return sum(losses) / len(losses)

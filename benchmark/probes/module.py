@@ -33,7 +33,7 @@ class Probe(lightning.LightningModule):
         self, spec: TokenizerSpec, config: ProbeConfig, outputs: int, table_dim: int | None = None
     ) -> None:
         super().__init__()
-        self.config = config
+        self.spec, self.config = spec, config
         self.frontend = make_frontend(spec, config, table_dim)
         self.encoder = BiLSTM(
             config.embedding_dim, config.hidden_dim, config.layers, config.dropout, config.open_forget_gates

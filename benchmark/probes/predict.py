@@ -91,7 +91,8 @@ def answers(
     probe.to(device).eval()
     present = [utterance_id for utterance_id in ids if utterance_id not in tokens.failures]
     found: dict[str, Any] = {}
-    for batch in sorted_batches([tokens.frames(key) for key in present], probe.config.batch_size):
+    limit = probe.config.batch_frames(probe.spec.frame_rate)
+    for batch in sorted_batches([tokens.frames(key) for key in present], probe.config.batch_size, limit):
         keys = [present[index] for index in batch]
         codes = [tokens[key] for key in keys]
         lengths = torch.tensor([item.shape[1] for item in codes])

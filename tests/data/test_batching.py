@@ -57,6 +57,14 @@ def test_max_frames_counts_the_padding() -> None:
     assert seen == set(range(97))
 
 
+@pytest.mark.parametrize("most", [None, 900, 2000])
+def test_an_epoch_of_a_pass_s_batches_holds_every_item_once(most: int | None) -> None:
+    steps = BucketBatches(LENGTHS, 8, 1, seed=0, max_frames=most).batches_per_pass
+    seen = [index for batch in BucketBatches(LENGTHS, 8, steps, 0, most) for index, _ in batch]
+    assert sorted(seen) == list(range(97))
+    assert steps == 13 if most is None else steps > 13
+
+
 def test_an_item_above_max_frames_stands_alone() -> None:
     batches = BucketBatches([10, 10, 500], 4, 3, seed=0, max_frames=100)
     assert [2] in [[index for index, _ in batch] for batch in batches]
@@ -70,6 +78,7 @@ def test_no_items_are_refused() -> None:
 def test_sorted_batches() -> None:
     assert sorted_batches([3, 9, 3, 5, 7], 2) == [[1, 4], [3, 0], [2]]
     assert sorted_batches([], 2) == []
+    assert sorted_batches([3, 9, 3, 5, 7, 3], 4, max_frames=18) == [[1, 4], [3, 0, 2], [5]]
 
 
 def test_equal_length_batches_never_mix() -> None:

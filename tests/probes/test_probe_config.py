@@ -1,10 +1,10 @@
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
 
 from benchmark.errors import UserError
-from benchmark.probes.config import ProbeConfig
 
 GROUP = Path(__file__).resolve().parents[2] / "conf" / "probe"
 
@@ -18,10 +18,15 @@ def test_upsampling_is_the_smallest_factor_that_reaches_the_rate(make_config, fr
 
 
 @pytest.mark.parametrize("path", sorted(GROUP.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_yaml_makes_a_config(path: Path) -> None:
+def test_every_yaml_makes_a_config_or_names_some_that_do(path: Path) -> None:
     settings = yaml.safe_load(path.read_text())
-    assert settings.pop("_target_") == "benchmark.probes.config.ProbeConfig"
-    assert ProbeConfig(**settings).name == path.stem
+    if "defaults" in settings:
+        presets = settings.pop("defaults")
+        assert not settings
+        assert all((GROUP / f"{preset}.yaml").is_file() and preset.endswith(path.stem) for preset in presets)
+        return
+    module, _, name = settings.pop("_target_").rpartition(".")
+    assert getattr(import_module(module), name)(**settings).name == path.stem
 
 
 def test_an_unknown_combination_is_named(make_config) -> None:

@@ -12,6 +12,7 @@ import torch
 from benchmark.callbacks import read_history
 from benchmark.errors import UserError
 from benchmark.probes.ctc import CTCProbe
+from benchmark.probes.module import learning_rate_factor
 from benchmark.probes.predict import classify, infeasible, transcribe
 from benchmark.probes.scores import word_error_rate
 from benchmark.probes.text import encode
@@ -105,6 +106,22 @@ def test_a_killed_run_repeats_no_pilot_and_ends_with_the_same_bits(
     assert len(calls) == 8 - (dies_in - 1)
     for name in ("model.safetensors", "history.csv", "pilots/0.01/history.csv", "pilots/0.02/report.json"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_a_capped_batch_makes_more_steps_and_the_schedule_follows(
+    asr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight sentences of about half a second, two a batch: four steps an epoch, the last at rate zero."""
+    step, rates = CTCProbe.training_step, []
+    monkeypatch.setattr(
+        CTCProbe,
+        "training_step",
+        lambda self, batch: (rates.append(self.optimizers().param_groups[0]["lr"]), step(self, batch))[1],
+    )
+    asr(steps_per_epoch=None, batch_seconds=1.1, epochs=5, warmup=0.05)
+    assert len(rates) == 4 * 5
+    assert rates[0] == max(rates) == 0.02
+    assert rates[-1] == pytest.approx(0.02 * learning_rate_factor(19, 1, 20))
 
 
 def test_newbob_lowers_the_rate_after_an_epoch_without_gain(asr) -> None:

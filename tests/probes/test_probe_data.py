@@ -1,7 +1,16 @@
 import numpy as np
+import pytest
 import torch
 
-from benchmark.probes.data import LabelledTokens, collate, join_labels, pad_codes, train_loader
+from benchmark.probes.data import (
+    LabelledTokens,
+    collate,
+    dev_loader,
+    join_labels,
+    pad_codes,
+    steps_of_a_pass,
+    train_loader,
+)
 from benchmark.probes.frontend import PADDING
 
 
@@ -56,29 +65,46 @@ def test_substitution_depends_on_the_draw_alone(make_store) -> None:
     assert (plain == codes(200)).all()
 
 
-def test_an_epoch_is_one_pass_unless_said_otherwise(make_store, make_spec, make_config) -> None:
+def test_a_pass_holds_every_utterance_once(make_store, make_spec, make_config) -> None:
     labelled = join_labels(
         make_store({f"u{i}": codes(9) for i in range(11)}), {f"u{i}": [1] for i in range(11)}
     )
-    spec = make_spec((16, 16))
-    one_pass = train_loader(
-        labelled, spec, make_config(batch_size=4, steps_per_epoch=None), seed=0, workers=0
+    spec, config = make_spec((16, 16)), make_config(batch_size=4)
+    steps = steps_of_a_pass(labelled, spec, config, seed=0)
+    assert steps == 3
+    assert sum(len(batch.codes) for batch in train_loader(labelled, spec, config, steps, 0, 0)) == 11
+    assert len(list(train_loader(labelled, spec, config, 7, seed=0, workers=0))) == 7
+
+
+@pytest.mark.parametrize(("frame_rate", "books"), [(50.0, 2), (12.5, 2), (50.0, 1)])
+def test_a_cap_in_seconds_cuts_the_same_batches_at_any_rate_and_any_k(
+    make_store, make_spec, make_config, frame_rate: float, books: int
+) -> None:
+    seconds = [2, 4, 4, 8, 8, 8, 16, 16, 30, 30, 30]
+    frames = {f"u{i:02d}": round(length * frame_rate) for i, length in enumerate(seconds)}
+    labelled = join_labels(
+        make_store({key: codes(length)[:books] for key, length in frames.items()}),
+        {key: [1] for key in frames},
     )
-    assert sum(len(batch.codes) for batch in one_pass) == 11
-    fixed = train_loader(labelled, spec, make_config(batch_size=4, steps_per_epoch=7), seed=0, workers=0)
-    assert len(list(fixed)) == 7
+    spec, config = make_spec((16,) * books, frame_rate), make_config(batch_size=4, batch_seconds=60)
+    steps = steps_of_a_pass(labelled, spec, config, seed=0)
+    assert steps > steps_of_a_pass(labelled, spec, make_config(batch_size=4), seed=0) == 3
+    for loader in (train_loader(labelled, spec, config, steps, 0, 0), dev_loader(labelled, spec, config)):
+        batches = list(loader)
+        padded = [len(batch.codes) * batch.codes.shape[2] / frame_rate for batch in batches]
+        assert max(padded) == 60
+        assert sorted(length for batch in batches for length in batch.lengths.tolist()) == sorted(
+            frames.values()
+        )
 
 
 def test_workers_do_not_change_the_batches(make_store, make_spec, make_config) -> None:
     labelled = join_labels(
         make_store({f"u{i}": codes(9, seed=i) for i in range(11)}), {f"u{i}": [1] for i in range(11)}
     )
-    config = make_config(batch_size=4, steps_per_epoch=3, substitution=0.5)
+    config = make_config(batch_size=4, substitution=0.5)
     alone, helped = (
-        [
-            batch.codes
-            for batch in train_loader(labelled, make_spec((16, 16)), config, seed=0, workers=workers)
-        ]
+        [batch.codes for batch in train_loader(labelled, make_spec((16, 16)), config, 3, 0, workers)]
         for workers in (0, 2)
     )
     assert all(torch.equal(a, b) for a, b in zip(alone, helped, strict=True))
