@@ -10,10 +10,11 @@ PEERS   := .peers
 # LIBRISPEECH=, SLURP=, LYRA= and WHISPER= on the command line reach the profiles as environment variables,
 # which make does by itself; an explicit export would set those that are not given to nothing.
 
-EXPERIMENTS_mini  := mini
-EXPERIMENTS_libri := libri_speech libri_commands
-EXPERIMENTS       := $(EXPERIMENTS_$(PROFILE))
-TABLES            := $(or $(RESULTS),results)/$(PROFILE)
+EXPERIMENTS_mini    := mini
+EXPERIMENTS_probing := probing ctc_ablation
+EXPERIMENTS_libri   := libri_speech libri_commands
+EXPERIMENTS         := $(EXPERIMENTS_$(PROFILE))
+TABLES              := $(or $(RESULTS),results)/$(PROFILE)
 
 .DEFAULT_GOAL := help
 .PHONY: help reproduce-table tables tokenizers doctor zoo test test-conformance lint type clean
@@ -21,10 +22,10 @@ TABLES            := $(or $(RESULTS),results)/$(PROFILE)
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 	@echo
-	@echo "  profiles: mini (default), libri (make reproduce-table PROFILE=libri LIBRISPEECH=… SLURP=… LYRA=…)"
+	@echo "  profiles: mini (default), probing, libri (make reproduce-table PROFILE=libri LIBRISPEECH=… SLURP=… LYRA=…)"
 
 reproduce-table: $(READY) ## Run every job of PROFILE that has no result yet, and write results/PROFILE/tables
-	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, libri" >&2; exit 2; }
+	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri" >&2; exit 2; }
 	@status=0; for experiment in $(EXPERIMENTS); do \
 		$(RUN) -m benchmark experiment=$$experiment || status=1; \
 	done; $(RUN) -m benchmark.report $(TABLES) && exit $$status

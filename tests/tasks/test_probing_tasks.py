@@ -1,10 +1,12 @@
 """The two probing tasks on a few sentences: what their rows say beside the numbers, floor and topline."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_dir
 
 from benchmark.artifacts import ArtifactStore
 from benchmark.data.synthetic import Synthetic
@@ -23,6 +25,7 @@ from benchmark.tokenizers.mfcc_kmeans import MfccKmeans
 from benchmark.training import TrainerConfig
 
 pytest.importorskip("espeakng_loader")
+CONF = Path(__file__).resolve().parents[2] / "conf"
 TOPLINE = Continuous(name="mfcc_continuous", base=MfccKmeans(name="mfcc_kmeans"), dimensions=39)
 
 
@@ -61,7 +64,7 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
 
 def test_the_row_says_how_slow_frames_and_impossible_alignments_were_handled(corpus, setting) -> None:
     config = probe(min_frame_rate=100, beam=3, units="bpe", bpe_size=60)
-    outcome = AsrProbe(name="asr_probe", probe=config).run(
+    outcome = AsrProbe(name="asr_probe", usual="micro", probe=config).run(
         MfccKmeans(name="mfcc_kmeans", codebook_size=8), corpus, setting
     )
     alignment = outcome.notes["alignment"]
@@ -81,7 +84,7 @@ def Constantly(bands: int) -> MfccKmeans:
 
 def test_without_a_bit_the_answer_is_the_best_constant(corpus, setting) -> None:
     nothing = Constant(name="constant")
-    outcome = AsrProbe(name="asr_probe", probe=probe()).run(nothing, corpus, setting)
+    outcome = AsrProbe(name="asr_probe", usual="micro", probe=probe()).run(nothing, corpus, setting)
     assert outcome.decoder == "constant" and outcome.status == "ok"
     assert set(outcome.utterances["hypothesis"]) == {outcome.notes["answer"]}
     train = [normalize(u.text) for u in corpus.manifest("train", setting.store)]
@@ -89,14 +92,17 @@ def test_without_a_bit_the_answer_is_the_best_constant(corpus, setting) -> None:
     assert outcome.measures[0].interval.value <= empty + 20
     assert outcome.notes["answer"] in {"", *train, *" ".join(train).split()}
 
-    intents = IntentProbe(name="intent_probe", probe=probe()).run(nothing, corpus, setting)
+    intents = IntentProbe(name="intent_probe", usual="micro", probe=probe()).run(nothing, corpus, setting)
     values = {measure.metric: measure.interval.value for measure in intents.measures}
     assert values["intent_accuracy"] == pytest.approx(intents.notes["majority_accuracy"])
     assert values["intent_accuracy"] <= min(values["scenario_accuracy"], values["action_accuracy"])
 
 
 def test_the_topline_is_probed_on_its_features(corpus, setting) -> None:
-    for task in (AsrProbe(name="asr_probe", probe=probe()), IntentProbe(name="intent_probe", probe=probe())):
+    for task in (
+        AsrProbe(name="asr_probe", usual="micro", probe=probe()),
+        IntentProbe(name="intent_probe", usual="micro", probe=probe()),
+    ):
         outcome = task.run(TOPLINE, corpus, setting)
         report = outcome.notes["training"]
         assert report["codebook"] == {}
@@ -105,7 +111,7 @@ def test_the_topline_is_probed_on_its_features(corpus, setting) -> None:
 
 
 def test_codebook_vectors_reach_the_probe(corpus, setting) -> None:
-    task = IntentProbe(name="intent_probe", probe=probe(init="codebook", freeze=True))
+    task = IntentProbe(name="intent_probe", usual="micro", probe=probe(init="codebook", freeze=True))
     outcome = task.run(MelRvq(name="mel_rvq", codebook_size=16), corpus, setting)
     # 80 dimensions to 8, two directions of an LSTM over 8, 12 intents from 16 features; the table is frozen.
     assert outcome.notes["training"]["parameters"] == 80 * 8 + 2 * (4 * 8 * 16 + 2 * 32) + 12 * 17
@@ -114,7 +120,7 @@ def test_codebook_vectors_reach_the_probe(corpus, setting) -> None:
 def test_intents_are_right_as_a_whole_by_scenario_and_by_action(corpus, setting) -> None:
     assert action_of("calendar_set", "calendar") == "set"
     assert action_of("general_joke_tell", "general") == "joke_tell"
-    outcome = IntentProbe(name="intent_probe", probe=probe()).run(TOPLINE, corpus, setting)
+    outcome = IntentProbe(name="intent_probe", usual="micro", probe=probe()).run(TOPLINE, corpus, setting)
     frame = outcome.utterances
     both = frame["scenario_accuracy"].eq(100) & frame["action_accuracy"].eq(100)
     assert both.eq(frame["intent_accuracy"].eq(100)).all()
@@ -136,3 +142,28 @@ def test_only_probes_read_features(corpus, setting, tmp_path: Path) -> None:
     rows = results.job("codebook_usage", "mfcc_continuous", "synthetic", 0)
     assert {row.status for row in rows} == {"n/a"}
     assert all("continuous features" in row.reason for row in rows)
+
+
+def test_another_preset_has_rows_of_its_own_and_the_usual_one_is_not_part_of_the_key(corpus, setting) -> None:
+    plain = AsrProbe(name="asr_probe", usual="mini", probe=probe(name="asr_mini"))
+    assert plain.variant(TOPLINE) == ""
+    assert replace(plain, probe=probe(name="asr_dasb")).variant(TOPLINE) == "dasb"
+    moved = replace(plain, usual="dasb")
+    assert moved.variant(TOPLINE) == "mini"
+    assert moved.identity(TOPLINE, corpus, setting) == plain.identity(TOPLINE, corpus, setting)
+
+
+@pytest.mark.parametrize(
+    ("choices", "presets"),
+    [
+        ([], ("asr_mini", "intent_mini")),
+        (["probe=controlled"], ("asr_controlled", "intent_controlled")),
+        (["probe=intent_dasb"], (None, "intent_dasb")),
+        (["experiment=probing"], ("asr_controlled_mini", "intent_controlled_mini")),
+    ],
+)
+def test_the_group_sets_the_presets_of_all_tasks_or_of_one(choices: list[str], presets: tuple) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", overrides=choices)
+    names = (config.get(task, {}).get("name") for task in ("asr_probe", "intent_probe"))
+    assert tuple(names) == presets
