@@ -9,13 +9,8 @@ in this repository: fetch it with git.
 """
 
 import argparse
-import json
 import os
-import platform
-import resource
-import subprocess
 import sys
-import time
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
@@ -32,11 +27,11 @@ from benchmark.vocoder.model import CTXVec2Wav
 from benchmark.vocoder.module import VocoderModule
 from benchmark.vocoder.rates import FrameRates
 from scripts import upstream_vocoder
+from scripts.turns import Stopwatch, Worker, peak_memory, processor
 
 RATE, HOP, PROMPT_WIDTH = 50, 320, 1024
 CODEBOOK = (2, 320, 384)
 """Books, entries and width of wav2vec 2.0's quantizer, which upstream trains on."""
-MARK = "@@"
 WARM_UP = 2
 VARIANTS = {
     "upstream": {},
@@ -61,58 +56,6 @@ def make_batch(rows: int, seconds: float) -> tuple[Batch, torch.Tensor]:
     codes = torch.randint(CODEBOOK[1], (rows, CODEBOOK[0], longest), generator=random)
     starts = torch.zeros(rows, dtype=torch.long)
     return Batch(codes, lengths, wav, prompt, prompts, starts), torch.randn(CODEBOOK, generator=random)
-
-
-class Stopwatch:
-    """Runs steps when the parent asks for them and tells what each took."""
-
-    def __init__(self, device: str) -> None:
-        self.device = device
-        self.left = 0
-        self.libraries = peak_memory("cpu")
-        self.seconds: list[tuple[float, float]] = []
-
-    def start(self) -> bool:
-        """Before a step, and before waiting for the order to make one; False when there are no more."""
-        if not self.left:
-            if self.seconds:
-                self._tell(seconds=self.seconds)
-            line = sys.stdin.readline()
-            self.left, self.seconds = int(line or 0), []
-            if not self.left:
-                return False
-        self._begin = self._now()
-        return True
-
-    def stop(self) -> None:
-        """After a step."""
-        wall, cpu = self._now()
-        self.seconds.append((wall - self._begin[0], cpu - self._begin[1]))
-        self.left -= 1
-
-    def finish(self, parameters: list[int]) -> None:
-        """Tell the peak memory and how large the networks are."""
-        peak = peak_memory(self.device)
-        self._tell(
-            peak=peak - (self.libraries if self.device == "cpu" else 0),
-            total=peak,
-            parameters=parameters,
-        )
-
-    def _now(self) -> tuple[float, float]:
-        if self.device != "cpu":
-            torch.cuda.synchronize()
-        return time.perf_counter(), time.process_time()
-
-    def _tell(self, **facts: Any) -> None:
-        print(MARK + json.dumps(facts), flush=True)
-
-
-def peak_memory(device: str) -> float:
-    """GiB at most so far: of the process, or allocated on the GPU."""
-    if device != "cpu":
-        return torch.cuda.max_memory_allocated() / 2**30
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 class Turns(lightning.Callback):
@@ -180,37 +123,7 @@ def work(arguments: argparse.Namespace) -> None:
         parameters = run_upstream(arguments.upstream, batch, codebook, watch)
     else:
         parameters = run_ours(batch, codebook, watch, VARIANTS[arguments.worker])
-    watch.finish(parameters)
-
-
-class Worker:
-    """A loop in another process."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        command = [sys.executable, "-m", "scripts.bench_vocoder", *sys.argv[1:], "--worker", name]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
-        )
-        self.seconds: list[tuple[float, float]] = []
-
-    def take_turn(self, steps: int, counts: bool) -> None:
-        """Run steps; `counts` is False for those of the warm-up."""
-        seconds = self._ask(f"{steps}\n")["seconds"]
-        self.seconds += seconds if counts else []
-
-    def finish(self) -> dict[str, Any]:
-        """What it tells at its end."""
-        return self._ask("0\n")
-
-    def _ask(self, order: str) -> dict[str, Any]:
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(order)
-        self.process.stdin.flush()
-        for line in self.process.stdout:
-            if line.startswith(MARK):
-                return json.loads(line.removeprefix(MARK))
-        raise SystemExit(f"the loop of {self.name} ended early")
+    watch.finish(parameters=parameters)
 
 
 def table(results: dict[str, tuple[list[tuple[float, float]], dict[str, Any]]]) -> str:
@@ -231,15 +144,6 @@ def table(results: dict[str, tuple[list[tuple[float, float]], dict[str, Any]]]) 
             f"| {facts['peak']:.2f} | {sizes} |"
         )
     return "\n".join(lines) + "\n"
-
-
-def processor(device: str) -> str:
-    """What the loops ran on."""
-    if device != "cpu":
-        return torch.cuda.get_device_name()
-    info = Path("/proc/cpuinfo")
-    names = [line for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
-    return names[0].split(":")[1].strip() if names else platform.processor()
 
 
 def page(arguments: argparse.Namespace, load: list[float]) -> str:
@@ -280,7 +184,10 @@ def main() -> int:
     if arguments.worker:
         work(arguments)
         return 0
-    workers = [Worker(name) for name in dict.fromkeys(["upstream", *arguments.loops])]
+    workers = [
+        Worker(name, "scripts.bench_vocoder", [*sys.argv[1:], "--worker", name])
+        for name in dict.fromkeys(["upstream", *arguments.loops])
+    ]
     load = [os.getloadavg()[0]]
     for number in range(arguments.rounds + 1):
         for worker in workers:

@@ -1,0 +1,107 @@
+"""Loops that take turns: each in a process of its own, so that what else the machine does hits all of them.
+
+The parent asks a `Worker` for a few steps at a time; in the process behind it a `Stopwatch` waits for the
+order, measures each step and answers with one marked line of JSON.
+"""
+
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+MARK = "@@"
+
+
+class Stopwatch:
+    """In a worker: lets its loop make steps when the parent asks for them, and tells what each took."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.left = 0
+        self.libraries = peak_memory("cpu")
+        self.seconds: list[tuple[float, float]] = []
+
+    def start(self) -> bool:
+        """Before a step, and before waiting for the order to make one; False when there are no more."""
+        if not self.left:
+            if self.seconds:
+                self._tell(seconds=self.seconds)
+            line = sys.stdin.readline()
+            self.left, self.seconds = int(line or 0), []
+            if not self.left:
+                return False
+        self._begin = self._now()
+        return True
+
+    def stop(self) -> None:
+        """After a step."""
+        wall, cpu = self._now()
+        self.seconds.append((wall - self._begin[0], cpu - self._begin[1]))
+        self.left -= 1
+
+    def finish(self, **facts: Any) -> None:
+        """Tell the peak memory, and whatever else there is to say at the end."""
+        peak = peak_memory(self.device)
+        self._tell(peak=peak - (self.libraries if self.device == "cpu" else 0), total=peak, **facts)
+
+    def _now(self) -> tuple[float, float]:
+        if self.device != "cpu":
+            torch.cuda.synchronize()
+        return time.perf_counter(), time.process_time()
+
+    def _tell(self, **facts: Any) -> None:
+        print(MARK + json.dumps(facts), flush=True)
+
+
+def peak_memory(device: str) -> float:
+    """GiB at most so far: of the process, or allocated on the GPU."""
+    if device != "cpu":
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+class Worker:
+    """In the parent: a loop in another process, `python -m module arguments`."""
+
+    def __init__(self, name: str, module: str, arguments: list[str]) -> None:
+        self.name = name
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.seconds: list[tuple[float, float]] = []
+
+    def take_turn(self, steps: int, counts: bool) -> None:
+        """Run steps; `counts` is False for those of the warm-up."""
+        seconds = self._ask(f"{steps}\n")["seconds"]
+        self.seconds += seconds if counts else []
+
+    def finish(self) -> dict[str, Any]:
+        """What it tells at its end."""
+        return self._ask("0\n")
+
+    def _ask(self, order: str) -> dict[str, Any]:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(order)
+        self.process.stdin.flush()
+        for line in self.process.stdout:
+            if line.startswith(MARK):
+                return json.loads(line.removeprefix(MARK))
+        raise SystemExit(f"the loop of {self.name} ended early")
+
+
+def processor(device: str) -> str:
+    """What the loops ran on."""
+    if device != "cpu":
+        return torch.cuda.get_device_name()
+    info = Path("/proc/cpuinfo")
+    names = [line for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
+    return names[0].split(":")[1].strip() if names else platform.processor()
