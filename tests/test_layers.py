@@ -18,6 +18,7 @@ LAYERS: dict[str, set[str]] = {
     "callbacks": {"artifacts"},
     "encoders": {"errors", "checkpoints"},
     "data": {"errors", "types", "artifacts", "distributed"},
+    "alignment": {"errors", "types", "artifacts", "checkpoints", "encoders", "data"},
     "metrics": {"errors", "types", "checkpoints", "data"},
     "tokenizers": {"errors", "types", "artifacts", "checkpoints", "encoders", "data"},
     "tokens": {"errors", "types", "artifacts", "data", "tokenizers"},
@@ -30,8 +31,8 @@ LAYERS: dict[str, set[str]] = {
         "errors", "types", "artifacts", "data", "metrics", "tokens", "training", "distributed", "callbacks",
     },
     "tasks": {
-        "errors", "types", "artifacts", "data", "metrics", "tokenizers", "tokens", "vocoder", "probes",
-        "training",
+        "errors", "types", "artifacts", "data", "alignment", "metrics", "tokenizers", "tokens", "vocoder",
+        "probes", "training",
     },
     "results": {"errors", "types", "artifacts"},
     "report": {"errors", "types", "artifacts", "results", "metrics"},

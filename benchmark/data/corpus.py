@@ -1,9 +1,12 @@
 """What every corpus offers: one manifest per split."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
+
+import numpy as np
 
 from benchmark.artifacts import ArtifactStore
 from benchmark.data.manifest import Manifest
@@ -53,6 +56,10 @@ class Corpus(ABC):
     def bare_intents(self, split: str) -> int:  # noqa: ARG002
         """Sentences of a split whose published intent lacks its scenario, which is put back."""
         return 0
+
+    def phones(self, split: str) -> Iterator[tuple[str, list[str], np.ndarray]] | None:  # noqa: ARG002
+        """Id, phones ("" for silence) and their ends in seconds of every utterance, where exactly known."""
+        return None
 
     def split_label(self, split: str) -> str:
         """How rows and tables call a split."""

@@ -12,6 +12,8 @@ import threading
 from _ctypes import dlclose
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count as counter
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +24,34 @@ SYNTHESIS_RATE = 22_050
 """Sampling rate of every voice, Hz."""
 
 # Constants of espeak-ng/speak_lib.h.
+CHARS_UTF8 = 1
 _AUDIO_OUTPUT_SYNCHRONOUS = 2
-_INITIALIZE_DONT_EXIT = 0x8000
-_CHARS_UTF8 = 1
+_PHONEME_EVENTS, _PHONEME_IPA, _DONT_EXIT = 0x0001, 0x0002, 0x8000
+_EVENTS_END, _EVENT_PHONEME = 0, 7
 _RATE, _PITCH, _RANGE = 1, 3, 4
 
 _NOISE_SEED = 1
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 _lock = threading.Lock()
+
+
+class _Event(ctypes.Structure):
+    """`espeak_EVENT`; of its union only the name of a phoneme, which has no final zero if it fills it."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),  # ms, rounded down
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("name", ctypes.c_ubyte * 8),
+    )
+
+
+_CALLBACK = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
 
 
 def synthesize(
@@ -53,28 +75,65 @@ def synthesize(
         UserError: eSpeak NG is not installed.
         ValueError: it has no such voice or variant, or the variant is a Klatt one.
     """
-    library_path, data_path = require_espeak()
-    _check_variant(variant, data_path)
+    return _speak(text, voice, variant, rate, pitch, pitch_range, events=False)[0]
+
+
+def synthesize_with_onsets(
+    text: str, voice: str, variant: str | None = None, rate: int = 160, pitch: int = 50, pitch_range: int = 50
+) -> tuple[np.ndarray, list[tuple[str, int]]]:
+    """The samples of `synthesize`, to the bit, and name and first sample of every phoneme in them.
+
+    Names are IPA as the library writes it, stress marks included, cut to 8 bytes; a pause has an
+    empty one. Arguments and errors are those of `synthesize`.
+    """
+    return _speak(text, voice, variant, rate, pitch, pitch_range, events=True)
+
+
+def _speak(
+    text: str, voice: str, variant: str | None, rate: int, pitch: int, pitch_range: int, events: bool
+) -> tuple[np.ndarray, list[tuple[str, int]]]:
     blocks: list[bytes] = []
+    onsets: list[tuple[str, int]] = []
 
     @_CALLBACK
-    def collect(samples: "ctypes._Pointer[ctypes.c_short]", count: int, _: object) -> int:
+    def collect(
+        samples: "ctypes._Pointer[ctypes.c_short]", count: int, events: "ctypes._Pointer[_Event]"
+    ) -> int:
         if samples and count > 0:
             blocks.append(ctypes.string_at(samples, 2 * count))
+        for event in takewhile(lambda event: event.type != _EVENTS_END, map(events.__getitem__, counter())):
+            if event.type == _EVENT_PHONEME:
+                name = bytes(event.name).partition(b"\0")[0]
+                onsets.append((name.decode(errors="ignore"), event.sample))
         return 0
 
-    with _lock, _loaded(library_path, data_path) as library:
+    with loaded_voice(voice, variant, events) as library:
         library.espeak_SetSynthCallback(collect)
-        name = f"{voice}+{variant}" if variant else voice
-        if library.espeak_SetVoiceByName(name.encode()) != 0:
-            raise ValueError(f"eSpeak NG has no voice {voice!r}")
         for parameter, value in ((_RATE, rate), (_PITCH, pitch), (_RANGE, pitch_range)):
             library.espeak_SetParameter(parameter, value, 0)
         data = text.encode()
-        if library.espeak_Synth(data, len(data) + 1, 0, 0, 0, _CHARS_UTF8, None, None) != 0:
+        if library.espeak_Synth(data, len(data) + 1, 0, 0, 0, CHARS_UTF8, None, None) != 0:
             raise RuntimeError(f"eSpeak NG could not speak {text!r}")
         library.espeak_Synchronize()
-    return np.frombuffer(b"".join(blocks), dtype="<i2").astype(np.int16)
+    return np.frombuffer(b"".join(blocks), dtype="<i2").astype(np.int16), onsets
+
+
+@contextmanager
+def loaded_voice(voice: str, variant: str | None = None, events: bool = False) -> Iterator[ctypes.CDLL]:
+    """The library in its initial state with a voice set, for one thread at a time.
+
+    Args:
+        voice: As for `synthesize`, which also says what is raised.
+        variant: As for `synthesize`.
+        events: Whether it reports phonemes as it speaks, by their IPA names.
+    """
+    library_path, data_path = require_espeak()
+    variant_lines(variant, data_path)
+    with _lock, _loaded(library_path, data_path, events) as library:
+        name = f"{voice}+{variant}" if variant else voice
+        if library.espeak_SetVoiceByName(name.encode()) != 0:
+            raise ValueError(f"eSpeak NG has no voice {voice!r}")
+        yield library
 
 
 def require_espeak() -> tuple[str, Path]:
@@ -87,31 +146,32 @@ def require_espeak() -> tuple[str, Path]:
         import espeakng_loader
     except ImportError as error:
         raise UserError(
-            "the synthetic corpus is spoken by eSpeak NG, and espeakng-loader is not installed; "
-            "run: pip install -e .[mini]"
+            "eSpeak NG speaks the synthetic corpus and spells texts as phones, and espeakng-loader is not "
+            "installed; run: pip install -e .[mini]"
         ) from error
     return str(espeakng_loader.get_library_path()), Path(espeakng_loader.get_data_path())
 
 
-def _check_variant(variant: str | None, data_path: Path) -> None:
-    """The library ignores a variant that it lacks; here it is an error."""
+def variant_lines(variant: str | None, data_path: Path) -> list[str]:
+    """The settings of a variant. The library ignores one that it lacks; here that is an error."""
     if variant is None:
-        return
+        return []
     path = data_path / "voices" / "!v" / variant
     if not path.is_file():
         raise ValueError(f"eSpeak NG has no variant {variant!r}")
-    if "klatt" in path.read_text(encoding="utf-8", errors="replace"):
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if "klatt" in text:
         raise ValueError(f"variant {variant!r} is a Klatt voice; its noise cannot be seeded")
+    return text.splitlines()
 
 
 @contextmanager
-def _loaded(library_path: str, data_path: Path) -> Iterator[ctypes.CDLL]:
+def _loaded(library_path: str, data_path: Path, events: bool) -> Iterator[ctypes.CDLL]:
     """The library in its initial state, with its noise seeded."""
     library = ctypes.CDLL(library_path)
+    options = _DONT_EXIT | (_PHONEME_EVENTS | _PHONEME_IPA if events else 0)
     try:
-        rate = library.espeak_Initialize(
-            _AUDIO_OUTPUT_SYNCHRONOUS, 0, os.fsencode(data_path), _INITIALIZE_DONT_EXIT
-        )
+        rate = library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, 0, os.fsencode(data_path), options)
         if rate != SYNTHESIS_RATE:
             raise RuntimeError(f"eSpeak NG did not start from {data_path} (returned {rate})")
         library.espeak_ng_SetRandSeed(ctypes.c_long(_NOISE_SEED))

@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmark.data.corpus import Corpus
 from benchmark.data.espeak import SYNTHESIS_RATE, require_espeak, synthesize
+from benchmark.data.espeak_phones import PAUSE, phone_spans
 from benchmark.data.grammar import Sentence, intents, sentences
 from benchmark.data.manifest import Manifest
 from benchmark.data.multilingual import SENTENCES
@@ -66,7 +67,7 @@ SPEAKERS: dict[str, tuple[Speaker, ...]] = {
 }
 """Speakers of each split: disjoint, told apart by timbre, pitch and accent, and intelligible to Whisper."""
 
-EDGE_SECONDS = 0.1
+EDGE_SAMPLES = SYNTHESIS_RATE // 10
 """Silence before and after each utterance: eSpeak NG starts and stops on the sample, no recording does."""
 
 
@@ -113,6 +114,14 @@ class Synthetic(Corpus):
             for index, (speaker, sentence, language) in enumerate(self._script(split))
         )
 
+    def phones(self, split: str) -> Iterator[tuple[str, list[str], np.ndarray]]:
+        """See `Corpus.phones`; the split is spoken once more, and eSpeak NG says what it speaks when."""
+        self._check(split)
+        for index, (speaker, sentence, language) in enumerate(self._script(split)):
+            names, starts, samples = phone_spans(sentence.spoken, *_voice(speaker, language))
+            ends = np.concatenate(([0], starts, [samples, samples + EDGE_SAMPLES])) + EDGE_SAMPLES
+            yield _utterance_id(speaker, language, index), [PAUSE, *names, PAUSE], ends[1:] / SYNTHESIS_RATE
+
     def _script(self, split: str) -> Iterator[tuple[Speaker, Sentence, str]]:
         """Who says what in which language, in order."""
         base, _, language = split.partition("_")
@@ -139,12 +148,20 @@ class Synthetic(Corpus):
             raise unknown("split of the synthetic corpus", split, legal)
 
 
+def _voice(speaker: Speaker, language: str) -> tuple[str, str, int, int]:
+    """Voice, variant, rate and pitch for eSpeak NG."""
+    voice = speaker.accent if language == "en" else language
+    return voice, speaker.variant, speaker.rate, speaker.pitch
+
+
+def _utterance_id(speaker: Speaker, language: str, index: int) -> str:
+    return f"{speaker.name}-{language}-{index:04d}"
+
+
 def _record(speaker: Speaker, sentence: Sentence, language: str, index: int, folder: Path) -> Utterance:
     """Speak one sentence into a file."""
-    voice = speaker.accent if language == "en" else language
-    speech = synthesize(sentence.spoken, voice, speaker.variant, speaker.rate, speaker.pitch)
-    samples = np.pad(speech, round(EDGE_SECONDS * SYNTHESIS_RATE))
-    utterance_id = f"{speaker.name}-{language}-{index:04d}"
+    samples = np.pad(synthesize(sentence.spoken, *_voice(speaker, language)), EDGE_SAMPLES)
+    utterance_id = _utterance_id(speaker, language, index)
     path = folder / speaker.name / f"{utterance_id}.wav"
     path.parent.mkdir(parents=True, exist_ok=True)
     pcm = samples.astype("<i2").tobytes()
