@@ -14,7 +14,7 @@ CHOICES = {
     "select": ("cer", "wer"),
     "units": ("characters", "bpe"),
 }
-MAY_BE_ZERO = {"substitution", "weight_decay", "dropout", "warmup", "pilot_epochs"}
+MAY_BE_ZERO = {"substitution", "weight_decay", "dropout", "warmup", "pilot_epochs", "label_smoothing"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,3 +125,23 @@ class ProbeConfig:
     def batch_frames(self, frame_rate: float) -> int | None:
         """`batch_seconds` in frames of a tokenizer, before they are repeated."""
         return None if self.batch_seconds is None else ceil(self.batch_seconds * frame_rate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionConfig(ProbeConfig):
+    """An ASR probe that reads the encoder by attention instead of CTC; the decoder is as wide as it.
+
+    `hidden_dim` is also the width of the decoder's LSTM, of what it attends to and of the space where
+    the two are compared; `embedding_dim` that of its label embeddings.
+    """
+
+    stacking: int = 2
+    """Frames of the encoder that attention sees as one: fewer places to look for a label."""
+    label_smoothing: float = 0.1
+    """Share of the target's probability that training spreads over all labels."""
+    max_label_rate: float = 30.0
+    """Labels per second at which greedy decoding stops, whether or not the transcript has ended."""
+
+    def most_labels(self, seconds: float) -> int:
+        """The limit of greedy decoding for an utterance."""
+        return ceil(self.max_label_rate * seconds - 1e-6)

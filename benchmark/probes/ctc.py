@@ -6,22 +6,14 @@ from torch import nn
 from benchmark.probes.beam import prefix_beam_search
 from benchmark.probes.config import ProbeConfig
 from benchmark.probes.data import Batch
-from benchmark.probes.module import Probe
-from benchmark.probes.scores import char_error_rate, word_error_rate
 from benchmark.probes.text import BLANK, collapse
+from benchmark.probes.transcribing import TranscribingProbe, tidy
 from benchmark.probes.units import CHARACTERS, Units
 from benchmark.types import TokenizerSpec
 
 
-class CTCProbe(Probe):
-    """BiLSTM and a linear layer over characters or pieces of words.
-
-    Decoded without a language model: what is read off the tokens, not what a decoder knows. Dev is
-    decoded greedily after each epoch.
-    """
-
-    curve = "dev_wer"
-    anneal_on = "dev_loss"
+class CTCProbe(TranscribingProbe):
+    """BiLSTM and a linear layer over characters or pieces of words."""
 
     def __init__(
         self,
@@ -30,12 +22,9 @@ class CTCProbe(Probe):
         units: Units = CHARACTERS,
         table_dim: int | None = None,
     ) -> None:
-        super().__init__(spec, config, units.num_labels, table_dim)
-        self.units = units
-        self.monitor = f"dev_{config.select}"
+        super().__init__(spec, config, units, table_dim)
         # An infeasible utterance has infinite loss: it teaches nothing, and the report counts it.
         self.ctc = nn.CTCLoss(blank=BLANK, zero_infinity=True)
-        self._dev: list[tuple[str, str]] = []
 
     def forward(self, codes: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Codes (B, K, T) to log-probabilities (B, T', labels), float32, and their lengths (B,)."""
@@ -55,26 +44,10 @@ class CTCProbe(Probe):
         log_probs, lengths = self(batch.codes, batch.lengths)
         return self._loss(log_probs, lengths, batch)
 
-    def on_validation_epoch_start(self) -> None:
-        """Forget the transcripts of the last epoch."""
-        self._dev = []
-
-    def validation_step(self, batch: Batch) -> None:
-        """Loss and transcripts of one batch."""
+    def judge(self, batch: Batch) -> tuple[torch.Tensor, list[str]]:
+        """See `TranscribingProbe`."""
         log_probs, lengths = self(batch.codes, batch.lengths)
-        loss = self._loss(log_probs, lengths, batch)
-        self.log("dev_loss", loss, batch_size=len(batch.codes), sync_dist=True)
-        references = [
-            self.units.decode(labels[:length])
-            for labels, length in zip(batch.labels.tolist(), batch.label_lengths.tolist(), strict=True)
-        ]
-        self._dev += zip(references, greedy_transcripts(log_probs, lengths, self.units), strict=True)
-
-    def on_validation_epoch_end(self) -> None:
-        """Corpus-level error rates: edits and references are summed before they are divided."""
-        references, hypotheses = zip(*self._dev, strict=True)
-        self.log("dev_cer", char_error_rate(references, hypotheses), sync_dist=True)
-        self.log("dev_wer", word_error_rate(references, hypotheses), sync_dist=True)
+        return self._loss(log_probs, lengths, batch), greedy_transcripts(log_probs, lengths, self.units)
 
     def _loss(self, log_probs: torch.Tensor, lengths: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Negative log-likelihood per label, averaged over utterances."""
@@ -88,8 +61,3 @@ def greedy_transcripts(
     """Best label per frame, collapsed, as text with single spaces."""
     paths = zip(log_probs.argmax(-1).tolist(), lengths.tolist(), strict=True)
     return [tidy(units.decode(collapse(path[:length]))) for path, length in paths]
-
-
-def tidy(text: str) -> str:
-    """Single spaces, none at the ends."""
-    return " ".join(text.split())

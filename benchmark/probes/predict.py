@@ -9,11 +9,13 @@ import torch
 from safetensors.torch import load_file
 
 from benchmark.data.batching import sorted_batches
+from benchmark.probes.asr import can_emit, make_asr_probe
 from benchmark.probes.classifier import IntentProbe
 from benchmark.probes.config import ProbeConfig
-from benchmark.probes.ctc import CTCProbe
 from benchmark.probes.data import pad_codes
-from benchmark.probes.text import ctc_feasible, normalize
+from benchmark.probes.phones import PhoneProbe
+from benchmark.probes.text import normalize
+from benchmark.probes.transcribing import TranscribingProbe
 from benchmark.probes.units import units_of
 from benchmark.tokens.store import TokenStore
 from benchmark.types import TokenizerSpec
@@ -43,7 +45,7 @@ def transcribe(
         Transcript by id. An answer does not depend on the other utterances, but for float rounding.
     """
     weights = load_file(folder / WEIGHTS)
-    probe = CTCProbe(spec, config, units_of(config, folder), _table_dim(weights))
+    probe = make_asr_probe(spec, config, units_of(config, folder), _table_dim(weights))
     probe.load_state_dict(weights)
     return answers(probe, tokens, ids, device)
 
@@ -51,10 +53,10 @@ def transcribe(
 def infeasible(
     folder: Path, spec: TokenizerSpec, tokens: TokenStore, texts: Mapping[str, str], config: ProbeConfig
 ) -> int:
-    """Utterances whose text the ASR probe in `folder` cannot emit: CTC needs more frames than they have."""
-    units, factor = units_of(config, folder), config.upsampling(spec.frame_rate)
+    """Utterances whose text the ASR probe in `folder` cannot emit, see `asr.can_emit`."""
+    units = units_of(config, folder)
     return sum(
-        not ctc_feasible(units.encode(normalize(text)), tokens.frames(key) * factor)
+        not can_emit(units.encode(normalize(text)), tokens.frames(key), spec, config)
         for key, text in texts.items()
         if key in tokens
     )
@@ -77,6 +79,23 @@ def classify(
     return {utterance_id: intents[position] for utterance_id, position in positions.items()}
 
 
+def phones_by_frame(
+    folder: Path,
+    spec: TokenizerSpec,
+    tokens: TokenStore,
+    ids: Sequence[str],
+    config: ProbeConfig,
+    device: str,
+) -> dict[str, list[str]]:
+    """The phone of every upsampled frame by the probe that `train_phone_probe` left in `folder`."""
+    phones: list[str] = json.loads((folder / LABELS).read_text())
+    weights = load_file(folder / WEIGHTS)
+    probe = PhoneProbe(spec, config, len(phones), _table_dim(weights))
+    probe.load_state_dict(weights)
+    positions = answers(probe, tokens, ids, device)
+    return {utterance_id: [phones[place] for place in row] for utterance_id, row in positions.items()}
+
+
 def _table_dim(weights: Mapping[str, torch.Tensor]) -> int | None:
     """Width of the embedding table, which codebook vectors may have set."""
     table = weights.get("frontend.embedding.weight")
@@ -85,7 +104,7 @@ def _table_dim(weights: Mapping[str, torch.Tensor]) -> int | None:
 
 @torch.no_grad()
 def answers(
-    probe: CTCProbe | IntentProbe, tokens: TokenStore, ids: Sequence[str], device: str
+    probe: TranscribingProbe | IntentProbe | PhoneProbe, tokens: TokenStore, ids: Sequence[str], device: str
 ) -> dict[str, Any]:
     """`probe.predict` for every utterance that has tokens, in batches of similar length."""
     probe.to(device).eval()

@@ -33,6 +33,11 @@ def word_edits(reference: str, hypothesis: str) -> int:
     return result.substitutions + result.deletions + result.insertions
 
 
+def frames_wrong(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
+    """Frames whose phone is another one; a phone that training never showed is never right."""
+    return sum(own != other for own, other in zip(reference, hypothesis, strict=True))
+
+
 def constant_transcript(train: Sequence[str], dev: Sequence[str]) -> str:
     """The constant answer with the lowest WER on dev.
 
@@ -64,7 +69,7 @@ def verdict(
         history: Scalars by epoch.
         errors: Of the probe, by utterance.
         floor_errors: Of the constant answer, by utterance.
-        units: What errors are counted in, by utterance: words, or 1.
+        units: What errors are counted in, by utterance: words, frames, or 1.
     """
     for row in history:
         for name, value in row.items():

@@ -1,28 +1,33 @@
 """Training a probe on the tokens of one tokenizer, and the verdict whether it learned anything."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from benchmark.artifacts import write_atomic
-from benchmark.callbacks import read_history
-from benchmark.errors import UserError
+from benchmark.probes.asr import can_emit, make_asr_probe
 from benchmark.probes.classifier import UNSEEN, IntentProbe
-from benchmark.probes.config import ProbeConfig
-from benchmark.probes.ctc import CTCProbe
-from benchmark.probes.data import Labelled, join_labels
-from benchmark.probes.diagnosis import diagnose
+from benchmark.probes.conclusion import conclude, require_labels, seeded
+from benchmark.probes.config import AttentionConfig, ProbeConfig
+from benchmark.probes.data import join_labels
 from benchmark.probes.fitting import fit_probe
+from benchmark.probes.phones import PhoneProbe
 from benchmark.probes.predict import LABELS, answers
-from benchmark.probes.scores import char_error_rate, constant_transcript, most_frequent, verdict, word_edits
-from benchmark.probes.text import ctc_feasible, normalize
+from benchmark.probes.scores import (
+    char_error_rate,
+    constant_transcript,
+    frames_wrong,
+    most_frequent,
+    word_edits,
+)
+from benchmark.probes.text import normalize
+from benchmark.probes.transcribing import TranscribingProbe
 from benchmark.probes.units import units_for
 from benchmark.tokens.store import TokenStore
-from benchmark.training import TrainerConfig, save_report
+from benchmark.training import TrainerConfig
 from benchmark.types import TokenizerSpec
 
 
@@ -40,7 +45,8 @@ def train_asr_probe(
 ) -> None:
     """Train the ASR probe; leaves model.safetensors, history.csv and report.json in `folder`.
 
-    A killed training is continued from what it left in `folder`, with the same result.
+    The config decides between CTC and attention, see `asr.make_asr_probe`. A killed training is
+    continued from what it left in `folder`, with the same result.
 
     Args:
         spec: Tokenizer behind the tokens.
@@ -64,11 +70,11 @@ def train_asr_probe(
         join_labels(tokens, {key: units.encode(normalize(text)) for key, text in texts.items()})
         for tokens, texts in ((train_tokens, train_texts), (dev_tokens, dev_texts))
     )
-    _require(train, dev, "a transcript")
+    require_labels(train, dev, "a transcript")
 
-    def make_probe(run_config: ProbeConfig, table_dim: int | None) -> CTCProbe:
-        with _seeded(seed):
-            return CTCProbe(spec, run_config, units, table_dim)
+    def make_probe(run_config: ProbeConfig, table_dim: int | None) -> TranscribingProbe:
+        with seeded(seed):
+            return make_asr_probe(spec, run_config, units, table_dim)
 
     probe, report = fit_probe(make_probe, config, train, dev, spec, vectors, trainer, seed, folder)
     references = [units.decode(labels) for labels in dev.labels.values()]
@@ -77,10 +83,9 @@ def train_asr_probe(
     words = [len(text.split()) for text in references]
     own = [word_edits(*pair) for pair in zip(references, hypotheses, strict=True)]
     constant = [word_edits(reference, floor) for reference in references]
-    factor = config.upsampling(spec.frame_rate)
     infeasible = {
         name: sum(
-            not ctc_feasible(labels, frames * factor)
+            not can_emit(labels, frames, spec, config)
             for labels, frames in zip(split.labels.values(), split.frames, strict=True)
         )
         for name, split in (("train", train), ("dev", dev))
@@ -91,8 +96,9 @@ def train_asr_probe(
         "dev": {"wer": sum(own) / sum(words), "cer": char_error_rate(references, list(hypotheses))},
         "floor": {"transcript": floor, "wer": sum(constant) / sum(words)},
     }
-    share = infeasible["train"] / len(train.labels)
-    _save(report, own, constant, words, folder, share)
+    # An attention decoder's limit binds its answers and not its training.
+    share = 0.0 if isinstance(config, AttentionConfig) else infeasible["train"] / len(train.labels)
+    conclude(report, own, constant, words, folder, share)
 
 
 def train_intent_probe(
@@ -119,11 +125,11 @@ def train_intent_probe(
         join_labels(tokens, {key: numbers.get(label, [UNSEEN]) for key, label in of.items() if label})
         for tokens, of in ((train_tokens, train_intents), (dev_tokens, dev_intents))
     )
-    _require(train, dev, "an intent")
+    require_labels(train, dev, "an intent")
     write_atomic(folder / LABELS, json.dumps(intents))
 
     def make_probe(run_config: ProbeConfig, table_dim: int | None) -> IntentProbe:
-        with _seeded(seed):
+        with seeded(seed):
             return IntentProbe(spec, run_config, len(intents), table_dim)
 
     probe, report = fit_probe(make_probe, config, train, dev, spec, vectors, trainer, seed, folder)
@@ -137,40 +143,61 @@ def train_intent_probe(
         "floor": {"intent": floor, "error": sum(constant) / len(constant)},
         "unseen_intents": {"dev": sum(label not in numbers for label in references)},
     }
-    _save(report, own, constant, [1] * len(own), folder)
+    conclude(report, own, constant, [1] * len(own), folder)
 
 
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Initial weights from `seed`, the caller's generator untouched."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
-
-
-def _require(train: Labelled, dev: Labelled, label: str) -> None:
-    for split, labelled in (("training", train), ("dev", dev)):
-        if not labelled.labels:
-            raise UserError(
-                f"no {split} utterance has both tokens and {label} (skipped: {labelled.skipped}); "
-                "probe this tokenizer on another dataset"
-            )
-
-
-def _save(
-    report: dict[str, Any],
-    errors: Sequence[int],
-    floor_errors: Sequence[int],
-    units: Sequence[int],
+def train_phone_probe(
+    spec: TokenizerSpec,
+    train_tokens: TokenStore,
+    train_phones: Mapping[str, Sequence[str]],
+    dev_tokens: TokenStore,
+    dev_phones: Mapping[str, Sequence[str]],
+    config: ProbeConfig,
+    trainer: TrainerConfig,
+    seed: int,
     folder: Path,
-    infeasible: float = 0.0,
+    vectors: torch.Tensor | None = None,
 ) -> None:
-    """Add the verdict, and where it is NC the cause."""
-    history = read_history(folder)
-    status, reason = verdict(history, errors, floor_errors, units)
-    diagnosis = ""
-    if status == "NC":
-        losses = [row["train_loss"] for row in history]
-        diagnosis, evidence = diagnose(report["codebook"], infeasible, report["untrained_loss"], losses)
-        reason = f"{diagnosis} ({evidence}); {reason}"
-    save_report(folder, report | {"status": status, "reason": reason, "diagnosis": diagnosis})
+    """Train the phone probe; as `train_asr_probe`, with the list of phones in labels.json.
+
+    An utterance's label is the phone of each of its frames, upsampling included.
+
+    Raises:
+        UserError: no utterance of a split has both tokens and phones.
+        ValueError: an utterance has not as many phones as upsampled frames.
+    """
+    known = sorted({phone for key, of in train_phones.items() if key in train_tokens for phone in of})
+    numbers = {phone: number for number, phone in enumerate(known, start=1)}
+    train, dev = (
+        join_labels(tokens, {key: [numbers.get(phone, UNSEEN) for phone in row] for key, row in rows.items()})
+        for tokens, rows in ((train_tokens, train_phones), (dev_tokens, dev_phones))
+    )
+    require_labels(train, dev, "phones")
+    factor = config.upsampling(spec.frame_rate)
+    for split in (train, dev):
+        for (key, labels), count in zip(split.labels.items(), split.frames, strict=True):
+            if len(labels) != count * factor:
+                raise ValueError(f"{key} has {len(labels)} phones for {count} frames, {factor} times each")
+    write_atomic(folder / LABELS, json.dumps(known))
+
+    def make_probe(run_config: ProbeConfig, table_dim: int | None) -> PhoneProbe:
+        with seeded(seed):
+            return PhoneProbe(spec, run_config, len(known), table_dim)
+
+    probe, report = fit_probe(make_probe, config, train, dev, spec, vectors, trainer, seed, folder)
+    references = [dev_phones[key] for key in dev.labels]
+    predictions = answers(probe, dev_tokens, list(dev.labels), trainer.torch_device).values()
+    floor = most_frequent([phone for key in train.labels for phone in train_phones[key]])
+    frames = [len(reference) for reference in references]
+    own = [
+        frames_wrong(reference, [known[place] for place in places])
+        for reference, places in zip(references, predictions, strict=True)
+    ]
+    constant = [sum(phone != floor for phone in reference) for reference in references]
+    report |= {
+        "phones": len(known),
+        "dev": {"error": sum(own) / sum(frames)},
+        "floor": {"phone": floor, "error": sum(constant) / sum(frames)},
+        "unseen_phones": {"dev": sum(phone not in numbers for phone in chain(*references))},
+    }
+    conclude(report, own, constant, frames, folder)
