@@ -1,11 +1,13 @@
 """SLURP (Bastianelli et al., EMNLP 2020): the repository's annotations and the `slurp_real` audio.
 
 Annotations are `dataset/slurp/{train,devel,test}.jsonl`, one sentence a line with the recordings
-made of it; `dataset/slurp/metadata.json`, where present, names the speaker of each recording.
+made of it; `dataset/slurp/metadata.json`, where present, names the speaker of each recording. Training
+may take `train_synthetic.jsonl` as well, whose sentences were spoken by machines into `slurp_synth`.
 """
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +25,9 @@ log = logging.getLogger(__name__)
 
 FILES = {"train": "train.jsonl", "dev": "devel.jsonl", "test": "test.jsonl"}
 METADATA = "metadata.json"
+SYNTHETIC = "train_synthetic.jsonl"
+SYNTHETIC_AUDIO = "slurp_synth"
+TRAIN_PARTS = ("real", "synthetic")
 RECORDINGS = ("headset", "first", "all")
 ANNOTATION_FOLDERS = ("dataset/slurp", "slurp", ".")
 AUDIO_FOLDERS = ("audio/slurp_real", "scripts/audio/slurp_real", "slurp_real", "audio", ".")
@@ -58,30 +63,51 @@ class Slurp(Corpus):
             where it has no close-talk one; "first" takes the first listed; "all" takes every one.
         audio_root: Folder of the .flac files, or the one that holds `slurp_real`, where it is not
             below `root`.
+        train_parts: What training takes, of `TRAIN_PARTS`; `slurp_synth` lies beside `slurp_real`.
     """
 
     root: str
     recordings: str = "headset"
     audio_root: str | None = None
+    train_parts: Sequence[str] = ("real",)
 
     def __post_init__(self) -> None:
         if self.recordings not in RECORDINGS:
             raise unknown("choice of recordings", self.recordings, RECORDINGS)
+        for part in self.train_parts:
+            if part not in TRAIN_PARTS:
+                raise unknown("part of SLURP's training data", part, TRAIN_PARTS)
+        if not self.train_parts or len(set(self.train_parts)) < len(self.train_parts):
+            raise UserError(
+                f"dataset.train_parts={list(self.train_parts)} must name each part once, one at least; "
+                f"legal: {', '.join(TRAIN_PARTS)}"
+            )
 
     def identity(self, split: str) -> dict[str, Any]:
         """Class, version, choice of recordings, digests of annotations and of the audio listing."""
         metadata = self._annotations / METADATA
-        return {
+        content = {
             **super().identity(split),
             "recordings": self.recordings,
-            "annotations": file_digest(self._annotation_path(split)),
+            "annotations": file_digest(self._annotation_path(split, "real")),
             "metadata": file_digest(metadata) if metadata.is_file() else None,
             "listing": self._audio_digest,
         }
+        if self._parts(split) != ("real",):
+            content["parts"] = self._parts(split)
+            content["synthetic"] = {
+                "annotations": file_digest(self._annotation_path(split, "synthetic")),
+                "listing": digest(listing(self._synthetic_audio)),
+            }
+        return content
 
     def location(self) -> str:
         """The folder of the recordings."""
         return str(self._audio)
+
+    def _parts(self, split: str) -> tuple[str, ...]:
+        """What a split is made of."""
+        return tuple(sorted(self.train_parts)) if split == "train" else ("real",)
 
     def build(self, split: str, folder: Path) -> Manifest:
         """Make the manifest from annotations and audio headers; nothing is written below `folder`."""
@@ -89,30 +115,36 @@ class Slurp(Corpus):
         bare = self.bare_intents(split)
         if bare:
             log.info("SLURP %s: %d intents held the bare action; the scenario was put back", split, bare)
-        chosen = [(row, file) for row in self._rows(split) for file in self._chosen(row)]
-        paths = [self._audio / file for _, file in chosen]
-        found = headers(paths)
+        utterances: list[Utterance] = []
+        for part in self._parts(split):
+            found = self._of_part(split, part)
+            log.info("SLURP %s: %d recordings, %s", split, len(found), part)
+            utterances += found
+        return Manifest(utterances)
+
+    def _of_part(self, split: str, part: str) -> list[Utterance]:
+        folder, what, remedy = self._audio, "recordings", "set dataset.audio_root=<folder of slurp_real>"
+        if part == "synthetic":
+            folder, what = self._synthetic_audio, "synthetic recordings"
+            remedy = "unpack slurp_synth.tar.gz again or set dataset.train_parts=[real]"
+        chosen = [(row, folder / file) for row in self._rows(split, part) for file in self._chosen(row)]
+        found = headers([path for _, path in chosen])
         if all(fingerprint == "missing" for _, fingerprint in found):
-            raise UserError(
-                f"none of the {len(paths)} recordings of the {split} split is in {self._audio}; "
-                "set dataset.audio_root=<folder of slurp_real>"
-            )
-        return Manifest(
-            self._utterance(row, path, *facts)
-            for (row, _), path, facts in zip(chosen, paths, found, strict=True)
-        )
+            raise UserError(f"none of the {len(chosen)} {what} of the {split} split is in {folder}; {remedy}")
+        return [self._utterance(part, *item, *facts) for item, facts in zip(chosen, found, strict=True)]
 
     def bare_intents(self, split: str) -> int:
         """Sentences of the split whose gold intent lacks its scenario (see `intent_of`)."""
-        return sum(has_bare_intent(row) for row in self._rows(split))
+        return sum(has_bare_intent(row) for part in self._parts(split) for row in self._rows(split, part))
 
-    def _utterance(self, row: Row, path: Path, duration: float, fingerprint: str) -> Utterance:
-        take = path.stem.removesuffix("-headset")
-        user = self._users.get(path.name)
+    def _utterance(self, part: str, row: Row, path: Path, duration: float, fingerprint: str) -> Utterance:
+        spoken, nobody, user = path.stem, "unknown", self._users.get(path.name)
+        if part == "synthetic":  # its files could be called as others are
+            spoken, nobody, user = f"synthetic-{path.stem}", "synthetic", None
         return Utterance(
-            utterance_id=f"{row.slurp_id:05d}-{path.stem}",
+            utterance_id=f"{row.slurp_id:05d}-{spoken}",
             audio_path=str(path),
-            speaker_id=user or f"unknown-{take}",
+            speaker_id=user or f"{nobody}-{path.stem.removesuffix('-headset')}",
             duration=duration,
             fingerprint=fingerprint,
             text=row.sentence.strip().lower(),
@@ -127,8 +159,8 @@ class Slurp(Corpus):
         close = [file for file in row.files if file.removesuffix(".flac").endswith("-headset")]
         return (close or row.files)[:1] if self.recordings == "headset" else row.files[:1]
 
-    def _rows(self, split: str) -> list[Row]:
-        path = self._annotation_path(split)
+    def _rows(self, split: str, part: str) -> list[Row]:
+        path = self._annotation_path(split, part)
         rows = []
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
@@ -143,10 +175,10 @@ class Slurp(Corpus):
             raise UserError(f"{path} is empty; get it again from the SLURP repository")
         return rows
 
-    def _annotation_path(self, split: str) -> Path:
+    def _annotation_path(self, split: str, part: str) -> Path:
         if split not in FILES:
             raise unknown("split of SLURP", split, FILES)
-        path = self._annotations / FILES[split]
+        path = self._annotations / (FILES[split] if part == "real" else SYNTHETIC)
         if not path.is_file():
             raise UserError(f"{path} is missing; get it from the SLURP repository")
         return path
@@ -178,6 +210,17 @@ class Slurp(Corpus):
             f"no SLURP recordings (.flac) below {base}; looked in "
             f"{', '.join(place.relative_to(base).as_posix() for place in places)}. Unpack slurp_real.tar.gz "
             "into <root>/audio or set dataset.audio_root=<folder of slurp_real>."
+        )
+
+    @cached_property
+    def _synthetic_audio(self) -> Path:
+        places = [self._audio.parent / SYNTHETIC_AUDIO, self._audio / SYNTHETIC_AUDIO]
+        for folder in places:
+            if folder.is_dir() and any(folder.glob("*.flac")):
+                return folder
+        raise UserError(
+            f"no synthetic SLURP recordings (.flac) in {' or '.join(map(str, places))}. Unpack "
+            "slurp_synth.tar.gz beside slurp_real, or set dataset.train_parts=[real]."
         )
 
     @cached_property

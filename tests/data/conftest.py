@@ -87,3 +87,16 @@ def slurp_tree(tmp_path: Path, write_tone: Callable[..., Path]) -> Path:
     for file in (*pair, "audio-33.flac", "audio-44-headset.flac", "audio-55.flac"):
         write_tone(root / "audio" / "slurp_real" / file)
     return root
+
+
+@pytest.fixture
+def slurp_synth_tree(slurp_tree: Path, write_tone: Callable[..., Path]) -> Path:
+    """The tree with two sentences that machines spoke, one of them under the name of a real recording."""
+    rows = [
+        slurp_row(7, "wake me at eight", "alarm_set", "alarm", "set", ["audio-11.flac", "audio-61.flac"]),
+        slurp_row(900, "is it cold", "query", "weather", "query", ["audio-62.flac"]),
+    ]
+    (slurp_tree / "dataset" / "slurp" / "train_synthetic.jsonl").write_text("\n".join(rows) + "\n")
+    for file in ("audio-11", "audio-61", "audio-62"):
+        write_tone(slurp_tree / "audio" / "slurp_synth" / f"{file}.flac", 0.75)
+    return slurp_tree

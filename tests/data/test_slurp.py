@@ -1,8 +1,10 @@
 import json
+import logging
 import math
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from benchmark.data.slurp import Slurp
 from benchmark.errors import UserError
 
 
-def corpus(root: Path | str, **arguments: str) -> Slurp:
+def corpus(root: Path | str, **arguments: Any) -> Slurp:
     return Slurp(name="slurp", root=str(root), **arguments)
 
 
@@ -111,6 +113,63 @@ def test_audio_root_and_annotations_apart(
     (slurp_tree / "dataset" / "slurp").rename(slurp_tree / "slurp")
     manifest = corpus(slurp_tree, audio_root=str(root)).manifest("train", store)
     assert manifest.digest == digest
+
+
+def test_the_synthetic_part_joins_training_alone(
+    slurp_synth_tree: Path, store: ArtifactStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    both = corpus(slurp_synth_tree, train_parts=["synthetic", "real"])
+    manifest = both.manifest("train", store)
+    assert "3 recordings, real" in caplog.text and "2 recordings, synthetic" in caplog.text
+    assert [u.utterance_id for u in manifest] == [
+        "00007-audio-11-headset",
+        "00007-synthetic-audio-11",
+        "00012-audio-33",
+        "00300-audio-44-headset",
+        "00900-synthetic-audio-62",
+    ]
+    weather = manifest["00900-synthetic-audio-62"]
+    assert Path(weather.audio_path) == slurp_synth_tree / "audio" / "slurp_synth" / "audio-62.flac"
+    assert (weather.intent, weather.text, weather.duration) == ("weather_query", "is it cold", 0.75)
+    assert manifest["00007-synthetic-audio-11"].speaker_id == "synthetic-audio-11"  # not FO-460's
+    assert both.bare_intents("train") == 2
+    only = corpus(slurp_synth_tree, train_parts=["synthetic"], recordings="all").manifest("train", store)
+    assert len(only) == 3 and all("synthetic" in u.utterance_id for u in only)
+    for split in ("dev", "test"):
+        assert both.identity(split) == corpus(slurp_synth_tree).identity(split)
+        assert both.manifest(split, store).digest == corpus(slurp_synth_tree).manifest(split, store).digest
+
+
+def test_identity_of_training_follows_the_synthetic_part_where_it_is_taken(slurp_synth_tree: Path) -> None:
+    def identities() -> list[dict]:
+        choices = (("real",), ("synthetic",), ("real", "synthetic"))
+        return [corpus(slurp_synth_tree, train_parts=parts).identity("train") for parts in choices]
+
+    before = identities()
+    assert before[1] != before[2] and "synthetic" not in before[0]
+    assert corpus(slurp_synth_tree, train_parts=["synthetic", "real"]).identity("train") == before[2]
+    os.utime(slurp_synth_tree / "audio" / "slurp_synth" / "audio-61.flac", ns=(1, 1))
+    assert [a == b for a, b in zip(before, identities(), strict=True)] == [True, False, False]
+
+
+def test_mistakes_about_the_synthetic_part_say_what_to_do(slurp_synth_tree: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"training data 'synth'.*Did you mean 'synthetic'"):
+        corpus(slurp_synth_tree, train_parts=["real", "synth"])
+    for parts in ([], ["real", "real"]):
+        with pytest.raises(UserError, match=r"each part once, one at least; legal: real, synthetic"):
+            corpus(slurp_synth_tree, train_parts=parts)
+    both = ["real", "synthetic"]
+    for file in (audio := slurp_synth_tree / "audio" / "slurp_synth").iterdir():
+        file.rename(audio / f"other-{file.name}")
+    with pytest.raises(UserError, match=r"none of the 2 synthetic recordings .*slurp_synth; unpack"):
+        corpus(slurp_synth_tree, train_parts=both).build("train", tmp_path)
+    audio.rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=r"no synthetic SLURP recordings.*train_parts=\[real\]"):
+        corpus(slurp_synth_tree, train_parts=both).identity("train")
+    (slurp_synth_tree / "dataset" / "slurp" / "train_synthetic.jsonl").unlink()
+    with pytest.raises(UserError, match=r"train_synthetic\.jsonl is missing"):
+        corpus(slurp_synth_tree, train_parts=both).identity("train")
 
 
 def test_identity_follows_the_files_and_not_their_place(slurp_tree: Path, tmp_path: Path) -> None:
