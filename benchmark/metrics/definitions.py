@@ -19,6 +19,8 @@ class Definition:
 PITCH = "pyworld DIO+StoneMask, 60–500 Hz, 10 ms"
 ALIGNED = "delay within ±100 ms removed, length cut to the original's"
 NORMALISER = "Whisper English normaliser on both sides"
+CTC_READER = "BiLSTM CTC over tokens, greedy"
+ATTENTION_READER = "BiLSTM and attention decoder over tokens, greedy"
 PLUG_IN = "plug-in estimate, biased low on short data"
 
 DEFINITIONS: dict[str, Definition] = {
@@ -108,7 +110,7 @@ DEFINITIONS: dict[str, Definition] = {
         unit="%",
         higher_is_better=False,
         decimals=1,
-        definition=f"BiLSTM CTC over tokens, greedy, corpus level (Σ edits / Σ words), jiwer, {NORMALISER}",
+        definition=f"{CTC_READER}, corpus level (Σ edits / Σ words), jiwer, {NORMALISER}",
     ),
     "probe_cer": Definition(
         label="Probe CER",
@@ -116,8 +118,24 @@ DEFINITIONS: dict[str, Definition] = {
         higher_is_better=False,
         decimals=1,
         definition=(
-            "BiLSTM CTC over tokens, greedy, corpus level (Σ edits / Σ characters, spaces included), jiwer, "
-            f"{NORMALISER}"
+            f"{CTC_READER}, corpus level (Σ edits / Σ characters, spaces included), jiwer, {NORMALISER}"
+        ),
+    ),
+    "attention_wer": Definition(
+        label="Attention WER",
+        unit="%",
+        higher_is_better=False,
+        decimals=1,
+        definition=f"{ATTENTION_READER}, corpus level (Σ edits / Σ words), jiwer, {NORMALISER}",
+    ),
+    "phone_error": Definition(
+        label="Phone error",
+        unit="%",
+        higher_is_better=False,
+        decimals=1,
+        definition=(
+            "BiLSTM over tokens with cross-entropy on every frame, share of frames whose phone at the centre "
+            "is wrong, silence counted as a phone"
         ),
     ),
     "intent_accuracy": Definition(

@@ -145,3 +145,13 @@ class AttentionConfig(ProbeConfig):
     def most_labels(self, seconds: float) -> int:
         """The limit of greedy decoding for an utterance."""
         return ceil(self.max_label_rate * seconds - 1e-6)
+
+
+OF_THE_HEAD = {"name", "projection_dim", "select", "units", "bpe_size", "beam"}
+"""Fields that may differ between probes with one encoder and one budget."""
+
+
+def differences(first: ProbeConfig, second: ProbeConfig) -> list[str]:
+    """Fields in which the encoder or the budget of two probes differ."""
+    names = (item.name for item in fields(ProbeConfig) if item.name not in OF_THE_HEAD)
+    return [name for name in names if getattr(first, name) != getattr(second, name)]

@@ -1,4 +1,4 @@
-"""ASR probe: how many words a small BiLSTM with CTC reads off the tokens."""
+"""ASR probe: how many words a small BiLSTM with CTC or an attention decoder reads off the tokens."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -7,9 +7,10 @@ import pandas as pd
 
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
-from benchmark.metrics.definitions import DEFINITIONS
+from benchmark.metrics.definitions import ATTENTION_READER, CTC_READER, DEFINITIONS
 from benchmark.metrics.statistics import ratio_interval
 from benchmark.metrics.text import char_errors, word_errors
+from benchmark.probes.config import AttentionConfig
 from benchmark.probes.predict import infeasible, transcribe
 from benchmark.probes.scores import constant_transcript
 from benchmark.probes.text import normalize
@@ -85,13 +86,14 @@ class AsrProbe(ProbingTask):
         wrong, total = frame[f"{unit}_wrong"].astype(float), frame[unit].astype(float)
         interval = ratio_interval(wrong, total, speakers(frame)).scaled(100)
         definition = DEFINITIONS[metric].definition
-        if self.probe.beam is not None:
+        if isinstance(self.probe, AttentionConfig):
+            limit = f", at most {self.probe.max_label_rate:g} labels/s"
+            definition = definition.replace(CTC_READER, ATTENTION_READER + limit)
+        elif self.probe.beam is not None:
             beam = f"prefix beam of {self.probe.beam} without language model"
             definition = definition.replace("greedy", beam)
         if self.probe.units == "bpe":
-            definition = definition.replace(
-                "CTC over tokens", f"CTC over tokens to {self.probe.bpe_size} BPE pieces"
-            )
+            definition = definition.replace("over tokens", f"over tokens to {self.probe.bpe_size} BPE pieces")
         return Measure(metric=metric, interval=interval, definition=definition)
 
 
@@ -100,7 +102,7 @@ def _texts(manifest: Manifest) -> dict[str, str]:
 
 
 def _alignment(report: dict[str, Any], impossible: int, test: Split) -> dict[str, Any]:
-    """What was done about slow frames, and how many utterances of each split CTC cannot align anyway."""
+    """What was done about slow frames, and how many utterances of each split cannot be answered anyway."""
     factor = report["upsampling"]
     labelled = sum(key in test.tokens for key in _texts(test.manifest))
     return {

@@ -1,7 +1,8 @@
 """The probe of one tokenizer as an artifact: trained once, whoever asks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from benchmark.artifacts import describe
 from benchmark.probes.config import ProbeConfig
@@ -12,8 +13,8 @@ from benchmark.tokenizers.base import Tokenizer
 VERSION = 1
 """Raise it when the training changes: old probes are then ignored."""
 
-Labels = dict[str, str]
-"""Transcript or intent by utterance id."""
+Labels = Mapping[str, Any]
+"""Transcript, intent or phones of the frames by utterance id."""
 
 
 def probe_label(config: ProbeConfig, setting: Setting) -> str:
@@ -30,17 +31,19 @@ def trained_probe(
     dev: tuple[Split, Labels],
     config: ProbeConfig,
     setting: Setting,
+    label_key: Mapping[str, Any] | None = None,
 ) -> Path:
     """Folder of the probe, trained first if no run has yet.
 
     Args:
-        kind: "asr" or "intent".
-        train_probe: `probes.train.train_asr_probe` or `train_intent_probe`.
+        kind: "asr", "intent" or "phones".
+        train_probe: That function of `probes.train`.
         tokenizer: Its codebook is loaded.
         train: Tokens and labels to learn from.
         dev: Tokens and labels that pick the best epoch.
         config: Size and schedule.
         setting: Store, trainer, seed.
+        label_key: What labels depend on that are not in the manifest.
     """
     key = {
         "version": VERSION,
@@ -50,8 +53,7 @@ def trained_probe(
         "dev": dev[0].manifest.digest,
         "config": describe(config),
         "seed": setting.seed,
-    }
-
+    } | dict(label_key or {})
     if setting.trainer.max_steps is not None:
         key["max_steps"] = setting.trainer.max_steps
 

@@ -1,12 +1,16 @@
-from importlib import import_module
+from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 import pytest
-import yaml
+from hydra import compose, initialize_config_dir
 
+from benchmark.build import build
 from benchmark.errors import UserError
+from benchmark.probes.config import AttentionConfig, ProbeConfig, differences
 
-GROUP = Path(__file__).resolve().parents[2] / "conf" / "probe"
+CONF = Path(__file__).resolve().parents[2] / "conf"
+SLOTS = ("asr_probe", "intent_probe", "attention_probe", "phone_probe")
 
 
 @pytest.mark.parametrize(
@@ -17,16 +21,40 @@ def test_upsampling_is_the_smallest_factor_that_reaches_the_rate(make_config, fr
     assert make_config(min_frame_rate=50).upsampling(frame_rate) == factor
 
 
-@pytest.mark.parametrize("path", sorted(GROUP.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_yaml_makes_a_config_or_names_some_that_do(path: Path) -> None:
-    settings = yaml.safe_load(path.read_text())
-    if "defaults" in settings:
-        presets = settings.pop("defaults")
-        assert not settings
-        assert all((GROUP / f"{preset}.yaml").is_file() and preset.endswith(path.stem) for preset in presets)
-        return
-    module, _, name = settings.pop("_target_").rpartition(".")
-    assert getattr(import_module(module), name)(**settings).name == path.stem
+@cache
+def presets(choice: str) -> dict[str, ProbeConfig]:
+    """What `probe=choice` sets, by slot."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", overrides=[f"probe={choice}"])
+    return {slot: build(config[slot]) for slot in SLOTS if slot in config}
+
+
+@pytest.mark.parametrize("choice", sorted(path.stem for path in (CONF / "probe").glob("*.yaml")))
+def test_every_choice_sets_presets(choice: str) -> None:
+    found = presets(choice)
+    if choice.partition("_")[0] in ("asr", "intent", "phones"):
+        assert [config.name for config in found.values()] == [choice]
+    else:
+        assert {"asr_probe", "intent_probe"} <= found.keys()
+        assert len({config.name for config in found.values()}) == len(found)
+
+
+@pytest.mark.parametrize("suite", ["mini", "controlled", "controlled_mini"])
+def test_heads_of_a_suite_share_encoder_and_budget(suite: str) -> None:
+    found = presets(suite)
+    ctc, attention, phones = (found[slot] for slot in ("asr_probe", "attention_probe", "phone_probe"))
+    assert (type(ctc), type(attention), type(phones)) == (ProbeConfig, AttentionConfig, ProbeConfig)
+    assert ctc.name == f"asr_{suite}"
+    for item in fields(ProbeConfig):
+        if item.name != "name":
+            values = {str(getattr(config, item.name)) for config in (ctc, attention, phones)}
+            assert len(values) == 1, item.name
+    assert differences(ctc, attention) == differences(ctc, phones) == []
+
+
+def test_another_encoder_or_budget_is_found(make_config) -> None:
+    other = make_config(hidden_dim=40, learning_rate=0.01, name="other", beam=3)
+    assert differences(make_config(), other) == ["hidden_dim", "learning_rate"]
 
 
 def test_an_unknown_combination_is_named(make_config) -> None:

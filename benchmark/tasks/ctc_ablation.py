@@ -1,0 +1,108 @@
+"""What CTC does to the ranking of tokenizers: one encoder and budget under three heads."""
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from benchmark.alignment.aligner import Aligner
+from benchmark.data.corpus import Corpus
+from benchmark.errors import UserError
+from benchmark.probes.config import AttentionConfig, ProbeConfig, differences
+from benchmark.tasks.asr_probe import AsrProbe
+from benchmark.tasks.base import Measure, Outcome, Setting
+from benchmark.tasks.phone_probe import PhoneProbe
+from benchmark.tasks.probing import ProbingTask
+from benchmark.tokenizers.base import Tokenizer
+
+SHARED_COLUMNS = ["utterance_id", "speaker_id"]
+
+
+@dataclass(kw_only=True)
+class CtcAblation(ProbingTask):
+    """WER by CTC, WER by attention and frame-wise phone error of one tokenizer.
+
+    Each head is the probing task of its own, with the same trained probe.
+
+    Attributes:
+        probe: The CTC preset.
+        attention: The attention preset.
+        phones: The preset of the phone probe.
+        aligner: Where the phones come from.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = ("probe_wer", "attention_wer", "phone_error")
+    prefix: ClassVar[str] = "asr_"
+
+    attention: AttentionConfig | None
+    phones: ProbeConfig | None
+    aligner: Aligner
+
+    def __post_init__(self) -> None:
+        """Raise UserError for presets that are absent, or that share neither encoder nor budget."""
+        legal = "choose one that has all three: probe=mini, controlled or controlled_mini"
+        if self.attention is None or self.phones is None:
+            absent = "phone_probe" if self.attention else "attention_probe"
+            raise UserError(f"ctc_ablation: the probe preset {self.probe.name!r} sets no {absent}; {legal}")
+        if isinstance(self.probe, AttentionConfig) or not isinstance(self.attention, AttentionConfig):
+            raise UserError(
+                f"ctc_ablation: {self.probe.name!r} must be a CTC preset and {self.attention.name!r} an "
+                f"attention preset; {legal}"
+            )
+        for other in (self.attention, self.phones):
+            if found := differences(self.probe, other):
+                raise UserError(
+                    f"ctc_ablation: {self.probe.name!r} and {other.name!r} differ in {', '.join(found)}, so "
+                    f"that the table would not show the head alone; give them the same values, or {legal}"
+                )
+
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
+        """As the base class, with what the phones depend on."""
+        return super().identity(tokenizer, corpus, setting) | {"aligner": self.aligner.identity()}
+
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+        """See `Task.run`."""
+        assert self.attention and self.phones
+        common = {"name": self.name, "usual": self.usual}
+        tasks: dict[str, ProbingTask] = {
+            "probe_wer": AsrProbe(probe=self.probe, **common),
+            "attention_wer": AsrProbe(probe=self.attention, **common),
+            "phone_error": PhoneProbe(probe=self.phones, aligner=self.aligner, **common),
+        }
+        outcomes = {metric: task.run(tokenizer, corpus, setting) for metric, task in tasks.items()}
+        decoders = dict.fromkeys(outcome.decoder for outcome in outcomes.values())
+        return Outcome(
+            measures=[
+                replace(measure, metric=metric)
+                for metric, outcome in outcomes.items()
+                if (measure := _first(outcome))
+            ],
+            utterances=_side_by_side(outcomes),
+            decoder=", ".join(name for name in decoders if name != "none") or "none",
+            statuses={metric: (outcome.status, outcome.reason) for metric, outcome in outcomes.items()},
+            notes={
+                "heads": {metric: outcome.notes for metric, outcome in outcomes.items()},
+                "failures": list(
+                    dict.fromkeys(
+                        reason
+                        for outcome in outcomes.values()
+                        for reason in outcome.notes.get("failures", [])
+                    )
+                ),
+            },
+        )
+
+
+def _first(outcome: Outcome) -> Measure | None:
+    """The measure a head is compared by: WER comes before CER."""
+    return outcome.measures[0] if outcome.measures else None
+
+
+def _side_by_side(outcomes: dict[str, Outcome]) -> pd.DataFrame:
+    """Columns "metric:column" of all heads, one row per test utterance."""
+    frames = [
+        outcome.utterances.set_index(SHARED_COLUMNS).add_prefix(f"{metric}:")
+        for metric, outcome in outcomes.items()
+        if len(outcome.utterances)
+    ]
+    return pd.concat(frames, axis=1).reset_index() if frames else pd.DataFrame()

@@ -1,0 +1,125 @@
+"""Phone probe: which phone each frame belongs to, which asks for no alignment in training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, ClassVar
+
+import numpy as np
+
+from benchmark.alignment.aligner import Aligner
+from benchmark.alignment.tiers import PhoneTiers, phone_tiers
+from benchmark.data.corpus import Corpus
+from benchmark.metrics.definitions import DEFINITIONS
+from benchmark.metrics.statistics import ratio_interval
+from benchmark.probes.config import ProbeConfig
+from benchmark.probes.predict import phones_by_frame
+from benchmark.probes.scores import frames_wrong, most_frequent
+from benchmark.probes.train import train_phone_probe
+from benchmark.tasks.base import Measure, Outcome, Setting, failure_reasons, not_applicable, speakers
+from benchmark.tasks.probing import (
+    ProbingTask,
+    probe_frame,
+    says_nothing,
+    tokenized_splits,
+    why_no_probe,
+)
+from benchmark.tasks.trained_probe import probe_label, trained_probe
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokens.store import TokenStore
+from benchmark.training import read_report
+from benchmark.types import TokenizerSpec
+
+
+@dataclass(kw_only=True)
+class PhoneProbe(ProbingTask):
+    """Frames whose phone a probe gets wrong, in percent.
+
+    Attributes:
+        aligner: Where the phones come from.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = ("phone_error",)
+    prefix: ClassVar[str] = "phones_"
+
+    aligner: Aligner
+
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
+        """As the base class, with what the phones depend on."""
+        return super().identity(tokenizer, corpus, setting) | {"aligner": self.aligner.identity()}
+
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+        """See `Task.run`."""
+        if reason := why_no_probe(tokenizer):
+            return not_applicable(reason)
+        tiers = [
+            phone_tiers(corpus, split, self.aligner, setting.store, setting.device)
+            for split in ("train", "dev", "test")
+        ]
+        known = [tier for tier in tiers if tier is not None]
+        if len(known) < len(tiers):
+            return not_applicable(
+                f"{corpus.name} has no {self.aligner.source}; align it with aligner=wav2vec2_phoneme"
+            )
+        splits = tokenized_splits(tokenizer, corpus, setting)
+        train, dev, test = splits
+        labels, dev_labels, references = (
+            frame_phones(tier, split.tokens, tokenizer.spec, self.probe)
+            for tier, split in zip(known, splits, strict=True)
+        )
+        if not labels or not dev_labels:
+            split_name = "dev" if labels else "train"
+            return not_applicable(f"no utterance of {corpus.name}'s {split_name} split has tokens and phones")
+        if says_nothing(tokenizer):
+            majority = most_frequent([phone for row in labels.values() for phone in row])
+            answers = {key: [majority] * len(row) for key, row in references.items()}
+            decoder = "constant"
+            report: dict[str, Any] = {"status": "ok", "reason": ""}
+            notes: dict[str, Any] = {"answer": majority}
+        else:
+            data = (train, labels), (dev, dev_labels)
+            label_key = {"aligner": self.aligner.identity()}
+            folder = trained_probe(
+                "phones", train_phone_probe, tokenizer, *data, self.probe, setting, label_key
+            )
+            report, ids = read_report(folder), list(references)
+            answers = phones_by_frame(folder, tokenizer.spec, test.tokens, ids, self.probe, setting.device)
+            decoder, notes = probe_label(self.probe, setting), {"training": report}
+        frame = probe_frame(test, [_phones_of(known[2], u.utterance_id) for u in test.manifest])
+        unlabelled = frame["failure"].eq("no label")
+        frame.loc[unlabelled, "failure"] = frame["utterance_id"].map(known[2].failures).fillna("no label")
+        frame["hypothesis"] = frame["utterance_id"].map({key: _spelled(row) for key, row in answers.items()})
+        wrong = {key: frames_wrong(row, answers[key]) for key, row in references.items()}
+        frame["frames_wrong"] = frame["utterance_id"].map(wrong).astype(float)
+        frame["frames"] = frame["utterance_id"].map({k: len(row) for k, row in references.items()})
+        interval = ratio_interval(frame["frames_wrong"], frame["frames"].astype(float), speakers(frame))
+        definition = f"{DEFINITIONS['phone_error'].definition}; {self.aligner.source}"
+        return Outcome(
+            measures=[Measure(metric="phone_error", interval=interval.scaled(100), definition=definition)],
+            utterances=frame,
+            decoder=decoder,
+            status=report["status"],
+            reason=report["reason"],
+            notes=notes | {"failures": failure_reasons(frame)},
+        )
+
+
+def frame_phones(
+    tiers: PhoneTiers, tokens: TokenStore, spec: TokenizerSpec, config: ProbeConfig
+) -> dict[str, list[str]]:
+    """The phone at the centre of every upsampled frame, of the utterances that have tokens and phones."""
+    factor = config.upsampling(spec.frame_rate)
+    return {
+        key: tiers[key].at((np.arange(tokens.frames(key) * factor) + 0.5) / (spec.frame_rate * factor))
+        for key in tiers
+        if key in tokens
+    }
+
+
+def _phones_of(tiers: PhoneTiers, utterance_id: str) -> str | None:
+    return " ".join(tiers[utterance_id].labels) if utterance_id in tiers else None
+
+
+def _spelled(frames: Sequence[str]) -> str:
+    """The phones of frames, each stretch once."""
+    return " ".join(phone for phone, _ in groupby(frames))
