@@ -20,6 +20,10 @@ class LibriSpeech(SubsetCorpus):
     suffix: ClassVar[str] = ".flac"
     speaker_tables: ClassVar[tuple[str, ...]] = ("SPEAKERS.TXT",)
 
+    def split_label(self, split: str) -> str:
+        """Test's names its subsets: numbers of test-clean and test-other are never taken for each other."""
+        return "+".join(self._subsets(split)) if split == "test" else split
+
     def _texts(self, recordings: Sequence[Recording]) -> dict[str, str]:
         """From the transcripts of the chapters, one line "id TEXT" each."""
         texts = {}

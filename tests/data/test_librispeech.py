@@ -102,6 +102,13 @@ def test_identity_follows_the_files_and_not_their_place(librispeech_tree: Path, 
     assert corpus(librispeech_tree).identity("train") != identity
 
 
+def test_rows_name_the_subsets_they_are_tested_on(librispeech_tree: Path) -> None:
+    assert corpus(librispeech_tree).split_label("test") == "test-other"
+    both = corpus(librispeech_tree, {"test": ["test-clean", "test-other"]})
+    assert both.split_label("test") == "test-clean+test-other"
+    assert both.split_label("train") == "train"
+
+
 def test_a_corpus_that_moved_is_read_where_it_is(librispeech_tree: Path, store: ArtifactStore) -> None:
     before = corpus(librispeech_tree).manifest("test", store)
     moved = librispeech_tree.rename(librispeech_tree.with_name("LS"))
