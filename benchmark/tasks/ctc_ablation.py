@@ -70,7 +70,7 @@ class CtcAblation(ProbingTask):
             "phone_error": PhoneProbe(probe=self.phones, aligner=self.aligner, **common),
         }
         outcomes = {metric: task.run(tokenizer, corpus, setting) for metric, task in tasks.items()}
-        decoders = dict.fromkeys(outcome.decoder for outcome in outcomes.values())
+        decoders = dict.fromkeys(outcome.decoder for outcome in outcomes.values() if outcome.measures)
         return Outcome(
             measures=[
                 replace(measure, metric=metric)
@@ -78,7 +78,7 @@ class CtcAblation(ProbingTask):
                 if (measure := _first(outcome))
             ],
             utterances=_side_by_side(outcomes),
-            decoder=", ".join(name for name in decoders if name != "none") or "none",
+            decoder="+".join(decoders) or "none",
             statuses={metric: (outcome.status, outcome.reason) for metric, outcome in outcomes.items()},
             notes={
                 "heads": {metric: outcome.notes for metric, outcome in outcomes.items()},

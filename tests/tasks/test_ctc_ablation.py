@@ -89,7 +89,7 @@ def test_each_head_is_the_task_of_its_own_on_the_same_probe(corpus, setting, tmp
     assert "CTC over tokens, greedy" in values["probe_wer"].definition
     assert "attention decoder over tokens, greedy, at most 30 labels/s" in values["attention_wer"].definition
     assert values["phone_error"].definition.endswith(ALIGNER.source)
-    assert outcome.decoder == "asr_micro, asr_attention_micro, phones_micro"
+    assert outcome.decoder == "asr_micro+asr_attention_micro+phones_micro"
 
     heads = outcome.notes["heads"]
     for metric, notes in heads.items():
