@@ -142,6 +142,14 @@ class AttentionConfig(ProbeConfig):
     max_label_rate: float = 30.0
     """Labels per second at which greedy decoding stops, whether or not the transcript has ended."""
 
+    def __post_init__(self) -> None:
+        """As the base class, and for what the decoder cannot do."""
+        super().__post_init__()
+        if self.label_smoothing >= 1:
+            raise UserError(f"probe {self.name!r}: label_smoothing={self.label_smoothing} must be below 1")
+        if self.beam is not None:
+            raise UserError(f"probe {self.name!r}: beam={self.beam} is for CTC; attention needs beam=null")
+
     def most_labels(self, seconds: float) -> int:
         """The limit of greedy decoding for an utterance."""
         return ceil(self.max_label_rate * seconds - 1e-6)

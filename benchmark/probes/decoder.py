@@ -72,10 +72,8 @@ class AttentionDecoder(nn.Module):
             last = self.output(torch.cat([state[0], state[2]], -1)).argmax(-1).masked_fill(ended, END)
             emitted.append(last)
             ended = ended | (last == END) | (len(emitted) >= limits)
-        columns = [column.tolist() for column in emitted]
-        return [[label for label in row if label != END] for row in zip(*columns, strict=True)] or [
-            [] for _ in lengths
-        ]
+        rows = torch.stack(emitted, 1).tolist() if emitted else [[] for _ in lengths]
+        return [[label for label in row if label != END] for row in rows]
 
     def _remember(
         self, frames: torch.Tensor, lengths: torch.Tensor

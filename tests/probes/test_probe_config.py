@@ -1,4 +1,4 @@
-from dataclasses import fields
+from dataclasses import asdict, fields
 from functools import cache
 from pathlib import Path
 
@@ -88,3 +88,11 @@ def test_an_impossible_value_is_named(make_config, change) -> None:
 def test_choices_that_contradict_each_other_are_named(make_config, change, message) -> None:
     with pytest.raises(UserError, match=message):
         make_config(**change)
+
+
+@pytest.mark.parametrize(
+    "change", [{"stacking": 0}, {"label_smoothing": 1.0}, {"max_label_rate": 0.0}, {"beam": 5}, {"layers": 0}]
+)
+def test_what_an_attention_decoder_cannot_do_is_named(make_config, change) -> None:
+    with pytest.raises(UserError, match=f"{next(iter(change))}="):
+        AttentionConfig(**asdict(make_config()) | change)
