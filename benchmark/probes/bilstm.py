@@ -39,7 +39,7 @@ class BiLSTM(nn.Module):
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Read (B, T, input_dim), return (B, T, 2 · hidden_dim); undefined beyond `lengths` (B,)."""
-        mirror = _mirror(lengths, x.shape[1])
+        mirror = _mirror(lengths, *x.shape[:2])
         for depth, (ahead, back) in enumerate(zip(self.forward_layers, self.backward_layers, strict=True)):
             if depth:
                 x = self.dropout(x)
@@ -49,11 +49,13 @@ class BiLSTM(nn.Module):
         return x
 
 
-def _mirror(lengths: torch.Tensor, frames: int) -> torch.Tensor:
-    """(B, T) indices that reverse each utterance within its length and leave padding in place."""
+def _mirror(lengths: torch.Tensor, batch: int, frames: int) -> torch.Tensor:
+    """(B · T,) rows that reverse each utterance within its length and leave padding in place."""
     time = torch.arange(frames, device=lengths.device)[None]
-    return torch.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)
+    mirrored = torch.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)
+    return (mirrored + frames * torch.arange(batch, device=lengths.device)[:, None]).flatten()
 
 
-def _take(x: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
-    return x.gather(1, frames[..., None].expand(-1, -1, x.shape[-1]))
+def _take(x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Frames of (B, T, D) in another order; whole rows are copied, several times as fast as `gather`."""
+    return x.flatten(0, 1).index_select(0, rows).view_as(x)
