@@ -24,13 +24,15 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from benchmark.build import build
+from benchmark.errors import UserError
 from benchmark.plan import compose, opened
+from benchmark.probes.asr import make_asr_probe
 from benchmark.probes.classifier import IntentProbe
 from benchmark.probes.config import ProbeConfig
-from benchmark.probes.ctc import CTCProbe
 from benchmark.probes.data import Labelled, dev_loader, join_labels, steps_of_a_pass, train_loader
 from benchmark.probes.module import Probe
 from benchmark.probes.text import ALPHABET, encode, normalize
+from benchmark.probes.units import CHARACTERS
 from benchmark.tokens.store import TokenStore, TokenWriter
 from benchmark.training import TrainerConfig, fit
 from benchmark.types import TokenizerSpec
@@ -76,10 +78,15 @@ class Case(NamedTuple):
 
 
 def read_preset(name: str, steps: int | None) -> ProbeConfig:
-    """A preset of the group `probe` at the lowest of its learning rates; `steps` shortens its epochs."""
-    changes = [f"{name.partition('_')[0]}_probe.{key}" for key in ("learning_rate", "steps_per_epoch")]
+    """A preset of the group `probe` at the lowest of its learning rates; `steps` shortens its epochs.
+
+    Raises: UserError for a preset of another task than ASR or intents.
+    """
+    task = name.partition("_")[0]
+    if task not in ("asr", "intent"):
+        raise UserError(f"--presets: {name!r} must be one of the presets probe=asr_… or probe=intent_…")
     with opened() as hydra:
-        node = compose(hydra, [f"probe={name}"])[changes[0].partition(".")[0]]
+        node = compose(hydra, [f"probe={name}"])[f"{task}_probe"]
         rates = node.learning_rate
         node.learning_rate = rates if isinstance(rates, float) else min(rates)
         node.steps_per_epoch = steps or node.steps_per_epoch
@@ -108,7 +115,7 @@ def make_probe(spec: TokenizerSpec, config: ProbeConfig, loop: str) -> Probe:
     if config.name.startswith("intent"):
         probe: Probe = IntentProbe(spec, config, INTENTS)
     else:
-        probe = CTCProbe(spec, config)
+        probe = make_asr_probe(spec, config, CHARACTERS)
     if loop == "packed":
         probe.encoder = PackedBiLSTM(config.embedding_dim, config)  # type: ignore[assignment]
     return probe
@@ -256,6 +263,11 @@ def main(argv: list[str] | None = None) -> int:
         loop, preset, books, frame_rate = arguments.worker
         train(Case(preset, int(books), float(frame_rate)), loop, arguments, Stopwatch(arguments.device))
         return 0
+    try:
+        for preset in arguments.presets:
+            read_preset(preset, arguments.steps)
+    except UserError as error:
+        parser.error(str(error))
     load, lines = [os.getloadavg()[0]], []
     for preset in arguments.presets:
         for books in arguments.books:

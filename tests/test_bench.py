@@ -48,6 +48,12 @@ def test_both_loops_train_by_turns_and_make_a_line(
     assert len(cells) == bench.HEADER.splitlines()[0].count(" | ") + 1
 
 
+def test_other_presets_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        bench.main([*TINY, "--presets", "phones_framewise"])
+    assert "'phones_framewise' must be one of" in capsys.readouterr().err
+
+
 def test_the_reference_computes_what_ours_does() -> None:
     config = bench.read_preset("intent_controlled_mini", 3)
     assert (config.steps_per_epoch, config.learning_rate) == (3, 2.5e-3)
