@@ -22,6 +22,10 @@ NORMALISER = "Whisper English normaliser on both sides"
 CTC_READER = "BiLSTM CTC over tokens, greedy"
 ATTENTION_READER = "BiLSTM and attention decoder over tokens, greedy"
 PLUG_IN = "plug-in estimate, biased low on short data"
+HUBERT = (
+    "as Hsu et al. (2021), at the centre of each token, silence counted as a phone, of the codebook with the "
+    "highest PNMI"
+)
 
 DEFINITIONS: dict[str, Definition] = {
     "wer": Definition(
@@ -202,6 +206,48 @@ DEFINITIONS: dict[str, Definition] = {
         definition=(
             "frame rate × Σ over codebooks of the entropy of a code given the one before it in the same "
             f"codebook; {PLUG_IN}, more so than order 0"
+        ),
+    ),
+    "run_length": Definition(
+        label="Run",
+        unit="ms",
+        higher_is_better=None,
+        decimals=0,
+        definition="mean duration of a run of equal codes, mean over codebooks",
+    ),
+    "phone_purity": Definition(
+        label="Phone purity",
+        unit="",
+        higher_is_better=None,
+        decimals=3,
+        definition=f"share of tokens whose phone is the most frequent one of their code, {HUBERT}",
+    ),
+    "cluster_purity": Definition(
+        label="Cluster purity",
+        unit="",
+        higher_is_better=None,
+        decimals=3,
+        definition=f"share of tokens whose code is the most frequent one of their phone, {HUBERT}",
+    ),
+    "pnmi": Definition(
+        label="PNMI",
+        unit="",
+        higher_is_better=True,
+        decimals=3,
+        definition=(
+            f"I(phone; code) / H(phone), {HUBERT}; grows with the number of codes, more so on short data: "
+            "the rows' notes hold its value for permuted phones"
+        ),
+    ),
+    "speaker_accuracy": Definition(
+        label="Speaker accuracy",
+        unit="%",
+        higher_is_better=None,
+        decimals=1,
+        definition=(
+            "test utterances whose speaker a linear classifier (multinomial logistic regression) tells from "
+            "how often each code occurs in them, each codebook's counts summing to one; 5-fold "
+            "cross-validation over utterances, at most 1000"
         ),
     ),
 }

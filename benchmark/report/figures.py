@@ -1,7 +1,7 @@
 """Figures from rows: how codebooks are used, quality against bitrate, and speech against meaning."""
 
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import matplotlib.style
@@ -54,6 +54,28 @@ def code_shares(counts: pd.DataFrame) -> dict[int, np.ndarray]:
         ranked = np.sort(uses.to_numpy())[::-1]
         shares[int(book)] = ranked / ranked.sum()
     return shares
+
+
+@PLAIN
+def codebook_growth(growth: Mapping[str, Mapping[str, Sequence[float]]]) -> bytes:
+    """Used share and perplexity against the amount of speech, one line per tokenizer, as PNG.
+
+    Args:
+        growth: By label, equally long lists: `hours`, `used` (0 to 1) and `perplexity`.
+    """
+    figure, (used, perplexity) = _panels(2)
+    styles = _styles(sorted(growth))
+    for label, style in styles.items():
+        curve, look = growth[label], {**style, "markersize": 4, "linewidth": 1}
+        used.plot(curve["hours"], 100 * np.array(curve["used"]), **look)
+        perplexity.plot(curve["hours"], curve["perplexity"], **look)
+    used.set(ylabel="entries used (%), mean over books", ylim=(0, 105))
+    perplexity.set(ylabel="perplexity, mean over books", yscale="log")
+    for axis in (used, perplexity):
+        axis.set(xlabel="hours of speech", xscale="log")
+        axis.xaxis.set_major_formatter("{x:g}")
+    _legend(figure, styles, hollow=False)
+    return _png(figure)
 
 
 @PLAIN
@@ -152,17 +174,20 @@ def _bars(cell: Cell) -> np.ndarray | None:
     return np.maximum([[cell.value - cell.lo], [cell.hi - cell.value]], 0.0)
 
 
-def _legend(figure: Figure, styles: dict[str, dict[str, Any]], levels: Collection[str] = ()) -> None:
-    """Name every point, and every dashed line of `levels`, beside the panels."""
+def _legend(
+    figure: Figure, styles: dict[str, dict[str, Any]], levels: Collection[str] = (), hollow: bool = True
+) -> None:
+    """Name every point, and every dashed line of `levels`, beside the panels; say what hollow ones are."""
     handles = [
         Line2D([], [], linestyle="--", color=style["color"], label=name)
         if name in levels
         else Line2D([], [], linestyle="none", label=name, **style)
         for name, style in styles.items()
     ]
-    hollow = Line2D([], [], linestyle="none", marker="o", color=COLOURS[-1], markerfacecolor="none")
-    hollow.set_label("hollow: NC")
-    handles.append(hollow)
+    if hollow:
+        circle = Line2D([], [], linestyle="none", marker="o", color=COLOURS[-1], markerfacecolor="none")
+        circle.set_label("hollow: NC")
+        handles.append(circle)
     figure.legend(handles=handles, loc="outside right upper", fontsize=8)
 
 

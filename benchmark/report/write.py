@@ -6,7 +6,7 @@ import pandas as pd
 
 from benchmark.artifacts import write_atomic
 from benchmark.errors import UserError
-from benchmark.report.figures import codebook_histogram, rate_quality, trade_off
+from benchmark.report.figures import codebook_growth, codebook_histogram, rate_quality, trade_off
 from benchmark.report.formats import to_csv, to_latex, to_markdown
 from benchmark.report.grid import make_grid
 from benchmark.report.tables import TABLES, Table, make_table
@@ -33,7 +33,8 @@ def write_report(folder: Path) -> None:
     for name, table in tables.items():
         _write_table(folder / "tables", name, table)
     figures = {
-        "codebook_histogram": _histogram(store, rows),
+        "codebook_histogram": _histogram(store, _usage_jobs(rows)),
+        "codebook_growth": _growth(_usage_jobs(rows)),
         "rate_quality": rate_quality(tables["reconstruction"]) if tables["reconstruction"] else None,
         "trade_off": (
             trade_off(tables["reconstruction"], tables["probing"])
@@ -59,15 +60,27 @@ def _replace(path: Path, content: str | bytes | None) -> None:
         write_atomic(path, content)
 
 
-def _histogram(store: ResultsStore, rows: list[Row]) -> bytes | None:
-    """The usage figure from the counts that `codebook_usage` keeps in place of utterance scores."""
+def _usage_jobs(rows: list[Row]) -> dict[str, Row]:
+    """One row of each `codebook_usage` job by the label that figures give it."""
     jobs = {(row.tokenizer, row.dataset): row for row in rows if row.task == "codebook_usage"}
     several = len({dataset for _, dataset in jobs}) > 1
+    return {
+        f"{tokenizer}, {dataset}" if several else tokenizer: row for (tokenizer, dataset), row in jobs.items()
+    }
+
+
+def _histogram(store: ResultsStore, jobs: dict[str, Row]) -> bytes | None:
+    """The usage figure from the counts that `codebook_usage` keeps in place of utterance scores."""
     usage: dict[str, pd.DataFrame] = {}
     sizes: dict[str, int] = {}
-    for (tokenizer, dataset), row in jobs.items():
-        counts = store.utterances("codebook_usage", tokenizer, dataset, row.seed)
+    for label, row in jobs.items():
+        counts = store.utterances("codebook_usage", row.tokenizer, row.dataset, row.seed)
         if len(counts) and row.codebook_size:
-            label = f"{tokenizer}, {dataset}" if several else tokenizer
             usage[label], sizes[label] = counts, row.codebook_size
     return codebook_histogram(usage, sizes) if usage else None
+
+
+def _growth(jobs: dict[str, Row]) -> bytes | None:
+    """The growth figure from the notes of the rows."""
+    curves = {label: row.notes["growth"] for label, row in jobs.items() if "growth" in row.notes}
+    return codebook_growth(curves) if curves else None

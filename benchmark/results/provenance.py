@@ -25,6 +25,7 @@ PACKAGES = (
     "pystoi",
     "pyworld",
     "resemblyzer",
+    "scikit-learn",
     "scipy",
     "soundfile",
     "soxr",

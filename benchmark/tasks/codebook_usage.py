@@ -1,24 +1,42 @@
-"""Codebook usage: how much of the codebooks, and of the nominal bitrate, speech really uses."""
+"""Codebook usage: what of the codebooks, and of the nominal bitrate, speech uses, and what it is used for."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
+from benchmark.alignment.aligner import Aligner, KnownPhones
+from benchmark.alignment.tiers import phone_tiers
 from benchmark.data.corpus import Corpus
 from benchmark.metrics.codebook import CodebookUsage
-from benchmark.metrics.definitions import DEFINITIONS
-from benchmark.metrics.statistics import Interval
-from benchmark.tasks.base import Measure, Outcome, Setting, Task
+from benchmark.metrics.usage_growth import UsageGrowth
+from benchmark.tasks.base import Outcome, Setting, Task
+from benchmark.tasks.code_content import (
+    PHONE_METRICS,
+    SPEAKER_METRIC,
+    Findings,
+    of_phones,
+    of_speakers,
+    of_the_split,
+    strides,
+)
+from benchmark.tasks.probing import MAX_FRAME_RATE
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokens.encode import encode_manifest, fit_codebook, has_codebook
+from benchmark.tokens.store import TokenStore
+from benchmark.types import TokenizerSpec
 
 
 @dataclass(kw_only=True)
 class CodebookUsageTask(Task):
-    """Used fraction, perplexity, entropy and the bitrates they imply, on speakers not trained on."""
+    """Use, growth, entropy and runs of codes, and what they tell of phones and speakers, on the test split.
 
+    Attributes:
+        aligner: Where the phones come from.
+    """
+
+    version: ClassVar[int] = 2
     metrics: ClassVar[tuple[str, ...]] = (
         "used",
         "perplexity",
@@ -26,11 +44,20 @@ class CodebookUsageTask(Task):
         "bitrate_nominal",
         "bitrate_entropy",
         "bitrate_conditional",
+        "run_length",
+        *PHONE_METRICS,
+        SPEAKER_METRIC,
     )
+
+    aligner: Aligner = field(default_factory=KnownPhones)
 
     def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:  # noqa: ARG002
         """See `Task.reads`."""
         return ("train", "test") if has_codebook(tokenizer) else ("test",)
+
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
+        """As the base class, with the aligner's weights."""
+        return super().identity(tokenizer, corpus, setting) | {"aligner": self.aligner.identity()}
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
         """See `Task.run`."""
@@ -38,11 +65,7 @@ class CodebookUsageTask(Task):
         fit_codebook(tokenizer, corpus, setting.store, setting.seed)
         tokens = encode_manifest(tokenizer, test, setting.store, setting.progress)
         spec = tokenizer.spec
-        usage = CodebookUsage(
-            spec.codebook_sizes, [round(spec.frame_rate / rate) for rate in spec.frame_rates]
-        )
-        for name in tokens:
-            usage.accumulate(tokens[name])
+        usage, growth = _count(tokens, spec)
         values = {
             "used": 100 * float(np.mean(usage.used_fraction)),
             "perplexity": float(np.mean(usage.perplexity)),
@@ -50,26 +73,48 @@ class CodebookUsageTask(Task):
             "bitrate_nominal": spec.bitrate / 1000,
             "bitrate_entropy": float(np.dot(spec.frame_rates, usage.entropy)) / 1000,
             "bitrate_conditional": float(np.dot(spec.frame_rates, usage.conditional_entropy)) / 1000,
+            "run_length": 1000 * float(np.mean(np.divide(usage.run_length, spec.frame_rates))),
         }
-        counted = Interval(float("nan"), float("nan"), float("nan"), len(tokens), len(tokens.failures))
+        counts = len(tokens), len(tokens.failures)
+        if spec.frame_rate > MAX_FRAME_RATE:
+            reason = f"{spec.frame_rate:g} frames per second are samples, which are no phones and no voices"
+            phones = speakers = Findings(absent=reason)
+        else:
+            tiers = phone_tiers(corpus, "test", self.aligner, setting.store, setting.device)
+            phones, speakers = of_phones(tiers, tokens, spec), of_speakers(test, tokens, spec)
+        absent = dict.fromkeys(PHONE_METRICS, phones.absent) | {SPEAKER_METRIC: speakers.absent}
         return Outcome(
             measures=[
-                Measure(
-                    metric=name,
-                    interval=counted.with_value(value),
-                    definition=DEFINITIONS[name].definition,
-                )
-                for name, value in values.items()
+                *(of_the_split(name, value, *counts) for name, value in values.items()),
+                *phones.measures,
+                *speakers.measures,
             ],
             utterances=_histogram(usage),
+            statuses={name: ("n/a", reason) for name, reason in absent.items() if reason},
             notes={
                 "frames": usage.frames,
                 "dead_codes_by_book": usage.dead_codes,
                 "entropy_by_book": usage.entropy,
+                "run_length_by_book": usage.run_length,
                 "repeated_frames": usage.repeated_fraction,
+                "growth": growth,
+                **phones.notes,
+                **speakers.notes,
                 "failures": list(tokens.failures.values())[:5],
             },
         )
+
+
+def _count(tokens: TokenStore, spec: TokenizerSpec) -> tuple[CodebookUsage, dict[str, list[float]]]:
+    """Counts of all codes, and how they grew; utterances come in random order, not speaker by speaker."""
+    usage = CodebookUsage(spec.codebook_sizes, strides(spec))
+    growth = UsageGrowth(usage, spec.frame_rate)
+    names = list(tokens)
+    for index in np.random.default_rng(0).permutation(len(names)):
+        usage.accumulate(tokens[names[index]])
+        growth.look()
+    growth.look(last=True)
+    return usage, growth.curve
 
 
 def _histogram(usage: CodebookUsage) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmark.metrics import codebook
+from benchmark.metrics import pair_counts
 from benchmark.metrics.codebook import CodebookUsage
 
 
@@ -70,11 +70,11 @@ def test_counting_in_pieces_equals_counting_at_once(monkeypatch: pytest.MonkeyPa
     whole = CodebookUsage((50, 50))
     for codes in utterances:
         whole.accumulate(codes)
-    monkeypatch.setattr(codebook, "FLUSH_FRAMES", 10)
+    monkeypatch.setattr(pair_counts, "FLUSH_PAIRS", 10)
     pieces = CodebookUsage((50, 50))
     for codes in utterances:
         pieces.accumulate(codes)
-        assert pieces.entropy
+        assert len(pieces.conditional_entropy) == 2
     assert pieces.conditional_entropy == pytest.approx(whole.conditional_entropy)
     assert pieces.entropy == pytest.approx(whole.entropy)
 
@@ -110,3 +110,13 @@ def test_a_repeated_code_is_counted_once() -> None:
     assert [int(counts.sum()) for counts in usage.counts] == [8, 2]
     assert usage.entropy == pytest.approx([2.0, 1.0])
     assert usage.conditional_entropy[1] == 0.0  # one succession, and no way to be surprised by it
+
+
+def test_runs_of_equal_codes() -> None:
+    # Runs of 3, 1, 2 and, in another utterance, 2; the second book never repeats itself.
+    usage = usage_of((3, 4), [[0, 0, 0, 1, 2, 2], [0, 1, 2, 3, 0, 1]], [[2, 2], [2, 3]])
+    assert usage.run_length == [pytest.approx(8 / 4), 1.0]
+    slow = CodebookUsage((3,), strides=(2,))
+    slow.accumulate(np.array([[1, 1, 1, 1, 2, 2]]))
+    assert slow.run_length == [1.5]
+    assert np.isnan(CodebookUsage((3,)).run_length[0])

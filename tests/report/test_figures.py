@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.report.figures import code_shares, codebook_histogram, rate_quality, trade_off
+from benchmark.report.figures import code_shares, codebook_growth, codebook_histogram, rate_quality, trade_off
 from benchmark.report.tables import make_table
 
+CURVE = {"hours": [0.01, 0.02, 0.03], "used": [0.4, 0.7, 0.8], "perplexity": [20.0, 30.0, 31.0]}
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -33,6 +34,7 @@ def test_figures_are_drawn_and_the_same_each_time(tables):
     usage = {"mel_rvq": counts([5, 0, 3, 1], [2, 2, 2, 2]), "whisper_kmeans": counts([9, 1])}
     drawn = [
         lambda: codebook_histogram(usage, {"mel_rvq": 4, "whisper_kmeans": 2}),
+        lambda: codebook_growth({"mel_rvq": CURVE, "mimi": {**CURVE, "used": [0.1, 0.2, 0.3]}}),
         lambda: rate_quality(tables[0]),
         lambda: trade_off(*tables),
     ]
@@ -98,3 +100,9 @@ def test_the_trade_off_pairs_by_corpus_where_it_can(make_row):
     crossed = table("asr_probe", "probe_wer", a=90.0, b=10.0)
     assert trade_off(spoken, both) != trade_off(spoken, crossed)
     assert trade_off(spoken, table("asr_probe", "probe_wer", c=50.0)) is not None
+
+
+@pytest.mark.parametrize("moved", ["hours", "used", "perplexity"])
+def test_a_growth_curve_is_drawn_from_all_its_numbers(moved):
+    other = {**CURVE, moved: [0.02, *CURVE[moved][1:]]}
+    assert codebook_growth({"mel_rvq": CURVE}) != codebook_growth({"mel_rvq": other})

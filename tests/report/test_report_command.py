@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -53,6 +55,18 @@ def test_what_lost_its_rows_goes(folder):
     assert "tables/codebook_usage.md" not in derived(folder)
     assert "figures/codebook_histogram.png" not in derived(folder)
     assert "tables/probing.md" in derived(folder)
+
+
+def test_growth_is_drawn_where_rows_tell_of_it(folder):
+    write_report(folder)
+    assert "figures/codebook_growth.png" not in derived(folder)
+    store = ResultsStore(folder)
+    row = next(row for row in store.rows() if row.task == "codebook_usage")
+    mine = [r for r in store.rows() if (r.task, r.tokenizer) == (row.task, row.tokenizer)]
+    growth = {"hours": [0.1, 0.2], "used": [0.5, 0.6], "perplexity": [3.0, 4.0]}
+    store.write([replace(r, notes={"growth": growth}) for r in mine], USAGE)
+    write_report(folder)
+    assert "figures/codebook_growth.png" in derived(folder)
 
 
 def test_command_prints_the_tables(folder, capsys):

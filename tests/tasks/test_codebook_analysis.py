@@ -1,0 +1,171 @@
+"""The codebook task on spoken sentences: numbers that must be so, and the reasons where there is none."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.alignment.aligner import KnownPhones
+from benchmark.alignment.phones import SILENCE
+from benchmark.alignment.tiers import phone_tiers
+from benchmark.artifacts import ArtifactStore
+from benchmark.data.synthetic import Synthetic
+from benchmark.errors import UserError
+from benchmark.job import Job
+from benchmark.results.row import Row
+from benchmark.results.store import ResultsStore
+from benchmark.tasks.base import Outcome, Setting
+from benchmark.tasks.code_content import token_centres
+from benchmark.tasks.codebook_usage import CodebookUsageTask
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.constant import Constant
+from benchmark.tokenizers.ground_truth import GroundTruth
+from benchmark.tokenizers.shuffled import Shuffled
+from benchmark.training import TrainerConfig
+from benchmark.types import TokenizerSpec
+
+pytest.importorskip("espeakng_loader")
+CORPUS = Synthetic(name="synthetic", train_utterances=12, dev_utterances=12, test_utterances=36)
+TASK = CodebookUsageTask(name="codebook_usage")
+HOP = 160
+
+
+@dataclass(kw_only=True)
+class Sound(Tokenizer):
+    """Two codebooks every 10 ms: whether there is any sound, and how loud it is in 16 steps."""
+
+    @property
+    def spec(self) -> TokenizerSpec:
+        return TokenizerSpec(
+            name=self.name,
+            kind="acoustic",
+            sample_rate=16_000,
+            frame_rate=100,
+            codebook_sizes=(2, 16),
+            causal=True,
+            can_decode=False,
+            supports_padding=True,
+        )
+
+    def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        power = wav.unfold(1, HOP, HOP).square().mean(-1)
+        level = (2.5 * (power + 1e-8).log10() + 20).round().clamp(0, 15)
+        return torch.stack((power > 1e-6, level), 1).long(), lengths // HOP
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    store = ArtifactStore(tmp_path_factory.mktemp("analysis"))
+    return Setting(store=store, trainer=TrainerConfig(accelerator="cpu"))
+
+
+def value(outcome: Outcome, metric: str) -> float:
+    return next(m.interval.value for m in outcome.measures if m.metric == metric)
+
+
+@pytest.fixture(scope="module")
+def sound(setting: Setting) -> Outcome:
+    return TASK.run(Sound(name="sound"), CORPUS, setting)
+
+
+def test_phones_are_those_at_the_time_of_the_code(sound: Outcome, setting: Setting) -> None:
+    tiers = phone_tiers(CORPUS, "test", KnownPhones(), setting.store)
+    assert tiers is not None
+    durations = [np.diff(phones.ends, prepend=0) for phones in tiers.values()]
+    silent = sum(
+        d[np.array(p.labels) == SILENCE].sum() for d, p in zip(durations, tiers.values(), strict=True)
+    )
+    # The first book splits silence (and closures) from the rest: it tells silence at most, and most of it.
+    share = silent / sum(d.sum() for d in durations)
+    assert 0.05 < share < 0.2
+    first, second = sound.notes["pnmi_by_book"]
+    assert 0.05 < first < second < 0.5 and second > 2 * sound.notes["pnmi_chance_by_book"][1]
+    assert sound.notes["phone_book"] == 1 and value(sound, "pnmi") == second
+    assert value(sound, "phone_purity") == sound.notes["phone_purity_by_book"][1] > share
+    assert value(sound, "cluster_purity") == sound.notes["cluster_purity_by_book"][1]
+    definition = next(m.definition for m in sound.measures if m.metric == "pnmi")
+    assert definition.endswith("phones known exactly by the corpus")
+
+
+def test_shuffled_codes_keep_the_speaker_and_lose_the_phones(sound: Outcome, setting: Setting) -> None:
+    shuffled = TASK.run(Shuffled(name="shuffled", base=Sound(name="sound")), CORPUS, setting)
+    assert value(shuffled, "speaker_accuracy") == value(sound, "speaker_accuracy")
+    assert value(shuffled, "used") == value(sound, "used")
+    assert value(shuffled, "pnmi") < 0.05 < value(sound, "pnmi") / 3
+    assert value(shuffled, "run_length") < 0.5 * value(sound, "run_length")
+
+
+def test_a_code_that_never_changes(setting: Setting) -> None:
+    outcome = TASK.run(Constant(name="constant"), CORPUS, setting)
+    assert value(outcome, "pnmi") == 0 and value(outcome, "cluster_purity") == 1
+    chance = outcome.notes["speaker_accuracy_chance"]
+    assert chance == pytest.approx(100 / 6) and value(outcome, "speaker_accuracy") <= 1.5 * chance
+    assert not outcome.statuses
+
+
+def test_growth_ends_with_all_speech(sound: Outcome) -> None:
+    growth = sound.notes["growth"]
+    assert growth["hours"][-1] == pytest.approx(sound.notes["frames"] / 100 / 3600)
+    assert 100 * growth["used"][-1] == pytest.approx(value(sound, "used"))
+    assert growth["perplexity"][-1] == pytest.approx(value(sound, "perplexity"))
+    assert len(growth["hours"]) >= 3 and growth["used"] == sorted(growth["used"])
+
+
+def rows_of(tokenizer: Tokenizer, corpus: Synthetic, setting: Setting, folder: Path) -> dict[str, Row]:
+    results = ResultsStore(folder)
+    Job(
+        profile="mini",
+        tokenizer=tokenizer,
+        corpus=corpus,
+        task=TASK,
+        setting=setting,
+        results=results,
+        config={},
+    ).run()
+    return {row.metric: row for row in results.rows()}
+
+
+def test_samples_are_no_phones(setting: Setting, tmp_path: Path) -> None:
+    rows = rows_of(GroundTruth(name="ground_truth"), CORPUS, setting, tmp_path)
+    assert {metric for metric, row in rows.items() if row.status == "n/a"} == {
+        "phone_purity", "cluster_purity", "pnmi", "speaker_accuracy",
+    }  # fmt: skip
+    assert "16000 frames per second are samples" in rows["pnmi"].reason
+    assert rows["run_length"].status == "ok"
+
+
+def test_without_phones_the_row_says_how_to_get_them(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Synthetic, "phones", lambda self, split: None)
+    rows = rows_of(Sound(name="sound"), CORPUS, setting, tmp_path)
+    for metric in ("phone_purity", "cluster_purity", "pnmi"):
+        assert rows[metric].status == "n/a" and "aligner=wav2vec2_phoneme" in rows[metric].reason
+    assert {rows["used"].status, rows["speaker_accuracy"].status} == {"ok"}
+
+
+def test_too_few_utterances_for_speakers_are_said(setting: Setting) -> None:
+    small = replace(CORPUS, test_utterances=12)
+    outcome = TASK.run(Sound(name="sound"), small, setting)
+    assert outcome.statuses == {
+        "speaker_accuracy": (
+            "n/a", "fewer than two speakers have 5 test utterances, one for each fold"
+        )
+    }  # fmt: skip
+
+
+def test_a_token_is_centred_on_what_its_tokenizer_says() -> None:
+    spec = replace(Sound(name="sound").spec, frame_rate=50, head_offset=40)
+    assert token_centres(spec, 2, stride=1) == pytest.approx([0.0125, 0.0325])
+    assert token_centres(spec, 2, stride=4) == pytest.approx([0.0425, 0.1225])
+
+
+def test_the_key_depends_on_the_aligner(setting: Setting) -> None:
+    from benchmark.alignment.wav2vec2 import CTCAligner
+
+    absent = CodebookUsageTask(name="codebook_usage", aligner=CTCAligner(checkpoint="nobody/nothing"))
+    with pytest.raises(UserError, match="hf download nobody/nothing"):
+        absent.identity(Sound(name="sound"), CORPUS, setting)
+    assert TASK.identity(Sound(name="sound"), CORPUS, setting)["aligner"]["version"] == KnownPhones.version
