@@ -61,7 +61,7 @@ def make_grid(table: Table) -> Grid:
     names = ["tokenizer", "kind", *["decoder"] * has_decoder, *["corpus"] * has_corpus]
     metrics = [heading(definition) for definition in table.metrics.values()]
     return Grid(
-        title=f"{table.name.replace('_', ' ').capitalize()}, profile {table.profile}",
+        title=f"{table.title}, profile {table.profile}",
         num_names=len(names),
         header=[*names, "Hz", "books", "entries", "kbps", *metrics, "n", "failed"],
         body=body,

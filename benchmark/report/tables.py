@@ -14,6 +14,7 @@ class Layout:
     """Which rows a table shows: those of its tasks, over all utterances or by condition."""
 
     tasks: tuple[str, ...]
+    title: str
     by_condition: bool = False
     compares_ranks: bool = False
     """Whether its columns measure the same thing in several ways, so that their rankings are compared."""
@@ -24,12 +25,14 @@ class Layout:
 
 
 TABLES: dict[str, Layout] = {
-    "reconstruction": Layout(("reconstruction",)),
-    "voice_conversion": Layout(("voice_conversion",)),
-    "voice_conversion_conditions": Layout(("voice_conversion",), by_condition=True),
-    "probing": Layout(("asr_probe", "intent_probe")),
-    "ctc_ablation": Layout(("ctc_ablation",), compares_ranks=True),
-    "codebook_usage": Layout(("codebook_usage",)),
+    "reconstruction": Layout(("reconstruction",), "Reconstruction"),
+    "voice_conversion": Layout(("voice_conversion",), "Voice conversion"),
+    "voice_conversion_conditions": Layout(
+        ("voice_conversion",), "Voice conversion by condition", by_condition=True
+    ),
+    "probing": Layout(("asr_probe", "intent_probe", "phone_probe"), "Probing"),
+    "ctc_ablation": Layout(("ctc_ablation",), "CTC ablation", compares_ranks=True),
+    "codebook_usage": Layout(("codebook_usage",), "Codebook usage"),
 }
 
 KIND_ORDER: tuple[Kind, ...] = (
@@ -60,6 +63,11 @@ class Table:
     def tasks(self) -> tuple[str, ...]:
         """Those whose rows it shows."""
         return TABLES[self.name].tasks
+
+    @property
+    def title(self) -> str:
+        """What stands above it."""
+        return TABLES[self.name].title
 
     @property
     def by_condition(self) -> bool:
