@@ -20,6 +20,7 @@ from benchmark.tasks.probing import (
     ProbingTask,
     Split,
     probe_frame,
+    reason_of,
     says_nothing,
     tokenized_splits,
     why_no_probe,
@@ -77,7 +78,7 @@ class AsrProbe(ProbingTask):
             utterances=frame,
             decoder=decoder,
             status=report["status"],
-            reason=report["reason"],
+            reason=reason_of(report, tokenizer),
             notes=notes | {"failures": failure_reasons(frame)},
         )
 

@@ -12,7 +12,14 @@ from benchmark.probes.scores import most_frequent
 from benchmark.probes.train import train_intent_probe
 from benchmark.tasks.base import Outcome, Setting, failure_reasons, not_applicable
 from benchmark.tasks.intelligibility import mean_measures
-from benchmark.tasks.probing import ProbingTask, probe_frame, says_nothing, tokenized_splits, why_no_probe
+from benchmark.tasks.probing import (
+    ProbingTask,
+    probe_frame,
+    reason_of,
+    says_nothing,
+    tokenized_splits,
+    why_no_probe,
+)
 from benchmark.tasks.trained_probe import probe_label, trained_probe
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training import read_report
@@ -59,7 +66,7 @@ class IntentProbe(ProbingTask):
             utterances=frame,
             decoder=decoder,
             status=report["status"],
-            reason=report["reason"],
+            reason=reason_of(report, tokenizer),
             notes=notes
             | {
                 "majority_accuracy": _majority(train_intents, frame["reference"].dropna().tolist()),

@@ -20,6 +20,7 @@ from benchmark.tasks.base import Measure, Outcome, Setting, failure_reasons, not
 from benchmark.tasks.probing import (
     ProbingTask,
     probe_frame,
+    reason_of,
     says_nothing,
     tokenized_splits,
     why_no_probe,
@@ -99,7 +100,7 @@ class PhoneProbe(ProbingTask):
             utterances=frame,
             decoder=decoder,
             status=report["status"],
-            reason=report["reason"],
+            reason=reason_of(report, tokenizer),
             notes=notes | {"failures": failure_reasons(frame)},
         )
 

@@ -76,6 +76,13 @@ def why_no_probe(tokenizer: Tokenizer) -> str | None:
     return None
 
 
+def reason_of(report: dict[str, Any], tokenizer: Tokenizer) -> str:
+    """What the report of a training says of its verdict, and after an NC where to look further."""
+    if report["status"] != "NC" or tokenizer.spec.continuous:
+        return report["reason"]
+    return f"{report['reason']}; what its codes hold: task=codebook_usage tokenizer={tokenizer.name}"
+
+
 def says_nothing(tokenizer: Tokenizer) -> bool:
     """Whether the codes carry no bit, so that the best constant answer takes the place of a probe."""
     return tokenizer.spec.bitrate == 0
