@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmark.alignment.aligner import Aligner
 from benchmark.checkpoints import is_here, is_hub_id, resolve
 from benchmark.data.corpus import Corpus
 from benchmark.errors import UserError
@@ -117,7 +118,8 @@ def models(task: Task, tokenizer: Tokenizer) -> Iterator[tuple[str, str, str | N
         if isinstance(part, PromptConfig) and (part.features == "mel" or part.random_weights or own):
             continue  # its own decoder needs no vocoder
         if isinstance(getattr(part, "checkpoint", None), str):
-            kind = type(part).__name__.removesuffix("Config").lower()
+            name = type(part).__name__.removesuffix("Config").lower()
+            kind = "aligner" if isinstance(part, Aligner) else name
             yield kind, part.checkpoint, getattr(part, "revision", None)
 
 

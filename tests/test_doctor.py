@@ -93,6 +93,13 @@ def test_a_missing_checkpoint_comes_with_command_and_size(doctor: Any, hub: Aske
     assert "To download in all: 967 MB." in said
 
 
+def test_an_aligner_is_looked_for_where_a_task_uses_one(doctor: Any) -> None:
+    status, said = doctor("tokenizer=ground_truth", "task=codebook_usage", "aligner=wav2vec2_phoneme")
+    assert status == 1
+    assert "missing  aligner    facebook/wav2vec2-lv-60-espeak-cv-ft" in said
+    assert doctor("tokenizer=ground_truth", "task=asr_probe", "aligner=wav2vec2_phoneme")[0] == 0
+
+
 def test_patterns_are_quoted_and_reach_hf_as_patterns(doctor: Any) -> None:
     _, said = doctor(*WHISPER, "+tokenizer.files=[config.json,'*.safetensors','*.gguf']")
     assert "hf download openai/whisper-small --include config.json --include '*.safetensors'" in said

@@ -54,6 +54,17 @@ def speaker_hits(histograms: csr_array, speakers: np.ndarray) -> np.ndarray:
         Booleans (utterances,).
     """
     classifier = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=ITERATIONS)
-    scale = np.sqrt(histograms.multiply(histograms).sum(1)).mean()
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-    return cross_val_predict(classifier, histograms / scale, speakers, cv=folds) == speakers
+    return cross_val_predict(classifier, _coordinates(histograms), speakers, cv=folds) == speakers
+
+
+def _coordinates(histograms: csr_array) -> np.ndarray:
+    """The utterances in the space that they span, of mean length one, (utterances, rank).
+
+    The classifier depends on nothing but their inner products (its penalty is the weights' length),
+    and a codebook can have many times more codes than there are utterances.
+    """
+    products = (histograms @ histograms.T).toarray()
+    values, vectors = np.linalg.eigh(products / np.sqrt(products.diagonal()).mean() ** 2)
+    spanned = values > 1e-9 * values[-1]
+    return vectors[:, spanned] * np.sqrt(values[spanned])

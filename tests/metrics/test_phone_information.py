@@ -2,12 +2,20 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import mutual_info_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from benchmark.metrics import pair_counts
 from benchmark.metrics.codebook import CodebookUsage
 from benchmark.metrics.phone_information import PhoneInformation
-from benchmark.metrics.speaker_information import CodeHistograms, speaker_hits
+from benchmark.metrics.speaker_information import (
+    FOLDS,
+    INVERSE_REGULARISATION,
+    ITERATIONS,
+    CodeHistograms,
+    speaker_hits,
+)
 from benchmark.metrics.usage_growth import UsageGrowth
 
 
@@ -84,6 +92,21 @@ def test_speakers_are_told_apart_where_their_codes_differ(told: bool, low: float
         histograms.accumulate(rng.choice(32, (1, 150), p=habit))
     hits = speaker_hits(histograms.matrix(), speakers)
     assert hits.shape == (48,) and low <= hits.mean() <= high
+
+
+def test_the_speaker_classifier_is_the_one_on_the_histograms_themselves() -> None:
+    rng = np.random.default_rng(3)
+    speakers = np.repeat(["ada", "bob", "cy"], 8)
+    histograms = CodeHistograms((200,), (1,))
+    for place, _ in enumerate(speakers):
+        histograms.accumulate(rng.integers(0, 100 + place, (1, 60)))
+    rows = histograms.matrix().toarray()
+    plain = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=ITERATIONS)
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    scaled = rows / np.linalg.norm(rows, axis=1).mean()
+    expected = cross_val_predict(plain, scaled, speakers, cv=folds) == speakers
+    assert 0 < expected.sum() < len(speakers)
+    assert speaker_hits(histograms.matrix(), speakers).tolist() == expected.tolist()
 
 
 def test_growth_is_looked_at_after_twice_the_speech_and_at_the_end() -> None:
