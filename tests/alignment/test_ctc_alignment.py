@@ -14,8 +14,9 @@ from benchmark.alignment.aligner import KnownPhones
 from benchmark.alignment.ctc import AlignmentError, align, spelled_with, widened
 from benchmark.alignment.phones import SILENCE, Phones
 from benchmark.alignment.tiers import phone_tiers
-from benchmark.alignment.wav2vec2 import CTCAligner
+from benchmark.alignment.wav2vec2 import CTCAligner, _load
 from benchmark.artifacts import ArtifactStore
+from benchmark.data.audio import read_audio
 from benchmark.data.espeak_phones import spell
 from benchmark.data.manifest import Manifest
 from benchmark.data.synthetic import Synthetic
@@ -150,6 +151,16 @@ def test_an_alignment_does_not_depend_on_batch_company(
         if isinstance(phones, Phones):
             assert isinstance(alone[name], Phones)
             np.testing.assert_array_equal(phones.ends, alone[name].ends)
+
+
+def test_the_model_hears_speech_normalised(checkpoint: Path, store: ArtifactStore) -> None:
+    model = _load(checkpoint, "cpu")
+    wav = torch.from_numpy(read_audio(CORPUS.manifest("test", store).utterances[0].audio_path))
+    loud, quiet = model([wav])[0], model([0.3 * wav])[0]
+    torch.testing.assert_close(quiet, loud, atol=0.01, rtol=0)
+    assert loud.exp().sum(-1) == pytest.approx(1, abs=1e-5)
+    assert model.hop == 0.02 and model.first == 0.0025
+    assert len(loud) == (len(wav) - 400) // 320 + 1
 
 
 def test_utterances_without_text_or_audio_fail_with_a_reason(

@@ -120,3 +120,7 @@ def test_growth_is_looked_at_after_twice_the_speech_and_at_the_end() -> None:
     assert [3600 * hours for hours in growth.curve["hours"]] == pytest.approx([15, 30, 60, 75])
     assert growth.curve["used"] == pytest.approx([1 / 8, 2 / 8, 4 / 8, 5 / 8])
     assert growth.curve["perplexity"] == pytest.approx([1, 2, 4, 5])
+    for length in (200, 30, 300):  # 275, 305 and 605 seconds: the next points are due at 480 and 960
+        usage.accumulate(np.full((1, length), 7))
+        growth.look()
+    assert [3600 * hours for hours in growth.curve["hours"][4:]] == pytest.approx([275, 605])

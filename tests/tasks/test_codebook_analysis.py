@@ -17,12 +17,13 @@ from benchmark.job import Job
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 from benchmark.tasks.base import Outcome, Setting
-from benchmark.tasks.code_content import token_centres
+from benchmark.tasks.code_content import of_phones, token_centres
 from benchmark.tasks.codebook_usage import CodebookUsageTask
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.constant import Constant
 from benchmark.tokenizers.ground_truth import GroundTruth
 from benchmark.tokenizers.shuffled import Shuffled
+from benchmark.tokens.store import TokenStore, TokenWriter
 from benchmark.training import TrainerConfig
 from benchmark.types import TokenizerSpec
 
@@ -160,6 +161,30 @@ def test_a_token_is_centred_on_what_its_tokenizer_says() -> None:
     spec = replace(Sound(name="sound").spec, frame_rate=50, head_offset=40)
     assert token_centres(spec, 2, stride=1) == pytest.approx([0.0125, 0.0325])
     assert token_centres(spec, 2, stride=4) == pytest.approx([0.0425, 0.1225])
+
+
+def test_codes_that_are_the_phones_at_their_centres_know_all_of_them(
+    setting: Setting, tmp_path: Path
+) -> None:
+    tiers = phone_tiers(CORPUS, "test", KnownPhones(), setting.store)
+    assert tiers is not None
+    numbers = {
+        label: place for place, label in enumerate(sorted({x for p in tiers.values() for x in p.labels}))
+    }
+    rates = {"frame_rate": 50, "slow_frame_rates": (50.0, 12.5), "codebook_sizes": (64, 64)}
+    spec = replace(Sound(name="sound").spec, head_offset=-80, **rates)
+    writer = TokenWriter(tmp_path, 2, 64)
+    for name, phones in tiers.items():
+        frames = int(50 * phones.ends[-1])
+        fine, coarse = (
+            np.repeat([numbers[x] for x in phones.at(token_centres(spec, -(-frames // s), s))], s)[:frames]
+            for s in (1, 4)
+        )
+        writer.add(name, np.stack((fine, coarse)))
+    writer.close()
+    found = of_phones(tiers, TokenStore(tmp_path), spec)
+    assert found.notes["pnmi_by_book"] == pytest.approx([1, 1])
+    assert found.notes["phone_purity_by_book"] == found.notes["cluster_purity_by_book"] == [1, 1]
 
 
 def test_the_key_depends_on_the_aligner(setting: Setting) -> None:
