@@ -29,7 +29,7 @@ from benchmark.tasks.trained_probe import probe_label, trained_probe
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokens.store import TokenStore
 from benchmark.training import read_report
-from benchmark.types import TokenizerSpec
+from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 
 @dataclass(kw_only=True)
@@ -110,11 +110,13 @@ def frame_phones(
 ) -> dict[str, list[str]]:
     """The phone at the centre of every upsampled frame, of the utterances that have tokens and phones."""
     factor = config.upsampling(spec.frame_rate)
-    return {
-        key: tiers[key].at((np.arange(tokens.frames(key) * factor) + 0.5) / (spec.frame_rate * factor))
-        for key in tiers
-        if key in tokens
-    }
+
+    def centres(frames: int) -> np.ndarray:
+        return (np.arange(frames * factor) + 0.5) / (
+            spec.frame_rate * factor
+        ) + spec.head_offset / SAMPLE_RATE
+
+    return {key: tiers[key].at(centres(tokens.frames(key))) for key in tiers if key in tokens}
 
 
 def _phones_of(tiers: PhoneTiers, utterance_id: str) -> str | None:
