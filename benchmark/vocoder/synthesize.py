@@ -8,12 +8,16 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.utils.rnn import pad_sequence
 
-from benchmark.data.batching import sorted_batches
-from benchmark.types import TokenizerSpec
+from benchmark.data.batching import cut
+from benchmark.types import SAMPLE_RATE, TokenizerSpec
 from benchmark.vocoder.config import VocoderConfig
 from benchmark.vocoder.model import CTXVec2Wav
 from benchmark.vocoder.rates import FrameRates
 from benchmark.vocoder.train import WEIGHTS
+
+BATCH_SECONDS = 90.0
+"""Seconds of speech and prompts decoded at once, padding counted, unless two utterances have more: half a
+minute of either takes gigabytes at the published sizes."""
 
 
 class Vocoder:
@@ -53,7 +57,7 @@ class Vocoder:
             codes: (K, L) int64 each, at the tokenizer's frame rate.
             prompts: (T,) float32 samples at 16 kHz each, of the voice to speak with; taken whole.
             num_samples: Length of each output.
-            batch_size: Utterances decoded at once.
+            batch_size: Utterances decoded at once, at most.
 
         Returns:
             (num_samples[i],) float32 each, sample for sample beside the recording that was coded;
@@ -61,7 +65,11 @@ class Vocoder:
         """
         frames = [self.rates.expand(sequence) for sequence in codes]
         outputs: list[np.ndarray] = [np.zeros(0, np.float32)] * len(codes)
-        for batch in sorted_batches([sequence.shape[1] for sequence in frames], batch_size):
+        contents = np.array([sequence.shape[1] for sequence in frames])
+        heard = np.array([len(prompt) for prompt in prompts]) // self.rates.hop_length
+        most = round(BATCH_SECONDS * SAMPLE_RATE / self.rates.hop_length)
+        order = np.argsort(-contents, kind="stable").tolist()
+        for batch in cut(order, (contents + heard).tolist(), batch_size, most):
             wavs = self._decode([frames[i] for i in batch], [prompts[i] for i in batch])
             for index, decoded in zip(batch, wavs, strict=True):
                 wav = self.rates.from_first_sample(decoded)

@@ -91,7 +91,7 @@ def train_vocoder(
         model.frontend.auxiliary.fit(train.auxiliary(name) for name in names)
     most = None if config.batch_seconds is None else round(config.batch_seconds * rates.model_rate)
     batches = BucketBatches(train.lengths, config.batch_size, config.steps_per_epoch, seed, most)
-    dev_batches = _fixed_batches(dev, config.batch_size)
+    dev_batches = _fixed_batches(dev, config.batch_size, most)
     fit(
         module,
         DataLoader(train, batch_sampler=batches, **_loading(trainer)),
@@ -135,9 +135,10 @@ def verdict(history: list[dict[str, float]], floor: float) -> dict[str, Any]:
     return {"status": "NC" if reason else "ok", "reason": reason} | scores
 
 
-def _fixed_batches(items: VocoderItems, batch_size: int) -> list[list[Draw]]:
+def _fixed_batches(items: VocoderItems, batch_size: int, most: int | None) -> list[list[Draw]]:
     """Every item once, its prompt drawn from its index: validation is the same in every epoch."""
-    return [[(index, index) for index in batch] for batch in sorted_batches(items.lengths, batch_size)]
+    batches = sorted_batches(items.lengths, batch_size, most)
+    return [[(index, index) for index in batch] for batch in batches]
 
 
 def _loading(trainer: TrainerConfig) -> dict[str, Any]:

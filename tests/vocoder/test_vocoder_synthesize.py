@@ -85,3 +85,23 @@ def test_the_prompt_changes_the_voice(make_config: MakeConfig, tmp_path: Path) -
 
 def test_nothing_to_synthesize_gives_nothing(make_config: MakeConfig, tmp_path: Path) -> None:
     assert _saved(make_config(), 50, tmp_path).synthesize([], [], []) == []
+
+
+def test_long_speech_and_long_prompts_are_decoded_few_at_a_time(
+    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vocoder = _saved(make_config(), 50, tmp_path)
+    codes, _ = _inputs(50, (0.4,) * 6)
+    prompts = [np.full(16_000, 0.1, np.float32)] * 6
+    decode, sizes = vocoder._decode, []
+
+    def counted(codes: list[np.ndarray], prompts: list[np.ndarray]) -> list[np.ndarray]:
+        sizes.append(len(codes))
+        return decode(codes, prompts)
+
+    monkeypatch.setattr(vocoder, "_decode", counted)
+    for seconds in (90.0, 4.3, 0.1):
+        monkeypatch.setattr("benchmark.vocoder.synthesize.BATCH_SECONDS", seconds)
+        assert all(len(wav) == 6400 for wav in vocoder.synthesize(codes, prompts, [6400] * 6))
+    # 1.4 s each, prompt and all: six at once; three within 4.3 s; two are put together in any case.
+    assert sizes == [6, 3, 3, 2, 2, 2]
