@@ -40,6 +40,7 @@ class CtcAblation(ProbingTask):
 
     def __post_init__(self) -> None:
         """Raise UserError for presets that are absent, or that share neither encoder nor budget."""
+        super().__post_init__()
         legal = "choose one that has all three: probe=mini, controlled or controlled_mini"
         if self.attention is None or self.phones is None:
             absent = "phone_probe" if self.attention else "attention_probe"

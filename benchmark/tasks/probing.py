@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
+from benchmark.errors import UserError
 from benchmark.probes.config import ProbeConfig
 from benchmark.tasks.base import Setting, Task
 from benchmark.tokenizers.base import Tokenizer
@@ -34,6 +35,15 @@ class ProbingTask(Task):
 
     probe: ProbeConfig
     usual: str
+
+    def __post_init__(self) -> None:
+        """Raise UserError where the chosen presets are those of other tasks."""
+        if self.probe is None:
+            raise UserError(
+                f"{self.name}: the chosen probe preset is one of another task. Legal: a preset whose name "
+                f"begins with {self.prefix}, or a suite such as probe=mini or probe=controlled_mini; "
+                "python -m benchmark --help lists them"
+            )
 
     def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:  # noqa: ARG002
         """See `Task.reads`."""

@@ -9,7 +9,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from benchmark.artifacts import ArtifactStore
+from benchmark.build import build
 from benchmark.data.synthetic import Synthetic
+from benchmark.errors import UserError
 from benchmark.job import Job
 from benchmark.probes.config import ProbeConfig
 from benchmark.probes.text import normalize
@@ -167,3 +169,12 @@ def test_the_group_sets_the_presets_of_all_tasks_or_of_one(choices: list[str], p
         config = compose("config", overrides=choices)
     names = (config.get(task, {}).get("name") for task in ("asr_probe", "intent_probe"))
     assert tuple(names) == presets
+
+
+def test_a_preset_of_another_task_is_refused_in_words() -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", overrides=["task=intent_probe", "probe=asr_dasb"])
+    with pytest.raises(
+        UserError, match=r"intent_probe: .* begins with intent_, or a suite such as probe=mini"
+    ):
+        build(config.task)
