@@ -18,7 +18,7 @@ from benchmark.errors import UserError
 from benchmark.probes.config import ProbeConfig
 from benchmark.probes.data import Batch, Labelled, dev_loader, steps_of_a_pass, train_loader
 from benchmark.probes.diagnosis import codebook_use
-from benchmark.probes.frontend import TokenFrontend
+from benchmark.probes.frontend import FeatureFrontend, TokenFrontend
 from benchmark.probes.module import Probe
 from benchmark.probes.predict import WEIGHTS
 from benchmark.training import REPORT, TrainerConfig, fit, read_report, save_report
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 PILOTS = "pilots"
 """Folder of the pilot trainings within a probe's."""
+STANDARDISED_ON = 1000
+"""Training utterances, about so many at equal distances, that continuous features are standardised on."""
 UNTRAINED_BATCHES = 4
 """Dev batches that the loss before training is taken on."""
 
@@ -78,6 +80,9 @@ def fit_probe(
         probe = make_probe(run_config, None if vectors is None else vectors.shape[2])
         if vectors is not None and isinstance(probe.frontend, TokenFrontend):
             probe.frontend.start_from(vectors)
+        if isinstance(probe.frontend, FeatureFrontend):
+            apart = max(1, len(train.labels) // STANDARDISED_ON)
+            probe.frontend.standardise(train.tokens[key] for key in islice(train.labels, 0, None, apart))
         return probe
 
     def pilot(rate: float) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """From codes to frames: an embedding per codebook, one vector per frame, one rate for all."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import nn
@@ -13,6 +15,8 @@ PADDING = -1
 SHARED = 2
 """Rows that make the embedding of a code where codes share rows."""
 SHARING_SEED = 0
+FLAT = 1e-6
+"""Variance added to that of each continuous feature: one that is constant stays finite."""
 
 
 class TokenFrontend(nn.Module):
@@ -94,9 +98,13 @@ class TokenFrontend(nn.Module):
 class FeatureFrontend(nn.Module):
     """The topline's front end: float16 features in the codes (B, F, T) instead of indices.
 
-    LayerNorm and a linear layer stand in the place of the embeddings; in training the share
-    `substitution` of the normalised features is dropped, where tokens are substituted.
+    Features standardised by the training set, LayerNorm and a linear layer stand in the place of the
+    embeddings; in training the share `substitution` of the normalised features is dropped, where tokens are
+    substituted.
     """
+
+    mean: torch.Tensor
+    scale: torch.Tensor
 
     def __init__(self, spec: TokenizerSpec, config: ProbeConfig) -> None:
         super().__init__()
@@ -105,6 +113,8 @@ class FeatureFrontend(nn.Module):
                 f"{spec.name!r} has features and no codebook; use init=random in probe {config.name!r}"
             )
         self.upsampling = config.upsampling(spec.frame_rate)
+        self.register_buffer("mean", torch.zeros(spec.num_codebooks))
+        self.register_buffer("scale", torch.ones(spec.num_codebooks))
         self.norm = nn.LayerNorm(spec.num_codebooks)
         self.dropout = nn.Dropout(config.substitution)
         self.projection = nn.Linear(spec.num_codebooks, config.embedding_dim)
@@ -112,8 +122,25 @@ class FeatureFrontend(nn.Module):
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
         """Codes (B, F, T) to frames (B, T · upsampling, embedding_dim); undefined in the padding."""
         features = features_of(codes).transpose(1, 2)
-        frames: torch.Tensor = self.projection(self.dropout(self.norm(features)))
+        frames: torch.Tensor = self.projection(self.dropout(self.norm((features - self.mean) * self.scale)))
         return frames.repeat_interleave(self.upsampling, dim=1)
+
+    def standardise(self, utterances: Iterable[np.ndarray]) -> None:
+        """Take mean and variance of each dimension from codes (F, T), which are streamed.
+
+        Dimensions differ by orders of magnitude, in MFCC as in the outliers of transformers, and a norm over
+        a frame would leave the probe with the largest of them.
+        """
+        frames, total, squares = 0, torch.zeros(len(self.mean)).double(), torch.zeros(len(self.mean)).double()
+        for codes in utterances:
+            features = features_of(torch.from_numpy(np.asarray(codes, dtype=np.int64))[None])[0].double()
+            frames += features.shape[1]
+            total += features.sum(1)
+            squares += features.square().sum(1)
+        mean = total / max(1, frames)
+        variance = (squares / max(1, frames) - mean.square()).clamp(min=0)
+        self.mean.copy_(mean)
+        self.scale.copy_((variance + FLAT).rsqrt())
 
 
 def features_of(codes: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 import torch
 
-from benchmark.probes.frontend import PADDING, TokenFrontend, row_numbers
+from benchmark.probes.frontend import PADDING, FeatureFrontend, TokenFrontend, features_of, row_numbers
+from benchmark.tokenizers.continuous import to_codes
 
 CODES = torch.tensor([[[0, 3, 1], [2, 0, 1]], [[1, 1, PADDING], [0, 2, PADDING]]])
 
@@ -128,3 +130,21 @@ def test_shared_rows_keep_the_variance_of_a_frame(make_spec, make_config) -> Non
     frames = frontend(torch.randint(4000, (4, 4, 200)))
     assert 0.9 < frames.std().item() < 1.1
     assert frontend(torch.full((1, 4, 2), PADDING)).eq(0).all()
+
+
+def test_continuous_features_are_standardised_by_the_training_set(make_spec, make_config) -> None:
+    rng = np.random.default_rng(0)
+    scales, offsets = np.array([[100.0], [0.01], [0.0]]), np.array([[-500.0], [0.3], [2.0]])
+    utterances = [scales * rng.standard_normal((3, n)) + offsets for n in (300, 500, 200)]
+    codes = [to_codes(torch.from_numpy(features).float()).numpy() for features in utterances]
+    frontend = FeatureFrontend(make_spec((2**16,) * 3), make_config())
+    frontend.standardise(iter(codes))
+    seen = (
+        features_of(torch.from_numpy(np.concatenate(codes, 1))[None])[0].T - frontend.mean
+    ) * frontend.scale
+    torch.testing.assert_close(seen.mean(0), torch.zeros(3), atol=1e-3, rtol=0)
+    torch.testing.assert_close(seen[:, :2].std(0), torch.ones(2), atol=0.02, rtol=0)
+    assert seen[:, 2].abs().max() < 1e-3  # a constant dimension says nothing, and is finite
+    other = FeatureFrontend(make_spec((2**16,) * 3), make_config())
+    other.load_state_dict(frontend.state_dict())
+    assert torch.equal(other.mean, frontend.mean)
