@@ -15,6 +15,8 @@ PADDING = -1
 SHARED = 2
 """Rows that make the embedding of a code where codes share rows."""
 SHARING_SEED = 0
+FEATURES_VERSION = 2
+"""Raise it when `FeatureFrontend` changes: probes of continuous features are then trained anew."""
 FLAT = 1e-6
 """Variance added to that of each continuous feature: one that is constant stays finite."""
 

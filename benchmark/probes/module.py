@@ -1,5 +1,6 @@
 """What the probes share: front end, BiLSTM, optimiser, schedule, clipping."""
 
+from abc import ABC, abstractmethod
 from math import cos, inf, pi
 from typing import Any
 
@@ -19,7 +20,7 @@ ANNEALING, IMPROVEMENT = 0.8, 0.0025
 """NewBob as DASB has it (SpeechBrain's scheduler of that name, patience 0)."""
 
 
-class Probe(lightning.LightningModule):
+class Probe(lightning.LightningModule, ABC):
     """Embeddings and a BiLSTM over the codes; subclasses add the head and the loss."""
 
     monitor: str
@@ -45,9 +46,9 @@ class Probe(lightning.LightningModule):
         """What turns the BiLSTM's features into scores."""
         return nn.Linear(features, outputs)
 
+    @abstractmethod
     def loss(self, batch: Batch) -> torch.Tensor:
         """What training minimises: a mean over the rows of the batch."""
-        raise NotImplementedError
 
     def encode(self, codes: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Codes (B, K, T) to features (B, T', 2 · hidden_dim) and their lengths, upsampling included."""

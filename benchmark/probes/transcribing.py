@@ -1,5 +1,7 @@
 """What ASR probes share, whatever their head: units, and the error rates on dev."""
 
+from abc import abstractmethod
+
 import torch
 
 from benchmark.probes.config import ProbeConfig
@@ -28,13 +30,13 @@ class TranscribingProbe(Probe):
         self.monitor = f"dev_{config.select}"
         self._dev: list[tuple[str, str]] = []
 
+    @abstractmethod
     def predict(self, codes: torch.Tensor, lengths: torch.Tensor) -> list[str]:
         """The transcript of each utterance."""
-        raise NotImplementedError
 
+    @abstractmethod
     def judge(self, batch: Batch) -> tuple[torch.Tensor, list[str]]:
         """Loss of a dev batch, and its greedy transcripts."""
-        raise NotImplementedError
 
     def on_validation_epoch_start(self) -> None:
         """Forget the transcripts of the last epoch."""

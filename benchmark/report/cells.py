@@ -100,11 +100,11 @@ def _interval(rows: list[Row]) -> tuple[float | None, float | None]:
     The first is which utterances were scored, the mean of the rows' own bounds: all seeds share one test set.
     The second is which seeds were drawn, Student's t interval of their mean. Shares end at 0 and 100 %.
     """
-    bounded = [(r.value, r.lo, r.hi) for r in rows if None not in (r.value, r.lo, r.hi)]
-    if not bounded:
-        return None, None
-    values, lows, highs = np.array(bounded, dtype=float).T
-    if len(bounded) == 1:
+    scored = [(row.value, row.lo, row.hi) for row in rows if row.value is not None]
+    if not scored or any(None in bounds for bounds in scored):
+        return None, None  # bounds of some seeds would not lie around the mean of all
+    values, lows, highs = np.array(scored, dtype=float).T
+    if len(scored) == 1:
         return float(lows[0]), float(highs[0])
     mean = values.mean()
     seeds = student_t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))

@@ -62,7 +62,7 @@ def to_csv(table: Table) -> str:
 
     A table by condition has the utterances scored beside each number.
     """
-    parts = ("", "_lo", "_hi", *(["_n"] if table.by_condition else []))
+    parts = ("", "_lo", "_hi", *(["_n"] if table.layout.by_condition else []))
     metrics = [metric + part for metric in table.metrics for part in parts]
     counts = ["n_scored", "n_failed", "status", "reason", "dataset", "split"]
     text = io.StringIO()

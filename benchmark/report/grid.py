@@ -61,7 +61,7 @@ def make_grid(table: Table) -> Grid:
     names = ["tokenizer", "kind", *["decoder"] * has_decoder, *["corpus"] * has_corpus]
     metrics = [heading(definition) for definition in table.metrics.values()]
     return Grid(
-        title=f"{table.title}, profile {table.profile}",
+        title=f"{table.layout.title}, profile {table.profile}",
         num_names=len(names),
         header=[*names, "Hz", "books", "entries", "kbps", *metrics, "n", "failed"],
         body=body,
@@ -137,7 +137,7 @@ def _notes(table: Table, bold: bool) -> list[str]:
         "Hz: frames per second; books × entries: codebooks and the size of the largest; kbps: nominal.",
         "n: utterances scored (fewest–most over the metrics); failed: utterances without a score (most).",
     ]
-    if table.by_condition:
+    if table.layout.by_condition:
         notes += _conditions(table)
     if intervals:
         notes.append(f"[lo, hi]: {' / '.join(text or '95 % interval' for text in intervals)}.")
@@ -152,9 +152,9 @@ def _notes(table: Table, bold: bool) -> list[str]:
         notes.append("NC: the training did not converge; the number in parentheses is not comparable.")
     if "missing" in statuses:
         notes.append("missing: this job has not run.")
-    if not table.by_condition:
+    if not table.layout.by_condition:
         notes += [f"{d.label}: {_defined(table, metric)}." for metric, d in table.metrics.items()]
-    if table.compares_ranks:
+    if table.layout.compares_ranks:
         notes += rank_correlations(table)
     notes += [f"{name}: its rows come from differing configurations." for name in _inconsistent(table)]
     return [*notes, f"Commit: {', '.join(commits)}."]
@@ -166,7 +166,7 @@ def _conditions(table: Table) -> list[str]:
     for row in table.rows:
         totals.setdefault(row.metric.partition("/")[2], set()).add(row.n_scored + row.n_failed)
     present = [name for name in CONDITIONS if name in totals]
-    notes = [f"Metrics as in the table {'/'.join(table.tasks)}, over the utterances of one condition."]
+    notes = [f"Metrics as in the table {'/'.join(table.layout.tasks)}, over the utterances of one condition."]
     for name in present:
         label, meaning = CONDITIONS[name]
         counts = "–".join(map(str, sorted(totals[name] - {0}))) or "none"

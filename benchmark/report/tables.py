@@ -16,6 +16,7 @@ class Layout:
     tasks: tuple[str, ...]
     title: str
     by_condition: bool = False
+    """Whether every column is a metric under one condition, with a number of utterances of its own."""
     compares_ranks: bool = False
     """Whether its columns measure the same thing in several ways, so that their rankings are compared."""
 
@@ -60,24 +61,9 @@ class Table:
     rows: list[Row]
 
     @property
-    def tasks(self) -> tuple[str, ...]:
-        """Those whose rows it shows."""
-        return TABLES[self.name].tasks
-
-    @property
-    def title(self) -> str:
-        """What stands above it."""
-        return TABLES[self.name].title
-
-    @property
-    def by_condition(self) -> bool:
-        """Whether every column is a metric under one condition, with a number of utterances of its own."""
-        return TABLES[self.name].by_condition
-
-    @property
-    def compares_ranks(self) -> bool:
-        """See `Layout`."""
-        return TABLES[self.name].compares_ranks
+    def layout(self) -> Layout:
+        """What it shows, and how."""
+        return TABLES[self.name]
 
 
 def make_table(name: str, rows: Sequence[Row]) -> Table | None:

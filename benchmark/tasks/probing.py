@@ -10,6 +10,7 @@ from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
 from benchmark.probes.config import ProbeConfig
+from benchmark.probes.frontend import FEATURES_VERSION
 from benchmark.tasks.base import Setting, Task
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokens.encode import encode_manifest, fit_codebook
@@ -57,7 +58,8 @@ class ProbingTask(Task):
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
         """As the base class, without what only names the rows."""
         content = super().identity(tokenizer, corpus, setting)
-        return {name: value for name, value in content.items() if name != "usual"}
+        features = {"features": FEATURES_VERSION} if tokenizer.spec.continuous else {}
+        return {name: value for name, value in content.items() if name != "usual"} | features
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmark.artifacts import describe
 from benchmark.probes.config import ProbeConfig
+from benchmark.probes.frontend import FEATURES_VERSION
 from benchmark.tasks.base import Setting
 from benchmark.tasks.probing import Split
 from benchmark.tokenizers.base import Tokenizer
@@ -54,6 +55,8 @@ def trained_probe(
         "config": describe(config),
         "seed": setting.seed,
     } | dict(label_key or {})
+    if tokenizer.spec.continuous:
+        key["features"] = FEATURES_VERSION
     if setting.trainer.max_steps is not None:
         key["max_steps"] = setting.trainer.max_steps
 

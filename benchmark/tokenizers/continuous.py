@@ -1,7 +1,6 @@
 """The topline of a k-means tokenizer: its features before quantization, as float16."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 
@@ -24,8 +23,6 @@ class Continuous(Tokenizer):
         base: A tokenizer by k-means; its codebook is neither fitted nor used.
         dimensions: Of its features; stated, since facts must be known without loading weights.
     """
-
-    version: ClassVar[int] = 2  # the codes are those of 1; probes standardise what they read from them
 
     base: QuantizedFeatures
     dimensions: int

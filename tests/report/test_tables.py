@@ -244,6 +244,11 @@ def test_the_interval_of_several_seeds_covers_seeds_and_utterances(make_row):
     assert printed(make_table("reconstruction", [seeds[0], diverged]), "mel_rvq", "wer") == "NC (11.0)¹"
 
 
+def test_seeds_of_which_one_has_no_interval_have_none_together(make_row):
+    seeds = [make_row(seed=0, value=10.0, lo=8.0, hi=13.0), make_row(seed=1, value=30.0, lo=None, hi=None)]
+    assert printed(make_table("reconstruction", seeds), "mel_rvq", "wer") == "20.0"
+
+
 def test_an_interval_ends_where_the_metric_does(make_row):
     perfect = [
         make_row(task="intent_probe", metric="intent_accuracy", seed=seed, value=value, lo=90.0, hi=100.0)
