@@ -62,6 +62,7 @@ clean: ## Remove the environment and everything that can be built again (not res
 # constraints.txt pins every version, so the same checkout is the same environment.
 $(READY): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found; install Python 3.11 or set PYTHON=" >&2; exit 2; }
+	@echo "setting up $(VENV): about 5 GB, a few minutes the first time"
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --constraint constraints.txt pip setuptools wheel
 	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(RUN) -m pip install --progress-bar off --quiet --editable '.[mini,lyra,dev]'
