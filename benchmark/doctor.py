@@ -3,6 +3,7 @@
     python -m benchmark.doctor tokenizer=encodec_24khz task=reconstruction
     python -m benchmark.doctor -m tokenizer=mimi,snac_24khz task=reconstruction,asr_probe
     python -m benchmark.doctor experiment=mini
+    python -m benchmark.doctor dataset=custom manifest=my.csv task=asr_probe    # with every line of my.csv
 
 takes what `python -m benchmark` takes and looks at every tokenizer, corpus and model of the planned jobs:
 libraries, weights, folders. Nothing is downloaded; the hub is asked for sizes where it can be reached.
@@ -19,9 +20,18 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from benchmark.build import build
+from benchmark.data.custom import Custom
 from benchmark.errors import UserError
 from benchmark.hub import Hub, total
-from benchmark.needs import Need, checkpoint_needs, corpus_needs, library_needs, models, weight_needs
+from benchmark.needs import (
+    Need,
+    checkpoint_needs,
+    corpus_needs,
+    library_needs,
+    list_needs,
+    models,
+    weight_needs,
+)
 from benchmark.plan import opened, planned
 
 
@@ -73,7 +83,10 @@ class Examination:
         for kind, checkpoint, revision in models(task, tokenizer):
             item = self._item(kind, f"{checkpoint}@{revision}", checkpoint)
             item.look("weights", checkpoint_needs(self._hub, checkpoint, revision))
-        if corpus is not None:
+        if isinstance(corpus, Custom):
+            for aspect, needs in list_needs(corpus, task, tokenizer):
+                speech.look(aspect, needs)
+        elif corpus is not None:
             for split in task.reads(tokenizer, corpus):
                 speech.look(split, corpus_needs(corpus, split))
 
@@ -91,6 +104,7 @@ class Examination:
             self._built[key] = None
             try:
                 self._built[key] = build(node)
+                item.name = self._built[key].name  # that of a list of recordings comes from its file
             except UserError as error:
                 item.needs.append(Need(str(error)))
         return item, self._built[key]
@@ -114,6 +128,9 @@ def text(items: list[Item]) -> str:
     needs = [need for item in items for need in item.needs]
     if not needs:
         return "\n".join([*lines, "", "Nothing is missing."])
+    for need in needs:
+        if need.details:
+            lines += ["", f"{need.what.removesuffix(', see below')}:", *need.details]
     commands = dict.fromkeys(need.install for need in needs if need.install)
     downloads = dict.fromkeys(need.download for need in needs if need.download)
     lines += ["", f"{sum(bool(item.needs) for item in items)} of {len(items)} lack something."]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from benchmark.artifacts import ArtifactStore, digest, write_atomic
 from benchmark.data.corpus import Corpus
+from benchmark.disk import unwritable
 from benchmark.errors import UserError, unknown
 from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.metrics.statistics import METHOD
@@ -86,18 +87,36 @@ class Job:
             else:
                 outcome = self.task.run(self.tokenizer, self.corpus, self.setting)
         except Exception as error:
-            reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            disk = self._of_the_disk(error)
+            told = error if isinstance(error, UserError) else disk
+            reason = str(told) if told else f"{type(error).__name__}: {error}"
             log.error(
                 "failed: %s: %s", self.label, reason
             )  # a sweep goes on and reports one error at its end
-            if key or not self.results.job(
+            if (key and not disk) or not self.results.job(
                 *names, variant
-            ):  # a mistyped folder must not cost results that exist
-                self._write(Outcome(status="failed", reason=reason), key, time.monotonic() - start)
+            ):  # a mistyped folder or a full disk must not cost results that exist
+                try:
+                    self._write(Outcome(status="failed", reason=reason), key, time.monotonic() - start)
+                except OSError as other:
+                    log.error("nor could the rows that say so be written: %s", other)
+            if disk:
+                raise disk from error
             raise
         seconds = time.monotonic() - start
-        self._write(outcome, key, seconds)
+        try:
+            self._write(outcome, key, seconds)
+        except OSError as error:
+            if disk := self._of_the_disk(error):
+                raise disk from error
+            raise
         log.info("done in %.0f s: %s: %s", seconds, self.label, _summary(outcome))
+
+    def _of_the_disk(self, error: Exception) -> UserError | None:
+        """What to tell where the cache or the results could not be written."""
+        if isinstance(error, UserError):
+            return None
+        return unwritable(error, {"CACHE": self.setting.store.root, "RESULTS": self.results.root})
 
     def _write(self, outcome: Outcome, key: str, seconds: float) -> None:
         spec = self.tokenizer.spec

@@ -9,6 +9,8 @@ from typing import Any
 from benchmark.alignment.aligner import Aligner
 from benchmark.checkpoints import is_here, is_hub_id, resolve
 from benchmark.data.corpus import Corpus
+from benchmark.data.custom import Custom
+from benchmark.data.problems import Problems
 from benchmark.errors import UserError
 from benchmark.hub import Download, Hub
 from benchmark.tasks.base import Task
@@ -29,6 +31,8 @@ class Need:
     install: str = ""
     """Command that installs it."""
     download: Download | None = None
+    details: tuple[str, ...] = ()
+    """Lines to stand below the report."""
 
 
 def parts(tokenizer: Tokenizer) -> list[Tokenizer]:
@@ -108,6 +112,23 @@ def corpus_needs(corpus: Corpus, split: str) -> Iterator[Need]:
         corpus.identity(split)
     except (UserError, OSError) as error:
         yield Need(str(error))
+
+
+def list_needs(corpus: Custom, task: Task, tokenizer: Tokenizer) -> Iterator[tuple[str, Iterator[Need]]]:
+    """By aspect: what must be mended in a list of recordings, and what this task misses in it."""
+    yield "list", _need(f"{corpus.file} must be mended", corpus.problems())
+    if not corpus.is_sound:
+        return
+    for split in task.reads(tokenizer, corpus):
+        yield split, corpus_needs(corpus, split)
+    for column, splits in task.labels.items():
+        for split in splits:
+            yield f"{split} {column}", _need(f"{task.name} misses labels", corpus.unlabelled(column, split))
+
+
+def _need(what: str, problems: Problems) -> Iterator[Need]:
+    if problems:
+        yield Need(f"{what} in {len(problems):,} places, see below", details=tuple(problems.lines()))
 
 
 def models(task: Task, tokenizer: Tokenizer) -> Iterator[tuple[str, str, str | None]]:

@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "benchmark"
 # A module may import from its own layer's package and from layers above it in this list.
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
+    "disk": {"errors"},
     "types": set(),
     "artifacts": set(),
     "checkpoints": {"errors", "artifacts"},

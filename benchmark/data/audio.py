@@ -1,6 +1,7 @@
 """Reading and writing audio: one decode, mono, 16 kHz float32."""
 
 import io
+import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,9 @@ MIN_SECONDS = 0.1
 
 _UNKNOWN_FRAMES = 2**63 - 1
 """What libsndfile reports for a FLAC whose header leaves its length open (encoded into a pipe)."""
+
+_UNKNOWN_BYTES = 0x7FFF0000
+"""From about here on a stated number of bytes is a placeholder: sox writes 0x7FFFF000, ffmpeg 0xFFFFFFFF."""
 
 
 class AudioError(Exception):
@@ -33,17 +37,23 @@ def read_audio(path: str | Path) -> np.ndarray:
     """Read a file as mono float32 (T,) at 16 kHz; channels are averaged, other rates resampled.
 
     Raises:
-        AudioError: the file is missing, damaged, without a stated length, shorter than 0.1 s, or it
-            holds NaN or infinity.
+        AudioError: the file is missing, damaged, cut off, without a stated length, shorter than 0.1 s,
+            or it holds NaN or infinity.
     """
     try:
         with soundfile.SoundFile(str(path)) as file:
             rate = file.samplerate
             if file.frames == _UNKNOWN_FRAMES:
                 raise AudioError(f"the header of {path} does not state its length; encode it again")
+            stated = file.frames / rate + _cut_off(file.frames / rate, file.extra_info)
             wav = file.read(dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
+    except (soundfile.LibsndfileError, OSError, TypeError, MemoryError) as error:
+        # TypeError: soundfile takes no file called .raw; MemoryError: a header that states too many frames.
         raise AudioError(f"unreadable audio {path}: {error}") from error
+    if stated - len(wav) / rate > MIN_SECONDS:
+        raise AudioError(
+            f"{path} is cut off: {len(wav) / rate:.3f} s of the {stated:.3f} s its header states"
+        )
     mono = wav.mean(axis=1)
     if len(mono) < MIN_SECONDS * rate:
         raise AudioError(f"{path} lasts {len(mono) / rate:.3f} s; at least {MIN_SECONDS} s is needed")
@@ -75,11 +85,25 @@ def header(path: str | Path) -> tuple[float, str]:
         info = soundfile.info(str(path))
     except OSError:
         return float("nan"), "missing"
-    except soundfile.LibsndfileError:
+    except (soundfile.LibsndfileError, TypeError):
         return float("nan"), f"damaged:{size}"
-    if info.frames == _UNKNOWN_FRAMES:
+    seconds = info.frames / info.samplerate
+    if info.frames == _UNKNOWN_FRAMES or _cut_off(seconds, info.extra_info) > MIN_SECONDS:
         return float("nan"), f"damaged:{size}"
-    return info.frames / info.samplerate, f"{info.frames}:{info.samplerate}:{size}"
+    return seconds, f"{info.frames}:{info.samplerate}:{size}"
+
+
+def _cut_off(seconds: float, log: str) -> float:
+    """Seconds that a WAV or AIFF states beyond the `seconds` it holds, from libsndfile's log of its chunks.
+
+    libsndfile reads such a file as a shorter one. The length that programs write who cannot know it yet,
+    into a pipe, is close to 2 GiB or beyond and means nothing.
+    """
+    found = re.search(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)$", log, re.MULTILINE)
+    if found is None:
+        return 0.0
+    stated, held = map(int, found.groups())
+    return seconds * (stated / held - 1) if 0 < held < stated < _UNKNOWN_BYTES else 0.0
 
 
 def headers(paths: Iterable[str | Path]) -> list[tuple[float, str]]:

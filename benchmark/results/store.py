@@ -10,6 +10,8 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from errno import EEXIST, ENOTEMPTY
 from io import BytesIO
 from pathlib import Path
 
@@ -180,10 +182,17 @@ def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     shutil.rmtree(fresh, ignore_errors=True)  # of a killed process with the same number
     for name, content in files.items():
         write_atomic(fresh / name, content)
-    if folder.exists():
-        folder.rename(old)
-    if files:
-        fresh.rename(folder)
+    while True:
+        shutil.rmtree(old, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            folder.rename(old)
+        try:
+            if files:
+                fresh.rename(folder)
+            break
+        except OSError as error:
+            if error.errno not in (ENOTEMPTY, EEXIST):
+                raise  # otherwise another process has just put its own there: the last one stays
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -1,5 +1,6 @@
 """ASR probe: how many words a small BiLSTM with CTC or an attention decoder reads off the tokens."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -36,6 +37,7 @@ class AsrProbe(ProbingTask):
 
     metrics: ClassVar[tuple[str, ...]] = ("probe_wer", "probe_cer")
     prefix: ClassVar[str] = "asr_"
+    labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"text": ("train", "dev", "test")}
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
         """See `Task.run`."""

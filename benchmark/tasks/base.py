@@ -1,6 +1,7 @@
 """What a task is: it asks for artifacts, scores utterances and says how sure its numbers are."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -65,11 +66,13 @@ class Task(ABC):
         version: Raise it when the code changes what the numbers mean: rows are then made again.
         metrics: Names of the metrics that every run of it reports.
         reads_features: Whether it can use continuous features in the place of codes.
+        labels: Columns of the manifest that it scores by, and the splits that must have them.
     """
 
     version: ClassVar[int] = 1
     metrics: ClassVar[tuple[str, ...]]
     reads_features: ClassVar[bool] = False
+    labels: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     name: str
 

@@ -1,5 +1,6 @@
 """What CTC does to the ranking of tokenizers: one encoder and budget under three heads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -33,6 +34,7 @@ class CtcAblation(ProbingTask):
 
     metrics: ClassVar[tuple[str, ...]] = ("probe_wer", "attention_wer", "phone_error")
     prefix: ClassVar[str] = "asr_"
+    labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"text": ("train", "dev", "test")}
 
     attention: AttentionConfig | None
     phones: ProbeConfig | None

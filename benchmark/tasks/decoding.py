@@ -1,7 +1,8 @@
 """What reconstruction and voice conversion have in common: a recogniser, a vocoder, and who decodes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from benchmark.data.corpus import Corpus
 from benchmark.tasks.base import Setting, Task
@@ -21,6 +22,8 @@ class DecodingTask(Task):
         decoder: Whether a tokenizer's own decoder speaks or the vocoder, see `uses_vocoder`.
         limit: Utterances of the test split to decode; None for all.
     """
+
+    labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"text": ("test",)}
 
     asr: AsrConfig
     vocoder: VocoderConfig

@@ -4,12 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmark.artifacts import digest
 from benchmark.data.audio import AudioError, read_audio, wav_bytes
 from benchmark.data.manifest import Manifest
 from benchmark.tasks.resynthesis import Resynthesis
 from benchmark.types import Utterance
 
 EXAMPLES = 3
+LONGEST = 100
+"""Characters of an id in a file's name."""
 
 
 def examples(
@@ -39,10 +42,16 @@ def examples(
             paths["prompt"] = prompt.audio_path
         for role, path in paths.items():
             try:
-                files[f"{re.sub(r'[^A-Za-z0-9.+-]', '_', name)}_{role}.wav"] = wav_bytes(read_audio(path))
+                files[f"{_file_name(name)}_{role}.wav"] = wav_bytes(read_audio(path))
             except AudioError:  # a prompt or original that cannot be read is counted where it is scored
                 continue
     return files
+
+
+def _file_name(utterance_id: str) -> str:
+    """The id where that can be part of any file's name, or else what can, and a digest of the whole id."""
+    name = re.sub(r"[^A-Za-z0-9._+-]", "_", utterance_id)[:LONGEST]
+    return name if name == utterance_id else f"{name}-{digest(utterance_id)}"
 
 
 def _first_of_each(names: Sequence[str], groups: Mapping[str, str]) -> list[str]:

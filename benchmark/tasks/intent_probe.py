@@ -1,5 +1,6 @@
 """Intent probe: what a small BiLSTM with pooling understands from the tokens."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -31,6 +32,7 @@ class IntentProbe(ProbingTask):
 
     metrics: ClassVar[tuple[str, ...]] = ("intent_accuracy", "scenario_accuracy", "action_accuracy")
     prefix: ClassVar[str] = "intent_"
+    labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"intent": ("train", "dev", "test")}
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
         """See `Task.run`."""

@@ -117,3 +117,66 @@ def test_what_is_written_is_read_back(tmp_path: Path, suffix: str) -> None:
     wav[0] = 3.0
     write_audio(tmp_path / f"a{suffix}", wav)
     assert np.abs(read_audio(tmp_path / f"a{suffix}") - np.clip(wav, -1, 1)).max() < 2**-14
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".aiff", ".mp3", ".ogg"])
+def test_a_recording_that_is_cut_off_is_not_read_as_a_shorter_one(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    soundfile.write(str(path), 0.1 * np.random.default_rng(0).standard_normal(40_000), SAMPLE_RATE)
+    assert read_audio(path).shape == (40_000,) and header(path)[0] == 2.5
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(AudioError, match=r"cut off|lasts 0\.000 s"):
+        read_audio(path)
+    if suffix in (".wav", ".aiff"):  # the header alone tells
+        assert math.isnan(header(path)[0]) and header(path)[1] == f"damaged:{path.stat().st_size}"
+
+
+@pytest.mark.parametrize("missing", [1, 40])
+def test_a_few_missing_bytes_do_no_harm(tmp_path: Path, missing: int) -> None:
+    path = tmp_path / "a.wav"
+    write_audio(path, np.full(5000, 0.1, np.float32))
+    path.write_bytes(path.read_bytes()[:-missing])
+    assert len(read_audio(path)) >= 4980 and math.isfinite(header(path)[0])
+
+
+@pytest.mark.parametrize("placeholder", [0x7FFFF000, 0xFFFFFFFF])
+def test_a_wav_from_a_pipe_does_not_know_its_length_and_is_whole(tmp_path: Path, placeholder: int) -> None:
+    path = tmp_path / "a.wav"
+    write_audio(path, np.full(5000, 0.1, np.float32))
+    content = bytearray(path.read_bytes())
+    assert content[36:40] == b"data"
+    content[40:44] = placeholder.to_bytes(4, "little")
+    path.write_bytes(content)
+    assert len(read_audio(path)) == 5000 and header(path)[0] == 5000 / SAMPLE_RATE
+
+
+@pytest.mark.parametrize("wrong", [".flac", ".mp3", ".ogg", ".txt", ""])
+def test_the_content_counts_and_not_the_extension(tmp_path: Path, wrong: str) -> None:
+    write_audio(tmp_path / "a.wav", np.full(5000, 0.1, np.float32))
+    path = (tmp_path / "a.wav").rename(tmp_path / f"b{wrong}")
+    assert len(read_audio(path)) == 5000
+
+
+def test_the_one_extension_that_hides_the_content_is_an_audio_error(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", np.full(5000, 0.1, np.float32))
+    path = (tmp_path / "a.wav").rename(tmp_path / "a.raw")
+    with pytest.raises(AudioError, match=r"a\.raw"):
+        read_audio(path)
+    assert header(path)[1].startswith("damaged:")
+
+
+def test_a_header_that_states_more_than_memory_holds_is_an_audio_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.flac"
+    content = bytearray(noise_flac(path))
+    content[21] |= 0x0F
+    content[22:26] = b"\xff\xff\xff\xfe"
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match=r"a\.flac"):
+        read_audio(path)
+
+
+def test_eight_channels_at_96_khz(tmp_path: Path) -> None:
+    wav = 0.3 * np.sin(2 * np.pi * 440 * np.arange(96_000) / 96_000)
+    soundfile.write(str(tmp_path / "a.wav"), np.stack([wav * (n < 4) for n in range(8)], axis=1), 96_000)
+    read = read_audio(tmp_path / "a.wav")
+    assert read.shape == (SAMPLE_RATE,) and np.abs(read).max() == pytest.approx(0.15, rel=0.02)
