@@ -24,7 +24,11 @@ def main(cfg: DictConfig) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     torch.set_num_threads(cfg.threads)  # numbers depend on it, so it is set and not left to the machine
     try:
-        make_job(cfg).run()
+        job = make_job(cfg)
+        if "shard" in cfg:  # +shard=3/16: one of many processes that encode a corpus together
+            job.encode(str(cfg.shard))
+        else:
+            job.run()
     except UserError as error:
         # Hydra prints this class as its message alone, so a user's mistake shows no traceback.
         raise CompactHydraException(str(error)) from None

@@ -18,7 +18,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 log = logging.getLogger(__name__)
 
@@ -152,25 +152,56 @@ class ArtifactStore:
         """
         final = self.path(kind, key)
         self.used.add(f"{kind}/{final.name}")
+        if not self._is_whole(final):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{final}.lock"):
+                self._build_if_missing(final, key, build, resumable)
+        return final
+
+    def get_part(
+        self, kind: str, key: dict[str, Any], build: Callable[[Path], None], wait: bool
+    ) -> Path | None:
+        """As `get`, for a piece of an artifact to be, which is not noted as `used`.
+
+        Args:
+            kind: As for `get`.
+            key: As for `get`.
+            build: As for `get`.
+            wait: Whether to wait where another process builds it, or to return None.
+        """
+        final = self.path(kind, key)
         if self._is_whole(final):
             return final
         final.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{final}.lock"):
-            if self._is_whole(final):  # another process built it while we waited
-                return final
-            if final.exists():
-                log.warning("%s is damaged and is built again", final)
-                shutil.rmtree(final)
-            building = final.with_name(f"{final.name}.building")
-            if building.exists() and not resumable:
-                shutil.rmtree(building)
-            building.mkdir(exist_ok=True)
-            build(building)
-            self._seal(building, key)
-            building.replace(final)
-            fsync_path(final.parent)
-            self._verified.add(final)
+        try:
+            with FileLock(f"{final}.lock", blocking=wait):
+                self._build_if_missing(final, key, build, resumable=False)
+        except Timeout:
+            return None
         return final
+
+    def _build_if_missing(
+        self, final: Path, key: dict[str, Any], build: Callable[[Path], None], resumable: bool
+    ) -> None:
+        """Build under the lock that the caller holds."""
+        if self._is_whole(final):  # another process built it while we waited
+            return
+        if final.exists():
+            log.warning("%s is damaged and is built again", final)
+            shutil.rmtree(final)
+        building = final.with_name(f"{final.name}.building")
+        if building.exists() and not resumable:
+            shutil.rmtree(building)
+        building.mkdir(exist_ok=True)
+        build(building)
+        self._seal(building, key)
+        building.replace(final)
+        fsync_path(final.parent)
+        self._verified.add(final)
+
+    def has(self, kind: str, key: dict[str, Any]) -> bool:
+        """Whether the artifact is present (its checksums are not read)."""
+        return self.exists(f"{kind}/{digest(key)}")
 
     def exists(self, reference: str) -> bool:
         """Whether the artifact called `kind/digest` is present (its checksums are not read)."""

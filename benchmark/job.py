@@ -11,6 +11,7 @@ from benchmark.artifacts import ArtifactStore, digest, write_atomic
 from benchmark.data.corpus import Corpus
 from benchmark.disk import unwritable
 from benchmark.errors import UserError, unknown
+from benchmark.frames.shards import Part
 from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.metrics.statistics import METHOD
 from benchmark.results.provenance import git_commit, versions
@@ -18,6 +19,7 @@ from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 from benchmark.tasks.base import Outcome, Setting, Task, not_applicable
 from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokens.encode import encode_part, fit_codebook
 from benchmark.tokens.precision import read_check
 from benchmark.types import TokenizerSpec
 
@@ -111,6 +113,23 @@ class Job:
                 raise disk from error
             raise
         log.info("done in %.0f s: %s: %s", seconds, self.label, _summary(outcome))
+
+    def encode(self, part: str) -> None:
+        """Encode one part of every split that the task reads, and write no rows.
+
+        The run without a part then finds the tokens, and joins the parts to the store it would have made.
+
+        Args:
+            part: Such as "3/16", counted from 1.
+
+        Raises: UserError for another text, or when a corpus folder or a model is missing.
+        """
+        own, setting = Part.parse(part), self.setting
+        fit_codebook(self.tokenizer, self.corpus, setting.store, setting.seed)
+        for split in self.task.reads(self.tokenizer, self.corpus):
+            manifest = self.corpus.manifest(split, setting.store)
+            encode_part(self.tokenizer, manifest, setting.store, own, setting.progress)
+            log.info("encoded: part %s of the %s split: %s", part, split, self.label)
 
     def _of_the_disk(self, error: Exception) -> UserError | None:
         """What to tell where the cache or the results could not be written."""

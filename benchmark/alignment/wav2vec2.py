@@ -1,12 +1,12 @@
 """Alignment by a wav2vec 2.0 that recognises eSpeak NG's phones (Xu et al., 2021, arXiv 2109.11680)."""
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
@@ -58,9 +58,9 @@ class CTCAligner(Aligner):
         """See `Aligner.align`; the longest utterances come first."""
         manifest = corpus.manifest(split, store)
         model = _load(resolve(self.checkpoint, self.revision), device)
-        samples = [0 if math.isnan(u.duration) else round(u.duration * SAMPLE_RATE) for u in manifest]
+        samples = np.nan_to_num(manifest.durations * SAMPLE_RATE).round()
         for batch in sorted_batches(samples, AT_ONCE):
-            yield from self._align(model, [manifest.utterances[index] for index in batch])
+            yield from self._align(model, [manifest.at(index) for index in batch])
 
     def _align(self, model: "_PhoneModel", utterances: list[Utterance]) -> Iterator[tuple[str, Phones | str]]:
         wavs, targets, names = [], [], []

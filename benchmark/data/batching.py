@@ -11,6 +11,7 @@ from torch.utils.data import Sampler
 
 from benchmark.distributed import own_rows
 
+Numbers = Sequence[int] | np.ndarray
 Draw = tuple[int, int]
 """(index of the item, seed for whatever is drawn at random for it)."""
 
@@ -31,7 +32,7 @@ class BucketBatches(Sampler[list[Draw]]):
 
     def __init__(
         self,
-        lengths: Sequence[int],
+        lengths: Numbers,
         batch_size: int,
         batches_per_epoch: int,
         seed: int,
@@ -39,7 +40,7 @@ class BucketBatches(Sampler[list[Draw]]):
     ) -> None:
         if not len(lengths):
             raise ValueError("no item to make batches of")
-        self.lengths = np.asarray(lengths)
+        self.lengths = np.asarray(lengths, np.int64)
         self.batch_size = batch_size
         self.batches_per_epoch = batches_per_epoch
         self.seed = seed
@@ -72,27 +73,27 @@ class BucketBatches(Sampler[list[Draw]]):
             for batch in self._one_pass(rng):
                 if made == self.batches_per_epoch:
                     return
-                yield list(own_rows([(index, int(rng.integers(2**31))) for index in batch]))
+                yield list(own_rows([(int(index), int(rng.integers(2**31))) for index in batch]))
                 made += 1
 
-    def _one_pass(self, rng: np.random.Generator) -> list[list[int]]:
+    def _one_pass(self, rng: np.random.Generator) -> list[np.ndarray]:
         """Every item once: sorted by jittered length, cut into batches, batches shuffled."""
         jitter = self.lengths * rng.uniform(0.9, 1.1, len(self.lengths))
-        order = np.argsort(jitter, kind="stable").tolist()
-        batches = cut(order, self.lengths.tolist(), self.batch_size, self.max_frames)
+        batches = cut(np.argsort(jitter, kind="stable"), self.lengths, self.batch_size, self.max_frames)
         return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def sorted_batches(lengths: Sequence[int], batch_size: int, max_frames: int | None = None) -> list[list[int]]:
+def sorted_batches(lengths: Numbers, batch_size: int, max_frames: int | None = None) -> list[list[int]]:
     """Every index once, longest first, cut as by `cut`: for inference, where order is free."""
-    order = np.argsort(-np.asarray(lengths), kind="stable").tolist()
-    return cut(order, lengths, batch_size, max_frames)
+    lengths = np.asarray(lengths, np.int64)
+    order = np.argsort(-lengths, kind="stable")
+    return [batch.tolist() for batch in cut(order, lengths, batch_size, max_frames)]
 
 
 def cut(
-    order: Sequence[int], lengths: Sequence[int], batch_size: int, max_frames: int | None = None
-) -> list[list[int]]:
-    """Batches of items that follow one another in `order`.
+    order: np.ndarray, lengths: np.ndarray, batch_size: int, max_frames: int | None = None
+) -> list[np.ndarray]:
+    """Batches of items that follow one another in `order`, as views of it.
 
     Args:
         order: Items, those of similar length side by side.
@@ -100,20 +101,18 @@ def cut(
         batch_size: Items per batch at most.
         max_frames: Frames per batch at most, counting the padding, unless two items have more.
     """
-    batches: list[list[int]] = []
-    longest = 0
-    for index in order:
-        longest = max(longest, lengths[index])
-        held = len(batches[-1]) if batches else batch_size
+    starts, held, longest = [], batch_size, 0
+    for place, index in enumerate(order):
+        longest = max(longest, int(lengths[index]))
         over = max_frames is not None and held >= 2 and longest * (held + 1) > max_frames
         if held == batch_size or over:
-            batches.append([])
-            longest = lengths[index]
-        batches[-1].append(index)
-    return batches
+            starts.append(place)
+            held, longest = 0, int(lengths[index])
+        held += 1
+    return np.split(order, starts[1:]) if starts else []
 
 
-def equal_length_batches(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
+def equal_length_batches(lengths: Numbers, batch_size: int) -> list[list[int]]:
     """As `sorted_batches`, but no batch mixes lengths: for models that must not see padding."""
     groups: dict[int, list[int]] = {}
     for index, length in enumerate(lengths):

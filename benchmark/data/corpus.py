@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmark.artifacts import ArtifactStore
-from benchmark.data.manifest import Manifest
+from benchmark.data.manifest import FORMAT, Manifest
 from benchmark.types import Utterance
+
+MANIFEST = "manifest.arrow"
 
 
 @dataclass(kw_only=True)
@@ -77,7 +79,7 @@ class Corpus(ABC):
         """The manifest of a split such as "train", "dev" or "test", built once and kept in the store."""
         folder = store.get(
             "manifests",
-            {**self.identity(split), "location": self.location()},
-            lambda folder: self.build(split, folder).save(folder / "manifest.parquet"),
+            {**self.identity(split), "location": self.location(), "format": FORMAT},
+            lambda folder: self.build(split, folder).save(folder / MANIFEST),
         )
-        return Manifest.load(folder / "manifest.parquet")
+        return Manifest.load(folder / MANIFEST)

@@ -83,7 +83,7 @@ def of_phones(tiers: PhoneTiers | None, tokens: TokenStore, spec: TokenizerSpec)
 def of_speakers(test: Manifest, tokens: TokenStore, spec: TokenizerSpec) -> Findings:
     """How well a linear classifier tells the speakers apart by how often each code occurs."""
     encoded = [utterance for utterance in test if utterance.utterance_id in tokens]
-    chosen = Manifest(encoded).subset(SPEAKER_UTTERANCES).utterances if encoded else ()
+    chosen = list(Manifest(encoded).subset(SPEAKER_UTTERANCES)) if encoded else []
     counts = pd.Series([utterance.speaker_id for utterance in chosen], dtype=object).value_counts()
     counts = counts[counts >= FOLDS]
     if len(counts) < 2:

@@ -1,38 +1,41 @@
-"""From a manifest to its token store: streamed, batched, built once."""
+"""From a manifest to its token store: streamed, batched by length, built once, shard by shard."""
 
 import logging
+import shutil
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from benchmark.artifacts import ArtifactStore
 from benchmark.data.audio import AudioError, read_audio
 from benchmark.data.batching import equal_length_batches, sorted_batches
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
+from benchmark.frames.shards import Part, Recipe, make, make_shards
+from benchmark.frames.store import FORMAT
 from benchmark.tokenizers.base import FittedTokenizer, Tokenizer
-from benchmark.tokens.precision import SAMPLE, bfloat16, check_bfloat16, say_ignored
+from benchmark.tokens.precision import FILE, SAMPLE, bfloat16, check_bfloat16, read_check, say_ignored
 from benchmark.tokens.store import TokenStore, TokenWriter
 from benchmark.types import SAMPLE_RATE, Utterance
 
 log = logging.getLogger(__name__)
-Item = TypeVar("Item")
+Recording = tuple[Utterance, np.ndarray | AudioError]
+"""An utterance with its audio (T,), or the reason it has none."""
 
 CHUNK = 64
-"""Utterances in memory at once: bounds memory, and is wide enough to batch by length."""
+"""Utterances in memory at once, and as many read ahead: bounds memory, wide enough to batch by length."""
 BATCH = 16
 READERS = 4
 
 
-def read_all(manifest: Manifest) -> Iterator[tuple[Utterance, np.ndarray | AudioError]]:
-    """Every utterance in order with its audio (T,) or the reason it has none, read ahead by threads."""
+def read_all(utterances: Iterable[Utterance]) -> Iterator[Recording]:
+    """Every utterance in order with its audio; threads read ahead while the caller computes."""
 
     def read(utterance: Utterance) -> np.ndarray | AudioError:
         try:
@@ -40,9 +43,18 @@ def read_all(manifest: Manifest) -> Iterator[tuple[Utterance, np.ndarray | Audio
         except AudioError as error:
             return error
 
-    with ThreadPoolExecutor(READERS) as pool:
-        for chunk in _chunks(manifest, CHUNK):
-            yield from zip(chunk, pool.map(read, chunk), strict=True)
+    ahead: deque[tuple[Utterance, Future[np.ndarray | AudioError]]] = deque()
+    pool = ThreadPoolExecutor(READERS)
+    try:
+        for utterance in utterances:
+            ahead.append((utterance, pool.submit(read, utterance)))
+            if len(ahead) == CHUNK:
+                first, audio = ahead.popleft()
+                yield first, audio.result()
+        for last, audio in ahead:
+            yield last, audio.result()
+    finally:  # also where the caller wants no more
+        pool.shutdown(cancel_futures=True)
 
 
 def has_codebook(tokenizer: Tokenizer) -> bool:
@@ -85,37 +97,88 @@ def encode_manifest(
     """
     if tokenizer.encode_precision == "bfloat16" and not tokenizer.wants_bfloat16:
         say_ignored(tokenizer.name)
-    key = {"tokenizer": tokenizer.identity(), "manifest": manifest.digest}
+    work = _Work(tokenizer, manifest, store)
+    folder = make(work.recipe, store, f"encode {tokenizer.name}" if progress else None)
+    work.say_how_fast()
+    return TokenStore(folder)
 
-    def build(folder: Path) -> None:
-        spec = tokenizer.spec
-        writer = TokenWriter(folder, spec.num_codebooks, spec.codebook_size)
-        half = tokenizer.wants_bfloat16 and _bfloat16_is_safe(tokenizer, manifest, folder)
-        description = f"encode {tokenizer.name}"
-        start, samples = time.monotonic(), 0
-        with tqdm(total=len(manifest), desc=description, unit="utt", disable=not progress) as bar:
-            for chunk in _chunks(read_all(manifest), CHUNK):
-                _encode_chunk(tokenizer, chunk, writer, half)
-                samples += sum(len(wav) for _, wav in chunk if not isinstance(wav, AudioError))
-                bar.update(len(chunk))
-        writer.close()
-        speech, seconds = samples / SAMPLE_RATE, time.monotonic() - start
-        log.info(  # all included that a user waits for: loading weights, reading, encoding, writing
-            "encoded %.2f h of speech by %s in %.1f s: %.3g × real time",
-            *(speech / 3600, tokenizer.name, seconds, speech / seconds),
+
+def encode_part(
+    tokenizer: Tokenizer, manifest: Manifest, store: ArtifactStore, part: Part, progress: bool = False
+) -> None:
+    """Encode one part of a manifest and leave it for `encode_manifest`, which joins the parts of all."""
+    work = _Work(tokenizer, manifest, store)
+    make_shards(work.recipe, store, part, f"encode {tokenizer.name}" if progress else None)
+    work.say_how_fast()
+
+
+class _Work:
+    """Encoding a manifest: what its shards share."""
+
+    def __init__(self, tokenizer: Tokenizer, manifest: Manifest, store: ArtifactStore) -> None:
+        self._tokenizer, self._manifest, self._store = tokenizer, manifest, store
+        self._start, self._samples = time.monotonic(), 0
+        self.recipe = Recipe(
+            kind="tokens",
+            key={"tokenizer": tokenizer.identity(), "manifest": manifest.digest, "format": FORMAT},
+            rows=len(manifest),
+            build=self._build,
+            finish=self._finish,
         )
 
-    return TokenStore(store.get("tokens", key, build))
+    def _build(self, rows: slice, folder: Path) -> None:
+        half = self._half()
+        spec = self._tokenizer.spec
+        writer = TokenWriter(folder, spec.num_codebooks, spec.codebook_size)
+        # Utterances of similar length share batches; where the length is unknown the audio is bad.
+        by_length = sorted(self._manifest.part(rows), key=lambda u: -np.nan_to_num(u.duration))
+        recordings = read_all(by_length)
+        while chunk := list(islice(recordings, CHUNK)):
+            good = [wav for _, wav in chunk if not isinstance(wav, AudioError)]
+            codes = iter(encode_wavs(self._tokenizer, good, half))
+            for utterance, wav in chunk:
+                if isinstance(wav, AudioError):
+                    writer.fail(utterance.utterance_id, str(wav))
+                else:
+                    writer.add(utterance.utterance_id, next(codes))
+            self._samples += sum(map(len, good))
+        writer.close()
 
+    def say_how_fast(self) -> None:
+        """Log the speed, all included that a user waits for: loading weights, reading, encoding, writing."""
+        if self._samples:
+            speech, seconds = self._samples / SAMPLE_RATE, time.monotonic() - self._start
+            log.info(
+                "encoded %.2f h of speech by %s in %.1f s: %.3g × real time",
+                *(speech / 3600, self._tokenizer.name, seconds, speech / seconds),
+            )
 
-def _bfloat16_is_safe(tokenizer: Tokenizer, manifest: Manifest, folder: Path) -> bool:
-    """Whether the first utterances keep their codes in bfloat16; leaves the counts in `folder`."""
-    readable = (wav for _, wav in read_all(manifest) if not isinstance(wav, AudioError))
-    check = check_bfloat16(
-        tokenizer.name, lambda wavs, half: encode_wavs(tokenizer, wavs, half), list(islice(readable, SAMPLE))
-    )
-    check.save(folder)
-    return check.used == "bfloat16"
+    def _half(self) -> bool:
+        """Whether to encode in bfloat16: looked at once, for all shards."""
+        if not self._tokenizer.wants_bfloat16:
+            return False
+        check = read_check(self._checked())
+        return check is not None and check["used"] == "bfloat16"
+
+    def _checked(self) -> Path:
+        """Folder of the check, whether the first utterances keep their codes in bfloat16."""
+
+        def check(folder: Path) -> None:
+            readable = (wav for _, wav in read_all(self._manifest) if not isinstance(wav, AudioError))
+            found = check_bfloat16(
+                self._tokenizer.name,
+                lambda wavs, half: encode_wavs(self._tokenizer, wavs, half),
+                list(islice(readable, SAMPLE)),
+            )
+            found.save(folder)
+
+        folder = self._store.get_part(self.recipe.shards_kind, {"check": "bfloat16"}, check, wait=True)
+        assert folder is not None  # it waited
+        return folder
+
+    def _finish(self, folder: Path) -> None:
+        if self._tokenizer.wants_bfloat16:
+            shutil.copyfile(self._checked() / FILE, folder / FILE)
 
 
 def encode_wavs(tokenizer: Tokenizer, wavs: Sequence[np.ndarray], half: bool = False) -> list[np.ndarray]:
@@ -130,24 +193,3 @@ def encode_wavs(tokenizer: Tokenizer, wavs: Sequence[np.ndarray], half: bool = F
         for row, index in enumerate(batch):
             codes[index] = out[row, :, : int(frames[row])].numpy()
     return [codes[index] for index in range(len(wavs))]
-
-
-def _encode_chunk(
-    tokenizer: Tokenizer,
-    chunk: list[tuple[Utterance, np.ndarray | AudioError]],
-    writer: TokenWriter,
-    half: bool,
-) -> None:
-    wavs = [wav for _, wav in chunk if not isinstance(wav, AudioError)]
-    codes = iter(encode_wavs(tokenizer, wavs, half))
-    for utterance, wav in chunk:  # manifest order, whatever the batches were
-        if isinstance(wav, AudioError):
-            writer.fail(utterance.utterance_id, str(wav))
-        else:
-            writer.add(utterance.utterance_id, next(codes))
-
-
-def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

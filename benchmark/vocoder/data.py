@@ -13,10 +13,10 @@ from torch.utils.data import Dataset
 from benchmark.data.audio import read_audio
 from benchmark.data.batching import Draw
 from benchmark.data.manifest import Manifest
+from benchmark.frames.store import FrameStore
 from benchmark.tokens.store import TokenStore
-from benchmark.types import SAMPLE_RATE
+from benchmark.types import SAMPLE_RATE, Utterance
 from benchmark.vocoder.config import VocoderConfig
-from benchmark.vocoder.frame_store import FrameStore
 from benchmark.vocoder.rates import FrameRates
 
 PROMPT_HOP = 320
@@ -120,46 +120,54 @@ class VocoderItems(Dataset):
         self.segment = round(config.segment_seconds * rates.model_rate)
         self.longest = round(config.max_seconds * rates.model_rate)
         shortest = round(config.min_seconds * rates.model_rate)
-        self.skipped: Counter[str] = Counter()
-        self.frames: dict[str, int] = {}
-        for utterance in manifest:
-            if utterance.utterance_id not in tokens:
-                self.skipped["no tokens"] += 1
-                continue
-            frames = rates.frames(tokens.frames(utterance.utterance_id))
-            frames = min(frames, rates.frames_within(int(utterance.duration * SAMPLE_RATE)))
-            if frames < shortest:
-                self.skipped[f"under {config.min_seconds} s"] += 1
-            else:
-                self.frames[utterance.utterance_id] = frames
-        self.ids = list(self.frames)
-        if limit is not None and limit < len(self.ids):
-            self.ids = [self.ids[i] for i in np.linspace(0, len(self.ids) - 1, limit).round().astype(int)]
+        at = tokens.rows_of(manifest.table)
+        rows = np.flatnonzero(at >= 0)
+        coded, seconds = tokens.index.numbers("frames")[at[rows]], manifest.durations[rows]
+        frames = np.fromiter(
+            (
+                min(rates.frames(int(codes)), rates.frames_within(int(duration * SAMPLE_RATE)))
+                for codes, duration in zip(coded, seconds, strict=True)
+            ),
+            np.int64,
+            len(rows),
+        )
+        kept = np.flatnonzero(frames >= shortest)
+        self.skipped = +Counter(
+            {"no tokens": len(at) - len(rows), f"under {config.min_seconds} s": len(rows) - len(kept)}
+        )
+        if limit is not None and limit < len(kept):
+            kept = kept[np.linspace(0, len(kept) - 1, limit).round().astype(int)]
+        self._rows, self._frames = rows[kept], frames[kept]
         self._audio = AudioCache(CACHE_BYTES)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self._rows)
 
     @property
-    def lengths(self) -> list[int]:
-        """Frames an item of each utterance takes, content and prompt together."""
-        return [min(self.frames[name], self.longest) for name in self.ids]
+    def lengths(self) -> np.ndarray:
+        """(len,) frames an item of each utterance takes, content and prompt together."""
+        return np.minimum(self._frames, self.longest)
+
+    def utterance(self, index: int) -> Utterance:
+        """The recording behind the items `(index, …)`."""
+        return self.manifest.at(int(self._rows[index]))
 
     def __getitem__(self, draw: Draw) -> Item:
         """The item of utterance `draw[0]`, everything random in it drawn from the seed `draw[1]`."""
-        name, rng = self.ids[draw[0]], np.random.default_rng(draw[1])
-        frames = min(self.frames[name], self.longest)
-        start = int(rng.integers(self.frames[name] - frames + 1))
+        index, rng = draw[0], np.random.default_rng(draw[1])
+        name, whole = self.utterance(index).utterance_id, int(self._frames[index])
+        frames = min(whole, self.longest)
+        start = int(rng.integers(whole - frames + 1))
         content, prompt = split(frames, rng)
         segment = int(rng.integers(content.stop - content.start - self.segment + 1))
         codes = self.rates.expand(self.tokens[name])[:, start : start + frames]
-        wav = self.wav(name)[start * self.rates.hop_length : (start + frames) * self.rates.hop_length]
+        wav = self.wav(index)[start * self.rates.hop_length : (start + frames) * self.rates.hop_length]
         heard = wav[_samples(prompt, self.rates.hop_length)]
         if self.features.prompts is not None:
             heard = self._frames_of(self.features.prompts, name, start + prompt.start, start + prompt.stop)
         auxiliary = None
         if self.features.auxiliary is not None:
-            auxiliary = self.auxiliary(name)[start + content.start : start + content.stop]
+            auxiliary = self.auxiliary(index)[start + content.start : start + content.stop]
         return Item(
             torch.from_numpy(codes[:, content]),
             torch.from_numpy(wav[_samples(content, self.rates.hop_length)]),
@@ -174,19 +182,19 @@ class VocoderItems(Dataset):
         begin, end = max(0, offset + first * hop), offset + last * hop
         return prompts.read(name, -(-begin // PROMPT_HOP), end // PROMPT_HOP)
 
-    def auxiliary(self, name: str) -> torch.Tensor:
+    def auxiliary(self, index: int) -> torch.Tensor:
         """(M, 3) voicing, pitch and energy of an utterance's model frames, as extracted."""
         if self.features.auxiliary is None:
             raise ValueError("no auxiliary features were given")
-        frames = torch.from_numpy(self.features.auxiliary.read(name))
+        frames = torch.from_numpy(self.features.auxiliary.read(self.utterance(index).utterance_id))
         # A recording's last frame may be whole by its header and not by its samples.
-        missing = max(0, self.frames[name] - len(frames))
-        return torch.cat([frames, frames[-1:].expand(missing, -1)])[: self.frames[name]]
+        missing = max(0, int(self._frames[index]) - len(frames))
+        return torch.cat([frames, frames[-1:].expand(missing, -1)])[: self._frames[index]]
 
-    def wav(self, name: str) -> np.ndarray:
+    def wav(self, index: int) -> np.ndarray:
         """Waveform of an utterance from its first model frame on, a whole number of them."""
-        wav = self.rates.from_first_frame(self._audio.read(self.manifest[name].audio_path))
-        samples = self.frames[name] * self.rates.hop_length
+        wav = self.rates.from_first_frame(self._audio.read(self.utterance(index).audio_path))
+        samples = int(self._frames[index]) * self.rates.hop_length
         # A header's duration can promise a few samples more than resampling gives.
         return np.pad(wav, (0, max(0, samples - len(wav))))[:samples]
 

@@ -15,18 +15,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from benchmark.artifacts import ArtifactStore
 from benchmark.checkpoints import resolve, weights_digest
 from benchmark.data.audio import AudioError, read_audio
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
+from benchmark.frames.shards import Recipe, made_bytes, make
+from benchmark.frames.store import FORMAT, FrameStore, FrameWriter
 from benchmark.types import SAMPLE_RATE
 from benchmark.vocoder.auxiliary import FEATURES, auxiliary_features
 from benchmark.vocoder.config import PromptConfig, VocoderConfig
 from benchmark.vocoder.data import PROMPT_HOP, KeptFeatures
-from benchmark.vocoder.frame_store import FrameStore, FrameWriter
 from benchmark.vocoder.prompt import PromptEncoder
 from benchmark.vocoder.rates import FrameRates
 
@@ -135,22 +135,25 @@ def _kept(
     progress: bool,
 ) -> FrameStore:
     """The artifact, its frames (width, dtype, hop) made one utterance at a time."""
+    width, dtype, hop = layout
 
-    def build(folder: Path) -> None:
-        width, dtype, hop = layout
-        with FrameWriter(folder, width, dtype) as writer:
-            per_second = SAMPLE_RATE / hop * width * writer.dtype.itemsize
-            _announce(kind, manifest.hours, manifest.hours * 3600 * per_second - writer.bytes, folder)
-            for utterance in tqdm(manifest, kind, disable=not progress):
-                if utterance.utterance_id in writer.done:
-                    continue
-                try:
-                    wav = read_audio(utterance.audio_path)
-                except AudioError:
-                    continue  # its tokens are missing for the same reason
+    def build(rows: slice, folder: Path) -> None:
+        writer = FrameWriter(folder, width, dtype)
+        for utterance in manifest.part(rows):
+            try:
+                wav = read_audio(utterance.audio_path)
+            except AudioError as error:  # its tokens are missing for the same reason
+                writer.fail(utterance.utterance_id, str(error))
+            else:
                 writer.add(utterance.utterance_id, compute(wav))
+        writer.close()
 
-    return FrameStore(store.get(kind, key, build, resumable=True))
+    recipe = Recipe(kind, key | {"format": FORMAT}, len(manifest), build)
+    if not store.has(kind, recipe.key):
+        store.root.mkdir(parents=True, exist_ok=True)
+        size = manifest.hours * 3600 * SAMPLE_RATE / hop * width * np.dtype(dtype).itemsize
+        _announce(kind, manifest.hours, size - made_bytes(recipe, store), store.root)
+    return FrameStore(make(recipe, store, kind if progress else None))
 
 
 def _announce(kind: str, hours: float, missing: float, folder: Path) -> None:

@@ -68,8 +68,8 @@ class Vocoder:
         contents = np.array([sequence.shape[1] for sequence in frames])
         heard = np.array([len(prompt) for prompt in prompts]) // self.rates.hop_length
         most = round(BATCH_SECONDS * SAMPLE_RATE / self.rates.hop_length)
-        order = np.argsort(-contents, kind="stable").tolist()
-        for batch in cut(order, (contents + heard).tolist(), batch_size, most):
+        order = np.argsort(-contents, kind="stable")
+        for batch in cut(order, contents + heard, batch_size, most):
             wavs = self._decode([frames[i] for i in batch], [prompts[i] for i in batch])
             for index, decoded in zip(batch, wavs, strict=True):
                 wav = self.rates.from_first_sample(decoded)

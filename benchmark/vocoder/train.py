@@ -85,10 +85,10 @@ def train_vocoder(
                 "take a corpus with longer utterances or lower min_seconds"
             )
     module = VocoderModule(model, config, trainer.compile)
-    names = train.ids[:: math.ceil(len(train) / STATISTICS_UTTERANCES)]
-    model.mel.fit(torch.from_numpy(train.wav(name)) for name in names)
+    some = range(0, len(train), math.ceil(len(train) / STATISTICS_UTTERANCES))
+    model.mel.fit(torch.from_numpy(train.wav(index)) for index in some)
     if model.frontend.auxiliary is not None:
-        model.frontend.auxiliary.fit(train.auxiliary(name) for name in names)
+        model.frontend.auxiliary.fit(train.auxiliary(index) for index in some)
     most = None if config.batch_seconds is None else round(config.batch_seconds * rates.model_rate)
     batches = BucketBatches(train.lengths, config.batch_size, config.steps_per_epoch, seed, most)
     dev_batches = _fixed_batches(dev, config.batch_size, most)

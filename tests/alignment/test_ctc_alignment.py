@@ -155,7 +155,7 @@ def test_an_alignment_does_not_depend_on_batch_company(
 
 def test_the_model_hears_speech_normalised(checkpoint: Path, store: ArtifactStore) -> None:
     model = _load(checkpoint, "cpu")
-    wav = torch.from_numpy(read_audio(CORPUS.manifest("test", store).utterances[0].audio_path))
+    wav = torch.from_numpy(read_audio(CORPUS.manifest("test", store).at(0).audio_path))
     loud, quiet = model([wav])[0], model([0.3 * wav])[0]
     torch.testing.assert_close(quiet, loud, atol=0.01, rtol=0)
     assert loud.exp().sum(-1) == pytest.approx(1, abs=1e-5)
@@ -166,7 +166,7 @@ def test_the_model_hears_speech_normalised(checkpoint: Path, store: ArtifactStor
 def test_utterances_without_text_or_audio_fail_with_a_reason(
     checkpoint: Path, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second, third, *_ = CORPUS.manifest("test", store).utterances
+    first, second, third, *_ = CORPUS.manifest("test", store)
     broken = Manifest([replace(first, text=None), replace(second, audio_path="/nowhere.wav"), third])
     monkeypatch.setattr(Synthetic, "manifest", lambda *_: broken)
     tiers = phone_tiers(CORPUS, "test", CTCAligner(checkpoint=str(checkpoint)), store)

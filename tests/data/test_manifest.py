@@ -26,8 +26,8 @@ def test_round_trip_keeps_every_field(tmp_path: Path) -> None:
         Utterance("a", "/elsewhere/a.flac", "s2", float("nan"), "missing"),
         Utterance("c", str(tmp_path / "audio" / "c.wav"), "s2", 0.5, "y", text=""),
     ]
-    Manifest(given).save(tmp_path / "manifest.parquet")
-    loaded = Manifest.load(tmp_path / "manifest.parquet")
+    Manifest(given).save(tmp_path / "manifest.arrow")
+    loaded = Manifest.load(tmp_path / "manifest.arrow")
     assert [u.utterance_id for u in loaded] == ["a", "b", "c"]
     assert loaded["b"] == given[0]
     assert loaded["c"] == given[2]
@@ -39,9 +39,9 @@ def test_round_trip_keeps_every_field(tmp_path: Path) -> None:
 def test_the_folder_may_move(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
-    Manifest(utterances(old / "audio")).save(old / "manifest.parquet")
+    Manifest(utterances(old / "audio")).save(old / "manifest.arrow")
     shutil.move(old, new)
-    assert {str(Path(u.audio_path).parent) for u in Manifest.load(new / "manifest.parquet")} == {
+    assert {str(Path(u.audio_path).parent) for u in Manifest.load(new / "manifest.arrow")} == {
         str(new / "audio")
     }
 
@@ -51,8 +51,8 @@ def test_a_relative_audio_path_is_kept_as_an_absolute_one(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cache").mkdir()
-    Manifest(utterances(Path("corpus"))).save(Path("cache") / "manifest.parquet")
-    loaded = Manifest.load(Path("cache") / "manifest.parquet")
+    Manifest(utterances(Path("corpus"))).save(Path("cache") / "manifest.arrow")
+    loaded = Manifest.load(Path("cache") / "manifest.arrow")
     assert loaded["0-0"].audio_path == str(tmp_path / "corpus" / "0-0.wav")
 
 

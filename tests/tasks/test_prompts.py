@@ -45,5 +45,5 @@ def test_one_utterance_a_speaker_is_prompted_from_the_rest_of_the_split(manifest
 
 
 def test_prompts_are_the_same_every_time(manifest: Manifest) -> None:
-    again = Manifest(reversed(manifest.utterances))
+    again = Manifest(reversed(list(manifest)))
     assert same_speaker_prompts(manifest, manifest) == same_speaker_prompts(again, again)

@@ -79,7 +79,7 @@ def test_the_log_says_how_fast_it_was(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock = iter((10.0, 12.0))
+    clock = iter((10.0, 12.0, 20.0))
     monkeypatch.setattr(encode, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     with caplog.at_level("INFO"):
         encode_manifest(GroundTruth(name="ground_truth"), manifest, store)

@@ -1,13 +1,11 @@
 """Kept features: written over several sittings, cut to the prompt, refused where the disk is full."""
 
-import pickle
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 
@@ -16,12 +14,9 @@ from benchmark.errors import UserError
 from benchmark.vocoder.config import PromptConfig, VocoderConfig
 from benchmark.vocoder.data import KeptFeatures, VocoderItems, collate
 from benchmark.vocoder.features import prompt_identity, prompt_store
-from benchmark.vocoder.frame_store import FrameStore, FrameWriter
 from benchmark.vocoder.rates import FrameRates
 
 MakeConfig = Callable[..., VocoderConfig]
-RNG = np.random.default_rng(0)
-FRAMES = {f"u{n}": RNG.standard_normal((5 + n, 3)).astype(np.float16) for n in range(4)}
 WHISPER = PromptConfig(features="whisper", checkpoint="unused", layer=None)
 
 
@@ -41,48 +36,6 @@ class SlotEncoder:
 def no_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmark.vocoder.features.resolve", lambda checkpoint, _: Path(checkpoint))
     monkeypatch.setattr("benchmark.vocoder.features.weights_digest", lambda folder: f"digest of {folder}")
-
-
-def write(folder: Path, names: list[str]) -> None:
-    with FrameWriter(folder, 3, "float16") as writer:
-        for name in names:
-            if name not in writer.done:
-                writer.add(name, FRAMES[name])
-
-
-def assert_whole(folder: Path) -> None:
-    store = FrameStore(folder)
-    assert len(store) == 4 and "u3" in store and "u4" not in store
-    for name, frames in FRAMES.items():
-        np.testing.assert_array_equal(store.read(name), frames)
-
-
-def test_frames_come_back_whole_and_in_part(tmp_path: Path) -> None:
-    write(tmp_path, list(FRAMES))
-    assert_whole(tmp_path)
-    store = FrameStore(tmp_path)
-    np.testing.assert_array_equal(store.read("u1", 2, 4), FRAMES["u1"][2:4])
-    np.testing.assert_array_equal(store.read("u1", 4, 99), FRAMES["u1"][4:])
-    assert (tmp_path / "frames.bin").stat().st_size == 2 * 3 * (5 + 6 + 7 + 8)
-    other = pickle.dumps(store)
-    assert len(other) < 500
-    np.testing.assert_array_equal(pickle.loads(other).read("u2"), FRAMES["u2"])
-
-
-@pytest.mark.parametrize("damage", ["data_ahead", "data_behind", "torn_line", "no_data"])
-def test_a_killed_writer_is_continued(tmp_path: Path, damage: str) -> None:
-    write(tmp_path, ["u0", "u1"])
-    data, index = tmp_path / "frames.bin", tmp_path / "index.csv"
-    if damage == "data_ahead":
-        data.write_bytes(data.read_bytes() + b"torn")
-    elif damage == "data_behind":
-        data.write_bytes(data.read_bytes()[:-1])
-    elif damage == "torn_line":
-        index.write_bytes(index.read_bytes()[:-2])
-    else:
-        data.unlink()
-    write(tmp_path, list(FRAMES))
-    assert_whole(tmp_path)
 
 
 def test_prompt_features_are_computed_once_and_cut_to_the_prompt(

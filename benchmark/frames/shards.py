@@ -1,0 +1,128 @@
+"""A frame store made shard by shard: killed it goes on, several processes share it, the bytes are the same.
+
+A shard is an artifact of a fixed run of rows, so its content does not depend on who makes it. Processes
+that want the same store at once take the shards that nobody works at; `+shard=3/16` gives a
+process every sixteenth. When all are there they are joined.
+"""
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from benchmark.artifacts import ArtifactStore, digest
+from benchmark.errors import UserError
+from benchmark.frames.store import join
+
+ROWS = 256
+"""Utterances of a shard: what a kill can cost."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which of `count` equal parts of the shards a process makes, counted from 1."""
+
+    number: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Part":
+        """Read "3/16"; raises UserError for anything else."""
+        found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", text)
+        if not found or int(found[1]) > int(found[2]):
+            raise UserError(f"shard={text!r} is none of 1/N … N/N, such as +shard=3/16 for the third of 16")
+        return cls(int(found[1]), int(found[2]))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A frame store to be.
+
+    Attributes:
+        kind: Family of the artifact.
+        key: Everything that the frames depend on.
+        rows: Utterances of the manifest.
+        build: Writes the store of some rows to a folder, by a `FrameWriter`.
+        finish: Adds what belongs to the whole to the joined folder.
+    """
+
+    kind: str
+    key: dict[str, Any]
+    rows: int
+    build: Callable[[slice, Path], None]
+    finish: Callable[[Path], None] = lambda _: None
+
+    @property
+    def shards(self) -> list[slice]:
+        """Rows of each shard."""
+        return [slice(start, min(start + ROWS, self.rows)) for start in range(0, self.rows, ROWS)]
+
+    @property
+    def shards_kind(self) -> str:
+        """Folder of the shards, below the root of the store."""
+        return f"{self.kind}/{digest(self.key)}.shards"
+
+
+def make(recipe: Recipe, store: ArtifactStore, progress: str | None = None) -> Path:
+    """Folder of the whole store, whatever part of its shards is there already.
+
+    Args:
+        recipe: What to make.
+        store: Where artifacts are kept.
+        progress: Label of the progress bar, None for none.
+    """
+    if not store.has(recipe.kind, recipe.key):
+        make_shards(recipe, store, progress=progress)
+
+    def build(folder: Path) -> None:
+        shards = (_shard(recipe, store, number) for number in range(len(recipe.shards)))
+        join([shard for shard in shards if shard], folder)  # each was waited for
+        recipe.finish(folder)
+
+    folder = store.get(recipe.kind, recipe.key, build)
+    shutil.rmtree(store.root / recipe.shards_kind, ignore_errors=True)
+    return folder
+
+
+def made_bytes(recipe: Recipe, store: ArtifactStore) -> int:
+    """Size of the shards that are there already."""
+    return sum(path.stat().st_size for path in (store.root / recipe.shards_kind).glob("*/*.bin"))
+
+
+def make_shards(
+    recipe: Recipe, store: ArtifactStore, part: Part | None = None, progress: str | None = None
+) -> None:
+    """Make the shards of `part`, or all; those that another process is at come last.
+
+    Returns early where another process has joined them all meanwhile.
+    """
+    first, step = (0, 1) if part is None else (part.number - 1, part.count)
+    mine = range(first, len(recipe.shards), step)
+    with tqdm(total=recipe.rows, desc=progress, unit="utt", disable=progress is None) as bar:
+        busy = list(mine)
+        for wait in (False, True):
+            numbers, busy = busy, []
+            for number in numbers:
+                try:
+                    made = not store.has(recipe.kind, recipe.key) and _shard(recipe, store, number, wait)
+                except FileNotFoundError:  # joined, and its shards removed, just now
+                    if not store.has(recipe.kind, recipe.key):
+                        raise
+                    return
+                if made is None:
+                    busy.append(number)
+                else:
+                    bar.update(recipe.shards[number].stop - recipe.shards[number].start)
+
+
+def _shard(recipe: Recipe, store: ArtifactStore, number: int, wait: bool = True) -> Path | None:
+    """Folder of a shard; None where another process is at it and we do not wait."""
+
+    def build(folder: Path) -> None:
+        recipe.build(recipe.shards[number], folder)
+
+    return store.get_part(recipe.shards_kind, {"shard": number}, build, wait)

@@ -1,0 +1,113 @@
+"""Tables sorted by utterance id, memory-mapped: a row is found by bisection and nothing else is held.
+
+Arrow's own file format instead of Parquet, which would have to be decoded into memory: 280,000 rows of
+a manifest are 75 MB on disk and cost a process the pages that it touches.
+"""
+
+import os
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+ID = "utterance_id"
+AT_ONCE = 1024
+"""Rows that are turned into Python objects at a time."""
+
+
+class IdTable:
+    """Rows by utterance id.
+
+    Attributes:
+        table: One chunk per column, sorted by `ID` in code point order, no id twice.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        """Sort rows, wherever they are; raises ValueError when an id occurs twice."""
+        table = table.combine_chunks()
+        ids = table[ID].to_pylist()
+        if any(a >= b for a, b in pairwise(ids)):
+            order = sorted(range(len(ids)), key=ids.__getitem__)
+            repeated = [ids[a] for a, b in pairwise(order) if ids[a] == ids[b]]
+            if repeated:
+                names = ", ".join(sorted(set(repeated))[:5])
+                raise ValueError(f"utterance ids must be unique; repeated: {names}")
+            table = table.take(order).combine_chunks()
+        self.table = table
+
+    @classmethod
+    def open(cls, path: Path) -> "IdTable":
+        """Map what `save` wrote.
+
+        Raises: OSError or pyarrow.ArrowInvalid where the file is none of ours.
+        """
+        opened = cls.__new__(cls)
+        with pa.memory_map(str(path)) as source:
+            opened.table = pa.ipc.open_file(source).read_all()
+        return opened
+
+    def save(self, path: Path, facts: Mapping[str, str] | None = None) -> None:
+        """Write the rows, and `facts` about them, as one record batch."""
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, self._schema(facts)) as writer:
+            writer.write_table(self.table)
+
+    def _schema(self, facts: Mapping[str, str] | None) -> pa.Schema:
+        return self.table.schema.with_metadata(facts or {})
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What `save` was told."""
+        return {key.decode(): value.decode() for key, value in (self.table.schema.metadata or {}).items()}
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @property
+    def ids(self) -> pa.Array:
+        """The ids, in order."""
+        return self.column(ID)
+
+    def column(self, name: str) -> pa.Array:
+        """One column, not copied."""
+        chunks = self.table[name]
+        return chunks.chunk(0) if chunks.num_chunks else pa.array([], chunks.type)
+
+    def numbers(self, name: str) -> np.ndarray:
+        """A column of numbers without nulls, not copied."""
+        return np.asarray(self.column(name).to_numpy())
+
+    def find(self, utterance_id: str) -> int | None:
+        """Row of an id, None where there is none."""
+        ids = self.ids
+        row = bisect_left(range(len(ids)), utterance_id, key=lambda at: ids[at].as_py())
+        return row if row < len(ids) and ids[row].as_py() == utterance_id else None
+
+    def rows_of(self, other: "IdTable") -> np.ndarray:
+        """(len(other),) row here of each id of another table, -1 where there is none."""
+        if self.ids.equals(other.ids):  # the usual case: both describe one manifest
+            return np.arange(len(self))
+        found = (self.find(row[ID]) for row in other.rows([ID]))
+        return np.fromiter((-1 if row is None else row for row in found), np.int64, len(other))
+
+    def rows(self, columns: Iterable[str] | None = None, at: slice = slice(None)) -> Iterator[dict]:
+        """Rows as dictionaries, a few at a time."""
+        table = self.table if columns is None else self.table.select(list(columns))
+        first, last, _ = at.indices(len(self))
+        for start in range(first, last, AT_ONCE):
+            yield from table.slice(start, min(AT_ONCE, last - start)).to_pylist()
+
+    def row(self, at: int) -> dict:
+        """One row."""
+        return self.table.slice(at, 1).to_pylist()[0]
+
+    def take(self, at: Iterable[int]) -> "IdTable":
+        """The rows numbered `at`, in memory."""
+        return IdTable(self.table.take(pa.array(at, pa.int64())))
+
+
+def absolute(path: str) -> str:
+    """As `Path.absolute`, without resolving links, quick on hundreds of thousands."""
+    return os.path.abspath(path)  # noqa: PTH100
