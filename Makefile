@@ -17,7 +17,7 @@ EXPERIMENTS         := $(EXPERIMENTS_$(PROFILE))
 TABLES              := $(or $(RESULTS),results)/$(PROFILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce-table tables tokenizers doctor zoo test test-conformance lint type clean
+.PHONY: help reproduce-table tables tokenizers doctor data zoo test test-conformance lint type clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ tokenizers: $(READY) ## Print the facts of every tokenizer, and write them to re
 
 doctor: $(READY) ## Say what a run with ARGS="tokenizer=… task=…" would miss on this machine
 	@$(RUN) -m benchmark.doctor $(ARGS)
+
+data: $(READY) ## Download and check a corpus: DATASET=librispeech, libritts or slurp, ROOT=folder, SUBSETS=…
+	@$(RUN) -m scripts.prepare_data $(DATASET) $(if $(ROOT),"$(ROOT)") $(if $(SUBSETS),--subsets $(SUBSETS)) $(ARGS)
 
 zoo: $(READY) $(ZOO) ## Install the libraries of the optional tokenizers
 

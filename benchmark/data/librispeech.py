@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from benchmark.data.subsets import Recording, SubsetCorpus
+from benchmark.data.subsets import Recording, SubsetCorpus, read_transcript
 
 
 @dataclass(kw_only=True)
@@ -25,13 +25,21 @@ class LibriSpeech(SubsetCorpus):
         return "+".join(self._subsets(split)) if split == "test" else split
 
     def _texts(self, recordings: Sequence[Recording]) -> dict[str, str]:
-        """From the transcripts of the chapters, one line "id TEXT" each."""
+        """From the transcripts of the chapters."""
+        subsets = sorted({recording.subset for recording in recordings})
+        return {name: text for subset in subsets for name, text in self._transcripts(subset).items()}
+
+    def transcribed(self, subset: str) -> set[str]:
+        """Utterance ids with a transcript that is not empty."""
+        return {name for name, text in self._transcripts(subset).items() if text}
+
+    def _transcripts(self, subset: str) -> dict[str, str]:
+        """Text by utterance id; one line "id TEXT" each in the file of its chapter."""
         texts = {}
-        for subset in sorted({recording.subset for recording in recordings}):
-            for entry in self._listing(subset):
-                if entry.path.endswith(".trans.txt"):
-                    lines = (self._folder / subset / entry.path).read_text(encoding="utf-8").splitlines()
-                    for line in filter(str.strip, lines):
-                        utterance_id, _, text = line.strip().partition(" ")
-                        texts[utterance_id] = text.strip().lower()
+        for entry in self._listing(subset):
+            if entry.path.endswith(".trans.txt"):
+                lines = read_transcript(self._folder / subset / entry.path).splitlines()
+                for line in filter(str.strip, lines):
+                    utterance_id, _, text = line.strip().partition(" ")
+                    texts[utterance_id] = text.strip().lower()
         return texts

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from benchmark.artifacts import ArtifactStore, digest
 from benchmark.data.manifest import Manifest
-from benchmark.data.subsets import Recording, SubsetCorpus
+from benchmark.data.subsets import Recording, SubsetCorpus, read_transcript
 from benchmark.errors import UserError
 from benchmark.types import Utterance
 
@@ -93,7 +93,7 @@ class LibriTTS(SubsetCorpus):
         """Make the manifest from audio headers and texts; nothing is written below `folder`."""
         if split not in ("test", PROMPTS) or self.prompt_split is None:
             return super().build(split, folder)
-        recordings = self._recordings(split)
+        recordings = self.recordings(split)
         if self.test_list:
             wanted = set(self._list if split == "test" else self._list.values())
             return self._manifest([r for r in recordings if r.utterance_id in wanted])
@@ -110,6 +110,11 @@ class LibriTTS(SubsetCorpus):
         by_speaker = {prompt.speaker_id: prompt for prompt in prompts}
         return {u.utterance_id: by_speaker[u.speaker_id] for u in self.manifest("test", store)}
 
+    def transcribed(self, subset: str) -> set[str]:
+        """Utterance ids with a normalized text."""
+        texts = (entry for entry in self._listing(subset) if entry.path.endswith(TEXT) and entry.size >= 0)
+        return {PurePosixPath(entry.path).name.removesuffix(TEXT) for entry in texts}
+
     def _subsets(self, split: str) -> list[str]:
         """Prompts come from the subsets of test."""
         return super()._subsets("test" if split == self.prompt_split else split)
@@ -124,7 +129,7 @@ class LibriTTS(SubsetCorpus):
 
     def _text(self, recording: Recording) -> str | None:
         path = self._folder / recording.subset / recording.path.with_suffix(TEXT)
-        return " ".join(path.read_text(encoding="utf-8").split()) if path.is_file() else None
+        return " ".join(read_transcript(path).split()) if path.is_file() else None
 
     def _drawn(self, whole: Manifest) -> tuple[Manifest, Manifest]:
         """Seeded test utterances and the prompts of their speakers, disjoint."""
@@ -158,7 +163,7 @@ class LibriTTS(SubsetCorpus):
             )
         lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         pairs = [(fields[0], fields[1]) for fields in lines if len(fields) == 2]
-        present = {recording.utterance_id for recording in self._recordings("test")}
+        present = {recording.utterance_id for recording in self.recordings("test")}
         counts = Counter(name for name, _ in pairs)
         damage = {
             "not two ids": [" ".join(fields) for fields in lines if len(fields) != 2],

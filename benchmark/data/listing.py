@@ -27,7 +27,10 @@ def require_root(root: str, corpus: str, variable: str) -> Path:
     Raises:
         UserError: `root` is empty or no folder.
     """
-    remedy = f"Point to it with {variable}=<root> in the environment or dataset.root=<root>."
+    remedy = (
+        f"Point to it with {variable}=<root> in the environment or dataset.root=<root>, or download it: "
+        f"make data DATASET={variable.lower()} ROOT=<root>."
+    )
     if not root:
         raise UserError(f"the folder of {corpus} is not set. {remedy}")
     folder = Path(root).expanduser().absolute()

@@ -127,18 +127,22 @@ class Slurp(Corpus):
         if part == "synthetic":
             folder, what = self._synthetic_audio, "synthetic recordings"
             remedy = "unpack slurp_synth.tar.gz again or set dataset.train_parts=[real]"
-        chosen = [(row, folder / file) for row in self._rows(split, part) for file in self._chosen(row)]
+        chosen = [(row, folder / file) for row in self.rows(split, part) for file in self._chosen(row)]
         found = headers([path for _, path in chosen])
         if all(fingerprint == "missing" for _, fingerprint in found):
             raise UserError(f"none of the {len(chosen)} {what} of the {split} split is in {folder}; {remedy}")
         return [self._utterance(part, *item, *facts) for item, facts in zip(chosen, found, strict=True)]
 
+    def speaker(self, file: str) -> str | None:
+        """Who spoke a recording of `slurp_real`; None where metadata.json does not say it."""
+        return self._users.get(file)
+
     def bare_intents(self, split: str) -> int:
         """Sentences of the split whose gold intent lacks its scenario (see `intent_of`)."""
-        return sum(has_bare_intent(row) for part in self._parts(split) for row in self._rows(split, part))
+        return sum(has_bare_intent(row) for part in self._parts(split) for row in self.rows(split, part))
 
     def _utterance(self, part: str, row: Row, path: Path, duration: float, fingerprint: str) -> Utterance:
-        spoken, nobody, user = path.stem, "unknown", self._users.get(path.name)
+        spoken, nobody, user = path.stem, "unknown", self.speaker(path.name)
         if part == "synthetic":  # its files could be called as others are
             spoken, nobody, user = f"synthetic-{path.stem}", "synthetic", None
         return Utterance(
@@ -159,7 +163,8 @@ class Slurp(Corpus):
         close = [file for file in row.files if file.removesuffix(".flac").endswith("-headset")]
         return (close or row.files)[:1] if self.recordings == "headset" else row.files[:1]
 
-    def _rows(self, split: str, part: str) -> list[Row]:
+    def rows(self, split: str, part: str) -> list[Row]:
+        """The annotations of a split, of its real or synthetic part; UserError where one cannot be read."""
         path = self._annotation_path(split, part)
         rows = []
         with path.open(encoding="utf-8") as file:
@@ -180,7 +185,7 @@ class Slurp(Corpus):
             raise unknown("split of SLURP", split, FILES)
         path = self._annotations / (FILES[split] if part == "real" else SYNTHETIC)
         if not path.is_file():
-            raise UserError(f"{path} is missing; get it from the SLURP repository")
+            raise UserError(f"{path} is missing; get it from the SLURP repository, or {self._download()}")
         return path
 
     @cached_property
@@ -192,7 +197,8 @@ class Slurp(Corpus):
                 return folder
         raise UserError(
             f"{root} holds no SLURP annotations (dataset/slurp/train.jsonl, devel.jsonl, test.jsonl); it has "
-            f"{', '.join(subfolders(root)) or 'no folders'}. Set SLURP=<root> or dataset.root=<root>."
+            f"{', '.join(subfolders(root)) or 'no folders'}. Set SLURP=<root> or dataset.root=<root>, or "
+            f"{self._download()}."
         )
 
     @cached_property
@@ -209,7 +215,7 @@ class Slurp(Corpus):
         raise UserError(
             f"no SLURP recordings (.flac) below {base}; looked in "
             f"{', '.join(place.relative_to(base).as_posix() for place in places)}. Unpack slurp_real.tar.gz "
-            "into <root>/audio or set dataset.audio_root=<folder of slurp_real>."
+            f"into <root>/audio, set dataset.audio_root=<folder of slurp_real>, or {self._download()}."
         )
 
     @cached_property
@@ -220,8 +226,13 @@ class Slurp(Corpus):
                 return folder
         raise UserError(
             f"no synthetic SLURP recordings (.flac) in {' or '.join(map(str, places))}. Unpack "
-            "slurp_synth.tar.gz beside slurp_real, or set dataset.train_parts=[real]."
+            "slurp_synth.tar.gz beside slurp_real, set dataset.train_parts=[real], or "
+            f"{self._download('slurp_synth')}."
         )
+
+    def _download(self, subset: str = "slurp_real") -> str:
+        """The next step where something is not there."""
+        return f"download it: make data DATASET=slurp ROOT={self.root} SUBSETS={subset}"
 
     @cached_property
     def _audio_digest(self) -> str:

@@ -22,6 +22,14 @@ from benchmark.errors import UserError, unknown
 from benchmark.types import Utterance
 
 
+def read_transcript(path: Path) -> str:
+    """A text of the corpus; UserError where it is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is damaged: {error}. Extract the archive again.") from error
+
+
 class Recording(NamedTuple):
     """One file; `path` is relative to the subset's folder."""
 
@@ -85,14 +93,13 @@ class SubsetCorpus(Corpus):
     def build(self, split: str, folder: Path) -> Manifest:
         """Make the manifest from the audio headers; nothing is written below `folder`."""
         del folder
-        return self._manifest(self._recordings(split))
+        return self._manifest(self.recordings(split))
 
-    @abstractmethod
-    def _texts(self, recordings: Sequence[Recording]) -> dict[str, str]:
-        """Transcript of every utterance id that has one."""
+    def recordings(self, split: str) -> list[Recording]:
+        """Everything recorded in the subsets of a split; nothing is opened.
 
-    def _recordings(self, split: str) -> list[Recording]:
-        """Everything recorded in the subsets of a split."""
+        Raises: UserError for a subset that is not there, or without audio.
+        """
         recordings = [
             Recording(subset, PurePosixPath(entry.path))
             for subset in self._subsets(split)
@@ -103,6 +110,22 @@ class SubsetCorpus(Corpus):
             return recordings
         held_out = self._held_out(sorted({recording.speaker_id for recording in recordings}))
         return [r for r in recordings if (r.speaker_id in held_out) == (split == "dev")]
+
+    @abstractmethod
+    def transcribed(self, subset: str) -> set[str]:
+        """Utterance ids with a transcript, whether there is audio or not."""
+
+    def listed_speakers(self, subset: str) -> list[set[str]]:
+        """Speakers of a subset according to each of the tables that are there."""
+        return [
+            {row[0] for row in self._rows(table) if row[2:3] == [subset]}
+            for table in self.speaker_tables
+            if (self._folder / table).is_file()
+        ]
+
+    @abstractmethod
+    def _texts(self, recordings: Sequence[Recording]) -> dict[str, str]:
+        """Transcript of every utterance id that has one."""
 
     def _manifest(self, recordings: Sequence[Recording]) -> Manifest:
         texts = self._texts(recordings)
@@ -139,14 +162,16 @@ class SubsetCorpus(Corpus):
             if subset not in present:
                 raise UserError(
                     f"{self._folder} has no {self.title} subset {subset!r}; it has "
-                    f"{', '.join(present) or 'no folders'}. Download {subset}, name another subset "
-                    f"in dataset.splits, or {remedy}."
+                    f"{', '.join(present) or 'no folders'}. Download it (make data "
+                    f"DATASET={self.variable.lower()} ROOT={self._folder} SUBSETS={subset}), name another "
+                    f"subset in dataset.splits, or {remedy}."
                 )
             entries = listing(self._folder / subset)
             if not any(entry.path.endswith(self.suffix) for entry in entries):
                 raise UserError(
                     f"{self._folder / subset} holds no {self.suffix} file; expected <speaker>/<chapter>/"
-                    f"*{self.suffix}. Extract the archive again, or {remedy}."
+                    f"*{self.suffix}. Remove the folder and extract the archive again (make data "
+                    f"DATASET={self.variable.lower()} ROOT={self._folder} SUBSETS={subset}), or {remedy}."
                 )
             self._listings[subset] = entries
         return self._listings[subset]
@@ -197,12 +222,13 @@ class SubsetCorpus(Corpus):
 
     @cached_property
     def _genders(self) -> dict[str, str]:
-        """Gender by speaker id; empty without a table, of lines "id | F or M | ..." or the same in TSV."""
-        found = (self._folder / name for name in self.speaker_tables)
-        path = next((path for path in found if path.is_file()), None)
-        if path is None:
-            return {}
-        between = "\t" if path.suffix == ".tsv" else "|"
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        rows = [[f.strip() for f in line.split(between)] for line in lines if not line.startswith(";")]
-        return {row[0]: row[1] for row in rows if len(row) > 1 and row[1] in ("F", "M")}
+        """Gender by speaker id, by the first table; empty without one."""
+        table = next((name for name in self.speaker_tables if (self._folder / name).is_file()), None)
+        rows = self._rows(table) if table else []
+        return {row[0]: row[1] for row in rows if row[1:2] in (["F"], ["M"])}
+
+    def _rows(self, table: str) -> list[list[str]]:
+        """Fields of a table of lines "id | F or M | subset | ..." after comments, or the same in TSV."""
+        between = "\t" if table.endswith(".tsv") else "|"
+        lines = (self._folder / table).read_text(encoding="utf-8", errors="replace").splitlines()
+        return [[f.strip() for f in line.split(between)] for line in lines if not line.startswith(";")]

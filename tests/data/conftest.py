@@ -1,7 +1,9 @@
 """Recordings and corpus trees made on the spot."""
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +102,72 @@ def slurp_synth_tree(slurp_tree: Path, write_tone: Callable[..., Path]) -> Path:
     for file in ("audio-11", "audio-61", "audio-62"):
         write_tone(slurp_tree / "audio" / "slurp_synth" / f"{file}.flac", 0.75)
     return slurp_tree
+
+
+class FileServer:
+    """Serves a folder on loopback, as well or as badly as its fields say."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ranges = True
+        """Whether it knows ranges, or always sends all of a file."""
+        self.drops: list[int] = []
+        """After how many bytes the next connections break that have more to send, one each."""
+        self.refusals: list[int] = []
+        """Status codes of the next answers."""
+        self.stalls_at: int | None = None
+        """Bytes after which it sends no more, and waits."""
+        self.asked: list[tuple[str, str | None]] = []
+        """File and range of every request."""
+        self.released = threading.Event()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                server.answer(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}/"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        name, asked = request.path.lstrip("/"), request.headers.get("Range")
+        self.asked.append((name, asked))
+        path = self.folder / name
+        if self.refusals or not path.is_file():
+            request.send_error(self.refusals.pop(0) if self.refusals else 404)
+            return
+        content = path.read_bytes()
+        first = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.ranges else 0
+        if first and first >= len(content):
+            request.send_response(416)
+            request.send_header("Content-Range", f"bytes */{len(content)}")
+            request.end_headers()
+            return
+        request.send_response(206 if first else 200)
+        request.send_header("Content-Length", str(len(content) - first))
+        if first:
+            request.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}")
+        request.end_headers()
+        content = content[first:]
+        if self.drops and self.drops[0] < len(content):
+            content = content[: self.drops.pop(0)]
+        request.wfile.write(content[: self.stalls_at])
+        if self.stalls_at is not None:
+            request.wfile.flush()
+            self.released.wait(30)
+
+
+@pytest.fixture
+def file_server(tmp_path: Path) -> Iterator[FileServer]:
+    """A server of the empty folder `served`."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    server = FileServer(folder)
+    yield server
+    server.released.set()
+    server.http.shutdown()
+    server.http.server_close()

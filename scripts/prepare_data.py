@@ -1,0 +1,95 @@
+"""Download, check and unpack a corpus, or check a copy that is there.
+
+    python -m scripts.prepare_data librispeech /data
+    python -m scripts.prepare_data libritts /data --subsets train-clean-100 dev-clean test-clean
+    python -m scripts.prepare_data slurp /data/slurp --delete-archives
+    python -m scripts.prepare_data librispeech /data/LibriSpeech --verify      # downloads nothing
+
+What is there already is not downloaded again. Kill it whenever you like: run again, it goes on where it was.
+At the end every recording is looked at, without decoding it, and the counts are compared with the published
+ones. Exit status 1 when something is missing or damaged.
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+from benchmark.artifacts import write_atomic
+from benchmark.data.preparation import Preparation
+from benchmark.data.published_corpora import CORPORA
+from benchmark.data.verification import verify
+from benchmark.errors import UserError
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        "python -m scripts.prepare_data",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("dataset", choices=CORPORA, metavar="dataset", help=", ".join(CORPORA))
+    add("root", type=_folder, help="folder of the corpus, or the one that is to hold it")
+    add("--subsets", nargs="+", metavar="NAME", help="default: all; of slurp slurp_real, not slurp_synth")
+    add("--mirror", metavar="URL", help="server and folder that have the same files")
+    add("--archives", type=_folder, metavar="FOLDER", help="where archives are or go (ROOT/archives/…)")
+    add("--delete-archives", action="store_true", help="once they are unpacked")
+    add("--verify", action="store_true", help="only look at what is there")
+    add("--report", type=_folder, metavar="FILE", help="every fault, in JSON (ROOT/<dataset>-report.json)")
+    add("--workers", type=int, default=os.cpu_count() or 1, help="processes that look (%(default)s)")
+    return parser
+
+
+def main(line: list[str] | None = None) -> int:
+    """Prepare and verify; 0 when all is there and sound."""
+    given = arguments().parse_args(line)
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    published = CORPORA[given.dataset]
+    preparation = Preparation(published, given.root, given.archives, given.mirror, given.delete_archives)
+    try:
+        subsets = given.subsets or list(published.chosen)
+        if given.verify and not given.subsets:
+            subsets = _there(preparation)
+        if not given.verify:
+            preparation.run(subsets)
+        verification = verify(preparation, subsets, given.workers)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(verification.text())
+    report = given.report or given.root / f"{given.dataset}-report.json"
+    try:
+        write_atomic(report, json.dumps(verification.as_json(), indent=1))
+        print(f"All of it: {report}")
+    except OSError as error:
+        print(f"no report was written: {error}; --report names another file", file=sys.stderr)
+    if not verification.complete:
+        print("To mend it: remove the folder of what is not whole and run without --verify.")
+    print(f"To use it: {published.variable}={preparation.folder}")
+    return int(not verification.complete)
+
+
+def _there(preparation: Preparation) -> list[str]:
+    """Subsets that are there; says which are not."""
+    published = preparation.published
+    there = [name for name in published.archives if preparation.present(name)]
+    absent = [name for name in published.archives if name not in there]
+    if not there:
+        raise UserError(
+            f"{preparation.folder} holds none of {', '.join(absent)}; without --verify they are downloaded"
+        )
+    if absent:
+        print(f"not there, and not looked for: {', '.join(absent)}")
+    return there
+
+
+def _folder(path: str) -> Path:
+    return Path(path).expanduser().absolute()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
