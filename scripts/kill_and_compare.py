@@ -1,14 +1,17 @@
-"""Kill a reproduction at random moments, run it again, and compare its tables with an undisturbed run.
+r"""Kill a run at random moments, start it again, and compare what it leaves with an undisturbed run.
 
-    python -m scripts.kill_and_compare --kills 5 --reference results/mini/tables experiment=mini
+    python -m scripts.kill_and_compare --kills 5 experiment=mini
+    python -m scripts.kill_and_compare --kills 20 --first 6 --last 30 --what tokens --processes 2 \
+        dataset=librispeech tokenizer=whisper_kmeans task=asr_probe +shard=1/1
 
-The disturbed run works in a cache and a results folder of its own. Exit status 0 when every CSV table
-is byte-identical to the reference's, 1 with the names of those that are not.
+Both runs work in caches and results folders of their own. Exit status 0 when every CSV table, or every file
+of every token store, is byte-identical; 1 with the names of those that are not.
 """
 
 import argparse
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +19,14 @@ import time
 from filecmp import cmp
 from pathlib import Path
 
+WHAT = {"tables": "results/*/tables/*.csv", "tokens": "cache/tokens/*/*"}
 
-def start(overrides: list[str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
-    """Start the job in a process group of its own, so that its workers die with it."""
+
+def start(overrides: list[str], folder: Path) -> subprocess.Popen[bytes]:
+    """Start the run in a process group of its own, so that its workers die with it."""
+    folder.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"CACHE": str(folder / "cache"), "RESULTS": str(folder / "results")}
-    with log.open("ab") as file:
+    with (folder / "log.txt").open("ab") as file:
         return subprocess.Popen(
             [sys.executable, "-m", "benchmark", *overrides],
             env=environment,
@@ -30,40 +36,72 @@ def start(overrides: list[str], folder: Path, log: Path) -> subprocess.Popen[byt
         )
 
 
+def finish(overrides: list[str], folder: Path, processes: int) -> None:
+    """Run to the end; several processes at once where asked for."""
+    running = [start(overrides, folder) for _ in range(processes)]
+    codes = [process.wait() for process in running]
+    if any(codes):
+        raise SystemExit(f"the run failed; see {folder / 'log.txt'}")
+
+
+def kill_once(overrides: list[str], folder: Path, processes: int, wait: float) -> bool:
+    """Start, kill after `wait` seconds; False where it ended by itself before."""
+    running = [start(overrides, folder) for _ in range(processes)]
+    time.sleep(wait)
+    alive = [process for process in running if process.poll() is None]
+    for process in alive:
+        os.killpg(process.pid, signal.SIGKILL)
+    for process in running:
+        process.wait()
+    return bool(alive)
+
+
+def compare(one: Path, other: Path, pattern: str) -> tuple[list[str], list[str]]:
+    """Names of the files that both have with the same bytes, and of all other files."""
+    names = {
+        path.relative_to(folder).as_posix()
+        for folder in (one, other)
+        for path in folder.glob(pattern)
+        if path.is_file() and path.suffix != ".lock"
+    }
+    same = {
+        name
+        for name in names
+        if all((folder / name).is_file() for folder in (one, other)) and cmp(one / name, other / name, False)
+    }
+    return sorted(same), sorted(names - same)
+
+
 def main() -> int:
-    """Kill, resume, compare."""
+    """Run undisturbed, run with kills, compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("overrides", nargs="+", help="Hydra overrides, such as experiment=mini")
+    parser.add_argument("--what", choices=WHAT, default="tables", help="what is compared")
     parser.add_argument("--kills", type=int, default=5)
-    parser.add_argument("--longest", type=float, default=180.0, help="seconds until a kill, at most")
+    parser.add_argument("--first", type=float, default=5.0, help="seconds until a kill, at least")
+    parser.add_argument("--last", type=float, default=180.0, help="seconds until a kill, at most")
+    parser.add_argument("--processes", type=int, default=1, help="the same run so many times at once")
     parser.add_argument("--folder", type=Path, default=Path("outputs/kill_and_compare"))
-    parser.add_argument("--reference", type=Path, required=True, help="tables of the undisturbed run")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    log = arguments.folder / "log.txt"
+    undisturbed, disturbed = arguments.folder / "undisturbed", arguments.folder / "disturbed"
+    finish(arguments.overrides, undisturbed, 1)
+    if arguments.what == "tokens" and (undisturbed / "cache" / "codebooks").exists():
+        # Encoding is what is killed here; a codebook is fitted in one go.
+        shutil.copytree(
+            undisturbed / "cache" / "codebooks", disturbed / "cache" / "codebooks", dirs_exist_ok=True
+        )
     moments = random.Random(arguments.seed)
     for kill in range(arguments.kills):
-        process = start(arguments.overrides, arguments.folder, log)
-        wait = moments.uniform(5, arguments.longest)
-        time.sleep(wait)
-        if process.poll() is not None:
-            print(f"run {kill}: ended by itself before {wait:.0f} s")
-            break
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        print(f"run {kill}: killed after {wait:.0f} s", flush=True)
-    last = start(arguments.overrides, arguments.folder, log)
-    if last.wait() != 0:
-        print(f"the last run failed; see {log}")
-        return 1
-    tables = next((arguments.folder / "results").glob("*/tables"))
-    names = sorted(path.name for path in arguments.reference.glob("*.csv"))
-    different = [name for name in names if not cmp(arguments.reference / name, tables / name, shallow=False)]
-    print("identical: " + ", ".join(name for name in names if name not in different))
+        wait = moments.uniform(arguments.first, arguments.last)
+        killed = kill_once(arguments.overrides, disturbed, arguments.processes, wait)
+        print(f"run {kill}: {'killed after' if killed else 'ended before'} {wait:.1f} s", flush=True)
+    finish(arguments.overrides, disturbed, arguments.processes)
+    same, different = compare(undisturbed, disturbed, WHAT[arguments.what])
+    print(f"identical: {len(same)} files")
     if different:
         print("DIFFERENT: " + ", ".join(different))
-    return bool(different or not names)
+    return bool(different or not same)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ CHUNK = 64
 """Utterances in memory at once, and as many read ahead: bounds memory, wide enough to batch by length."""
 BATCH = 16
 READERS = 4
+FIT_HOURS = 100.0
+"""Of speech that a codebook is fitted on at most: its frames are sampled, and 100 hours hold 18 million."""
 
 
 def read_all(utterances: Iterable[Utterance]) -> Iterator[Recording]:
@@ -66,12 +68,15 @@ def has_codebook(tokenizer: Tokenizer) -> bool:
 def fit_codebook(tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore, seed: int) -> None:
     """Load the tokenizer's codebook, fitting it on the corpus's train split first if no run has yet.
 
-    Without a codebook to fit nothing is done, and the train split need not exist.
+    Of a long corpus `FIT_HOURS` are heard, utterances drawn evenly over the speakers by the seed. Without
+    a codebook to fit nothing is done, and the train split need not exist.
     """
     tokenizer = tokenizer.vocoder_source  # a floor uses, and shares, the codebook of its base
     if not isinstance(tokenizer, FittedTokenizer) or tokenizer.is_published:
         return
     manifest = corpus.manifest("train", store)
+    if manifest.hours > FIT_HOURS:
+        manifest = manifest.subset(round(len(manifest) * FIT_HOURS / manifest.hours), seed)
     identity = {name: value for name, value in tokenizer.identity().items() if name != "precision"}
     key = {"tokenizer": identity | {"codebook": None}, "manifest": manifest.digest, "seed": seed}
 
@@ -107,6 +112,9 @@ def encode_part(
     tokenizer: Tokenizer, manifest: Manifest, store: ArtifactStore, part: Part, progress: bool = False
 ) -> None:
     """Encode one part of a manifest and leave it for `encode_manifest`, which joins the parts of all."""
+    if part.count == 1:
+        encode_manifest(tokenizer, manifest, store, progress)
+        return
     work = _Work(tokenizer, manifest, store)
     make_shards(work.recipe, store, part, f"encode {tokenizer.name}" if progress else None)
     work.say_how_fast()
