@@ -1,6 +1,8 @@
 import json
 import logging
 import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pandas as pd
@@ -226,3 +228,26 @@ def test_audio_is_replaced_with_the_rows(results, rows, scores, make_row):
     assert [path.name for path in (results.root / "audio").iterdir()] == [
         "reconstruction__opus__synthetic__seed0"
     ]
+
+
+REPLACE = """
+import sys
+from pathlib import Path
+from benchmark.results.store import _replace_folder
+for number in range(400):
+    _replace_folder(Path(sys.argv[1]), {"a.wav": sys.argv[2].encode() * 9, "b.wav": b"b"})
+"""
+
+
+def test_two_processes_may_replace_one_folder(tmp_path):
+    folder = tmp_path / "audio"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", REPLACE, str(folder), name], stderr=subprocess.PIPE, text=True
+        )
+        for name in "xyz"
+    ]
+    errors = [process.communicate(timeout=200)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], errors
+    assert [path.name for path in tmp_path.iterdir()] == ["audio"]
+    assert (folder / "a.wav").read_bytes() in [name * 9 for name in (b"x", b"y", b"z")]

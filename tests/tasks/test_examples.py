@@ -1,0 +1,54 @@
+"""Names of the files to listen to: the utterances' own where they can be, and never outside the folder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark.data.audio import header, write_audio
+from benchmark.data.manifest import Manifest
+from benchmark.results.store import _replace_folder
+from benchmark.tasks.examples import examples
+from benchmark.tasks.resynthesis import Resynthesis
+from benchmark.types import Utterance
+
+
+def names(tmp_path: Path, *ids: str) -> list[str]:
+    utterances, decoded = [], {}
+    for number, name in enumerate(ids):
+        path = tmp_path / f"{number}.wav"
+        write_audio(path, np.full(3200, 0.1, np.float32))
+        utterances.append(Utterance(name, str(path), "s", *header(path)))
+        decoded[name] = path
+    audio = Resynthesis(tmp_path, decoded, {}, "own")
+    files = examples({}, Manifest(utterances), {}, audio, "made")
+    _replace_folder(tmp_path / "audio", files)  # as the results do: every name must be a legal one
+    assert sorted(path.name for path in (tmp_path / "audio").iterdir()) == sorted(files)
+    return sorted(files)
+
+
+def test_usual_ids_are_kept(tmp_path: Path) -> None:
+    assert names(tmp_path, "1089_134686_000002_000001", "61-70968-0001") == [
+        "1089_134686_000002_000001_made.wav",
+        "1089_134686_000002_000001_source.wav",
+        "61-70968-0001_made.wav",
+        "61-70968-0001_source.wav",
+    ]
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ("../../x", "../../y"),
+        ("a b", "a_b", "a/b"),
+        ("日本語", "한국말", "речь"),
+        ("x" * 3000, "x" * 3000 + "y"),
+        ("..", ".", "/"),
+        ("a\\b", "a:b", 'a"b'),
+    ],
+)
+def test_hostile_ids_get_names_of_their_own_in_the_folder(tmp_path: Path, ids: tuple[str, ...]) -> None:
+    found = names(tmp_path, *ids)
+    assert len(set(found)) == 2 * len(ids)
+    assert all("/" not in name and name.isascii() and len(name) < 200 for name in found)
+    assert {path.name for path in tmp_path.iterdir()} == {"audio", *(f"{n}.wav" for n in range(len(ids)))}
