@@ -3,6 +3,7 @@
 import errno
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmark.errors import UserError
@@ -17,7 +18,24 @@ NOTHING = 1 << 20
 """Bytes: with less than this free, whatever failed is taken to have failed for lack of space."""
 
 
-def unwritable(error: BaseException, folders: Mapping[str, Path]) -> UserError | None:
+class DiskError(UserError):
+    """A disk is full or closed; what was being made is not at fault."""
+
+
+@contextmanager
+def writing(folders: Mapping[str, Path]) -> Iterator[None]:
+    """Raise `DiskError` in place of what comes from a disk inside; `folders` as for `unwritable`."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if told := unwritable(error, folders):
+            raise told from error
+        raise
+
+
+def unwritable(error: BaseException, folders: Mapping[str, Path]) -> DiskError | None:
     """What to tell the user where `error` comes from a disk, None where it does not.
 
     Libraries wrap the system's errors or drop their number, so that the chain of causes and the space left
@@ -35,7 +53,7 @@ def unwritable(error: BaseException, folders: Mapping[str, Path]) -> UserError |
         return None
     places = ", ".join(f"{folder} ({size / 1e6:,.0f} MB free)" for folder, size in free.items())
     moves = " or ".join(f"{variable}=<folder>" for variable in folders)
-    return UserError(
+    return DiskError(
         f"{reason}. What is finished is kept. Make room or allow writing in {places}, or take another folder "
         f"with {moves} in the environment; the same command then goes on where it was."
     )

@@ -4,12 +4,13 @@ import json
 import logging
 import math
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from benchmark.artifacts import ArtifactStore, digest, write_atomic
 from benchmark.data.corpus import Corpus
-from benchmark.disk import unwritable
+from benchmark.disk import DiskError, writing
 from benchmark.errors import UserError, unknown
 from benchmark.frames.shards import Part
 from benchmark.metrics.definitions import DEFINITIONS
@@ -78,40 +79,33 @@ class Job:
         start = time.monotonic()
         key = ""
         try:
-            key = self.key()
-            done = self.results.finished(*names, key, self.setting.store.exists, variant)
-            if done and self.policy == "only_missing":
-                log.info("done already: %s", self.label)
-                return
-            log.info("start: %s", self.label)
-            if self.tokenizer.spec.continuous and not self.task.reads_features:
-                outcome = not_applicable("its codes are continuous features, which only probes read")
-            else:
-                outcome = self.task.run(self.tokenizer, self.corpus, self.setting)
+            with self._writing():
+                key = self.key()
+                done = self.results.finished(*names, key, self.setting.store.exists, variant)
+                if done and self.policy == "only_missing":
+                    log.info("done already: %s", self.label)
+                    return
+                log.info("start: %s", self.label)
+                if self.tokenizer.spec.continuous and not self.task.reads_features:
+                    outcome = not_applicable("its codes are continuous features, which only probes read")
+                else:
+                    outcome = self.task.run(self.tokenizer, self.corpus, self.setting)
         except Exception as error:
-            disk = self._of_the_disk(error)
-            told = error if isinstance(error, UserError) else disk
-            reason = str(told) if told else f"{type(error).__name__}: {error}"
+            reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             log.error(
                 "failed: %s: %s", self.label, reason
             )  # a sweep goes on and reports one error at its end
-            if (key and not disk) or not self.results.job(
+            if (key and not isinstance(error, DiskError)) or not self.results.job(
                 *names, variant
             ):  # a mistyped folder or a full disk must not cost results that exist
                 try:
                     self._write(Outcome(status="failed", reason=reason), key, time.monotonic() - start)
                 except OSError as other:
                     log.error("nor could the rows that say so be written: %s", other)
-            if disk:
-                raise disk from error
             raise
         seconds = time.monotonic() - start
-        try:
+        with self._writing():
             self._write(outcome, key, seconds)
-        except OSError as error:
-            if disk := self._of_the_disk(error):
-                raise disk from error
-            raise
         log.info("done in %.0f s: %s: %s", seconds, self.label, _summary(outcome))
 
     def encode(self, part: str) -> None:
@@ -125,17 +119,16 @@ class Job:
         Raises: UserError for another text, or when a corpus folder or a model is missing.
         """
         own, setting = Part.parse(part), self.setting
-        fit_codebook(self.tokenizer, self.corpus, setting.store, setting.seed)
-        for split in self.task.reads(self.tokenizer, self.corpus):
-            manifest = self.corpus.manifest(split, setting.store)
-            encode_part(self.tokenizer, manifest, setting.store, own, setting.progress)
-            log.info("encoded: part %s of the %s split: %s", part, split, self.label)
+        with self._writing():
+            fit_codebook(self.tokenizer, self.corpus, setting.store, setting.seed)
+            for split in self.task.reads(self.tokenizer, self.corpus):
+                manifest = self.corpus.manifest(split, setting.store)
+                encode_part(self.tokenizer, manifest, setting.store, own, setting.progress)
+                log.info("encoded: part %s of the %s split: %s", part, split, self.label)
 
-    def _of_the_disk(self, error: Exception) -> UserError | None:
-        """What to tell where the cache or the results could not be written."""
-        if isinstance(error, UserError):
-            return None
-        return unwritable(error, {"CACHE": self.setting.store.root, "RESULTS": self.results.root})
+    def _writing(self) -> AbstractContextManager[None]:
+        """Tells of disks that are full or closed."""
+        return writing({"CACHE": self.setting.store.root, "RESULTS": self.results.root})
 
     def _write(self, outcome: Outcome, key: str, seconds: float) -> None:
         spec = self.tokenizer.spec

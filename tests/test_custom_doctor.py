@@ -62,21 +62,26 @@ def test_everything_wrong_is_told_in_one_look(
 ) -> None:
     (tmp_path / "empty.wav").write_bytes(b"")
     (tmp_path / "text.wav").write_text("not audio")
+    cut = tmp_path / "cut.flac"
+    write_audio(cut, 0.1 * np.random.default_rng(0).standard_normal(32_000))
+    cut.write_bytes(cut.read_bytes()[:20_000])
     rows = [
         *GOOD,
         "empty.wav,a,train,hi,x",
         "gone.wav,a,trian,hi,x",
         "text.wav,,train,hi,x",
         "0.wav,a,train,hi,x",
+        "cut.flac,a,train,hi,x",
     ]
     status, said = doctor([rows[0] + ",colour", *(row + ",red" for row in rows[1:])], "task=asr_probe")
-    assert status == 1 and "must be mended in 6 places, see below" in said
+    assert status == 1 and "must be mended in 7 places, see below" in said
     for words in (
         "line 5: empty.wav",
-        "no such file (1)\n    line 6: gone.wav",
+        "missing audio (1)\n    line 6: gone.wav",
         "line 6: 'trian', did you mean 'train'?",
         "no speaker_id (1)\n    line 7",
         "line 7: text.wav",
+        "truncated audio (1)\n    line 9: cut.flac",
         "line 8: '0' is on line 2 as well",
     ):
         assert words in said, (words, said)

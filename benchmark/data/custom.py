@@ -4,7 +4,7 @@ import logging
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from benchmark.artifacts import digest
 from benchmark.data.audio import MIN_SECONDS, headers
+from benchmark.data.audio_faults import examine
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.data.problems import Problems
@@ -91,7 +92,7 @@ class Custom(Corpus):
         del folder
         recordings = self._of(split)
         found = headers([recording.path for recording in recordings])
-        unusable = _unusable(recordings, found)
+        unusable = _unusable(recordings, (_fault(*facts) for facts in found))
         if len(unusable) == len(recordings):
             raise UserError(
                 f"none of the {len(recordings)} recordings of the {split} split can be used. Their paths "
@@ -110,11 +111,13 @@ class Custom(Corpus):
         return not self._reading.problems
 
     def problems(self) -> Problems:
-        """Everything wrong with the file and the headers of the recordings it lists."""
+        """Everything wrong with the file and with the recordings it lists, short of decoding them."""
         every = Problems()
         every.update(self._reading.problems)
         recordings = self._find(self._reading.lines)
-        every.update(_unusable(recordings, headers([recording.path for recording in recordings])))
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            found = pool.map(examine, [recording.path for recording in recordings])
+            every.update(_unusable(recordings, (fault or _fault(seconds, "") for seconds, fault in found)))
         return every
 
     def unlabelled(self, column: str, split: str) -> Problems:
@@ -203,19 +206,21 @@ def _spellings(path: str) -> tuple[str, ...]:
     return unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path)
 
 
-def _unusable(recordings: Sequence[Recording], found: Sequence[tuple[float, str]]) -> Problems:
-    """What headers tell of recordings that cannot be used."""
+def _fault(duration: float, fingerprint: str) -> str | None:
+    """What the header of a recording tells that it cannot be used for."""
+    if fingerprint == "missing":
+        return "missing audio"
+    if math.isnan(duration):
+        return "damaged audio"
+    return f"shorter than {MIN_SECONDS} s" if duration < MIN_SECONDS else None
+
+
+def _unusable(recordings: Sequence[Recording], faults: Iterable[str | None]) -> Problems:
+    """Those with a fault."""
     problems = Problems()
-    for recording, (duration, fingerprint) in zip(recordings, found, strict=True):
-        place = f"line {recording.line.number}: {recording.line.audio_path}"
-        if fingerprint == "missing":
-            problems.add("no such file", place)
-        elif recording.size == 0:
-            problems.add("empty file", place)
-        elif math.isnan(duration):
-            problems.add("damaged, or no audio", place)
-        elif duration < MIN_SECONDS:
-            problems.add(f"shorter than {MIN_SECONDS} s", place)
+    for recording, fault in zip(recordings, faults, strict=True):
+        if fault is not None:
+            problems.add(fault, f"line {recording.line.number}: {recording.line.audio_path}")
     return problems
 
 

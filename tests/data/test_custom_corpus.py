@@ -120,7 +120,7 @@ def test_unusable_recordings_stay_and_are_named_with_their_lines(
 
 
 def test_a_split_without_any_usable_recording_is_a_mistake(folder: Path, store: ArtifactStore) -> None:
-    with pytest.raises(UserError, match=r"none of the 2 .* dataset\.root=(.|\n)*no such file \(2\)"):
+    with pytest.raises(UserError, match=r"none of the 2 .* dataset\.root=(.|\n)*missing audio \(2\)"):
         custom(folder, root=str(folder.parent)).manifest("test", store)
 
 
