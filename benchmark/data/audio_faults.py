@@ -24,13 +24,15 @@ class Examined(NamedTuple):
 
 
 def examine(path: str | Path) -> Examined:
-    """Read the header, and the last sample: the header of a FLAC does not tell that its end is missing."""
+    """Read the header; of a FLAC the last sample too, as its header does not tell that the end is missing."""
     duration, fingerprint = header(path)
     if fingerprint == "missing":
         return Examined(duration, "missing audio")
     if fingerprint.startswith("damaged"):
         return Examined(duration, "empty audio file" if fingerprint == "damaged:0" else "damaged audio")
-    return Examined(duration, None if _has_last_sample(path) else "truncated audio")
+    if str(path).lower().endswith(".flac") and not _has_last_sample(path):
+        return Examined(duration, "truncated audio")
+    return Examined(duration, None)
 
 
 def examine_all(paths: Sequence[str | Path], workers: int) -> Iterator[Examined]:

@@ -23,12 +23,14 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BLOCK = 1 << 20
-TRIES = 6
+TRIES = 7
 """How often in a row a connection may break without having brought anything."""
 PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds before the second try; each further pause is twice as long."""
 TIMEOUT = 60.0
 """Seconds without a byte after which a connection counts as broken."""
+AGENT = {"User-Agent": "speech-token-benchmark"}
+"""Some servers refuse Python's own."""
 AGAIN = (408, 425, 429, 500, 502, 503, 504)
 """Answers of a server that may be another one later."""
 
@@ -119,7 +121,7 @@ def _continue(url: str, part: Path, size: int | None) -> None:
     have = _size(part)
     if size is not None and have >= size:  # all there, or what the comparison will refuse
         return
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    request = urllib.request.Request(url, headers=AGENT | ({"Range": f"bytes={have}-"} if have else {}))
     try:
         answer = _network(lambda: urllib.request.urlopen(request, timeout=TIMEOUT))
     except urllib.error.HTTPError as error:

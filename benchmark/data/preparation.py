@@ -117,7 +117,7 @@ class Preparation:
         places = {_existing(self.archives or self.root): kept, _existing(self.root): unpacked}
         if len({place.stat().st_dev for place in places}) == 1:
             places = {_existing(self.root): kept + unpacked}
-        log.info("%s to write, about", _gigabytes(kept + unpacked))
+        log.info("about %s to write", _gigabytes(kept + unpacked))
         for place, need in places.items():
             free = shutil.disk_usage(place).free
             if need + RESERVE > free:

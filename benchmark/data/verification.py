@@ -81,7 +81,7 @@ class Verification:
 
 
 def verify(preparation: Preparation, subsets: Sequence[str], workers: int) -> Verification:
-    """Look at the header and the last sample of every recording, and for those that are only listed.
+    """Look at the header and the end of every recording, and for those that are only listed.
 
     Args:
         preparation: The corpus.

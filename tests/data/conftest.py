@@ -136,6 +136,11 @@ class FileServer:
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         name, asked = request.path.lstrip("/"), request.headers.get("Range")
         self.asked.append((name, asked))
+        if name.startswith("moved/"):
+            request.send_response(302)
+            request.send_header("Location", self.url + name.removeprefix("moved/"))
+            request.end_headers()
+            return
         path = self.folder / name
         if self.refusals or not path.is_file():
             request.send_error(self.refusals.pop(0) if self.refusals else 404)
