@@ -17,7 +17,7 @@ EXPERIMENTS         := $(EXPERIMENTS_$(PROFILE))
 TABLES              := $(or $(RESULTS),results)/$(PROFILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce-table tables tokenizers doctor data zoo test test-conformance lint type clean
+.PHONY: help reproduce-table tables tokenizers doctor data bench zoo test test-conformance lint type clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -41,6 +41,12 @@ doctor: $(READY) ## Say what a run with ARGS="tokenizer=… task=…" would miss
 
 data: $(READY) ## Download and check a corpus: DATASET=librispeech, libritts or slurp, ROOT=folder, SUBSETS=…
 	@$(RUN) -m scripts.prepare_data $(DATASET) $(if $(ROOT),"$(ROOT)") $(if $(SUBSETS),--subsets $(SUBSETS)) $(ARGS)
+
+bench: $(READY) ## Measure memory at scale, k-means and encoding (real speech by ARGS="dataset=librispeech")
+	@mkdir -p $(or $(OUT),results)
+	@$(RUN) -m scripts.bench_scale --out $(or $(OUT),results)/SCALE.md
+	@$(RUN) -m scripts.bench_kmeans --out $(or $(OUT),results)/KMEANS_SPEED.md $(ARGS)
+	@$(RUN) -m scripts.bench_encode --out $(or $(OUT),results)/ENCODING_SPEED.md $(ARGS)
 
 zoo: $(READY) $(ZOO) ## Install the libraries of the optional tokenizers
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 import torch
 
+from benchmark.artifacts import KEY_UNLESS_DEFAULT
 from benchmark.data.audio import resample
 from benchmark.errors import unknown
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
@@ -74,6 +75,8 @@ class Tokenizer(ABC):
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name == "name" or not item.metadata.get("identity", True):
+                continue
+            if item.metadata == KEY_UNLESS_DEFAULT and value == item.default:
                 continue
             arguments[item.name] = value.identity() if isinstance(value, Tokenizer) else value
         # A sample with the same codes proves nothing about the rest, so artifacts are kept apart.

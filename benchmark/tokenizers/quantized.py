@@ -6,17 +6,17 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import load, save
 
-from benchmark.artifacts import file_digest
-from benchmark.errors import UserError
+from benchmark.artifacts import KEY_UNLESS_DEFAULT, file_digest
+from benchmark.errors import UserError, unknown
 from benchmark.tokenizers.base import NOT_IDENTITY, FittedTokenizer
-from benchmark.tokenizers.kmeans import FrameReservoir, fit_kmeans, fit_residual, quantize
+from benchmark.tokenizers.kmeans import FrameReservoir, Seeding, fit_kmeans, fit_residual, quantize
 from benchmark.tokenizers.position_means import PositionMeans
 
 CODEBOOK, REPORT = "codebook.safetensors", "report.json"
@@ -32,6 +32,7 @@ class QuantizedFeatures(FittedTokenizer):
         max_frames: Frames the codebook is fitted on at most, a uniform sample of the training speech.
         iterations: Lloyd iterations.
         restarts: Fits from different initial centroids, of which the best is kept.
+        seeding: How the initial centroids are drawn, "random" or "kmeans++".
         centroids: Published centroids to use instead of a fit: a safetensors file with `codebooks`
             (K, V, D), which `python -m scripts.convert_kmeans` makes of a pickled k-means.
     """
@@ -44,6 +45,7 @@ class QuantizedFeatures(FittedTokenizer):
     max_frames: int = 200_000
     iterations: int = 25
     restarts: int = 1
+    seeding: Seeding = field(default="random", metadata=KEY_UNLESS_DEFAULT)
     centroids: str | None = field(default=None, metadata=NOT_IDENTITY)  # its digest counts
 
     def __post_init__(self) -> None:
@@ -54,6 +56,8 @@ class QuantizedFeatures(FittedTokenizer):
                 f"{self.name}: num_codebooks must be at least 1 and codebook_size at least 2, "
                 f"not {self.num_codebooks} and {self.codebook_size}"
             )
+        if self.seeding not in get_args(Seeding):
+            raise unknown("seeding", self.seeding, get_args(Seeding))
         if self.num_codebooks > 1 and self.codebook_size & (self.codebook_size - 1):
             raise UserError(
                 f"{self.name}: codebook_size must be a power of two where num_codebooks > 1, "
@@ -130,12 +134,11 @@ class QuantizedFeatures(FittedTokenizer):
             frames = frames[:, :-1] - positions["positions"][frames[:, -1].astype(int)]
         mean, scale = self._statistics(frames)
         frames = (frames - mean) / scale
+        how = self.restarts, self.iterations, self.seeding
         if self.num_codebooks == 1:
-            codebooks, report = fit_kmeans(frames, self.codebook_size, seed, self.restarts, self.iterations)
+            codebooks, report = fit_kmeans(frames, self.codebook_size, seed, *how)
         else:
-            codebooks, report = fit_residual(
-                frames, self.num_codebooks, self.codebook_size, seed, self.restarts, self.iterations
-            )
+            codebooks, report = fit_residual(frames, self.num_codebooks, self.codebook_size, seed, *how)
         self._report = {**report, "frames_seen": reservoir.seen, "seed": seed}
         arrays = {"codebooks": codebooks, "mean": mean, "scale": scale, **positions}
         self._use({name: torch.from_numpy(array) for name, array in arrays.items()})

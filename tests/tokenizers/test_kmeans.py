@@ -140,3 +140,14 @@ def test_reservoir_keeps_everything_below_its_capacity() -> None:
     reservoir.add(frames[4:])
     np.testing.assert_array_equal(reservoir.frames, frames)
     assert FrameReservoir(10, 0).frames.size == 0
+
+
+def test_kmeans_plus_plus_finds_clusters_that_random_frames_miss() -> None:
+    rng = np.random.default_rng(3)
+    centres = rng.normal(size=(24, 8)).astype(np.float32) * 10
+    frames = centres[rng.integers(0, 24, 4000)] + rng.normal(size=(4000, 8)).astype(np.float32) * 0.1
+    errors = {
+        seeding: [fit_kmeans(frames, 24, seed, seeding=seeding)[1]["mse"][0] for seed in range(4)]
+        for seeding in ("random", "kmeans++")
+    }
+    assert np.mean(errors["kmeans++"]) < 0.5 * np.mean(errors["random"])

@@ -140,3 +140,16 @@ def test_a_dimension_that_never_changes_does_no_harm() -> None:
     assert encode(tokenizer, np.zeros(1600, np.float32)).unique().numel() == 1
     tokenizer.fit([np.zeros(3200, np.float32)], seed=0)
     assert torch.isfinite(tokenizer.codebook_vectors()).all()
+
+
+def test_seeding_is_part_of_the_identity_where_it_is_not_the_usual(voice: Voice) -> None:
+    usual, other = (
+        Envelope(name="a", codebook_size=16),
+        Envelope(name="a", codebook_size=16, seeding="kmeans++"),
+    )
+    assert "seeding" not in usual.identity()["arguments"]
+    assert other.identity()["arguments"]["seeding"] == "kmeans++"
+    reports = [tokenizer.fit([voice(32_000)], seed=1) for tokenizer in (usual, other)]
+    assert reports[0]["mse"] != reports[1]["mse"]
+    with pytest.raises(UserError, match=r"'kmeans\+\+', 'random'|kmeans\+\+, random"):
+        Envelope(name="a", seeding="farthest")
