@@ -3,13 +3,13 @@
 import io
 import re
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
 
+from benchmark.data.threads import in_threads
 from benchmark.types import SAMPLE_RATE
 
 MIN_SECONDS = 0.1
@@ -82,15 +82,16 @@ def header(path: str | Path) -> tuple[float, str]:
     """
     try:
         size = Path(path).stat().st_size
-        info = soundfile.info(str(path))
+        with soundfile.SoundFile(str(path)) as file:
+            frames, rate, log = file.frames, file.samplerate, file.extra_info
     except OSError:
         return float("nan"), "missing"
     except (soundfile.LibsndfileError, TypeError):
         return float("nan"), f"damaged:{size}"
-    seconds = info.frames / info.samplerate
-    if info.frames == _UNKNOWN_FRAMES or _cut_off(seconds, info.extra_info) > MIN_SECONDS:
+    seconds = frames / rate
+    if frames == _UNKNOWN_FRAMES or _cut_off(seconds, log) > MIN_SECONDS:
         return float("nan"), f"damaged:{size}"
-    return seconds, f"{info.frames}:{info.samplerate}:{size}"
+    return seconds, f"{frames}:{rate}:{size}"
 
 
 def _cut_off(seconds: float, log: str) -> float:
@@ -107,6 +108,5 @@ def _cut_off(seconds: float, log: str) -> float:
 
 
 def headers(paths: Iterable[str | Path]) -> list[tuple[float, str]]:
-    """`header` of many files, in order; threads hide the latency of the disk."""
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(pool.map(header, paths))
+    """`header` of many files, in order."""
+    return list(in_threads(header, list(paths)))

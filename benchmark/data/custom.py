@@ -1,11 +1,13 @@
 """A corpus of one's own: a file that lists the recordings, see `benchmark.data.user_manifest`."""
 
+import hashlib
+import json
 import logging
 import math
+import os
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +19,7 @@ from benchmark.data.audio_faults import examine
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.data.problems import Problems
+from benchmark.data.threads import in_threads
 from benchmark.data.user_manifest import DELIMITERS, FOREIGN, JSON_LINES, Line, Reading, read_user_manifest
 from benchmark.errors import UserError, unknown
 from benchmark.types import Utterance
@@ -30,7 +33,7 @@ class Recording(NamedTuple):
     """A line of the manifest with what the disk says of its file; a size of -1 says that there is none."""
 
     line: Line
-    path: Path
+    path: str
     size: int
     mtime_ns: int
 
@@ -78,10 +81,7 @@ class Custom(Corpus):
 
         Where the audio lies and in which order it is listed makes no difference.
         """
-        facts = sorted(
-            [*r.line._replace(number=0, audio_path=""), r.size, r.mtime_ns] for r in self._of(split)
-        )
-        return {**super().identity(split), "recordings": digest(facts)}
+        return {**super().identity(split), "recordings": self._digest(split)}
 
     def location(self) -> str:
         """The folder that paths start from, and a digest of them all."""
@@ -114,10 +114,9 @@ class Custom(Corpus):
         """Everything wrong with the file and with the recordings it lists, short of decoding them."""
         every = Problems()
         every.update(self._reading.problems)
-        recordings = self._find(self._reading.lines)
-        with ThreadPoolExecutor(max_workers=8) as pool:
-            found = pool.map(examine, [recording.path for recording in recordings])
-            every.update(_unusable(recordings, (fault or _fault(seconds, "") for seconds, fault in found)))
+        recordings = list(in_threads(self._look_up, self._reading.lines))
+        found = in_threads(examine, [recording.path for recording in recordings])
+        every.update(_unusable(recordings, (fault or _fault(seconds, "") for seconds, fault in found)))
         return every
 
     def unlabelled(self, column: str, split: str) -> Problems:
@@ -132,7 +131,7 @@ class Custom(Corpus):
     def _path(self) -> Path:
         return Path(str(self.file)).expanduser().absolute()
 
-    @property
+    @cached_property
     def _base(self) -> Path:
         return self._path.parent if self.root is None else Path(self.root).expanduser().absolute()
 
@@ -168,42 +167,47 @@ class Custom(Corpus):
         return splits
 
     @cached_property
-    def _found(self) -> dict[str, list[Recording]]:
+    def _digests(self) -> dict[str, str]:
         return {}
 
+    def _digest(self, split: str) -> str:
+        """Of what the list and the disk say of a split, without paths; looked up once."""
+        if split not in self._digests:
+            content = hashlib.sha256()
+            for line, _, *facts in sorted(self._of(split), key=lambda recording: recording.line.utterance_id):
+                content.update(json.dumps([*line[2:], *facts]).encode())
+            self._digests[split] = content.hexdigest()
+        return self._digests[split]
+
     def _of(self, split: str) -> list[Recording]:
-        """The recordings of a split, looked up once."""
+        """The recordings of a split as the disk has them now."""
         if split not in self._by_split:
             has = ", ".join(self._by_split)
             raise UserError(
                 f"{self._path} has no recordings of the split {split!r}, only of {has}. Its column split "
                 "says which are for train, dev and test; without the column all are for test."
             )
-        if split not in self._found:
-            self._found[split] = self._find(self._by_split[split])
-        return self._found[split]
-
-    def _find(self, lines: Sequence[Line]) -> list[Recording]:
-        """Look the files up; threads hide the latency of the disk."""
-        with ThreadPoolExecutor(max_workers=8) as pool:
-            return list(pool.map(self._look_up, lines))
+        return list(in_threads(self._look_up, self._by_split[split]))
 
     def _look_up(self, line: Line) -> Recording:
         """File systems differ in how they spell é: as one character or as two."""
-        for spelled in dict.fromkeys((line.audio_path, *_spellings(line.audio_path))):
-            path = self._base / Path(spelled).expanduser()
+        paths = [os.path.join(self._base, spelled) for spelled in _spellings(line.audio_path)]  # noqa: PTH118
+        for path in paths:
             try:
-                status = path.stat()
+                status = os.stat(path)  # noqa: PTH116
             except (OSError, ValueError):  # a name too long, or with a zero byte
                 continue
             return Recording(line, path, status.st_size, status.st_mtime_ns)
-        return Recording(line, self._base / line.audio_path, -1, 0)
+        return Recording(line, paths[0], -1, 0)
 
 
-def _spellings(path: str) -> tuple[str, ...]:
+def _spellings(path: str) -> list[str]:
+    """A path as it is given, then in the normal forms of Unicode."""
+    if path.startswith("~"):
+        path = os.path.expanduser(path)  # noqa: PTH111
     if path.isascii():
-        return ()
-    return unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path)
+        return [path]
+    return [path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))]
 
 
 def _fault(duration: float, fingerprint: str) -> str | None:
@@ -228,7 +232,7 @@ def _utterance(recording: Recording, header: tuple[float, str]) -> Utterance:
     line, (duration, fingerprint) = recording.line, header
     return Utterance(
         utterance_id=line.utterance_id,
-        audio_path=str(recording.path),
+        audio_path=recording.path,
         speaker_id=line.speaker_id,
         duration=duration,
         fingerprint=fingerprint,

@@ -34,6 +34,8 @@ FOREIGN = re.compile(r"test_[a-z]{2,3}")
 """A split in another language than test's, such as test_de."""
 SPLIT_ALIASES = {"valid": "dev", "validation": "dev", "val": "dev", "devel": "dev", "eval": "test"}
 GENDERS = {"f": "F", "female": "F", "m": "M", "male": "M"}
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""A byte that is not UTF-8, as Python reads it, or half of a character in JSON."""
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
 
 csv.field_size_limit(1 << 30)
@@ -159,14 +161,14 @@ def _line(number: int, record: dict[str, str], problems: Problems) -> Line | Non
     """The recording of one record, None where it names no file; what is wrong with it is noted."""
     where = f"line {number}"
     for name in COLUMNS:
-        if any("\ud800" <= character <= "\udfff" for character in record.get(name, "")):
+        if SURROGATE.search(record.get(name, "")):
             problems.add("not UTF-8; save the file as UTF-8", f"{where}: {name}")
-    value = {name: unicodedata.normalize("NFC", text).strip() for name, text in record.items()}
+    value = {name: _composed(text).strip() for name, text in record.items()}
     path = record.get("audio_path", "").strip()  # as it is spelled: the disk may hold the other form
     for name in REQUIRED:
         if name in record and not value[name]:
             problems.add(f"no {name}", where)
-    utterance_id = value.get("utterance_id") or unicodedata.normalize("NFC", Path(path).stem)
+    utterance_id = value.get("utterance_id") or _composed(Path(path).stem)
     for name, text in (("utterance_id", utterance_id), ("speaker_id", value.get("speaker_id", ""))):
         if not text.isprintable():
             problems.add("control or invisible characters", f"{where}: {name} {_short(text)}")
@@ -196,6 +198,11 @@ def _line(number: int, record: dict[str, str], problems: Problems) -> Line | Non
         sys.intern(language),
         GENDERS.get(gender.lower()),
     )
+
+
+def _composed(text: str) -> str:
+    """Unicode's normal form C: é is one character, however the file spells it."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _compare(lines: Sequence[Line], problems: Problems, warnings: Problems) -> None:

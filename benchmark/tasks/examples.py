@@ -49,8 +49,8 @@ def examples(
 
 
 def _file_name(utterance_id: str) -> str:
-    """The id where that can be part of any file's name, or else what can, and a digest of the whole id."""
-    name = re.sub(r"[^A-Za-z0-9._+-]", "_", utterance_id)[:LONGEST]
+    """The id where any file may be called so, or else what is left of it and a digest of the whole."""
+    name = re.sub(r"^[.-]|[^A-Za-z0-9._+-]", "_", utterance_id)[:LONGEST]
     return name if name == utterance_id else f"{name}-{digest(utterance_id)}"
 
 

@@ -43,7 +43,7 @@ def test_usual_ids_are_kept(tmp_path: Path) -> None:
         ("a b", "a_b", "a/b"),
         ("日本語", "한국말", "речь"),
         ("x" * 3000, "x" * 3000 + "y"),
-        ("..", ".", "/"),
+        ("..", ".", "/", ".hidden", "-rf"),
         ("a\\b", "a:b", 'a"b'),
     ],
 )
@@ -51,4 +51,5 @@ def test_hostile_ids_get_names_of_their_own_in_the_folder(tmp_path: Path, ids: t
     found = names(tmp_path, *ids)
     assert len(set(found)) == 2 * len(ids)
     assert all("/" not in name and name.isascii() and len(name) < 200 for name in found)
+    assert all(name[0] not in ".-" for name in found)
     assert {path.name for path in tmp_path.iterdir()} == {"audio", *(f"{n}.wav" for n in range(len(ids)))}
