@@ -1,6 +1,7 @@
 """A list of recordings of the user's own: every mistake in it is found in one look, with its line."""
 
 import json
+import re
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmark.data.problems import Problems
-from benchmark.data.user_manifest import Line, read_user_manifest
+from benchmark.data.user_manifest import COLUMNS, Line, read_user_manifest
 
 HEADER = "audio_path,utterance_id,speaker_id,split,text,intent,scenario,language,gender\n"
 
@@ -21,6 +22,15 @@ def listed(tmp_path: Path, content: str | bytes, suffix: str = ".csv") -> Any:
     path = tmp_path / f"my{suffix}"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return read_user_manifest(path)
+
+
+def test_the_example_of_the_readme_is_one(tmp_path: Path) -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```csv\n(.*?)```", readme, re.DOTALL)
+    lines, problems, warnings = listed(tmp_path, block)
+    assert len(lines) == 2 and not problems and not warnings
+    section = readme.split("## Your own corpus")[1].split("\n## ")[0]
+    assert all(f"`{name}`" in section for name in COLUMNS)
 
 
 def test_every_column_is_read(tmp_path: Path) -> None:

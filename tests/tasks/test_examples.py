@@ -43,7 +43,8 @@ def test_usual_ids_are_kept(tmp_path: Path) -> None:
         ("a b", "a_b", "a/b"),
         ("日本語", "한국말", "речь"),
         ("x" * 3000, "x" * 3000 + "y"),
-        ("..", ".", "/", ".hidden", "-rf"),
+        ("..", ".", "/"),
+        (".hidden", "-rf", "_hidden"),
         ("a\\b", "a:b", 'a"b'),
     ],
 )
