@@ -4,11 +4,14 @@
 `<speaker>-<chapter>.trans.txt` beside the audio, genders in `<root>/SPEAKERS.TXT`.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from benchmark.data.subsets import Recording, SubsetCorpus, read_transcript
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -34,12 +37,20 @@ class LibriSpeech(SubsetCorpus):
         return {name for name, text in self._transcripts(subset).items() if text}
 
     def _transcripts(self, subset: str) -> dict[str, str]:
-        """Text by utterance id; one line "id TEXT" each in the file of its chapter."""
-        texts = {}
+        """Text by utterance id; one line "id TEXT" each in the file of its chapter, where the first counts."""
+        texts: dict[str, str] = {}
+        doubtful: list[str] = []
         for entry in self._listing(subset):
             if entry.path.endswith(".trans.txt"):
                 lines = read_transcript(self._folder / subset / entry.path).splitlines()
                 for line in filter(str.strip, lines):
                     utterance_id, _, text = line.strip().partition(" ")
-                    texts[utterance_id] = text.strip().lower()
+                    text = text.strip().lower()
+                    if texts.setdefault(utterance_id, text) != text:
+                        doubtful.append(utterance_id)
+        if doubtful:
+            log.warning(
+                "%s: %d utterances have two transcripts, of which the first counts: %s",
+                *(subset, len(doubtful), ", ".join(doubtful[:5])),
+            )
         return texts

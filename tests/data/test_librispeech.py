@@ -53,6 +53,17 @@ def test_missing_and_empty_transcripts_are_told_apart(librispeech_tree: Path, st
     assert [u.text for u in corpus(librispeech_tree).manifest("test", store)] == [None, None]
 
 
+def test_the_first_of_two_transcripts_counts_and_that_is_told(
+    librispeech_tree: Path, store: ArtifactStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = librispeech_tree / "test-other" / "201" / "7" / "201-7.trans.txt"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, lines[1], "201-7-0000 SOMETHING ELSE"]) + "\n")
+    manifest = corpus(librispeech_tree).manifest("test", store)
+    assert manifest["201-7-0000"].text == "hello speaker's words 0"
+    assert "test-other: 1 utterances have two transcripts" in caplog.text and "201-7-0000" in caplog.text
+
+
 def test_without_speakers_txt_gender_is_unknown(librispeech_tree: Path, store: ArtifactStore) -> None:
     (librispeech_tree / "SPEAKERS.TXT").unlink()
     assert {u.gender for u in corpus(librispeech_tree).manifest("train", store)} == {None}
