@@ -13,22 +13,28 @@ PEERS   := .peers
 EXPERIMENTS_mini    := mini
 EXPERIMENTS_probing := probing ctc_ablation
 EXPERIMENTS_libri   := libri_speech libri_commands
+EXPERIMENTS_paper   := paper_speech paper_asr paper_intent
 EXPERIMENTS         := $(EXPERIMENTS_$(PROFILE))
 TABLES              := $(or $(RESULTS),results)/$(PROFILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce-table tables tokenizers doctor data bench zoo test test-conformance lint type clean
+.PHONY: help reproduce-table plan tables tokenizers doctor data bench zoo test test-conformance lint type clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 	@echo
-	@echo "  profiles: mini (default), probing, libri (make reproduce-table PROFILE=libri LIBRISPEECH=… SLURP=… LYRA=…)"
+	@echo "  profiles: mini (default), probing, libri (make reproduce-table PROFILE=libri LIBRISPEECH=… SLURP=… LYRA=…), paper"
 
 reproduce-table: $(READY) ## Run every job of PROFILE that has no result yet, and write results/PROFILE/tables
-	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri" >&2; exit 2; }
+	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper" >&2; exit 2; }
 	@status=0; for experiment in $(EXPERIMENTS); do \
 		$(RUN) -m benchmark experiment=$$experiment || status=1; \
 	done; $(RUN) -m benchmark.report $(TABLES) && exit $$status
+
+# Together, for what their jobs share costs once.
+plan: $(READY) ## Say what PROFILE costs before it starts: hours, disk, what is done (WORKERS=, RATES=, ARGS=)
+	@$(RUN) -m benchmark.cost experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) \
+		$(if $(WORKERS),--workers $(WORKERS)) $(if $(RATES),--rates $(RATES)) $(ARGS)
 
 tables: $(READY) ## Rewrite the tables and figures of PROFILE from its rows
 	@$(RUN) -m benchmark.report $(TABLES)

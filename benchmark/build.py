@@ -1,6 +1,7 @@
 """From config to objects: the only place where the library meets Hydra's instantiate."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -73,8 +74,12 @@ def _targets(content: Any) -> list[str]:
     return []
 
 
-def make_job(cfg: DictConfig) -> Job:
+def make_job(cfg: DictConfig, make: Callable[[DictConfig], Any] = build) -> Job:
     """Build every part of one run from the composed config.
+
+    Args:
+        cfg: The config of one job.
+        make: Builds a part of it: another than `build` where parts are shared between jobs.
 
     Raises: UserError for a config that cannot be built.
     """
@@ -82,12 +87,12 @@ def make_job(cfg: DictConfig) -> Job:
     DIGESTS.folder = store.root / "digests"
     return Job(
         profile=cfg.profile_name,
-        tokenizer=build(cfg.tokenizer),
-        corpus=build(cfg.dataset),
-        task=build(cfg.task),
+        tokenizer=make(cfg.tokenizer),
+        corpus=make(cfg.dataset),
+        task=make(cfg.task),
         setting=Setting(
             store=store,
-            trainer=build(cfg.trainer),
+            trainer=make(cfg.trainer),
             seed=cfg.seed,
             device=cfg.device,
             processes=cfg.threads,

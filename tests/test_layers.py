@@ -40,8 +40,8 @@ LAYERS: dict[str, set[str]] = {
     "results": {"errors", "types", "artifacts"},
     "report": {"errors", "types", "artifacts", "results", "metrics"},
 }  # fmt: skip
-EDGE = {"build", "job", "sweep", "plan", "hub", "needs", "doctor", "tokenizer_sheet", "__main__"}
-HYDRA_AT = {"build", "sweep", "plan", "doctor", "tokenizer_sheet", "__main__"}
+EDGE = {"build", "cost", "job", "sweep", "plan", "hub", "needs", "doctor", "tokenizer_sheet", "__main__"}
+HYDRA_AT = {"build", "cost", "sweep", "plan", "doctor", "tokenizer_sheet", "__main__"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
