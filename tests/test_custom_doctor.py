@@ -102,3 +102,23 @@ def test_without_a_list_the_next_step_is_said(capsys: pytest.CaptureFixture[str]
 def test_a_list_belongs_to_the_custom_dataset(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["manifest=my.csv"]) == 1
     assert "manifest" in capsys.readouterr().err
+
+
+def test_a_yaml_of_ones_own_keeps_the_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "my.csv").write_text("audio_path,speaker_id\n0.wav,a\n")
+    write_audio(tmp_path / "0.wav", np.full(3200, 0.1, np.float32))
+    (tmp_path / "dataset").mkdir()
+    lines = ["defaults: [custom, _self_]", "name: talks", f"file: {tmp_path / 'my.csv'}"]
+    (tmp_path / "dataset/talks.yaml").write_text("\n".join(lines))
+    mine = ["--config-dir", str(tmp_path), "dataset=talks", "tokenizer=opus_6k", "task=codebook_usage"]
+    assert main(mine) == 0
+    assert "here     corpus     talks" in capsys.readouterr().out
+
+
+def test_several_lists_are_swept_over(doctor: Doctor, tmp_path: Path) -> None:
+    doctor(GOOD)
+    both = [tmp_path / "my talks.csv", tmp_path / "b.csv"]
+    both[1].write_bytes(both[0].read_bytes())
+    lists = ",".join(f"'{path}'" for path in both)
+    status, said = doctor(GOOD, "-m", f"manifest={lists}", "task=codebook_usage")
+    assert status == 0 and "my_talks" in said and "corpus     b\n" in said

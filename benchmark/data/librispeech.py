@@ -37,7 +37,7 @@ class LibriSpeech(SubsetCorpus):
         return {name for name, text in self._transcripts(subset).items() if text}
 
     def _transcripts(self, subset: str) -> dict[str, str]:
-        """Text by utterance id; one line "id TEXT" each in the file of its chapter, where the first counts."""
+        """Text by utterance id; one line "id TEXT" each in the file of its chapter, the first counts."""
         texts: dict[str, str] = {}
         doubtful: list[str] = []
         for entry in self._listing(subset):
