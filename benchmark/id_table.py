@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 ID = "utterance_id"
 AT_ONCE = 1024
@@ -106,6 +107,28 @@ class IdTable:
     def take(self, at: Iterable[int]) -> "IdTable":
         """The rows numbered `at`, in memory."""
         return IdTable(self.table.take(pa.array(at, pa.int64())))
+
+
+class Column(Mapping[str, str]):
+    """The texts of a column by utterance id, of the rows that have one, read when they are asked for."""
+
+    def __init__(self, table: IdTable, name: str) -> None:
+        self._table, self._texts = table, table.column(name)
+        self._present = pc.greater(pc.fill_null(pc.binary_length(self._texts), 0), 0)
+
+    def __getitem__(self, utterance_id: str) -> str:
+        row = self._table.find(utterance_id)
+        if row is None or not self._present[row].as_py():
+            raise KeyError(utterance_id)
+        return str(self._texts[row].as_py())
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self._table), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            yield from self._table.ids[part].filter(self._present[part]).to_pylist()
+
+    def __len__(self) -> int:
+        return int(self._present.true_count)
 
 
 def absolute(path: str) -> str:

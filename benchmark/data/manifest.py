@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmark.id_table import IdTable, absolute
+from benchmark.id_table import Column, IdTable, absolute
 from benchmark.types import Utterance
 
 COLUMNS = [field.name for field in fields(Utterance)]
@@ -76,6 +76,10 @@ class Manifest:
     def durations(self) -> np.ndarray:
         """(len,) seconds, NaN where the audio cannot be read."""
         return self.table.numbers("duration")
+
+    def column(self, name: str) -> Mapping[str, str]:
+        """A column by utterance id, such as "text" or "intent", of the utterances that have it."""
+        return Column(self.table, name)
 
     @property
     def hours(self) -> float:

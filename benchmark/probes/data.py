@@ -1,18 +1,21 @@
 """Labelled tokens as padded batches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from benchmark.data.batching import BucketBatches, Draw, sorted_batches
+from benchmark.id_table import ID
 from benchmark.probes.config import ProbeConfig
 from benchmark.probes.frontend import PADDING
 from benchmark.tokens.store import TokenStore
 from benchmark.types import TokenizerSpec
+
+Value = TypeVar("Value")
 
 
 class Batch(NamedTuple):
@@ -27,32 +30,56 @@ class Batch(NamedTuple):
     label_lengths: torch.Tensor
 
 
+class Derived(Mapping[str, Value]):
+    """Values by utterance id that are made each time they are asked for, so that none is held.
+
+    The labels of 960 hours as lists of numbers are half a gigabyte.
+    """
+
+    def __init__(self, keys: Iterable[str], value_of: Callable[[str], Value]) -> None:
+        """The ids in their order, and what makes a value of one."""
+        self._keys = dict.fromkeys(keys)
+        self._value_of = value_of
+
+    def __getitem__(self, key: str) -> Value:
+        if key not in self._keys:
+            raise KeyError(key)
+        return self._value_of(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
 @dataclass(frozen=True)
 class Labelled:
     """The utterances of a split that have both tokens and a label, and how many lack one."""
 
     tokens: TokenStore
-    labels: dict[str, list[int]]
+    labels: Mapping[str, list[int]]
     skipped: dict[str, int]
 
     @property
-    def frames(self) -> list[int]:
-        """Frames of each utterance, before upsampling."""
-        return [self.tokens.frames(utterance_id) for utterance_id in self.labels]
+    def frames(self) -> np.ndarray:
+        """(len(labels),) frames of each utterance, before upsampling."""
+        return np.fromiter(map(self.tokens.frames, self.labels), np.int64, len(self.labels))
 
 
 def join_labels(tokens: TokenStore, labels: Mapping[str, list[int]]) -> Labelled:
     """Keep what has tokens and a label that is not empty; count the rest."""
-    present = {key: labels[key] for key in sorted(labels) if labels[key] and key in tokens}
-    ids = {*tokens, *tokens.failures, *labels}
-    return Labelled(
-        tokens,
-        present,
-        {
-            "no_label": sum(not labels.get(key) for key in ids),
-            "no_tokens": sum(bool(labels.get(key)) and key not in tokens for key in ids),
-        },
-    )
+    present = []
+    skipped = {"no_label": 0, "no_tokens": 0}
+    for key in sorted(labels):
+        if not labels[key]:
+            skipped["no_label"] += 1
+        elif key in tokens:
+            present.append(key)
+        else:
+            skipped["no_tokens"] += 1
+    skipped["no_label"] += sum(row[ID] not in labels for row in tokens.index.rows([ID]))
+    return Labelled(tokens, Derived(present, labels.__getitem__), skipped)
 
 
 class LabelledTokens(Dataset[tuple[np.ndarray, list[int]]]):

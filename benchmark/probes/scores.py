@@ -5,7 +5,7 @@ Errors are counted on the probe's own alphabet: both sides are already normalise
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import jiwer
@@ -38,18 +38,21 @@ def frames_wrong(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
     return sum(own != other for own, other in zip(reference, hypothesis, strict=True))
 
 
-def constant_transcript(train: Sequence[str], dev: Sequence[str]) -> str:
+def constant_transcript(train: Iterable[str], dev: Sequence[str]) -> str:
     """The constant answer with the lowest WER on dev.
 
     Tried are the empty transcript (100 %), the most frequent training transcripts, and the most
     frequent words alone, which is what a CTC head falls back on. Choosing on dev favours the floor.
     """
-    transcripts = [text for text, _ in Counter(train).most_common(CANDIDATES)]
-    words = [word for word, _ in Counter(" ".join(train).split()).most_common(CANDIDATES)]
-    return min(["", *transcripts, *words], key=lambda text: word_error_rate(dev, [text] * len(dev)))
+    transcripts, words = Counter[str](), Counter[str]()
+    for text in train:
+        transcripts[text] += 1
+        words.update(text.split())
+    candidates = [text for counts in (transcripts, words) for text, _ in counts.most_common(CANDIDATES)]
+    return min(["", *candidates], key=lambda text: word_error_rate(dev, [text] * len(dev)))
 
 
-def most_frequent(labels: Sequence[str]) -> str:
+def most_frequent(labels: Iterable[str]) -> str:
     """The majority class, the first in alphabetical order where several are."""
     return min(Counter(labels).items(), key=lambda item: (-item[1], item[0]))[0]
 

@@ -12,7 +12,7 @@ from benchmark.probes.asr import can_emit, make_asr_probe
 from benchmark.probes.classifier import UNSEEN, IntentProbe
 from benchmark.probes.conclusion import conclude, require_labels, seeded
 from benchmark.probes.config import AttentionConfig, ProbeConfig
-from benchmark.probes.data import join_labels
+from benchmark.probes.data import Derived, Labelled, join_labels
 from benchmark.probes.fitting import fit_probe
 from benchmark.probes.phones import PhoneProbe
 from benchmark.probes.predict import LABELS, answers
@@ -64,12 +64,13 @@ def train_asr_probe(
         UserError: no utterance of a split has both tokens and a transcript; the config wants codebook
             vectors and there are none.
     """
-    texts = {key: normalize(text) for key, text in train_texts.items()}
-    units = units_for(config, [text for key, text in texts.items() if text and key in train_tokens], folder)
-    train, dev = (
-        join_labels(tokens, {key: units.encode(normalize(text)) for key, text in texts.items()})
-        for tokens, texts in ((train_tokens, train_texts), (dev_tokens, dev_texts))
-    )
+    heard = (normalize(text) for key, text in train_texts.items() if key in train_tokens)
+    units = units_for(config, filter(None, heard), folder)
+
+    def labelled(tokens: TokenStore, texts: Mapping[str, str]) -> Labelled:
+        return join_labels(tokens, Derived(texts, lambda key: units.encode(normalize(texts[key]))))
+
+    train, dev = labelled(train_tokens, train_texts), labelled(dev_tokens, dev_texts)
     require_labels(train, dev, "a transcript")
 
     def make_probe(run_config: ProbeConfig, table_dim: int | None) -> TranscribingProbe:
@@ -79,7 +80,7 @@ def train_asr_probe(
     probe, report = fit_probe(make_probe, config, train, dev, spec, vectors, trainer, seed, folder)
     references = [units.decode(labels) for labels in dev.labels.values()]
     hypotheses = answers(probe, dev_tokens, list(dev.labels), trainer.torch_device).values()
-    floor = constant_transcript([units.decode(labels) for labels in train.labels.values()], references)
+    floor = constant_transcript(map(units.decode, train.labels.values()), references)
     words = [len(text.split()) for text in references]
     own = [word_edits(*pair) for pair in zip(references, hypotheses, strict=True)]
     constant = [word_edits(reference, floor) for reference in references]
@@ -121,10 +122,11 @@ def train_intent_probe(
     present = {intent for key, intent in train_intents.items() if intent and key in train_tokens}
     intents = sorted(present)
     numbers = {intent: [number] for number, intent in enumerate(intents, start=1)}
-    train, dev = (
-        join_labels(tokens, {key: numbers.get(label, [UNSEEN]) for key, label in of.items() if label})
-        for tokens, of in ((train_tokens, train_intents), (dev_tokens, dev_intents))
-    )
+
+    def labelled(tokens: TokenStore, of: Mapping[str, str]) -> Labelled:
+        return join_labels(tokens, Derived(filter(of.get, of), lambda key: numbers.get(of[key], [UNSEEN])))
+
+    train, dev = labelled(train_tokens, train_intents), labelled(dev_tokens, dev_intents)
     require_labels(train, dev, "an intent")
     write_atomic(folder / LABELS, json.dumps(intents))
 
@@ -135,7 +137,7 @@ def train_intent_probe(
     probe, report = fit_probe(make_probe, config, train, dev, spec, vectors, trainer, seed, folder)
     references = [dev_intents[key] for key in dev.labels]
     positions = answers(probe, dev_tokens, list(dev.labels), trainer.torch_device).values()
-    floor = most_frequent([train_intents[key] for key in train.labels])
+    floor = most_frequent(train_intents[key] for key in train.labels)
     own = [int(intents[position] != label) for position, label in zip(positions, references, strict=True)]
     constant = [int(floor != label) for label in references]
     report |= {
@@ -168,10 +170,11 @@ def train_phone_probe(
     """
     known = sorted({phone for key, of in train_phones.items() if key in train_tokens for phone in of})
     numbers = {phone: number for number, phone in enumerate(known, start=1)}
-    train, dev = (
-        join_labels(tokens, {key: [numbers.get(phone, UNSEEN) for phone in row] for key, row in rows.items()})
-        for tokens, rows in ((train_tokens, train_phones), (dev_tokens, dev_phones))
-    )
+
+    def labelled(tokens: TokenStore, of: Mapping[str, Sequence[str]]) -> Labelled:
+        return join_labels(tokens, Derived(of, lambda key: [numbers.get(p, UNSEEN) for p in of[key]]))
+
+    train, dev = labelled(train_tokens, train_phones), labelled(dev_tokens, dev_phones)
     require_labels(train, dev, "phones")
     factor = config.upsampling(spec.frame_rate)
     for split in (train, dev):
@@ -187,7 +190,7 @@ def train_phone_probe(
     probe, report = fit_probe(make_probe, config, train, dev, spec, vectors, trainer, seed, folder)
     references = [dev_phones[key] for key in dev.labels]
     predictions = answers(probe, dev_tokens, list(dev.labels), trainer.torch_device).values()
-    floor = most_frequent([phone for key in train.labels for phone in train_phones[key]])
+    floor = most_frequent(phone for key in train.labels for phone in train_phones[key])
     frames = [len(reference) for reference in references]
     own = [
         frames_wrong(reference, [known[place] for place in places])

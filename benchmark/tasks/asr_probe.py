@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from benchmark.data.corpus import Corpus
-from benchmark.data.manifest import Manifest
 from benchmark.metrics.definitions import ATTENTION_READER, CTC_READER, DEFINITIONS
 from benchmark.metrics.statistics import ratio_interval
 from benchmark.metrics.text import char_errors, word_errors
@@ -44,14 +43,14 @@ class AsrProbe(ProbingTask):
         if reason := why_no_probe(tokenizer):
             return not_applicable(reason)
         train, dev, test = tokenized_splits(tokenizer, corpus, setting)
-        train_texts, dev_texts = _texts(train.manifest), _texts(dev.manifest)
+        train_texts, dev_texts = train.manifest.column("text"), dev.manifest.column("text")
         if not train_texts or not dev_texts:
             split = "dev" if train_texts else "train"
             return not_applicable(f"no transcripts in the {split} split of {corpus.name}")
         frame = probe_frame(test, [utterance.text for utterance in test.manifest])
         if says_nothing(tokenizer):
-            train_answers, dev_answers = ([*map(normalize, t.values())] for t in (train_texts, dev_texts))
-            constant = constant_transcript(train_answers, dev_answers)
+            dev_answers = [*map(normalize, dev_texts.values())]
+            constant = constant_transcript(map(normalize, train_texts.values()), dev_answers)
             hypotheses = dict.fromkeys(test.tokens, constant)
             decoder = "constant"
             report: dict[str, Any] = {"status": "ok", "reason": ""}
@@ -61,7 +60,7 @@ class AsrProbe(ProbingTask):
             folder = trained_probe("asr", train_asr_probe, tokenizer, *data, self.probe, setting)
             report, spec = read_report(folder), tokenizer.spec
             hypotheses = transcribe(folder, spec, test.tokens, list(test.tokens), self.probe, setting.device)
-            impossible = infeasible(folder, spec, test.tokens, _texts(test.manifest), self.probe)
+            impossible = infeasible(folder, spec, test.tokens, test.manifest.column("text"), self.probe)
             decoder = probe_label(self.probe, setting)
             notes = {"training": report, "alignment": _alignment(report, impossible, test)}
         frame["hypothesis"] = frame["utterance_id"].map(hypotheses).astype(object)
@@ -100,14 +99,10 @@ class AsrProbe(ProbingTask):
         return Measure(metric=metric, interval=interval, definition=definition)
 
 
-def _texts(manifest: Manifest) -> dict[str, str]:
-    return {u.utterance_id: u.text for u in manifest if u.text}
-
-
 def _alignment(report: dict[str, Any], impossible: int, test: Split) -> dict[str, Any]:
     """What was done about slow frames, and how many utterances of each split cannot be answered anyway."""
     factor = report["upsampling"]
-    labelled = sum(key in test.tokens for key in _texts(test.manifest))
+    labelled = sum(key in test.tokens for key in test.manifest.column("text"))
     return {
         "rule": "frames as they are" if factor == 1 else f"every frame {factor} times",
         "infeasible": {**report["infeasible"], "test": impossible},

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from benchmark.data.corpus import Corpus
-from benchmark.data.manifest import Manifest
 from benchmark.probes.predict import classify
 from benchmark.probes.scores import most_frequent
 from benchmark.probes.train import train_intent_probe
@@ -39,12 +38,12 @@ class IntentProbe(ProbingTask):
         if reason := why_no_probe(tokenizer):
             return not_applicable(reason)
         train, dev, test = tokenized_splits(tokenizer, corpus, setting)
-        train_intents, dev_intents = _intents(train.manifest), _intents(dev.manifest)
+        train_intents, dev_intents = train.manifest.column("intent"), dev.manifest.column("intent")
         if not train_intents or not dev_intents:
             return not_applicable(f"{corpus.name} has no intents")
         frame = probe_frame(test, [utterance.intent for utterance in test.manifest])
         if says_nothing(tokenizer):
-            majority = most_frequent(list(train_intents.values()))
+            majority = most_frequent(train_intents.values())
             answers = dict.fromkeys(test.tokens, majority)
             decoder = "constant"
             report: dict[str, Any] = {"status": "ok", "reason": ""}
@@ -80,10 +79,6 @@ class IntentProbe(ProbingTask):
         )
 
 
-def _intents(manifest: Manifest) -> dict[str, str]:
-    return {u.utterance_id: u.intent for u in manifest if u.intent}
-
-
 def action_of(intent: str, scenario: str | None) -> str:
     """What is left of "scenario_action" without its scenario."""
     return intent.removeprefix(f"{scenario}_")
@@ -99,6 +94,6 @@ def _correct(references: pd.Series, predictions: pd.Series) -> list[float]:
     ]
 
 
-def _majority(train: dict[str, str], test: list[str]) -> float:
+def _majority(train: Mapping[str, str], test: list[str]) -> float:
     """Accuracy in percent of always answering the most frequent intent of the training split."""
-    return 100 * test.count(most_frequent(list(train.values()))) / max(1, len(test))
+    return 100 * test.count(most_frequent(train.values())) / max(1, len(test))

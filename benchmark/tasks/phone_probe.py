@@ -1,6 +1,6 @@
 """Phone probe: which phone each frame belongs to, which asks for no alignment in training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, ClassVar
@@ -13,6 +13,7 @@ from benchmark.data.corpus import Corpus
 from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.metrics.statistics import ratio_interval
 from benchmark.probes.config import ProbeConfig
+from benchmark.probes.data import Derived
 from benchmark.probes.predict import phones_by_frame
 from benchmark.probes.scores import frames_wrong, most_frequent
 from benchmark.probes.train import train_phone_probe
@@ -72,7 +73,7 @@ class PhoneProbe(ProbingTask):
             split_name = "dev" if labels else "train"
             return not_applicable(f"no utterance of {corpus.name}'s {split_name} split has tokens and phones")
         if says_nothing(tokenizer):
-            majority = most_frequent([phone for row in labels.values() for phone in row])
+            majority = most_frequent(phone for row in labels.values() for phone in row)
             answers = {key: [majority] * len(row) for key, row in references.items()}
             decoder = "constant"
             report: dict[str, Any] = {"status": "ok", "reason": ""}
@@ -107,7 +108,7 @@ class PhoneProbe(ProbingTask):
 
 def frame_phones(
     tiers: PhoneTiers, tokens: TokenStore, spec: TokenizerSpec, config: ProbeConfig
-) -> dict[str, list[str]]:
+) -> Mapping[str, list[str]]:
     """The phone at the centre of every upsampled frame, of the utterances that have tokens and phones."""
     factor = config.upsampling(spec.frame_rate)
 
@@ -116,7 +117,8 @@ def frame_phones(
             spec.frame_rate * factor
         ) + spec.head_offset / SAMPLE_RATE
 
-    return {key: tiers[key].at(centres(tokens.frames(key))) for key in tiers if key in tokens}
+    both = (key for key in tiers if key in tokens)
+    return Derived(both, lambda key: tiers[key].at(centres(tokens.frames(key))))
 
 
 def _phones_of(tiers: PhoneTiers, utterance_id: str) -> str | None:

@@ -21,8 +21,8 @@ def codes(frames: int, books: int = 2, seed: int = 0) -> np.ndarray:
 def test_what_lacks_a_label_or_tokens_is_counted(make_store) -> None:
     store = make_store({"a": codes(5), "b": codes(6), "c": codes(7)}, failed=("d", "e"))
     labelled = join_labels(store, {"c": [1, 2], "a": [3], "b": [], "d": [1], "elsewhere": [2]})
-    assert labelled.labels == {"a": [3], "c": [1, 2]}
-    assert labelled.frames == [5, 7]
+    assert dict(labelled.labels) == {"a": [3], "c": [1, 2]}
+    assert labelled.frames.tolist() == [5, 7]
     # b has an empty label, e none; d failed, and `elsewhere` was never encoded.
     assert labelled.skipped == {"no_label": 2, "no_tokens": 2}
 
