@@ -33,6 +33,7 @@ reproduce-table: $(READY) ## Run every job of PROFILE that has no result yet, an
 
 # Together, for what their jobs share costs once.
 plan: $(READY) ## Say what PROFILE costs before it starts: hours, disk, what is done (WORKERS=, RATES=, ARGS=)
+	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper" >&2; exit 2; }
 	@$(RUN) -m benchmark.cost experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) \
 		$(if $(WORKERS),--workers $(WORKERS)) $(if $(RATES),--rates $(RATES)) $(ARGS)
 

@@ -15,10 +15,11 @@ from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from benchmark.errors import UserError
@@ -86,7 +87,7 @@ def planned(hydra: Hydra, overrides: Sequence[str], multirun: bool) -> list[Dict
         ROOT_CONFIG, list(overrides), RunMode.MULTIRUN, validate_sweep_overrides=False
     )
     if not multirun and master.hydra.mode != RunMode.MULTIRUN:
-        return [compose(hydra, overrides)]
+        return [_as_run(compose(hydra, overrides))]
     sweeper = master.hydra.sweeper
     if not sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
         raise UserError(f"only sweeps by hydra/sweeper=basic can be listed, not by {sweeper._target_}")
@@ -94,17 +95,73 @@ def planned(hydra: Hydra, overrides: Sequence[str], multirun: bool) -> list[Dict
     parser = OverridesParser.create(config_loader=hydra.config_loader)
     parsed = parser.parse_overrides([*params, *master.hydra.overrides.task])
     (jobs,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
-    exists = cast(ConfigLoaderImpl, hydra.config_loader).repository.group_exists
-    composed: dict[tuple[str, ...], DictConfig] = {}
-    configs = []
-    for job in jobs:  # those that differ in values alone, such as the seed, are composed once
-        overrides_of_job = parser.parse_overrides(job)
-        is_choice = [exists(o.key_or_group) for o in overrides_of_job]
-        choices = tuple(text for text, choice in zip(job, is_choice, strict=True) if choice)
-        if choices not in composed:
-            composed[choices] = hydra.config_loader.load_sweep_config(master, list(choices))
-        cfg = deepcopy(composed[choices])
-        values = [o for o, choice in zip(overrides_of_job, is_choice, strict=True) if not choice]
-        ConfigLoaderImpl._apply_overrides_to_config(values, cfg)
-        configs.append(cfg)
-    return configs
+    compositions = _Compositions(hydra, master)
+    return [compositions.of(parser.parse_overrides(job)) for job in jobs]
+
+
+class _Compositions:
+    """Configs of the jobs of one sweep, with fewer compositions than jobs, for each takes a while.
+
+    Values, such as the seed, are set afterwards. A job that differs from the first in several choices is put
+    together from jobs that differ in one of them, where each changes nothing but the node of its own name.
+    """
+
+    def __init__(self, hydra: Hydra, master: DictConfig) -> None:
+        self._loader, self._master = cast(ConfigLoaderImpl, hydra.config_loader), master
+        self._composed: dict[tuple[str, ...], DictConfig] = {}
+        self._local: dict[tuple[str, ...], bool] = {}
+        self._first: list[str] = []
+
+    def of(self, job: list[Override]) -> DictConfig:
+        """The config of one job, given all its overrides."""
+        choices = [o for o in job if self._loader.repository.group_exists(o.key_or_group)]
+        cfg = self._assembled(choices) or deepcopy(self._compose([str(o.input_line) for o in choices]))
+        ConfigLoaderImpl._apply_overrides_to_config([o for o in job if o not in choices], cfg)
+        return cfg
+
+    def _assembled(self, choices: list[Override]) -> DictConfig | None:
+        """None where the job has to be composed as a whole."""
+        texts = [str(o.input_line) for o in choices]
+        self._first = self._first or texts
+        places = [place for place, text in enumerate(texts) if text != self._first[place]]
+        if len(places) < 2:
+            return None
+        first = self._compose(self._first)
+        changed = {}
+        for place in places:
+            group = choices[place].key_or_group
+            one = [*self._first[:place], texts[place], *self._first[place + 1 :]]
+            if choices[place].package is not None or group not in first or not self._is_local(one, group):
+                return None
+            changed[group] = self._compose(one)[group]
+        cfg = deepcopy(first)
+        for group, node in changed.items():
+            cfg[group] = node
+        return cfg
+
+    def _is_local(self, job: list[str], group: str) -> bool:
+        """Whether a job differs from the first in the node `group` alone."""
+        key = tuple(job)
+        if key not in self._local:
+            first, other = (_without(self._compose(each), group) for each in (self._first, job))
+            self._local[key] = first == other
+        return self._local[key]
+
+    def _compose(self, job: list[str]) -> DictConfig:
+        key = tuple(job)
+        if key not in self._composed:
+            self._composed[key] = _as_run(self._loader.load_sweep_config(self._master, job))
+        return self._composed[key]
+
+
+def _as_run(cfg: DictConfig) -> DictConfig:
+    """Without Hydra's own part, which a run does not see either."""
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return cfg
+
+
+def _without(cfg: DictConfig, group: str) -> dict[str, Any]:
+    """Everything but one top-level node, as plain data."""
+    whole = cast(dict[str, Any], OmegaConf.to_container(cfg))
+    return {name: value for name, value in whole.items() if name != group}

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import constants
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from benchmark.build import build, make_job
@@ -43,8 +43,6 @@ class Jobs:
 
     def __call__(self, cfg: DictConfig) -> Job:
         """One job, whose store builds nothing."""
-        with open_dict(cfg):
-            cfg.pop("hydra", None)  # as Hydra does before a run: parts of it are known only then
         job = make_job(cfg, self._build)
         return replace(job, setting=replace(job.setting, store=Present(job.setting.store.root)))
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from omegaconf import open_dict
 
 from benchmark.build import make_job
 from benchmark.cost import measure as measuring
@@ -16,7 +15,7 @@ from benchmark.cost.__main__ import main, sweeps
 from benchmark.cost.rates import load_rates
 from benchmark.cost.sweep import Sweep
 from benchmark.errors import UserError
-from benchmark.plan import compose, opened
+from benchmark.plan import compose, opened, planned
 
 Run = Callable[..., tuple[int, str]]
 TINY = [
@@ -89,9 +88,7 @@ def test_the_paper_names_tokenizers_that_exist() -> None:
 def test_what_is_there_is_not_to_do(run: Run, folders: Path, plan: Callable[..., Sweep]) -> None:
     assert line_of(run(*TINY)[1], "mel_rvq")[1:4] == ["0", "of", "1"]
     with opened() as hydra:
-        cfg = compose(hydra, TINY)
-    with open_dict(cfg):
-        del cfg["hydra"]
+        (cfg,) = planned(hydra, TINY, multirun=False)
     make_job(cfg).run()
     status, text = run(*TINY)
     assert status == 0
