@@ -159,6 +159,7 @@ class Job:
             "notes": outcome.notes | _side_info(spec) | _precision(self.setting.store),
         }
         measures = {measure.metric: measure for measure in outcome.measures}
+        failures = outcome.notes.get("failures", [])
         rows = []
         for metric in self.task.all_metrics():
             measure = measures.get(metric)
@@ -167,7 +168,7 @@ class Job:
             if status != "failed":
                 status, reason = outcome.statuses.get(metric, (status, reason))
             if status == "ok" and (interval is None or interval.n_scored == 0):
-                status, reason = "failed", "no utterance could be scored"
+                status, reason = "failed", "; ".join(["no utterance could be scored", *failures])
             rows.append(
                 Row(
                     **shared,
@@ -179,7 +180,7 @@ class Job:
                     n_scored=interval.n_scored if interval else 0,
                     n_failed=interval.n_failed if interval else 0,
                     status=status,
-                    reason=reason or "; ".join(outcome.notes.get("failures", [])),
+                    reason=reason or "; ".join(failures),
                     definition=measure.definition if measure else DEFINITIONS[metric].definition,
                 )
             )

@@ -117,6 +117,18 @@ def test_damaged_recordings_are_counted_with_their_reason_and_the_rest_is_done(
     assert (usage(more).n_scored, usage(more).n_failed) == (6, 9)
 
 
+def test_a_split_that_is_damaged_as_a_whole_has_failed_and_says_why(
+    recordings: Rows, job: Callable[..., Job], tmp_path: Path
+) -> None:
+    for row in recordings:
+        if row["split"] == "test":
+            soundfile.write(str(tmp_path / "speech" / row["audio_path"]), noise() * np.nan, 16_000, "FLOAT")
+    job(recordings).run()
+    row = usage(job(recordings))
+    assert (row.status, row.n_scored, row.n_failed) == ("failed", 0, 4)
+    assert row.reason.startswith("no utterance could be scored; ") and "holds NaN" in row.reason
+
+
 HOSTILE = [
     "../../x",
     "a b",
