@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmark.artifacts import describe
+from benchmark.artifacts import describe, write_atomic
 from benchmark.data.audio import AudioError, read_audio, write_audio
 from benchmark.data.batching import equal_length_batches
 from benchmark.data.corpus import Corpus
@@ -31,6 +31,11 @@ log = logging.getLogger(__name__)
 VOCODER_VERSION = 1
 RESYNTHESIS_VERSION = 1
 BATCH = 8
+AT_ONCE = 256
+"""Utterances whose speech is in memory at once, and what a kill can cost."""
+INDEX, PART = "index.parquet", "index.{:06d}.parquet"
+Decoded = tuple[dict[str, np.ndarray], dict[str, str]]
+"""Speech by id, and the reason where there is none."""
 
 
 Decoder = Literal["auto", "own", "vocoder"]
@@ -159,28 +164,36 @@ def resynthesise(
     def build(folder: Path) -> None:
         log.info("decoding %d utterances of %s by %s", len(manifest), tokenizer.name, label)
         if vocoder_folder is None:
-            wavs, failures = _decode(tokenizer, tokens, manifest, prompts)
+
+            def decode(part: Manifest) -> Decoded:
+                return _decode(tokenizer, tokens, part, prompts)
         else:
             source = tokenizer.vocoder_source
             vocoder = Vocoder.load(
                 vocoder_folder, source.spec, source.codebook_vectors(), config, setting.device
             )
-            wavs, failures = _vocode(vocoder, tokens, manifest, prompts)
-        rows = []
-        for number, utterance in enumerate(manifest):
-            name = utterance.utterance_id
-            if name in wavs and not np.isfinite(wavs[name]).all():
-                # As 16-bit samples NaN would become a click or silence, and be scored as if decoded.
-                del wavs[name]
-                failures[name] = f"{label} decoded NaN or infinite samples"
-            if name in wavs:
-                write_audio(folder / f"{number:05d}.flac", wavs[name])
-            rows.append((name, f"{number:05d}.flac" if name in wavs else None, failures.get(name)))
-        index = pd.DataFrame(rows, columns=["utterance_id", "file", "failure"])
-        index.to_parquet(folder / "index.parquet", index=False)
 
-    folder = setting.store.get("resynthesis", key, build)
-    index = pd.read_parquet(folder / "index.parquet")
+            def decode(part: Manifest) -> Decoded:
+                return _vocode(vocoder, tokens, part, prompts)
+
+        for start in range(0, len(manifest), AT_ONCE):
+            index = folder / PART.format(start)
+            if not index.exists():  # otherwise a killed run made it
+                rows = range(start, min(start + AT_ONCE, len(manifest)))
+                _write(
+                    decode(manifest.take(rows)),
+                    manifest.part(slice(rows.start, rows.stop)),
+                    start,
+                    folder,
+                    label,
+                )
+        parts = sorted(folder.glob("index.*.parquet"))
+        pd.concat(map(pd.read_parquet, parts)).to_parquet(folder / INDEX, index=False)
+        for path in parts:
+            path.unlink()
+
+    folder = setting.store.get("resynthesis", key, build, resumable=True)
+    index = pd.read_parquet(folder / INDEX)
     made, failed = index[index["file"].notna()], index[index["file"].isna()]
     return Resynthesis(
         folder,
@@ -192,6 +205,23 @@ def resynthesise(
     )
 
 
+def _write(decoded: Decoded, utterances: list[Utterance], first: int, folder: Path, label: str) -> None:
+    """A FLAC for each utterance, called by its number in the manifest, then the list of them."""
+    wavs, failures = decoded
+    rows = []
+    for number, utterance in enumerate(utterances, start=first):
+        name, file = utterance.utterance_id, f"{number:05d}.flac"
+        if name in wavs and not np.isfinite(wavs[name]).all():
+            # As 16-bit samples NaN would become a click or silence, and be scored as if decoded.
+            del wavs[name]
+            failures[name] = f"{label} decoded NaN or infinite samples"
+        if name in wavs:
+            write_audio(folder / file, wavs[name])
+        rows.append((name, file if name in wavs else None, failures.get(name)))
+    index = pd.DataFrame(rows, columns=["utterance_id", "file", "failure"])
+    write_atomic(folder / PART.format(first), index.to_parquet(index=False))
+
+
 def _num_samples(utterance: Utterance) -> int:
     """Length at 16 kHz; the decoded file is trimmed to it."""
     return round(utterance.duration * SAMPLE_RATE)
@@ -199,7 +229,7 @@ def _num_samples(utterance: Utterance) -> int:
 
 def _decode(
     tokenizer: Tokenizer, tokens: TokenStore, manifest: Manifest, prompts: dict[str, Utterance]
-) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+) -> Decoded:
     """By the tokenizer's own decoder, in batches of equal length: no decoder is asked to see padding."""
     with_prompt = tokenizer.spec.decode_needs_prompt
     voices, failures = (
@@ -221,7 +251,7 @@ def _decode(
 
 def _vocode(
     vocoder: Vocoder, tokens: TokenStore, manifest: Manifest, prompts: dict[str, Utterance]
-) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+) -> Decoded:
     """By the vocoder, each utterance with the voice of its prompt."""
     audio, failures = _prompt_audio(tokens, manifest, prompts)
     names = list(audio)

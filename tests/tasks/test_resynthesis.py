@@ -1,5 +1,6 @@
 """Decoding: what a tokenizer needs for it, and what counts as failed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from benchmark.data.audio import header, read_audio, write_audio
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
+from benchmark.tasks import resynthesis
 from benchmark.tasks.base import Setting
 from benchmark.tasks.resynthesis import decoding_splits, resynthesise
 from benchmark.tokenizers.ground_truth import GroundTruth
@@ -100,6 +102,36 @@ def test_samples_that_are_not_numbers_are_a_failure_and_not_silence(
     audio = resynthesise(Diverged(name="diverged"), corpus, test, {}, VocoderConfig(name="unused"), setting)
     assert list(audio.failures) == ["u2"] and "NaN" in audio.failures["u2"]
     assert sorted(audio.files) == ["u0", "u1"]
+
+
+def test_a_killed_decoding_goes_on_where_it_was(
+    corpus: TestOnly, setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test, config = corpus.manifest("test", setting.store), VocoderConfig(name="unused")
+    whole = resynthesise(GroundTruth(name="t"), corpus, test, {}, config, setting)
+    again = replace(setting, store=ArtifactStore(setting.store.root.parent / "again"))
+    monkeypatch.setattr(resynthesis, "AT_ONCE", 1)
+    heard: list[str] = []
+
+    def killed_at(name: str | None) -> Callable[..., resynthesis.Decoded]:
+        def decode(tokenizer: GroundTruth, tokens: Any, part: Manifest, prompts: Any) -> resynthesis.Decoded:
+            if name in (u.utterance_id for u in part):
+                raise KeyboardInterrupt
+            heard.extend(u.utterance_id for u in part)
+            return original(tokenizer, tokens, part, prompts)
+
+        return decode
+
+    original = resynthesis._decode
+    monkeypatch.setattr(resynthesis, "_decode", killed_at("u1"))
+    with pytest.raises(KeyboardInterrupt):
+        resynthesise(GroundTruth(name="t"), corpus, test, {}, config, again)
+    monkeypatch.setattr(resynthesis, "_decode", killed_at(None))
+    resumed = resynthesise(GroundTruth(name="t"), corpus, test, {}, config, again)
+    assert heard == ["u0", "u1", "u2"]
+    files = {path.name: path.read_bytes() for path in whole.folder.iterdir()}
+    assert {path.name: path.read_bytes() for path in resumed.folder.iterdir()} == files
+    assert resumed.files.keys() == whole.files.keys()
 
 
 def test_splits_that_decoding_depends_on() -> None:
