@@ -118,15 +118,17 @@ def _disk(sweep: Sweep, cache: Path, workers: int) -> str:
 
 
 def _sources(rates: Mapping[str, Rates]) -> str:
-    lines = ["Rates, in seconds of speech (or of crops, for the vocoder) per second of the device"]
+    lines = []
     for rate in rates.values():
         by_source = defaultdict(list)
         for name, (value, source) in rate.used.items():
-            by_source[source].append(f"{name} {value:.3g}")
+            by_source[rate.say(source)].append(f"{name} {value:.3g}")
+        if by_source:
+            lines += ["", f"Rates for {rate.device}: seconds of speech, for the vocoder of crops, a second"]
         for source, values in by_source.items():
-            text = f"{rate.device}, {rate.say(source)}: {', '.join(values)}"
+            text = f"{source}: {', '.join(values)}"
             lines += textwrap.wrap(text, WIDTH, initial_indent="- ", subsequent_indent="  ")
-    return "\n".join(lines)
+    return "\n".join(lines[1:])
 
 
 def _aligned(header: Sequence[str], rows: Iterable[Sequence[str]], words: Sequence[int]) -> list[str]:

@@ -141,7 +141,7 @@ def test_rates_of_ones_own_and_measured_ones_come_first(
     own = folders / "own.yaml"
     own.write_text("cpu: {device: my laptop, encode: {mel_rvq: [7, my stopwatch]}}")
     text = run(*TINY, "--rates", str(own))[1]
-    assert "my laptop, my stopwatch: encode mel_rvq 7" in text
+    assert "Rates for my laptop" in text and "- my stopwatch: encode mel_rvq 7" in text
     monkeypatch.setattr(measuring, "LEAST", 0.05)
     monkeypatch.setattr(measuring, "SECONDS", 1)
     status, text = run(*TINY, "--rates", str(own), "--measure")
