@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import platform
 import re
 import shutil
 import time
@@ -114,7 +115,8 @@ def fsync_path(path: Path) -> None:
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Replace `path` so that a reader, or a crash, sees the old file or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Host and process: two nodes that share a disk may have the same process number.
+    temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.tmp")
     data = content.encode() if isinstance(content, str) else content
     try:
         temporary.write_bytes(data)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from benchmark.errors import UserError
 from benchmark.id_table import Column, IdTable, absolute
 from benchmark.types import Utterance
 
@@ -28,8 +29,12 @@ class Manifest:
     """
 
     def __init__(self, utterances: Iterable[Utterance]) -> None:
-        """Raises: ValueError when it is empty or an id occurs twice."""
-        self.table = IdTable(pa.Table.from_pylist([asdict(utterance) for utterance in utterances], SCHEMA))
+        """Raises: UserError when an id occurs twice, ValueError when there is none."""
+        rows = pa.Table.from_pylist([asdict(utterance) for utterance in utterances], SCHEMA)
+        try:
+            self.table = IdTable(rows)
+        except ValueError as error:
+            raise UserError(f"{error}. Is a recording in the corpus twice? Remove the copy.") from error
         self._folder = ""
         if not len(self.table):
             raise ValueError("a manifest needs at least one utterance")

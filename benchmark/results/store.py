@@ -7,6 +7,7 @@ jobs on several machines may share the folder, and a killed job leaves the old f
 import json
 import logging
 import os
+import platform
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -178,7 +179,8 @@ def _stem(task: str, tokenizer: str, dataset: str, seed: int, variant: str = "")
 
 def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Put `files` into `folder` in place of what it held; a folder without files goes."""
-    fresh, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{word}") for word in ("tmp", "old"))
+    mine = f"{platform.node()}.{os.getpid()}"  # nodes that share a disk may have the same process number
+    fresh, old = (folder.with_name(f".{folder.name}.{mine}.{word}") for word in ("tmp", "old"))
     shutil.rmtree(fresh, ignore_errors=True)  # of a killed process with the same number
     for name, content in files.items():
         write_atomic(fresh / name, content)

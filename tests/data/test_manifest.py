@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.data.manifest import Manifest
+from benchmark.errors import UserError
 from benchmark.types import Utterance
 
 
@@ -77,7 +78,7 @@ def test_digest_ignores_place_and_order_only(tmp_path: Path) -> None:
 
 def test_repeated_ids_and_emptiness_are_refused(tmp_path: Path) -> None:
     given = utterances(tmp_path)
-    with pytest.raises(ValueError, match="repeated: 1-2"):
+    with pytest.raises(UserError, match="repeated: 1-2"):
         Manifest([*given, given[6]])
     with pytest.raises(ValueError, match="at least one"):
         Manifest([])
