@@ -14,6 +14,7 @@ from benchmark.data.audio import header, write_audio
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
+from benchmark.frames import shards
 from benchmark.job import Job
 from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.metrics.statistics import mean_interval
@@ -134,6 +135,28 @@ def test_rows_say_what_the_tokens_were_encoded_in(job: Any) -> None:
     assert check["used"] == "bfloat16" and check["different"] == 0 < check["codes"]
     single = replace(half, tokenizer=Networked(name="ground_truth"))
     assert row.key == half.key() != single.key()
+
+
+def test_parts_are_encoded_without_rows_and_the_run_finds_them(
+    job: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(shards, "ROWS", 1)
+    for part in ("1/3", "2/3", "3/3"):
+        job().encode(part)
+    made = list((tmp_path / "cache" / "tokens").glob("*.shards/*/index.arrow"))
+    assert len(made) == 4 and not rows(job()) and not Loudness.runs
+    with monkeypatch.context() as patch:
+        patch.setattr(GroundTruth, "_encode", None)  # nothing is left to encode
+        job().run()
+    (row,) = rows(job())
+    assert row.status == "ok" and row.n_scored == 4
+    with pytest.raises(UserError, match=r"shard='4/3'"):
+        job().encode("4/3")
+
+
+def test_one_part_of_one_is_the_whole(job: Any, tmp_path: Path) -> None:
+    job().encode("1/1")
+    assert [p.name for p in (tmp_path / "cache" / "tokens").glob("*/index.arrow")] == ["index.arrow"]
 
 
 def test_policy_always_and_an_illegal_one(job: Any) -> None:
