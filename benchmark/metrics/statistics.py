@@ -1,7 +1,7 @@
-"""How sure a number is: bootstrap intervals and paired tests, with the speaker as the unit of chance.
+"""How sure a number is: bootstrap intervals with the speaker as the unit of chance.
 
-Utterances of one speaker resemble each other, so whole clusters are resampled or exchanged; where
-every utterance is its own cluster this is the ordinary bootstrap.
+Utterances of one speaker resemble each other, so whole clusters are resampled; where every utterance
+is its own cluster this is the ordinary bootstrap.
 """
 
 from collections.abc import Iterator
@@ -42,19 +42,6 @@ class Interval:
         return replace(self, value=value)
 
 
-@dataclass(frozen=True)
-class PairedTest:
-    """Difference between two systems on the utterances that both were scored on."""
-
-    difference: float
-    """First minus second."""
-    p_value: float
-    """Two-sided; NaN where there are no pairs."""
-    n_pairs: int
-    n_failed: int
-    """Utterances that lack a score of one system or both."""
-
-
 def mean_interval(
     values: ArrayLike, clusters: ArrayLike | None = None, seed: int = 0, resamples: int = 1000
 ) -> Interval:
@@ -85,59 +72,20 @@ def ratio_interval(
     """
     above, below = np.asarray(numerators, dtype=float), np.asarray(denominators, dtype=float)
     scored = np.isfinite(above) & np.isfinite(below)
-    sums = _cluster_sums(np.stack((above, below)), scored, clusters)
+    sums = cluster_sums(np.stack((above, below)), scored, clusters)
     count, n_clusters = int(scored.sum()), sums.shape[1]
     value = float(sums[0].sum() / sums[1].sum()) if count else float("nan")
     lo = hi = float("nan")
     if n_clusters > 1:
         rng = np.random.default_rng(seed)
-        draws = (rng.integers(n_clusters, size=(n, n_clusters)) for n in _blocks(resamples, n_clusters))
+        draws = (rng.integers(n_clusters, size=(n, n_clusters)) for n in blocks(resamples, n_clusters))
         totals = np.concatenate([sums[:, drawn].sum(axis=2) for drawn in draws], axis=1)
         tail = _expanded_tail(n_clusters)
         lo, hi = (float(q) for q in np.quantile(totals[0] / totals[1], (tail, 1 - tail)))
     return Interval(value, lo, hi, count, scored.size - count)
 
 
-def paired_test(
-    first: ArrayLike,
-    second: ArrayLike,
-    clusters: ArrayLike | None = None,
-    denominators: ArrayLike | None = None,
-    seed: int = 0,
-    permutations: int = 10_000,
-) -> PairedTest:
-    """Permutation test of the difference between two systems scored on the same utterances.
-
-    Under the null hypothesis the systems' names may be exchanged within every cluster, which flips
-    the sign of its summed difference. With C clusters no p-value lies below about 2 / 2^C.
-
-    Args:
-        first: Scores of one system (N,), or the numerators of a ratio such as edits; NaN if failed.
-        second: The same for the other system, in the same order.
-        clusters: Speaker of each utterance (N,); every utterance for itself when None.
-        denominators: What the numerators are divided by, such as words; 1 for a mean.
-        seed: Of the permutations.
-        permutations: How many are drawn.
-    """
-    differences = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
-    below = np.ones_like(differences) if denominators is None else np.asarray(denominators, dtype=float)
-    scored = np.isfinite(differences) & np.isfinite(below)
-    sums = _cluster_sums(np.stack((differences, below)), scored, clusters)
-    count = int(scored.sum())
-    if not count:
-        return PairedTest(float("nan"), float("nan"), 0, scored.size)
-    rng = np.random.default_rng(seed)
-    # A chance that equals the observed difference must count even after rounding.
-    observed = abs(sums[0].sum()) - 1e-9 * np.abs(sums[0]).sum()
-    at_least = sum(
-        int((np.abs(rng.choice((-1.0, 1.0), (rows, sums.shape[1])) @ sums[0]) >= observed).sum())
-        for rows in _blocks(permutations, sums.shape[1])
-    )
-    p_value = (1 + at_least) / (1 + permutations)
-    return PairedTest(float(sums[0].sum() / sums[1].sum()), p_value, count, scored.size - count)
-
-
-def _cluster_sums(values: np.ndarray, scored: np.ndarray, clusters: ArrayLike | None) -> np.ndarray:
+def cluster_sums(values: np.ndarray, scored: np.ndarray, clusters: ArrayLike | None) -> np.ndarray:
     """Sums of the rows of (R, N) over each cluster's scored utterances, (R, clusters)."""
     kept = values[:, scored]
     if clusters is None:
@@ -149,7 +97,7 @@ def _cluster_sums(values: np.ndarray, scored: np.ndarray, clusters: ArrayLike | 
     return np.stack([np.bincount(index, weights=row) for row in kept])
 
 
-def _blocks(rows: int, width: int) -> Iterator[int]:
+def blocks(rows: int, width: int) -> Iterator[int]:
     """Split `rows` into blocks of at most `BLOCK` numbers."""
     step = max(1, BLOCK // width)
     return (min(step, rows - start) for start in range(0, rows, step))

@@ -29,6 +29,8 @@ class Cell:
     n_scored: int = 0
     n_failed: int = 0
     reason: str = ""
+    rows: tuple[Row, ...] = ()
+    """What it was made of, one row per seed."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def combine(rows: Iterable[Row]) -> Cell:
             reason if len(rows) in (1, count) else f"{count} of {len(rows)} seeds: {reason}"
             for reason, count in reasons.items()
         ),
+        rows=tuple(rows),
     )
 
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from benchmark.metrics.definitions import CONDITIONS, Definition
 from benchmark.report.cells import Cell, Line
+from benchmark.report.contest import LEVEL, Contest
 from benchmark.report.ranks import rank_correlations
-from benchmark.report.tables import ANCHORS, Table
+from benchmark.report.tables import Table
 
 ARROWS = {True: " ↑", False: " ↓", None: ""}
 DASH = "–"
@@ -40,11 +41,18 @@ class Grid:
         return [self.num_names <= place < width - self.last_names for place in range(width)]
 
 
-def make_grid(table: Table) -> Grid:
-    """Print every number of a table to the digits of its metric and collect the notes below it."""
+NO_CONTEST = Contest()
+
+
+def make_grid(table: Table, contest: Contest = NO_CONTEST) -> Grid:
+    """Print every number of a table to the digits of its metric and collect the notes below it.
+
+    Args:
+        table: What to print.
+        contest: Which numbers are bold; none is without it.
+    """
     has_decoder = any(line.decoder not in ("", "none") for line in table.lines)
     has_corpus = len({line.corpus for line in table.lines}) > 1
-    best = _best(table)
     footnotes: dict[str, int] = {}
     body = []
     for place, line in enumerate(table.lines):
@@ -54,7 +62,7 @@ def make_grid(table: Table) -> Grid:
         for metric, definition in table.metrics.items():
             text = footnote(line.cells[metric])
             mark = footnotes.setdefault(text, len(footnotes) + 1) if text else None
-            entries.append(entry(line.cells[metric], definition, (place, metric) in best, mark))
+            entries.append(entry(line.cells[metric], definition, (place, metric) in contest.best, mark))
         low, high = line.scored
         entries += [Entry(str(low) if low == high else f"{low}–{high}"), Entry(str(line.n_failed))]
         body.append(entries)
@@ -65,7 +73,7 @@ def make_grid(table: Table) -> Grid:
         num_names=len(names),
         header=[*names, "Hz", "books", "entries", "kbps", *metrics, "n", "failed"],
         body=body,
-        notes=_notes(table, bold=bool(best)),
+        notes=_notes(table, contest),
         footnotes=list(footnotes),
     )
 
@@ -105,26 +113,7 @@ def entry(cell: Cell, definition: Definition, bold: bool = False, mark: int | No
     return Entry(DASH if cell.status == "n/a" else cell.status, mark=mark)
 
 
-def _best(table: Table) -> set[tuple[int, str]]:
-    """Line and metric of the best printed value per corpus, anchors aside, where two or more compete."""
-    best = set()
-    for metric, definition in table.metrics.items():
-        if definition.higher_is_better is None:
-            continue
-        for corpus in {line.corpus for line in table.lines}:
-            values = {
-                place: round(cell.value, definition.decimals)
-                for place, line in enumerate(table.lines)
-                if line.corpus == corpus and line.kind not in ANCHORS
-                if (cell := line.cells[metric]).status == "ok" and cell.value is not None
-            }
-            if len(values) > 1:
-                top = (max if definition.higher_is_better else min)(values.values())
-                best |= {(place, metric) for place, value in values.items() if value == top}
-    return best
-
-
-def _notes(table: Table, bold: bool) -> list[str]:
+def _notes(table: Table, contest: Contest) -> list[str]:
     """The lines below a table: how to read it, what each metric is, where the numbers come from."""
     statuses = {cell.status for line in table.lines for cell in line.cells.values()}
     ran_on = sorted({f"{row.task} on {row.dataset}/{row.split}" for row in table.rows})
@@ -146,8 +135,8 @@ def _notes(table: Table, bold: bool) -> list[str]:
             f"Jobs run with several seeds of {seeds}: mean; Student's t interval over the seeds is added in "
             "squares to the interval over utterances."
         )
-    if bold:
-        notes.append("Bold: best value, topline, classical and floor aside; not a test of significance.")
+    if contest.columns:
+        notes += _bold(contest)
     if "NC" in statuses:
         notes.append("NC: the training did not converge; the number in parentheses is not comparable.")
     if "missing" in statuses:
@@ -158,6 +147,22 @@ def _notes(table: Table, bold: bool) -> list[str]:
         notes += rank_correlations(table)
     notes += [f"{name}: its rows come from differing configurations." for name in _inconsistent(table)]
     return [*notes, f"Commit: {', '.join(commits)}."]
+
+
+def _bold(contest: Contest) -> list[str]:
+    """What bold means, and for which columns it cannot be found out."""
+    notes = [
+        "Bold: better than every other tokenizer in the column by paired permutation tests over speakers, "
+        f"p ≤ {LEVEL:g} after Holm's correction; topline, classical and floor do not compete."
+    ]
+    for reason, columns in contest.undecided.items():
+        everything = columns == contest.columns
+        notes.append(
+            f"Nothing can be bold here: {reason}."
+            if everything
+            else f"Never bold: {'; '.join(columns)} ({reason})."
+        )
+    return notes
 
 
 def _conditions(table: Table) -> list[str]:

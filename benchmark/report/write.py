@@ -1,11 +1,13 @@
 """The report of one results folder: merged rows, tables and figures, all derived from the jobs' files."""
 
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
 from benchmark.artifacts import write_atomic
 from benchmark.errors import UserError
+from benchmark.report.contest import Utterances, hold_contest
 from benchmark.report.figures import codebook_growth, codebook_histogram, rate_quality, trade_off
 from benchmark.report.formats import to_csv, to_latex, to_markdown
 from benchmark.report.grid import make_grid
@@ -30,8 +32,9 @@ def write_report(folder: Path) -> None:
             "`python -m benchmark tokenizer=mel_rvq task=reconstruction`; then name the folder it wrote to."
         )
     tables = {name: make_table(name, rows) for name in TABLES}
+    utterances = _cached(store)
     for name, table in tables.items():
-        _write_table(folder / "tables", name, table)
+        _write_table(folder / "tables", name, table, utterances)
     figures = {
         "codebook_histogram": _histogram(store, _usage_jobs(rows)),
         "codebook_growth": _growth(_usage_jobs(rows)),
@@ -46,8 +49,21 @@ def write_report(folder: Path) -> None:
         _replace(folder / "figures" / f"{name}.png", png)
 
 
-def _write_table(folder: Path, name: str, table: Table | None) -> None:
-    grid = make_grid(table) if table else None
+def _cached(store: ResultsStore) -> Utterances:
+    """Looks scores up, reading each job's file once; a job whose file is gone has none."""
+
+    @cache
+    def read(task: str, tokenizer: str, dataset: str, seed: int, variant: str) -> pd.DataFrame:
+        try:
+            return store.utterances(task, tokenizer, dataset, seed, variant)
+        except FileNotFoundError:
+            return pd.DataFrame()
+
+    return lambda row: read(row.task, row.tokenizer, row.dataset, row.seed, row.variant)
+
+
+def _write_table(folder: Path, name: str, table: Table | None, utterances: Utterances) -> None:
+    grid = make_grid(table, hold_contest(table, utterances)) if table else None
     _replace(folder / f"{name}.csv", to_csv(table) if table else None)
     _replace(folder / f"{name}.md", to_markdown(grid) if grid else None)
     _replace(folder / f"{name}.tex", to_latex(grid) if grid else None)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmark.metrics.statistics import Interval, mean_interval, paired_test, ratio_interval
+from benchmark.metrics.statistics import Interval, mean_interval, ratio_interval
 
 NAN = float("nan")
 
@@ -82,39 +82,3 @@ def test_scaled_and_with_value() -> None:
     interval = Interval(0.1, 0.05, 0.2, 9, 1)
     assert interval.scaled(100) == Interval(10.0, 5.0, 20.0, 9, 1)
     assert interval.with_value(0.5) == Interval(0.5, 0.05, 0.2, 9, 1)
-
-
-def test_paired_test_finds_a_small_consistent_difference_that_intervals_hide() -> None:
-    rng = np.random.default_rng(0)
-    hard = rng.normal(0, 5, 60)
-    first, second = hard + 0.3 + rng.normal(0, 0.5, 60), hard
-    result = paired_test(first, second)
-    assert result.difference == pytest.approx((first - second).mean())
-    assert result.p_value < 0.01
-    assert mean_interval(first).lo < mean_interval(second).value
-
-
-def test_paired_test_matches_the_exact_permutation_distribution() -> None:
-    # All four signs agree in 2 of 16 assignments.
-    assert paired_test([1, 1, 1, 1], [0, 0, 0, 0]).p_value == pytest.approx(2 / 16, abs=0.01)
-    assert paired_test([1, 2], [1, 2]).p_value == 1.0
-
-
-def test_paired_test_is_calibrated_under_the_null_with_clusters() -> None:
-    rng = np.random.default_rng(0)
-    names = np.repeat(np.arange(20), 5)
-    rejected = {"speaker": 0, "utterance": 0}
-    for trial in range(200):
-        gap = rng.normal(0, 1, 20)[names] + rng.normal(0, 0.5, 100)
-        zeros = np.zeros(100)
-        rejected["speaker"] += paired_test(gap, zeros, names, seed=trial, permutations=500).p_value < 0.05
-        rejected["utterance"] += paired_test(gap, zeros, seed=trial, permutations=500).p_value < 0.05
-    assert rejected["speaker"] / 200 <= 0.09
-    assert rejected["utterance"] / 200 > 0.2
-
-
-def test_paired_test_of_a_rate_and_of_missing_scores() -> None:
-    result = paired_test([3, NAN, 2], [1, 1, 2], denominators=[10, 10, 10])
-    assert result.difference == pytest.approx(2 / 20)
-    assert (result.n_pairs, result.n_failed) == (2, 1)
-    assert np.isnan(paired_test([NAN], [1]).p_value)

@@ -1,5 +1,6 @@
 """Rows of a small benchmark in which everything happens that a table must show."""
 
+import pandas as pd
 import pytest
 
 from benchmark.metrics.definitions import Definition
@@ -100,3 +101,32 @@ def rows(make_row):
         row("mel_rvq", "perplexity", 211.4, **usage),
         row("whisper_kmeans", "perplexity", 402.0, **usage),
     ]
+
+
+SPEAKERS = [f"s{number}" for number in range(10)]
+
+
+@pytest.fixture
+def utterances():
+    """Scores of two utterances for each of ten speakers, by row, as `ResultsStore.utterances` has them.
+
+    For every speaker mel_rvq_8 makes fewer word errors than mel_rvq, and whisper_kmeans than mel_rvq_8;
+    PESQ is higher for one or the other by turns. Nothing is kept about GPE.
+    """
+    edits = {"mel_rvq_8": 1.0, "mel_rvq": 2.0}
+    wrong = {"mel_rvq_8": 6.0, "whisper_kmeans": 0.0}
+    right = {"mel_rvq": 0.0, "whisper_kmeans": 100.0}
+
+    def frame(row):
+        pairs = [(f"{speaker}-{number}", speaker) for speaker in SPEAKERS for number in (0, 1)]
+        table = pd.DataFrame(pairs, columns=["utterance_id", "speaker_id"])
+        if row.task == "reconstruction":
+            table["edits"], table["words"] = edits.get(row.tokenizer, 0.0), 10.0
+            table["pesq"] = [1.9 + 0.1 * ((n + (row.tokenizer == "mel_rvq")) % 2) for n in range(len(table))]
+        elif row.task == "asr_probe":
+            table["words_wrong"], table["words"] = wrong.get(row.tokenizer, 0.0), 10.0
+        elif row.task == "intent_probe":
+            table["intent_accuracy"] = right.get(row.tokenizer, 0.0)
+        return table
+
+    return frame

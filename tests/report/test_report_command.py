@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -7,6 +8,7 @@ from benchmark.report.__main__ import main
 from benchmark.report.write import write_report
 from benchmark.results.store import ResultsStore
 
+GOLDEN = Path(__file__).parent / "golden"
 USAGE = pd.DataFrame({"codebook": [0, 0, 1], "code": [0, 7, 3], "count": [5, 2, 9]})
 SCORES = pd.DataFrame({"utterance_id": ["a"], "speaker_id": ["s"], "wer": [0.5]})
 
@@ -93,3 +95,16 @@ def test_mixed_profiles_are_refused_in_one_line(folder, make_row, tmp_path, caps
         path.rename(folder / "rows" / path.name)
     assert main([str(folder)]) == 1
     assert "mixes the profiles libri, mini" in capsys.readouterr().err
+
+
+def test_bold_rests_on_the_scores_beside_the_rows(tmp_path, rows, utterances):
+    store = ResultsStore(tmp_path / "mini")
+    for job in {(row.task, row.tokenizer) for row in rows}:
+        mine = [row for row in rows if (row.task, row.tokenizer) == job]
+        store.write(mine, USAGE if job[0] == "codebook_usage" else utterances(mine[0]))
+    table = store.root / "tables" / "reconstruction.md"
+    write_report(store.root)
+    assert table.read_text() == (GOLDEN / "reconstruction.md").read_text()
+    (store.root / "utterances" / "reconstruction__mel_rvq__synthetic__seed0.parquet").unlink()
+    write_report(store.root)
+    assert "Nothing can be bold here: no scores per utterance" in table.read_text()

@@ -10,15 +10,16 @@ import pandas as pd
 import pytest
 
 from benchmark.metrics.definitions import DEFINITIONS
+from benchmark.report.contest import hold_contest
 from benchmark.report.formats import FACTS, latex, to_csv, to_latex, to_markdown
 from benchmark.report.grid import heading, make_grid
 from benchmark.report.tables import TABLES, make_table
 
 GOLDEN = Path(__file__).parent / "golden"
 FORMATS = {
-    "csv": to_csv,
-    "md": lambda table: to_markdown(make_grid(table)),
-    "tex": lambda table: to_latex(make_grid(table)),
+    "csv": lambda table, scores: to_csv(table),
+    "md": lambda table, scores: to_markdown(make_grid(table, hold_contest(table, scores))),
+    "tex": lambda table, scores: to_latex(make_grid(table, hold_contest(table, scores))),
 }
 
 
@@ -28,7 +29,7 @@ def lines_of(table, *names):
 
 
 def printed(table, tokenizer, metric):
-    """Markdown cell of a tokenizer's metric."""
+    """Markdown cell of a tokenizer's metric, nothing bold."""
     place = list(table.metrics).index(metric) - len(table.metrics) - 2
     row = next(row for row in to_markdown(make_grid(table)).splitlines() if row.startswith(f"| {tokenizer} "))
     return [cell.strip() for cell in row.strip("|").split("|")][place]
@@ -36,19 +37,19 @@ def printed(table, tokenizer, metric):
 
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("name", ["reconstruction", "probing"])
-def test_golden(rows, name, suffix):
-    assert FORMATS[suffix](make_table(name, rows)) == (GOLDEN / f"{name}.{suffix}").read_text(
-        encoding="utf-8"
-    )
+def test_golden(rows, utterances, name, suffix):
+    text = FORMATS[suffix](make_table(name, rows), utterances)
+    assert text == (GOLDEN / f"{name}.{suffix}").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_the_order_of_the_rows_does_not_show(rows, suffix):
+def test_the_order_of_the_rows_does_not_show(rows, utterances, suffix):
     # nor do the time and the machine of the run
     shuffled = [replace(row, wall_time=99.0, device="cuda", versions={}) for row in rows]
     random.Random(0).shuffle(shuffled)
     for name in ("reconstruction", "probing", "codebook_usage"):
-        assert FORMATS[suffix](make_table(name, shuffled)) == FORMATS[suffix](make_table(name, rows))
+        first, second = (FORMATS[suffix](make_table(name, r), utterances) for r in (rows, shuffled))
+        assert first == second
 
 
 def test_csv_columns_are_fixed(rows):
@@ -107,22 +108,6 @@ def test_a_tokenizer_without_the_job_has_a_missing_line(rows):
 def test_a_table_whose_tasks_never_ran_is_none(rows):
     assert make_table("voice_conversion", rows) is None
     assert all(make_table(name, []) is None for name in TABLES)
-
-
-def test_best_is_bold_anchors_aside_and_ties_share(rows):
-    table = make_table("reconstruction", rows)
-    assert printed(table, "mel_rvq_8", "wer") == "**10.0** [8.0, 11.0]"  # opus and the topline are better
-    assert printed(table, "opus", "wer") == "8.0 [6.0, 10.5]"
-    assert printed(table, "mel_rvq", "pesq") == "**1.90** [1.80, 2.00]"  # 1.904 and 1.896 print alike
-    assert printed(table, "mel_rvq_8", "pesq") == "**1.90** [1.80, 2.00]"
-    assert "**" not in to_markdown(make_grid(make_table("codebook_usage", rows)))  # no better or worse
-
-
-def test_what_did_not_converge_or_has_no_rival_is_never_best(rows):
-    asr = [row for row in rows if row.task == "asr_probe" and row.tokenizer in ("mel_rvq", "whisper_kmeans")]
-    for row in asr:
-        assert "**" not in to_markdown(make_grid(make_table("probing", [row])))
-    assert "**" not in to_markdown(make_grid(make_table("probing", asr)))  # one converged: no contest
 
 
 def test_tasks_on_a_corpus_each_share_a_line(rows):
