@@ -31,7 +31,8 @@ LAYERS: dict[str, set[str]] = {
         "training", "distributed", "callbacks", "budget",
     },
     "probes": {
-        "errors", "types", "artifacts", "id_table", "data", "metrics", "tokens", "training", "distributed", "callbacks",
+        "errors", "types", "artifacts", "id_table", "data", "metrics", "tokens", "training", "distributed",
+        "callbacks",
     },
     "tasks": {
         "errors", "types", "artifacts", "data", "alignment", "metrics", "tokenizers", "tokens", "vocoder",
