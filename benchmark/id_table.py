@@ -28,7 +28,7 @@ class IdTable:
 
     def __init__(self, table: pa.Table) -> None:
         """Sort rows, wherever they are; raises ValueError when an id occurs twice."""
-        table = table.combine_chunks()
+        table = table.combine_chunks().replace_schema_metadata()  # facts are of the file that had them
         ids = table[ID].to_pylist()
         if any(a >= b for a, b in pairwise(ids)):
             order = sorted(range(len(ids)), key=ids.__getitem__)

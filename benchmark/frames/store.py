@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 from benchmark.id_table import ID, IdTable
 
 INDEX = "index.arrow"
-FORMAT = 2
-"""Of a store, part of its key; 1 was one array with an index in Parquet or CSV."""
+FORMAT = 3
+"""Of a store, part of its key; 1 was one array with an index in Parquet or CSV, 2 trusted digests that
+could be those of a larger manifest."""
 SCHEMA = pa.schema(
     {
         ID: pa.string(),

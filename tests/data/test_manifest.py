@@ -108,6 +108,18 @@ def test_subset_is_a_function_of_the_seed(tmp_path: Path) -> None:
     assert manifest.subset(1000) is manifest
 
 
+def test_a_part_of_a_loaded_manifest_has_a_digest_of_its_own(tmp_path: Path) -> None:
+    Manifest(utterances(tmp_path, 5, 20)).save(tmp_path / "manifest.arrow")
+    loaded = Manifest.load(tmp_path / "manifest.arrow")
+    part = loaded.subset(10)
+    assert part.digest != loaded.digest
+    assert (
+        part.digest == Manifest(list(part)).digest == Manifest(utterances(tmp_path, 5, 20)).subset(10).digest
+    )
+    part.save(tmp_path / "part.arrow")
+    assert Manifest.load(tmp_path / "part.arrow").digest == part.digest
+
+
 def test_hours_leave_out_what_cannot_be_read(tmp_path: Path) -> None:
     given = utterances(tmp_path, 1, 2)
     assert Manifest([given[0], replace(given[1], duration=math.nan)]).hours == pytest.approx(1.5 / 3600)
