@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from benchmark.errors import UserError
+from benchmark.frames.store import shard_file
 from benchmark.probes.frontend import PADDING, features_of
 from benchmark.tokenizers.constant import Constant
 from benchmark.tokenizers.continuous import Continuous, to_codes
@@ -38,7 +39,7 @@ def test_the_features_are_those_that_the_base_would_quantize(voice, tmp_path: Pa
     writer = TokenWriter(tmp_path, 80, topline.spec.codebook_size)
     writer.add("a", codes[0].numpy())
     writer.close()
-    assert (tmp_path / "codes.bin").stat().st_size == 2 * 80 * 25, "two bytes a feature"
+    assert (tmp_path / shard_file(0)).stat().st_size == 2 * 80 * 25, "two bytes a feature"
     assert np.array_equal(TokenStore(tmp_path)["a"], codes[0].numpy())
 
 
