@@ -10,7 +10,6 @@ libraries, weights, folders. Nothing is downloaded; the hub is asked for sizes w
 Exit status 1 when something is missing.
 """
 
-import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -32,7 +31,7 @@ from benchmark.needs import (
     models,
     weight_needs,
 )
-from benchmark.plan import opened, planned
+from benchmark.plan import opened, planned, sweep_parser
 
 
 @dataclass
@@ -146,14 +145,7 @@ def text(items: list[Item]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the report; 0 when nothing is missing, 1 otherwise and after a mistake of the user's."""
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        "python -m benchmark.doctor", description=__doc__, formatter_class=formatter
-    )
-    parser.add_argument("overrides", nargs="*", help="Hydra overrides, comma lists and experiment=… included")
-    parser.add_argument("-m", "--multirun", action="store_true", help="a sweep over the comma lists")
-    parser.add_argument("-cd", "--config-dir", help="a folder of yaml files of your own")
-    given = parser.parse_intermixed_args(arguments)
+    given = sweep_parser("python -m benchmark.doctor", __doc__).parse_intermixed_args(arguments)
     examination = Examination(Hub())
     try:
         with opened(given.config_dir) as hydra:

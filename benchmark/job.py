@@ -164,20 +164,21 @@ class Job:
         for metric in self.task.all_metrics():
             measure = measures.get(metric)
             interval = measure.interval if measure else None
+            scored = interval if interval and interval.n_scored else None  # of nothing there is no value
             status, reason = outcome.status, outcome.reason
             if status != "failed":
                 status, reason = outcome.statuses.get(metric, (status, reason))
-            if status == "ok" and (interval is None or interval.n_scored == 0):
+            if status == "ok" and scored is None:
                 status, reason = "failed", "; ".join(["no utterance could be scored", *failures])
             rows.append(
                 Row(
                     **shared,
                     metric=metric,
-                    value=interval.value if interval else None,
-                    lo=interval.lo if interval else None,
-                    hi=interval.hi if interval else None,
-                    interval=METHOD if interval and math.isfinite(interval.lo) else "",
-                    n_scored=interval.n_scored if interval else 0,
+                    value=scored.value if scored else None,
+                    lo=scored.lo if scored else None,
+                    hi=scored.hi if scored else None,
+                    interval=METHOD if scored and math.isfinite(scored.lo) else "",
+                    n_scored=scored.n_scored if scored else 0,
                     n_failed=interval.n_failed if interval else 0,
                     status=status,
                     reason=reason or "; ".join(failures),

@@ -24,7 +24,7 @@ from benchmark.data.manifest import Manifest
 from benchmark.plan import compose, opened
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokens.encode import encode_manifest, fit_codebook
-from scripts.turns import processor
+from scripts.turns import processor, publish
 
 
 def in_batches(tokenizer: Tokenizer, manifest: Manifest) -> None:
@@ -89,9 +89,7 @@ written and sealed. One by one: the plain loop, which keeps its codes in memory.
 Written by `python -m scripts.bench_encode`.
 
 """ + "".join(f"{line}\n" for line in lines)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text)
+    publish(text, arguments.out)
     return 0
 
 

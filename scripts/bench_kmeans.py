@@ -24,7 +24,7 @@ from benchmark.build import build
 from benchmark.plan import compose, opened
 from benchmark.tokenizers.kmeans import fit_kmeans
 from benchmark.tokens.encode import read_all
-from scripts.turns import processor
+from scripts.turns import processor, publish
 
 Fit = Callable[[np.ndarray, int, int], np.ndarray]
 OURS = {
@@ -120,9 +120,7 @@ and max_no_improvement 100. Our time includes the report of errors and empty clu
 Written by `python -m scripts.bench_kmeans`.
 
 """ + "".join(f"{line}\n" for line in lines)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text)
+    publish(text, arguments.out)
     return 0
 
 

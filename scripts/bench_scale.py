@@ -30,7 +30,7 @@ from benchmark.frames.store import join
 from benchmark.id_table import IdTable
 from benchmark.tokens.store import TokenStore, TokenWriter
 from benchmark.types import SAMPLE_RATE
-from scripts.turns import processor
+from scripts.turns import processor, publish
 
 FRAME_RATE, ENTRIES = 50, 1024
 MEAN_SECONDS = 12.36
@@ -208,9 +208,7 @@ def main(argv: list[str] | None = None) -> int:
             run("make", Path(folder), utterances)
             measured.append(json.loads(run("read", Path(folder), utterances)))
     text = page(measured)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text)
+    publish(text, arguments.out)
     return 0
 
 

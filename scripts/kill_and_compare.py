@@ -85,6 +85,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     undisturbed, disturbed = arguments.folder / "undisturbed", arguments.folder / "disturbed"
+    if disturbed.exists():  # what an earlier run finished has nothing left to be killed at
+        parser.error(f"{disturbed} is there already; remove it or name another --folder")
     finish(arguments.overrides, undisturbed, 1)
     if arguments.what == "tokens" and (undisturbed / "cache" / "codebooks").exists():
         # Encoding is what is killed here; a codebook is fitted in one go.

@@ -98,6 +98,13 @@ class Worker:
         raise SystemExit(f"the loop of {self.name} ended early")
 
 
+def publish(page: str, out: Path | None) -> None:
+    """Print a page, and write it where `out` says so."""
+    print(page)
+    if out is not None:
+        out.write_text(page)
+
+
 def processor(device: str) -> str:
     """What the loops ran on."""
     if device != "cpu":

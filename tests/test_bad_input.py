@@ -125,7 +125,7 @@ def test_a_split_that_is_damaged_as_a_whole_has_failed_and_says_why(
             soundfile.write(str(tmp_path / "speech" / row["audio_path"]), noise() * np.nan, 16_000, "FLOAT")
     job(recordings).run()
     row = usage(job(recordings))
-    assert (row.status, row.n_scored, row.n_failed) == ("failed", 0, 4)
+    assert (row.status, row.value, row.n_scored, row.n_failed) == ("failed", None, 0, 4)
     assert row.reason.startswith("no utterance could be scored; ") and "holds NaN" in row.reason
 
 

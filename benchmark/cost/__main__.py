@@ -9,7 +9,6 @@ nothing. Neither corpora nor weights need to be here: where a corpus has no mani
 size counts. How fast things go stands in benchmark/cost/rates.yaml, each rate with its source.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -30,7 +29,7 @@ from benchmark.cost.table import report
 from benchmark.cost.work import Workload
 from benchmark.errors import UserError
 from benchmark.job import Job
-from benchmark.plan import opened, planned
+from benchmark.plan import opened, planned, sweep_parser
 
 EXPERIMENT = "experiment="
 
@@ -66,13 +65,7 @@ def sweeps(overrides: Sequence[str]) -> Iterator[list[str]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the plan; 1 after a mistake of the user's."""
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        "python -m benchmark.cost", description=__doc__, formatter_class=formatter
-    )
-    parser.add_argument("overrides", nargs="*", help="Hydra overrides, comma lists and experiment=… included")
-    parser.add_argument("-m", "--multirun", action="store_true", help="a sweep over the comma lists")
-    parser.add_argument("-cd", "--config-dir", help="a folder of yaml files of your own")
+    parser = sweep_parser("python -m benchmark.cost", __doc__)
     parser.add_argument("--rates", type=Path, help="a file of rates in place of those that come with it")
     parser.add_argument("--workers", type=int, default=1, help="equal devices that share the work")
     parser.add_argument(

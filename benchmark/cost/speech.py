@@ -19,10 +19,11 @@ LISTED = 500
 """Utterances of a list such as testset-B."""
 HOURS_PER_SPEAKER = 0.42
 """Of LibriSpeech's training subsets: 25 minutes a speaker, 30 in train-other-500."""
-SLURP_SECONDS = 2.88
-"""A recording of SLURP, in the mean: 58 h of 72,396 (Bastianelli et al., EMNLP 2020)."""
-SLURP_SYNTHETIC_SECONDS = 2.26
-"""43.5 h of 69,253, same source."""
+SLURP_RECORDINGS, SLURP_SYNTHETIC = {"train": 50_600, "dev": 8_690, "test": 13_078}, 69_300
+"""Recordings of SLURP, where all of a sentence are taken, and of its synthetic part; round where only
+round numbers were found."""
+SLURP_SECONDS, SLURP_SYNTHETIC_SECONDS = 2.88, 2.26
+"""A recording in the mean: 58 h and 43.5 h in all (Bastianelli et al., EMNLP 2020)."""
 SYNTHETIC_SECONDS = 3.4
 """An utterance of the embedded corpus, by its manifests."""
 
@@ -88,13 +89,11 @@ def _without_manifest(corpus: Corpus, split: str) -> Speech:
 
 
 def _of_slurp(corpus: Slurp, split: str) -> Speech:
-    archives = CORPORA["slurp"].archives
-    counts = archives["slurp_real"].parts[split]
-    number = (counts.utterances if corpus.recordings == "all" else counts.sentences) or 0
+    counts = CORPORA["slurp"].archives["slurp_real"].parts[split]
+    number = SLURP_RECORDINGS[split] if corpus.recordings == "all" else counts.sentences or 0
     hours = number * SLURP_SECONDS / 3600
     if split == "train" and "synthetic" in corpus.train_parts:
-        more = archives["slurp_synth"].parts["train_synthetic"].utterances or 0
-        number, hours = number + more, hours + more * SLURP_SYNTHETIC_SECONDS / 3600
+        number, hours = number + SLURP_SYNTHETIC, hours + SLURP_SYNTHETIC * SLURP_SYNTHETIC_SECONDS / 3600
     return Speech(number, hours, ABOUT)
 
 

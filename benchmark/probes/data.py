@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -46,6 +47,9 @@ class Derived(Mapping[str, Value]):
             raise KeyError(key)
         return self._value_of(key)
 
+    def __contains__(self, key: object) -> bool:  # that of Mapping would make the value
+        return key in self._keys
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)
 
@@ -61,7 +65,7 @@ class Labelled:
     labels: Mapping[str, list[int]]
     skipped: dict[str, int]
 
-    @property
+    @cached_property
     def frames(self) -> np.ndarray:
         """(len(labels),) frames of each utterance, before upsampling."""
         return np.fromiter(map(self.tokens.frames, self.labels), np.int64, len(self.labels))

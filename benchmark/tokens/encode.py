@@ -33,7 +33,7 @@ CHUNK = 64
 BATCH = 16
 READERS = 4
 FIT_HOURS = 100.0
-"""Of speech that a codebook is fitted on at most: its frames are sampled, and 100 hours hold 18 million."""
+"""Of speech, about, that a codebook is fitted on at most: its frames are sampled, of 18 million then."""
 
 
 def read_all(utterances: Iterable[Utterance]) -> Iterator[Recording]:

@@ -66,7 +66,7 @@ def test_files_that_are_there_stay(pack: Callable[..., Path], tmp_path: Path) ->
     [
         (member("../evil"), "path that leads out"),
         (member("LibriSpeech/../../evil"), "path that leads out"),
-        (member("/tmp/evil"), "path that leads out"),
+        (member("/evil"), "path that leads out"),
         (member("LibriSpeech/out", tarfile.SYMTYPE, "/etc"), "a link"),
         (member("LibriSpeech/out", tarfile.SYMTYPE, "../../.."), "a link"),
         (member("LibriSpeech/out", tarfile.LNKTYPE, "/etc/passwd"), "a link"),
@@ -82,7 +82,7 @@ def test_what_leads_out_is_refused(
     with pytest.raises(UserError, match=f"dev-clean.tar.gz was not unpacked: .*{said}"):
         unpack(archive, "LibriSpeech/dev-clean", folder / "dev-clean")
     assert everything(tmp_path) == {"dev-clean.tar.gz", "deep", "deep/corpora"}
-    assert not Path("/tmp/evil").exists()
+    assert not Path("/evil").exists()
 
 
 def test_a_link_may_not_be_used_as_a_way_out(pack: Callable[..., Path], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from benchmark.probes.data import (
+    Derived,
     LabelledTokens,
     collate,
     dev_loader,
@@ -25,6 +26,21 @@ def test_what_lacks_a_label_or_tokens_is_counted(make_store) -> None:
     assert labelled.frames.tolist() == [5, 7]
     # b has an empty label, e none; d failed, and `elsewhere` was never encoded.
     assert labelled.skipped == {"no_label": 2, "no_tokens": 2}
+
+
+def test_derived_values_are_made_when_they_are_asked_for() -> None:
+    asked: list[str] = []
+
+    def value_of(key: str) -> list[int]:
+        asked.append(key)
+        return [len(key)]
+
+    derived = Derived(["bb", "a"], value_of)
+    assert "a" in derived and "c" not in derived and list(derived) == ["bb", "a"] and len(derived) == 2
+    assert not asked
+    assert derived["bb"] == [2] and asked == ["bb"]
+    with pytest.raises(KeyError):
+        derived["c"]
 
 
 def test_collate_pads_codes_and_labels() -> None:

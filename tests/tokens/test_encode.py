@@ -1,6 +1,7 @@
 """Encoding a manifest: once, the same whatever the batches, failures recorded."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -112,6 +113,26 @@ def test_codebook_is_part_of_the_identity(corpus: Given, store: ArtifactStore) -
     again = MelRvq(name="b", num_codebooks=1, codebook_size=16)
     fit_codebook(again, corpus, store, 0)
     assert again.identity() == tokenizers[0].identity()
+
+
+def test_of_a_long_corpus_a_part_is_heard(
+    corpus: Given, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert corpus.train is not None
+    heard: list[list[str]] = []
+
+    def fit(self: MelRvq, wavs: Iterable[np.ndarray], seed: int) -> dict[str, Any]:
+        heard.append([f"{len(wav)}" for wav in wavs])
+        return original(self, iter([np.random.default_rng(0).standard_normal(16_000).astype("f")]), seed)
+
+    original = MelRvq.fit
+    monkeypatch.setattr(MelRvq, "fit", fit)
+    for hours in (corpus.train.hours, corpus.train.hours / 2):
+        monkeypatch.setattr(encode, "FIT_HOURS", hours)
+        fit_codebook(MelRvq(name="a", num_codebooks=1, codebook_size=16), corpus, store, seed=0)
+    whole, part = heard
+    assert len(whole) == 7 and 3 <= len(part) <= 4 and set(part) < set(whole)
+    assert len(list((store.root / "codebooks").glob("*/seal.json"))) == 2
 
 
 def test_a_tokenizer_without_codebook_needs_no_train_split(store: ArtifactStore) -> None:
