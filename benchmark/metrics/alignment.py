@@ -45,16 +45,11 @@ def estimate_delay(reference: np.ndarray, degraded: np.ndarray, max_delay: int =
     return int(candidates[np.argmin(np.abs(candidates))])
 
 
-def align(reference: np.ndarray, degraded: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Remove the delay of `degraded` and cut it, or pad it with zeros, to the reference's length.
-
-    Returns:
-        The reference (T,) untouched, the degraded signal (T,), the delay in samples.
-    """
-    delay = estimate_delay(reference, degraded)
+def remove_delay(degraded: np.ndarray, delay: int, length: int) -> np.ndarray:
+    """The signal moved back by `delay` samples and cut, or padded with zeros, to `length`."""
     moved = degraded[delay:] if delay >= 0 else np.pad(degraded, (-delay, 0))
-    moved = moved[: len(reference)]
-    return reference, np.pad(moved, (0, len(reference) - len(moved))), delay
+    moved = moved[:length]
+    return np.pad(moved, (0, length - len(moved)))
 
 
 def _correlate(reference: np.ndarray, degraded: np.ndarray, max_delay: int) -> np.ndarray:

@@ -1,65 +1,101 @@
 """PESQ and STOI of decoded against original speech, sample-aligned and of equal length."""
 
 import warnings
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 import pesq
 import pystoi
 
+from benchmark.errors import unknown
+from benchmark.metrics.base import Metric, Undefined, require_same_shape
+from benchmark.metrics.pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
 
+BANDS = {"wb": "wideband, 16 kHz, ITU-T P.862.2", "nb": "narrowband, 16 kHz, ITU-T P.862.1"}
 
-def pesq_wb(reference: np.ndarray, degraded: np.ndarray) -> float:
-    """Wideband PESQ (ITU-T P.862.2), MOS-LQO from about 1.0 to 4.64.
 
-    Args:
-        reference: Original speech, float (T,) at 16 kHz.
-        degraded: Decoded speech, float (T,).
+@dataclass(frozen=True, kw_only=True)
+class Pesq(Metric):
+    """PESQ (Rix et al. 2001), MOS-LQO from about 1.0 to 4.64.
 
-    Returns:
-        The score; NaN where PESQ has none: no utterance found in the original, a clip under a
-        quarter of a second, digital silence on either side.
+    It has no value where no utterance is found in the original, for a clip under a quarter of a second, and for
+    digital silence on either side.
 
-    Raises:
-        ValueError: the lengths differ or a sample is not finite.
+    Attributes:
+        band: "wb" or "nb".
+        alignment: See `ALIGNMENTS`.
     """
-    if _is_undefined(reference, degraded):
-        return float("nan")
-    try:
-        return float(pesq.pesq(SAMPLE_RATE, reference, degraded, "wb"))
-    except (pesq.NoUtterancesError, pesq.BufferTooShortError):
-        return float("nan")
 
+    higher_is_better: ClassVar[bool | None] = True
+    decimals: ClassVar[int] = 2
 
-def stoi(reference: np.ndarray, degraded: np.ndarray) -> float:
-    """Short-time objective intelligibility (Taal et al. 2011), not the extended one.
+    label: str = "PESQ"
+    band: Literal["wb", "nb"] = "wb"
+    alignment: Alignment = "delay"
 
-    Args:
-        reference: Original speech, float (T,) at 16 kHz.
-        degraded: Decoded speech, float (T,).
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.band not in BANDS:
+            raise unknown("band", self.band, BANDS)
 
-    Returns:
-        The score, at most 1; NaN for digital silence on either side and where fewer than 30 frames
-        (0.4 s) remain after silent ones are removed, for which pystoi itself returns 0.00001.
+    @property
+    def definition(self) -> str:
+        """See `Metric.definition`."""
+        return f"{BANDS[self.band]}, mean over files, {ALIGNMENTS[self.alignment]}"
 
-    Raises:
-        ValueError: the lengths differ or a sample is not finite.
-    """
-    if _is_undefined(reference, degraded):
-        return float("nan")
-    too_short = "Not enough STFT frames"
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", message=too_short, category=RuntimeWarning)
+    def score(self, pair: Pair) -> float:
+        """See `Metric.score`."""
+        reference, decoded = pair.aligned(self.alignment)
+        _require_sound(reference, decoded)
         try:
-            return float(pystoi.stoi(reference, degraded, SAMPLE_RATE, extended=False))
-        except RuntimeWarning:
-            return float("nan")
+            return float(pesq.pesq(SAMPLE_RATE, reference, decoded, self.band))
+        except (pesq.NoUtterancesError, pesq.BufferTooShortError) as error:
+            raise Undefined(error.args[0].decode().strip() if error.args else type(error).__name__) from error
 
 
-def _is_undefined(reference: np.ndarray, degraded: np.ndarray) -> bool:
-    """Whether a side is empty or digital silence."""
-    if reference.shape != degraded.shape:
-        raise ValueError(f"reference {reference.shape} and degraded {degraded.shape} differ in length")
-    if not (np.isfinite(reference).all() and np.isfinite(degraded).all()):
-        raise ValueError("NaN or infinite samples")
-    return not (reference.any() and degraded.any())
+@dataclass(frozen=True, kw_only=True)
+class Stoi(Metric):
+    """Short-time objective intelligibility (Taal et al. 2011; extended: Jensen and Taal 2016), at most 1.
+
+    It has no value for digital silence on either side, and where fewer than 30 frames (0.4 s) remain after
+    silent ones are removed, for which pystoi itself returns 0.00001.
+
+    Attributes:
+        extended: Whether it is ESTOI.
+        alignment: See `ALIGNMENTS`.
+    """
+
+    higher_is_better: ClassVar[bool | None] = True
+
+    label: str = "STOI"
+    extended: bool = False
+    alignment: Alignment = "delay"
+
+    @property
+    def definition(self) -> str:
+        """See `Metric.definition`."""
+        return (
+            f"pystoi, {'' if self.extended else 'not '}extended, mean over files, {ALIGNMENTS[self.alignment]}"
+        )
+
+    def score(self, pair: Pair) -> float:
+        """See `Metric.score`."""
+        reference, decoded = pair.aligned(self.alignment)
+        _require_sound(reference, decoded)
+        too_short = "Not enough STFT frames"
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=too_short, category=RuntimeWarning)
+            try:
+                return float(pystoi.stoi(reference, decoded, SAMPLE_RATE, extended=self.extended))
+            except RuntimeWarning as warning:
+                raise Undefined("fewer than 30 frames are not silent") from warning
+
+
+def _require_sound(reference: np.ndarray, decoded: np.ndarray) -> None:
+    """Raises: Undefined where a side is empty or digital silence."""
+    require_same_shape(reference, decoded)
+    for side, wav in (("the original", reference), ("the decoded signal", decoded)):
+        if not wav.any():
+            raise Undefined(f"{side} is digital silence")

@@ -1,94 +1,133 @@
-"""Pitch metrics on F0 tracks of one fixed extractor.
+"""Pitch metrics on F0 tracks of a named extractor.
 
-The extractor alone moves an F0 correlation by more than most codecs differ, so it is named in the
-definition of every number made here.
+The extractor alone moves an F0 correlation by more than most codecs differ, so it is part of the definition of
+every number made here.
 """
 
-import warnings
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
-from benchmark.types import SAMPLE_RATE
+from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.extractor import Extractor, Side
+from benchmark.metrics.f0 import Dio, F0
+from benchmark.metrics.pair import Alignment, Pair
 
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", message="pkg_resources", category=UserWarning)
-    import pyworld
-
-F0_FLOOR = 60.0
-F0_CEILING = 500.0
-FRAME_PERIOD = 10.0
-"""Milliseconds between frames."""
 GROSS_ERROR = 0.2
 """A voiced frame is grossly wrong when its F0 is off by more than this share of the reference's."""
 MIN_VOICED_FRAMES = 10
-"""Frames voiced in both, 0.1 s, below which a correlation says nothing."""
-EXTRACTOR: dict[str, Any] = {
-    "name": "pyworld DIO+StoneMask",
-    "version": 1,
-    "f0_floor": F0_FLOOR,
-    "f0_ceiling": F0_CEILING,
-    "frame_period": FRAME_PERIOD,
-}
-"""Everything a track depends on but the audio."""
+"""Frames voiced in both below which a correlation says nothing."""
 
 
-def f0_track(wav: np.ndarray) -> np.ndarray:
-    """F0 by DIO, refined by StoneMask (Morise et al. 2009, 2016).
+@dataclass(frozen=True, kw_only=True)
+class PitchMetric(Metric):
+    """Base of what compares two F0 tracks.
 
-    Args:
-        wav: Float (T,) at 16 kHz.
-
-    Returns:
-        Hz, float64 (T // 160 + 1,), one value every 10 ms; 0 where unvoiced.
-
-    Raises:
-        ValueError: a sample is not finite, which WORLD would take for silence.
+    Attributes:
+        extractor: Makes the tracks.
+        alignment: Of the signals, see `ALIGNMENTS`; the tracks are cut to the shorter.
     """
-    if not np.isfinite(wav).all():
-        raise ValueError("NaN or infinite samples")
-    samples = np.ascontiguousarray(wav, dtype=np.float64)
-    f0, times = pyworld.dio(
-        samples, SAMPLE_RATE, f0_floor=F0_FLOOR, f0_ceil=F0_CEILING, frame_period=FRAME_PERIOD
-    )
-    return pyworld.stonemask(samples, f0, times, SAMPLE_RATE)
+
+    extractor: F0 = field(default_factory=Dio)
+    alignment: Alignment = "delay"
+
+    def needs(self) -> Iterator[tuple[Side, Extractor]]:
+        """See `Metric.needs`."""
+        yield "reference", self.extractor
+
+    def tracks(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+        """F0 in Hz of the original and the decoded signal, float64 (frames,); 0 where unvoiced.
+
+        Raises: Undefined where there is no frame.
+        """
+        reference, decoded = (
+            np.asarray(pair.value(side, self.extractor, self.alignment), np.float64)[:, 0]
+            for side in ("reference", "decoded")
+        )
+        frames = min(len(reference), len(decoded))
+        if not frames:
+            raise Undefined("no frame")
+        return reference[:frames], decoded[:frames]
 
 
-def gross_pitch_error(reference: np.ndarray, degraded: np.ndarray) -> float:
-    """Share in percent of the frames voiced in both whose F0 is off by more than 20 %.
+@dataclass(frozen=True, kw_only=True)
+class GrossPitchError(PitchMetric):
+    """GPE: share in percent of the frames voiced in both whose F0 is off by more than 20 %."""
 
-    The tracks are in Hz, cut to the shorter; NaN where no frame is voiced in both.
+    unit: ClassVar[str] = "%"
+    higher_is_better: ClassVar[bool | None] = False
+    decimals: ClassVar[int] = 1
+
+    label: str = "GPE"
+    threshold: float = GROSS_ERROR
+
+    @property
+    def definition(self) -> str:
+        """See `Metric.definition`."""
+        return (
+            f"frames voiced in both whose F0 is off by more than {100 * self.threshold:g} %, "
+            f"{self.extractor.words}, mean over files"
+        )
+
+    def score(self, pair: Pair) -> float:
+        """See `Metric.score`."""
+        expected, found = both_voiced(*self.tracks(pair))
+        if not len(expected):
+            raise Undefined("no frame voiced in both")
+        return 100.0 * float((np.abs(found - expected) > self.threshold * expected).mean())
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoicingDecisionError(PitchMetric):
+    """VDE: share in percent of all frames that are voiced in one track and unvoiced in the other."""
+
+    unit: ClassVar[str] = "%"
+    higher_is_better: ClassVar[bool | None] = False
+    decimals: ClassVar[int] = 1
+
+    label: str = "VDE"
+
+    @property
+    def definition(self) -> str:
+        """See `Metric.definition`."""
+        return f"frames voiced in one signal and not in the other, {self.extractor.words}, mean over files"
+
+    def score(self, pair: Pair) -> float:
+        """See `Metric.score`."""
+        reference, decoded = self.tracks(pair)
+        return 100.0 * float(((reference > 0) != (decoded > 0)).mean())
+
+
+@dataclass(frozen=True, kw_only=True)
+class PitchCorrelation(PitchMetric):
+    """P.Corr: Pearson correlation of F0 in Hz over the frames voiced in both tracks.
+
+    Undefined for fewer than `MIN_VOICED_FRAMES` such frames, or where a track is constant on them.
     """
-    expected, found = _both_voiced(reference, degraded)
-    if not len(expected):
-        return float("nan")
-    return 100.0 * float((np.abs(found - expected) > GROSS_ERROR * expected).mean())
+
+    higher_is_better: ClassVar[bool | None] = True
+
+    label: str = "P.Corr"
+
+    @property
+    def definition(self) -> str:
+        """See `Metric.definition`."""
+        return (
+            "Pearson correlation of the F0 of original and decoded speech on frames voiced in both, at least "
+            f"{MIN_VOICED_FRAMES}, {self.extractor.words}, mean over files"
+        )
+
+    def score(self, pair: Pair) -> float:
+        """See `Metric.score`."""
+        expected, found = both_voiced(*self.tracks(pair))
+        if len(expected) < MIN_VOICED_FRAMES or not np.ptp(expected) or not np.ptp(found):
+            raise Undefined("too few frames voiced in both, or a constant pitch")
+        return float(np.corrcoef(expected, found)[0, 1])
 
 
-def voicing_decision_error(reference: np.ndarray, degraded: np.ndarray) -> float:
-    """Share in percent of all frames that are voiced in one track and unvoiced in the other.
-
-    The tracks are in Hz, cut to the shorter; NaN where they hold no frame.
-    """
-    frames = min(len(reference), len(degraded))
-    if not frames:
-        return float("nan")
-    return 100.0 * float(((reference[:frames] > 0) != (degraded[:frames] > 0)).mean())
-
-
-def pitch_correlation(reference: np.ndarray, degraded: np.ndarray) -> float:
-    """Pearson correlation of F0 in Hz over the frames voiced in both tracks, cut to the shorter.
-
-    NaN for fewer than `MIN_VOICED_FRAMES` such frames, or where a track is constant on them.
-    """
-    expected, found = _both_voiced(reference, degraded)
-    if len(expected) < MIN_VOICED_FRAMES or not np.ptp(expected) or not np.ptp(found):
-        return float("nan")
-    return float(np.corrcoef(expected, found)[0, 1])
-
-
-def _both_voiced(reference: np.ndarray, degraded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    frames = min(len(reference), len(degraded))
-    expected, found = (np.asarray(track[:frames], dtype=np.float64) for track in (reference, degraded))
-    voiced = (expected > 0) & (found > 0)
-    return expected[voiced], found[voiced]
+def both_voiced(reference: np.ndarray, decoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The frames of two equally long tracks that are voiced in both."""
+    voiced = (reference > 0) & (decoded > 0)
+    return reference[voiced], decoded[voiced]

@@ -1,0 +1,121 @@
+"""What a metric is: parameters, the sentence that they make, and a score for every utterance.
+
+A new metric is one class here or in a package of one's own, and one yaml in `conf/metric/`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from benchmark.artifacts import describe, digest
+from benchmark.errors import UserError
+from benchmark.metrics.definitions import Definition
+from benchmark.metrics.extractor import Extractor, Side
+from benchmark.metrics.pair import Pair
+
+SHOWN_ONLY = ("label", "tasks")
+"""Fields that change no number."""
+TASKS = ("reconstruction", "voice_conversion")
+
+
+class Undefined(Exception):
+    """The metric has no value for this pair; the message says why."""
+
+
+class Score(NamedTuple):
+    """What one utterance contributes: the metric over many is Σ weight × value / Σ weight.
+
+    Attributes:
+        value: In the metric's unit.
+        weight: One for a mean over utterances; the words of the reference for a corpus WER.
+        text: What was heard, where that was how the value was found.
+    """
+
+    value: float
+    weight: float = 1.0
+    text: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(ABC):
+    """A metric with its parameters; its fields are the keys of its yaml.
+
+    Attributes:
+        unit: Empty for a number without one.
+        higher_is_better: None where neither is.
+        decimals: Digits that tables print.
+        version: Raise it when the code changes a number.
+        label: Head of its column.
+        tasks: Where it has a meaning, names among `TASKS`.
+    """
+
+    unit: ClassVar[str] = ""
+    higher_is_better: ClassVar[bool | None]
+    decimals: ClassVar[int] = 3
+    version: ClassVar[int] = 1
+
+    label: str
+    tasks: Sequence[str] = ("reconstruction",)
+
+    def __post_init__(self) -> None:
+        wrong = sorted(set(self.tasks) - set(TASKS))
+        if wrong or not self.tasks:
+            raise UserError(f"metric {self.label}: tasks {list(self.tasks)}; legal: {', '.join(TASKS)}")
+
+    @property
+    @abstractmethod
+    def definition(self) -> str:
+        """The sentence beside the number, made of the parameters; no full stop."""
+
+    @abstractmethod
+    def score(self, pair: Pair) -> Score | float:
+        """The score of one utterance; NaN means that there is none.
+
+        Raises: Undefined for a pair without a value. Any other error is counted as a failure too.
+        """
+
+    def needs(self) -> Iterator[tuple[Side, Extractor]]:
+        """What `score` asks the pair for: of the original it is kept and shared by all tokenizers."""
+        return iter(())
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that a score depends on but the audio, JSON-able.
+
+        Raises: UserError when a model is not at hand.
+        """
+        content = {name: value for name, value in describe(self).items() if name not in SHOWN_ONLY}
+        needs = {f"{side} {need.key}" for side, need in self.needs()}
+        return content | {"version": self.version, "needs": sorted(needs)}
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of `identity`."""
+        return digest(self.identity())
+
+    @property
+    def facts(self) -> Definition:
+        """How tables show it."""
+        return Definition(
+            label=self.label,
+            unit=self.unit,
+            higher_is_better=self.higher_is_better,
+            decimals=self.decimals,
+            definition=self.definition,
+        )
+
+    @property
+    def uses_model(self) -> bool:
+        """Whether a pretrained model has to run before it: it is then scored where that is."""
+        return any(extractor.batched for _, extractor in self.needs())
+
+
+def require_same_shape(reference: np.ndarray, decoded: np.ndarray) -> None:
+    """Raises: ValueError where the lengths differ or a sample is not finite."""
+    if reference.shape != decoded.shape:
+        raise ValueError(f"reference {reference.shape} and decoded {decoded.shape} differ in length")
+    if not (np.isfinite(reference).all() and np.isfinite(decoded).all()):
+        raise ValueError("NaN or infinite samples")
