@@ -101,6 +101,7 @@ def make_job(cfg: DictConfig, make: Callable[[DictConfig], Any] = build) -> Job:
         results=ResultsStore(f"{cfg.paths.results}/{cfg.profile_name}"),
         config=scientific_part(cfg),
         policy=cfg.policy,
+        max_failed_share=cfg.max_failed_share,
     )
 
 

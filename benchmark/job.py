@@ -5,16 +5,18 @@ import logging
 import math
 import time
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+import pandas as pd
 
 from benchmark.artifacts import ArtifactStore, digest, write_atomic
 from benchmark.data.corpus import Corpus
 from benchmark.disk import DiskError, writing
 from benchmark.errors import UserError, unknown
 from benchmark.frames.shards import Part
-from benchmark.metrics.definitions import DEFINITIONS
-from benchmark.metrics.statistics import METHOD
+from benchmark.metrics.definitions import Definition
+from benchmark.metrics.statistics import METHOD, Interval
 from benchmark.results.provenance import git_commit, versions
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
@@ -42,6 +44,8 @@ class Job:
     config: dict[str, Any]
     """The resolved config, kept beside the rows."""
     policy: Policy = "only_missing"
+    max_failed_share: float = 0.5
+    """Of the utterances, above which a metric's number is not shown."""
 
     @property
     def label(self) -> str:
@@ -67,6 +71,13 @@ class Job:
             content["max_steps"] = trainer.max_steps
         return digest(content)
 
+    def metric_keys(self) -> dict[str, str]:
+        """Metrics that the job reports, each with the digest of what it alone depends on.
+
+        Raises: UserError when a model is missing.
+        """
+        return {name: self.task.metric_key(name) for name in self.task.definitions()}
+
     def run(self) -> None:
         """Run the task and write its rows; a user's mistake leaves rows that say so.
 
@@ -81,7 +92,9 @@ class Job:
         try:
             with self._writing():
                 key = self.key()
-                done = self.results.finished(*names, key, self.setting.store.exists, variant)
+                done = self.results.finished(
+                    *names, key, self.metric_keys(), self.setting.store.exists, variant
+                )
                 if done and self.policy == "only_missing":
                     log.info("done already: %s", self.label)
                     return
@@ -161,7 +174,7 @@ class Job:
         measures = {measure.metric: measure for measure in outcome.measures}
         failures = outcome.notes.get("failures", [])
         rows = []
-        for metric in self.task.all_metrics():
+        for place, (metric, definition) in enumerate(self.task.definitions().items()):
             measure = measures.get(metric)
             interval = measure.interval if measure else None
             scored = interval if interval and interval.n_scored else None  # of nothing there is no value
@@ -170,6 +183,11 @@ class Job:
                 status, reason = outcome.statuses.get(metric, (status, reason))
             if status == "ok" and scored is None:
                 status, reason = "failed", "; ".join(["no utterance could be scored", *failures])
+            elif status == "ok" and scored and _failed_share(scored) > self.max_failed_share:
+                share = (
+                    f"{_failed_share(scored):.0%} of the utterances have no score, more than max_failed_share"
+                )
+                status, reason, scored = "failed", "; ".join([share, *failures]), None
             rows.append(
                 Row(
                     **shared,
@@ -182,12 +200,36 @@ class Job:
                     n_failed=interval.n_failed if interval else 0,
                     status=status,
                     reason=reason or "; ".join(failures),
-                    definition=measure.definition if measure else DEFINITIONS[metric].definition,
+                    definition=measure.definition if measure else definition.definition,
+                    metric_key=self.task.metric_key(metric) if key else "",
+                    display=_display(definition, place),
                 )
             )
-        self.results.write(rows, outcome.utterances, outcome.audio)
+        rows, utterances = self._with_other_metrics(rows, outcome.utterances)
+        self.results.write(rows, utterances, outcome.audio)
         for name, text in outcome.lists.items():
             write_atomic(self.results.root / name, text)
+
+    def _with_other_metrics(
+        self, rows: list[Row], utterances: pd.DataFrame
+    ) -> tuple[list[Row], pd.DataFrame]:
+        """What an earlier run of the same job has found by other metrics stays."""
+        names = self.task.name, self.tokenizer.name, self.corpus.name, self.setting.seed, rows[0].variant
+        made = {row.metric for row in rows}
+        others = [
+            row
+            for row in self.results.job(*names)
+            if row.key == rows[0].key and row.status != "failed" and row.metric not in made
+        ]
+        if not others or utterances.empty:
+            return rows, utterances
+        earlier = self.results.utterances(*names).set_index("utterance_id")
+        kept = {row.metric.partition("/")[0] for row in others}
+        columns = [name for name in earlier.columns if name.partition(":")[0] in kept]
+        joined = utterances.join(earlier[columns], on="utterance_id")
+        why = joined["utterance_id"].map(earlier["failure"]).where(joined[sorted(kept)].isna().any(axis=1))
+        joined["failure"] = joined["failure"].fillna(why)
+        return [*rows, *others], joined
 
     def _split_label(self) -> str:
         """Of the test split; a corpus that cannot say has failed already, for the reason in the row."""
@@ -195,6 +237,17 @@ class Job:
             return self.corpus.split_label("test")
         except UserError:
             return "test"
+
+
+def _failed_share(interval: Interval) -> float:
+    return interval.n_failed / (interval.n_scored + interval.n_failed)
+
+
+def _display(definition: Definition, place: int) -> dict[str, Any]:
+    """What a table needs to know of a metric that it may never have heard of."""
+    content = asdict(definition)
+    del content["definition"]
+    return content | {"place": place}
 
 
 def _side_info(spec: TokenizerSpec) -> dict[str, Any]:

@@ -145,9 +145,10 @@ def models(task: Task, tokenizer: Tokenizer) -> Iterator[tuple[str, str, str | N
 
 
 def _nested(config: Any) -> Iterator[Any]:
-    """A dataclass and all dataclasses in its fields."""
+    """A dataclass and all dataclasses in its fields, those in mappings among them."""
     yield config
     for item in fields(config):
         value = getattr(config, item.name)
-        if is_dataclass(value) and not isinstance(value, type):
-            yield from _nested(value)
+        for part in value.values() if isinstance(value, dict) else [value]:
+            if is_dataclass(part) and not isinstance(part, type):
+                yield from _nested(part)

@@ -51,7 +51,7 @@ def is_done(job: Job) -> bool:
     def ask() -> None:
         names = job.task.name, job.tokenizer.name, job.corpus.name, job.setting.seed
         variant = job.task.variant(job.tokenizer)
-        if not job.results.finished(*names, job.key(), job.setting.store.exists, variant):
+        if not job.results.finished(*names, job.key(), job.metric_keys(), job.setting.store.exists, variant):
             raise FileNotFoundError
 
     return is_here(ask)

@@ -140,7 +140,13 @@ class _Of:
                 yield from self._encoded(split, source)
             yield from self._vocoder(source, task.vocoder.limited(self._trainer.max_steps))
         test = self._speech("test").limited(task.limit)
-        heard = test.seconds / self._rates.transcribe(task.asr.checkpoint)
+        listeners = {
+            getattr(need, "checkpoint", "")
+            for metric in task.own_metrics.values()
+            for side, need in metric.needs()
+            if side == "decoded" and need.kind == "transcripts"
+        }
+        heard = sum(test.seconds / self._rates.transcribe(checkpoint) for checkpoint in sorted(listeners))
         scored = self._scored(test)
         yield replace(
             scored,

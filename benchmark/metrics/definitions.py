@@ -1,4 +1,7 @@
-"""What every metric means: the sentence beside each number, and how a table prints it."""
+"""How a table prints a metric and the sentence beside it, and what probes and codes are measured by.
+
+Metrics of decoded speech say what they are themselves, see `metrics.base`.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -16,8 +19,6 @@ class Definition:
     definition: str
 
 
-PITCH = "pyworld DIO+StoneMask, 60–500 Hz, 10 ms"
-ALIGNED = "delay within ±100 ms removed, length cut to the original's"
 NORMALISER = "Whisper English normaliser on both sides"
 CTC_READER = "BiLSTM CTC over tokens, greedy"
 ATTENTION_READER = "BiLSTM and attention decoder over tokens, greedy"
@@ -28,87 +29,6 @@ HUBERT = (
 )
 
 DEFINITIONS: dict[str, Definition] = {
-    "wer": Definition(
-        label="WER",
-        unit="%",
-        higher_is_better=False,
-        decimals=1,
-        definition=(
-            f"corpus level (Σ edits / Σ words), jiwer, {NORMALISER}, greedy Whisper, 10 tokens/s at most"
-        ),
-    ),
-    "gpe": Definition(
-        label="GPE",
-        unit="%",
-        higher_is_better=False,
-        decimals=1,
-        definition=f"frames voiced in both whose F0 is off by more than 20 %, {PITCH}, mean over files",
-    ),
-    "vde": Definition(
-        label="VDE",
-        unit="%",
-        higher_is_better=False,
-        decimals=1,
-        definition=f"frames voiced in one signal and not in the other, {PITCH}, mean over files",
-    ),
-    "pesq": Definition(
-        label="PESQ",
-        unit="",
-        higher_is_better=True,
-        decimals=2,
-        definition=f"wideband, 16 kHz, ITU-T P.862.2, mean over files, {ALIGNED}",
-    ),
-    "stoi": Definition(
-        label="STOI",
-        unit="",
-        higher_is_better=True,
-        decimals=3,
-        definition=f"pystoi, not extended, mean over files, {ALIGNED}",
-    ),
-    "mel_distance": Definition(
-        label="Mel distance",
-        unit="",
-        higher_is_better=False,
-        decimals=3,
-        definition=(
-            "mean absolute difference of natural-log amplitude mel, FFT 1024, hop 256, 80 Slaney bands "
-            f"0–8000 Hz, floor 1e-5, mean over files, {ALIGNED}"
-        ),
-    ),
-    "delay": Definition(
-        label="Delay",
-        unit="samples",
-        higher_is_better=None,
-        decimals=0,
-        definition="lag of decoded behind original speech at 16 kHz by cross-correlation",
-    ),
-    "secs": Definition(
-        label="SECS target",
-        unit="",
-        higher_is_better=True,
-        decimals=3,
-        definition=(
-            "cosine of Resemblyzer embeddings of converted speech and the target speaker's prompt, after "
-            "its volume normalisation and VAD, mean over files"
-        ),
-    ),
-    "secs_source": Definition(
-        label="SECS source",
-        unit="",
-        higher_is_better=False,
-        decimals=3,
-        definition="as SECS target, of converted speech and the source recording: what is left of its voice",
-    ),
-    "p_corr": Definition(
-        label="P.Corr",
-        unit="",
-        higher_is_better=True,
-        decimals=3,
-        definition=(
-            "Pearson correlation of the F0 of source and converted speech on frames voiced in both, at least "
-            f"10, {PITCH}, mean over files"
-        ),
-    ),
     "probe_wer": Definition(
         label="Probe WER",
         unit="%",
@@ -252,7 +172,6 @@ DEFINITIONS: dict[str, Definition] = {
     ),
 }
 
-CONVERSION_METRICS = ("wer", "secs", "secs_source", "p_corr")
 CONDITIONS = {
     "same_gender": ("same gender", "two speakers of one gender, both recordings in one language"),
     "cross_gender": ("cross-gender", "speakers of different gender, both recordings in one language"),
@@ -267,12 +186,11 @@ def under(metric: str, condition: str) -> str:
     return f"{metric}/{condition}"
 
 
-DEFINITIONS |= {
-    under(metric, condition): replace(
-        DEFINITIONS[metric],
-        label=f"{DEFINITIONS[metric].label}, {label}",
-        definition=f"as {DEFINITIONS[metric].label} of all pairs, over those with {meaning}",
+def restricted(definition: Definition, condition: str) -> Definition:
+    """A metric over the utterances of one condition."""
+    label, meaning = CONDITIONS[condition]
+    return replace(
+        definition,
+        label=f"{definition.label}, {label}",
+        definition=f"as {definition.label} of all pairs, over those with {meaning}",
     )
-    for metric in CONVERSION_METRICS
-    for condition, (label, meaning) in CONDITIONS.items()
-}

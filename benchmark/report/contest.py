@@ -13,13 +13,13 @@ from benchmark.results.row import Row
 LEVEL = 0.05
 
 RATIOS: dict[str, tuple[str, str]] = {
-    "wer": ("edits", "words"),
     "probe_wer": ("words_wrong", "words"),
     "probe_cer": ("characters_wrong", "characters"),
     "attention_wer": ("words_wrong", "words"),
     "phone_error": ("frames_wrong", "frames"),
 }
-"""Metrics that are a ratio of sums, with the columns summed; any other is the mean of the column it names."""
+"""Metrics that are a ratio of two columns' sums; any other is the mean of the column it names, by the weights
+in "<metric>:weight" where there are any."""
 
 Utterances = Callable[[Row], pd.DataFrame]
 """Looks up the per-utterance scores of the job that a row belongs to; empty where there are none."""
@@ -118,6 +118,10 @@ def scores_of(cell: Cell, utterances: Utterances) -> pd.DataFrame | None:
         if condition:
             frame = frame[frame["condition"] == condition]
         table = frame.set_index(["utterance_id", "speaker_id"])
-        parts = {"above": table[above], "below": table[below] if below else 1.0}
+        if f"{metric}:weight" in table:
+            weights = table[f"{metric}:weight"]
+            parts = {"above": table[metric] * weights, "below": weights}
+        else:
+            parts = {"above": table[above], "below": table[below] if below else 1.0}
         seeds.append(pd.DataFrame(parts, dtype=float))
     return sum(seeds[1:], start=seeds[0]) / len(seeds)

@@ -95,12 +95,16 @@ def make_table(name: str, rows: Sequence[Row]) -> Table | None:
             if ran_on & group or not (known[0].variant or ran_on & set(corpora)):
                 lines.append(_line(known, [row for row in shown if _corpus(row) in group], columns))
     lines.sort(key=_order)
-    metrics = {metric: definition_of(metric) for metric in columns}
+    metrics = {metric: definition_of(metric, shown) for metric in columns}
     return Table(name, shown[0].profile, metrics, lines, shown)
 
 
-def definition_of(metric: str) -> Definition:
-    """How a metric is shown; one that is not in `DEFINITIONS` goes by its own name."""
+def definition_of(metric: str, rows: Sequence[Row]) -> Definition:
+    """How a metric is shown: as its rows say; as `DEFINITIONS` does where they say nothing; by its name."""
+    for row in rows:
+        if row.metric == metric and row.display:
+            shown = {name: value for name, value in row.display.items() if name != "place"}
+            return Definition(**shown, definition=row.definition)
     unknown = Definition(label=metric, unit="", higher_is_better=None, decimals=3, definition="")
     return DEFINITIONS.get(metric, unknown)
 
@@ -110,9 +114,10 @@ def _corpus(row: Row) -> tuple[str, str]:
 
 
 def _columns(shown: list[Row], tasks: tuple[str, ...]) -> dict[str, str]:
-    """Task by metric, in column order: the tasks', then that of `DEFINITIONS`, then by name."""
+    """Task by metric, in column order: the tasks', then that of the rows or `DEFINITIONS`, then by name."""
     columns: dict[str, str] = {}
     rank = {metric: place for place, metric in enumerate(DEFINITIONS)}
+    rank |= {row.metric: row.display["place"] for row in shown if row.display}
     for task in tasks:
         found = {row.metric for row in shown if row.task == task}
         if found & columns.keys():

@@ -15,7 +15,7 @@ SCHEMA_VERSION = 1
 Status = Literal["ok", "NC", "failed", "n/a"]
 """NC: the training behind the number did not converge. n/a: the metric has no meaning for the tokenizer."""
 
-ADDED: dict[str, Any] = {"variant": ""}
+ADDED: dict[str, Any] = {"variant": "", "metric_key": "", "display": {}}
 """Fields that rows of this schema version may lack, and what that means."""
 
 ROUNDING = 1e-9
@@ -44,6 +44,8 @@ class Row:
         notes: JSON-able evidence, such as the learning curve behind an NC or a chance level.
         variant: Sets the job apart from the tokenizer's usual one, such as "vocoder" where the vocoder
             decoded in place of the tokenizer's own decoder; empty for the usual.
+        metric_key: Digest of what the metric depends on beside the job; empty where `key` says it all.
+        display: How tables show the metric: label, unit, higher_is_better, decimals, and its place.
     """
 
     profile: str
@@ -77,6 +79,8 @@ class Row:
     artifacts: list[str] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
     variant: str = ""
+    metric_key: str = ""
+    display: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:

@@ -104,10 +104,11 @@ class ResultsStore:
         dataset: str,
         seed: int,
         key: str,
+        metric_keys: Mapping[str, str],
         exists: Callable[[str], bool],
         variant: str = "",
     ) -> bool:
-        """Whether the job need not run: its rows and utterances are whole, under this key, none failed.
+        """Whether the job need not run: its rows and utterances are whole, under these keys, none failed.
 
         Args:
             task: Name of the task.
@@ -115,6 +116,7 @@ class ResultsStore:
             dataset: Name of the dataset.
             seed: Of the run.
             key: Digest of everything the job depends on now.
+            metric_keys: The same for each metric that it is to report; there may be rows of others.
             exists: Whether an artifact "kind/digest" is present; all that the rows refer to must be.
             variant: Of the job.
         """
@@ -122,8 +124,8 @@ class ResultsStore:
         rows, utterances_digest = _read(self._path("rows", stem))
         scores = self._path("utterances", stem)
         return (
-            bool(rows)
-            and all(row.key == key and row.status != "failed" for row in rows)
+            metric_keys.items() <= {row.metric: row.metric_key for row in rows}.items()
+            and all(row.key == key and row.status != "failed" for row in rows if row.metric in metric_keys)
             and scores.is_file()
             and file_digest(scores) == utterances_digest
             and all(exists(reference) for row in rows for reference in row.artifacts)

@@ -34,7 +34,7 @@ from benchmark.training import read_report
 class AsrProbe(ProbingTask):
     """WER and CER of a probe trained on the corpus's own transcripts."""
 
-    metrics: ClassVar[tuple[str, ...]] = ("probe_wer", "probe_cer")
+    reports: ClassVar[tuple[str, ...]] = ("probe_wer", "probe_cer")
     prefix: ClassVar[str] = "asr_"
     labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"text": ("train", "dev", "test")}
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from benchmark.artifacts import ArtifactStore, describe
 from benchmark.data.corpus import Corpus
-from benchmark.metrics.statistics import Interval
+from benchmark.metrics.definitions import DEFINITIONS, Definition
+from benchmark.metrics.statistics import Interval, mean_interval
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training import TrainerConfig
 
@@ -64,13 +65,13 @@ class Task(ABC):
 
     Attributes:
         version: Raise it when the code changes what the numbers mean: rows are then made again.
-        metrics: Names of the metrics that every run of it reports.
+        reports: Names of the metrics that every run of it reports, keys of `DEFINITIONS`.
         reads_features: Whether it can use continuous features in the place of codes.
         labels: Columns of the manifest that it scores by, and the splits that must have them.
     """
 
     version: ClassVar[int] = 1
-    metrics: ClassVar[tuple[str, ...]]
+    reports: ClassVar[tuple[str, ...]] = ()
     reads_features: ClassVar[bool] = False
     labels: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
@@ -80,9 +81,16 @@ class Task(ABC):
     def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:
         """Splits of the corpus that the numbers of this tokenizer depend on: part of the rows' key."""
 
-    def all_metrics(self) -> tuple[str, ...]:
-        """Metrics that a run reports with these arguments: one row each, whatever happens."""
-        return self.metrics
+    def definitions(self) -> dict[str, Definition]:
+        """Metrics that a run reports with these arguments, by name: one row each, whatever happens."""
+        return {name: DEFINITIONS[name] for name in self.reports}
+
+    def metric_key(self, metric: str) -> str:  # noqa: ARG002
+        """Digest of what a metric depends on beside the task; empty where the task itself says it all.
+
+        Raises: UserError when a model is missing.
+        """
+        return ""
 
     def variant(self, tokenizer: Tokenizer) -> str:  # noqa: ARG002
         """What sets the rows apart from the tokenizer's usual ones, which then stay; empty for those.
@@ -111,6 +119,12 @@ def failure_reasons(frame: pd.DataFrame, most: int = 5) -> list[str]:
 def not_applicable(reason: str) -> Outcome:
     """An outcome without numbers: the task does not apply to this tokenizer."""
     return Outcome(status="n/a", reason=reason)
+
+
+def mean_measure(frame: pd.DataFrame, metric: str) -> Measure:
+    """The mean of a metric's column, bootstrapped over speakers; NaN counts as failed."""
+    interval = mean_interval(frame[metric], speakers(frame))
+    return Measure(metric=metric, interval=interval, definition=DEFINITIONS[metric].definition)
 
 
 def speakers(frame: pd.DataFrame) -> np.ndarray:

@@ -37,7 +37,7 @@ class CodebookUsageTask(Task):
     """
 
     version: ClassVar[int] = 2
-    metrics: ClassVar[tuple[str, ...]] = (
+    reports: ClassVar[tuple[str, ...]] = (
         "used",
         "perplexity",
         "entropy",

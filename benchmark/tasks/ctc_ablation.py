@@ -32,7 +32,7 @@ class CtcAblation(ProbingTask):
         aligner: Where the phones come from.
     """
 
-    metrics: ClassVar[tuple[str, ...]] = ("probe_wer", "attention_wer", "phone_error")
+    reports: ClassVar[tuple[str, ...]] = ("probe_wer", "attention_wer", "phone_error")
     prefix: ClassVar[str] = "asr_"
     labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"text": ("train", "dev", "test")}
 

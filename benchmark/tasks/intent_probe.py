@@ -10,8 +10,7 @@ from benchmark.data.corpus import Corpus
 from benchmark.probes.predict import classify
 from benchmark.probes.scores import most_frequent
 from benchmark.probes.train import train_intent_probe
-from benchmark.tasks.base import Outcome, Setting, failure_reasons, not_applicable
-from benchmark.tasks.intelligibility import mean_measures
+from benchmark.tasks.base import Outcome, Setting, failure_reasons, mean_measure, not_applicable
 from benchmark.tasks.probing import (
     ProbingTask,
     probe_frame,
@@ -29,7 +28,7 @@ from benchmark.training import read_report
 class IntentProbe(ProbingTask):
     """Accuracy of intent (scenario_action), of its scenario and of its action, in percent."""
 
-    metrics: ClassVar[tuple[str, ...]] = ("intent_accuracy", "scenario_accuracy", "action_accuracy")
+    reports: ClassVar[tuple[str, ...]] = ("intent_accuracy", "scenario_accuracy", "action_accuracy")
     prefix: ClassVar[str] = "intent_"
     labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"intent": ("train", "dev", "test")}
 
@@ -63,7 +62,7 @@ class IntentProbe(ProbingTask):
         actions = {intent: action_of(intent, scenario[intent]) for intent in scenario if intent}
         frame["action_accuracy"] = _correct(frame["reference"].map(actions), frame["prediction"].map(actions))
         return Outcome(
-            measures=mean_measures(frame, self.metrics),
+            measures=[mean_measure(frame, name) for name in self.reports],
             utterances=frame,
             decoder=decoder,
             status=report["status"],

@@ -41,7 +41,7 @@ class PhoneProbe(ProbingTask):
         aligner: Where the phones come from.
     """
 
-    metrics: ClassVar[tuple[str, ...]] = ("phone_error",)
+    reports: ClassVar[tuple[str, ...]] = ("phone_error",)
     prefix: ClassVar[str] = "phones_"
 
     aligner: Aligner

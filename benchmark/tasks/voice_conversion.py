@@ -1,35 +1,25 @@
 """Voice conversion: the content of one speaker's codes, the voice of another's prompt."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from benchmark.artifacts import ArtifactStore
-from benchmark.data.audio import AudioError, read_audio
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError, unknown
-from benchmark.metrics.definitions import CONDITIONS, DEFINITIONS, under
-from benchmark.metrics.pitch import f0_track, pitch_correlation
-from benchmark.metrics.speaker import SpeakerEncoder, similarity
-from benchmark.metrics.transcriber import Transcriber
+from benchmark.metrics.definitions import CONDITIONS, Definition, restricted, under
 from benchmark.tasks.base import Measure, Outcome, Setting, failure_reasons, not_applicable
 from benchmark.tasks.decoding import DecodingTask
 from benchmark.tasks.examples import examples
-from benchmark.tasks.intelligibility import add_word_errors, mean_measures, score_frame, word_error_rate
 from benchmark.tasks.pairing import make_pairs
 from benchmark.tasks.pairs import Pairing, read_pairs
 from benchmark.tasks.prompts import own_prompts
-from benchmark.tasks.references import embeddings, pitch
-from benchmark.tasks.resynthesis import Resynthesis, resynthesise, uses_vocoder
+from benchmark.tasks.resynthesis import resynthesise, uses_vocoder
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.types import Utterance
-
-SPEECH_METRICS = ("secs", "secs_source", "p_corr")
 
 
 class Conversion(NamedTuple):
@@ -43,7 +33,7 @@ class Conversion(NamedTuple):
 
 @dataclass(kw_only=True)
 class VoiceConversion(DecodingTask):
-    """WER, similarity to the target's and to the source's speaker, and how well intonation is kept.
+    """Metrics of converted speech against the source recording and the target speaker's prompt.
 
     The topline row is the unconverted source: the WER and P.Corr to reach, the SECS to leave behind.
 
@@ -55,13 +45,14 @@ class VoiceConversion(DecodingTask):
     """
 
     version: ClassVar[int] = 2
-    metrics: ClassVar[tuple[str, ...]] = ("wer", *SPEECH_METRICS)
+    kind: ClassVar[str] = "voice_conversion"
 
     conditions: list[str] = field(default_factory=lambda: ["same_gender", "cross_gender", "cross_lingual"])
     pairs: str | None = None
     pairing_seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for condition in self.conditions:
             if condition not in CONDITIONS:
                 raise unknown("condition of task.conditions", condition, CONDITIONS)
@@ -69,9 +60,14 @@ class VoiceConversion(DecodingTask):
             legal = ", ".join(CONDITIONS)
             raise UserError(f"task.conditions={self.conditions} must name some of {legal}, each once")
 
-    def all_metrics(self) -> tuple[str, ...]:
+    def definitions(self) -> dict[str, Definition]:
         """The overall ones, then each under each condition."""
-        return (*self.metrics, *(under(m, condition) for m in self.metrics for condition in self.conditions))
+        overall = super().definitions()
+        return overall | {
+            under(metric, condition): restricted(definition, condition)
+            for metric, definition in overall.items()
+            for condition in self.conditions
+        }
 
     def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:
         """See `Task.reads`."""
@@ -136,17 +132,14 @@ class VoiceConversion(DecodingTask):
         conversion = self.conversion(corpus, setting.store)
         sources, pairing, targets = conversion
         audio = resynthesise(tokenizer, corpus, sources, targets, self.vocoder, setting, self.decoder)
-        frame = score_frame(sources, audio)
+        frame = self.evaluate(sources, audio, targets, setting)
         pairs = {pair.source_id: pair for pair in pairing.pairs}
         for column in ("target_id", "target_speaker", "condition"):
             frame[column] = [getattr(pairs.get(name), column, None) for name in frame["utterance_id"]]
-        transcriber = self.asr.load(setting.device)
-        add_word_errors(frame, audio, transcriber, setting)
-        _add_speech_scores(frame, conversion, audio, setting)
         conditions = {pair.source_id: pair.condition for pair in pairing.pairs}
         facts = {"digest": pairing.digest, "conditions": pairing.counts(), "left_out": pairing.left_out}
         return Outcome(
-            measures=self._measures(frame, transcriber),
+            measures=self._by_condition(frame),
             utterances=frame,
             decoder="unconverted" if unconverted else audio.decoder,
             status=audio.status,
@@ -155,77 +148,19 @@ class VoiceConversion(DecodingTask):
             statuses={
                 under(metric, condition): ("n/a", reason)
                 for condition, reason in pairing.left_out.items()
-                for metric in self.metrics
+                for metric in self.own_metrics
             },
             lists={f"pairs/{corpus.name}.csv": pairing.to_csv()},
             audio=examples(conditions, sources, targets, audio, "converted"),
         )
 
-    def _measures(self, frame: pd.DataFrame, transcriber: Transcriber) -> list[Measure]:
+    def _by_condition(self, frame: pd.DataFrame) -> list[Measure]:
         """Every metric over all pairs, and over those of each condition that has any."""
-        measures = [word_error_rate(frame, self.asr, transcriber), *mean_measures(frame, SPEECH_METRICS)]
+        measures = self.measures(frame)
+        definitions = self.definitions()
         for condition in self.conditions:
             part = frame[frame["condition"] == condition]
-            if len(part):
-                overall = [word_error_rate(part, self.asr, transcriber), *mean_measures(part, SPEECH_METRICS)]
-                names = [under(measure.metric, condition) for measure in overall]
-                measures += [
-                    replace(measure, metric=name, definition=DEFINITIONS[name].definition)
-                    for measure, name in zip(overall, names, strict=True)
-                ]
+            for measure in self.measures(part) if len(part) else []:
+                name = under(measure.metric, condition)
+                measures.append(replace(measure, metric=name, definition=definitions[name].definition))
         return measures
-
-
-def _add_speech_scores(
-    frame: pd.DataFrame, conversion: Conversion, audio: Resynthesis, setting: Setting
-) -> None:
-    """Add the columns of SPEECH_METRICS; NaN with its reason in `failure` where there is no score."""
-    sources, _, targets = conversion
-    encoder = SpeakerEncoder(setting.device)
-    files = {u.utterance_id: Path(u.audio_path) for u in sources}
-    reference_pitch = pitch(files, sources.digest, setting)
-    voices = embeddings(files, sources.digest, encoder, setting)
-    outside = {u.utterance_id: u for u in targets.values() if u.utterance_id not in files}
-    if outside:
-        prompts = Manifest(outside.values())
-        files = {u.utterance_id: Path(u.audio_path) for u in prompts}
-        voices = embeddings(files, prompts.digest, encoder, setting) | voices
-    rows = []
-    for name, target in zip(frame["utterance_id"], frame["target_id"], strict=True):
-        wav = read_audio(audio.files[name]) if name in audio.files else None
-        rows.append(_scores(wav, reference_pitch.get(name), voices, target, name, encoder))
-    frame[[*SPEECH_METRICS, "unscored"]] = rows
-    frame[list(SPEECH_METRICS)] = frame[list(SPEECH_METRICS)].astype(float)
-    frame["failure"] = frame["failure"].fillna(frame.pop("unscored"))
-
-
-def _scores(
-    wav: np.ndarray | None,
-    source_f0: np.ndarray | None,
-    voices: Mapping[str, np.ndarray],
-    target: str | None,
-    source: str,
-    encoder: SpeakerEncoder,
-) -> tuple[float, float, float, str | None]:
-    """SECS to the target and to the source, P.Corr, and why one of them is NaN."""
-    to_target = to_source = float("nan")
-    if wav is None or source_f0 is None:
-        return to_target, to_source, float("nan"), "no converted speech"
-    reasons = []
-    try:
-        voice = encoder.embed(wav)
-    except AudioError as error:
-        reasons.append(f"secs: {error}")
-    else:
-        if target is not None and target in voices:
-            to_target = similarity(voice, voices[target])
-        else:
-            reasons.append("secs: " + ("no speech in the prompt" if target else "no other speaker"))
-        if source in voices:
-            to_source = similarity(voice, voices[source])
-        else:
-            reasons.append("secs_source: no speech in the source")
-    correlation = pitch_correlation(source_f0, f0_track(wav))
-    if np.isnan(correlation):
-        reasons.append("p_corr: too few frames voiced in both, or a constant pitch")
-    return to_target, to_source, correlation, "; ".join(reasons) or None

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
-from benchmark.metrics.pitch import F0_CEILING, F0_FLOOR, FRAME_PERIOD, f0_track
+from benchmark.metrics.f0 import Dio
 from benchmark.types import SAMPLE_RATE
 from benchmark.vocoder.config import AuxiliaryConfig
 from benchmark.vocoder.convolution import FrameConv
@@ -18,7 +18,8 @@ WINDOW = 400
 """Samples, 25 ms: of the energy, and of the two stretches whose correlation tells voicing."""
 SILENCE = 1e-10
 """Mean square at which a frame counts as silent; digital zeros would own the variance of the energy."""
-PITCH_HOP = round(FRAME_PERIOD * SAMPLE_RATE / 1000)
+PITCH = Dio()
+PITCH_HOP = round(PITCH.frame_period * SAMPLE_RATE / 1000)
 
 
 def auxiliary_features(wav: torch.Tensor, hop_length: int) -> torch.Tensor:
@@ -43,10 +44,10 @@ def auxiliary_features(wav: torch.Tensor, hop_length: int) -> torch.Tensor:
     frames, middle = len(wav) // hop_length, hop_length // 2
     if not frames:
         return torch.zeros(0, FEATURES)
-    track = f0_track(wav[middle:].numpy())[:: hop_length // PITCH_HOP][:frames]
+    track = PITCH.extract(wav[middle:].numpy())[:, 0][:: hop_length // PITCH_HOP][:frames]
     pitch = torch.from_numpy(_log_pitch(track)).float()
     lags = (SAMPLE_RATE / pitch.exp()).round().long()
-    margin = WINDOW + round(SAMPLE_RATE / F0_FLOOR)
+    margin = WINDOW + round(SAMPLE_RATE / PITCH.floor)
     padded, centres = pad(wav.float(), (margin, margin)), torch.arange(frames) * hop_length + middle + margin
 
     def stretch(starts: torch.Tensor) -> torch.Tensor:
@@ -64,8 +65,8 @@ def _log_pitch(track: np.ndarray) -> np.ndarray:
     """
     voiced = np.flatnonzero(track)
     if not len(voiced):
-        return np.full(len(track), 0.5 * np.log(F0_FLOOR * F0_CEILING))
-    return np.interp(np.arange(len(track)), voiced, np.log(track[voiced].clip(F0_FLOOR, F0_CEILING)))
+        return np.full(len(track), 0.5 * np.log(PITCH.floor * PITCH.ceiling))
+    return np.interp(np.arange(len(track)), voiced, np.log(track[voiced].clip(PITCH.floor, PITCH.ceiling)))
 
 
 def _log_voicing(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:

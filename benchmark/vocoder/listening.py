@@ -10,7 +10,8 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from benchmark.data.mel import LogMel
-from benchmark.metrics.pitch import GROSS_ERROR, f0_track
+from benchmark.metrics.f0 import Dio
+from benchmark.metrics.pitch import GROSS_ERROR
 from benchmark.types import SAMPLE_RATE
 from benchmark.vocoder.data import Batch
 
@@ -44,7 +45,7 @@ class Listening(Callback):
             for wav in (batch.wav, outputs)
         )
         # The recordings stay the same from epoch to epoch.
-        self._references = self._references or [f0_track(wav) for wav in real]
+        self._references = self._references or [_track(wav) for wav in real]
         module.log("val/pitch_error", pitch_error(self._references, fake), batch_size=1, sync_dist=True)
         if trainer.is_global_zero:
             for logger in trainer.loggers:
@@ -59,13 +60,18 @@ def pitch_error(references: list[np.ndarray], wavs: list[np.ndarray]) -> float:
     """
     wrong = total = 0
     for reference, wav in zip(references, wavs, strict=True):
-        track = f0_track(wav) if np.isfinite(wav).all() else np.zeros_like(reference)
+        track = _track(wav) if np.isfinite(wav).all() else np.zeros_like(reference)
         frames = min(len(reference), len(track))
         expected, found = reference[:frames], track[:frames]
         voiced = expected > 0
         wrong += int((np.abs(found - expected) > GROSS_ERROR * expected)[voiced].sum())
         total += int(voiced.sum())
     return 100.0 * wrong / max(1, total)
+
+
+def _track(wav: np.ndarray) -> np.ndarray:
+    """F0 (frames,) in Hz, 0 where unvoiced."""
+    return Dio().extract(wav)[:, 0]
 
 
 def show(logger: Logger, real: list[np.ndarray], fake: list[np.ndarray], mel: LogMel, epoch: int) -> None:

@@ -1,0 +1,203 @@
+"""From decoded speech to scores: one decode per file, models by batches, the rest over the cores."""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from benchmark.artifacts import ArtifactStore, digest
+from benchmark.data.audio import AudioError, read_audio
+from benchmark.data.manifest import Manifest
+from benchmark.evaluation.journal import FORMAT, Entry, Journal
+from benchmark.evaluation.pool import score, score_all
+from benchmark.evaluation.references import AT_ONCE, Kept, kept, of_clips
+from benchmark.metrics.base import Metric
+from benchmark.metrics.extractor import Batch, Extractor, Side, Value
+from benchmark.metrics.pair import Pair
+from benchmark.types import Utterance
+
+log = logging.getLogger(__name__)
+
+Metrics = Mapping[str, Metric]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speech:
+    """What is to be scored.
+
+    Attributes:
+        originals: One per line of the table.
+        decoded: Files by id of the original.
+        failures: Why an original has none.
+        source: Identity of the decoded files.
+        prompts: Recording whose voice the decoded speech was given, by id of the original.
+    """
+
+    originals: Manifest
+    decoded: Mapping[str, Path]
+    failures: Mapping[str, str]
+    source: str
+    prompts: Mapping[str, Utterance] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Of everything a score depends on but the metric."""
+        prompts = {name: [p.utterance_id, p.fingerprint] for name, p in self.prompts.items()}
+        return digest(
+            {"decoded": self.source, "originals": self.originals.digest, "prompts": prompts, "format": FORMAT}
+        )
+
+
+class Evaluation:
+    """Scores speech by metrics, each pair and metric once and for all."""
+
+    def __init__(
+        self, store: ArtifactStore, device: str = "cpu", processes: int = 1, progress: bool = False
+    ) -> None:
+        self._store, self._device, self._processes, self._progress = store, device, processes, progress
+
+    def __call__(self, speech: Speech, metrics: Metrics) -> pd.DataFrame:
+        """The scores, one line per original in the manifest's order.
+
+        What a killed or an earlier evaluation of the same speech has scored is not scored again.
+
+        Returns:
+            `utterance_id`, `speaker_id`, a column per metric with NaN where there is no score,
+            "<metric>:weight" and "<metric>:text" where they have any, and `failure`, why there are NaN.
+        """
+        journal = Journal(self._store.root / "scores" / speech.digest)
+        missing = {
+            name: [m for m, metric in metrics.items() if (name, metric.key) not in journal.entries]
+            for name in speech.decoded
+        }
+        todo = [utterance for utterance in speech.originals if missing.get(utterance.utterance_id)]
+        if todo:
+            self._score(speech, metrics, todo, missing, journal)
+        return _table(speech, metrics, journal)
+
+    def _score(
+        self,
+        speech: Speech,
+        metrics: Metrics,
+        todo: Sequence[Utterance],
+        missing: Mapping[str, list[str]],
+        journal: Journal,
+    ) -> None:
+        start = time.monotonic()
+        asked = [name for name in metrics if any(name in missing[u.utterance_id] for u in todo)]
+        log.info("scoring %d utterances by %s", len(todo), ", ".join(asked))
+        made = self._kept(speech, [metrics[name] for name in asked])
+        works: dict[str, Batch] = {}
+        with journal, tqdm(total=len(todo), desc="score", unit="utt", disable=not self._progress) as bar:
+            for at in range(0, len(todo), AT_ONCE):
+                chunk = todo[at : at + AT_ONCE]
+                pairs, failed = _read_pairs(chunk, speech, made)
+                for name, reason in failed.items():
+                    for metric in missing[name]:
+                        journal.add(name, metrics[metric].key, Entry(reason=reason))
+                self._score_pairs(pairs, {m: metrics[m] for m in asked}, missing, journal, works, bar)
+                bar.update(len(failed))
+                journal.sync()
+        seconds = time.monotonic() - start
+        log.info("scored in %.0f s: %.2f utterances/s", seconds, len(todo) / seconds)
+
+    def _kept(self, speech: Speech, metrics: Iterable[Metric]) -> dict[tuple[Side, str], Kept]:
+        """What the metrics ask of originals and prompts."""
+        sources: dict[Side, Manifest] = {"reference": speech.originals}
+        prompts = {prompt.utterance_id: prompt for prompt in speech.prompts.values()}
+        sources["prompt"] = Manifest(prompts.values())
+        asked = {(side, need.key): need for metric in metrics for side, need in metric.needs()}
+        return {
+            (side, key): kept(need, sources[side], self._store, self._device, self._processes, self._progress)
+            for (side, key), need in asked.items()
+            if side != "decoded"
+        }
+
+    def _score_pairs(
+        self,
+        pairs: Sequence[Pair],
+        metrics: Metrics,
+        missing: Mapping[str, list[str]],
+        journal: Journal,
+        works: dict[str, Batch],
+        bar: tqdm,
+    ) -> None:
+        """The cores have begun with theirs when the models start."""
+        by_signal = {name: metric for name, metric in metrics.items() if not metric.uses_model}
+        results = score_all(pairs, by_signal, self._processes) if by_signal else iter(())
+        # Copies, because the cores may still be fetching the pairs.
+        heard = [replace(pair, given=dict(pair.given)) for pair in pairs]
+        by_model = {name: metric for name, metric in metrics.items() if metric.uses_model}
+        models = {need.key: need for m in by_model.values() for side, need in m.needs() if side == "decoded"}
+        for need in models.values():
+            self._run_model(need, heard, journal, works)
+        for pair in heard:
+            for name, entry in score(pair, by_model).items():
+                if name in missing[pair.utterance_id]:
+                    journal.add(pair.utterance_id, metrics[name].key, entry)
+            bar.update(0 if by_signal else 1)
+        for number, entries in results:
+            for name, entry in entries.items():
+                if name in missing[pairs[number].utterance_id]:
+                    journal.add(pairs[number].utterance_id, metrics[name].key, entry)
+            bar.update()
+
+    def _run_model(
+        self, need: Extractor, pairs: Sequence[Pair], journal: Journal, works: dict[str, Batch]
+    ) -> None:
+        """Give every pair what the model makes of its decoded signal."""
+        new = [pair for pair in pairs if journal.value(pair.utterance_id, need) is None]
+        if new:
+            works[need.key] = works.get(need.key) or need.load(self._device)
+            values = of_clips(works[need.key], [pair.decoded for pair in new])
+            for pair, value in zip(new, values, strict=True):
+                journal.add_value(pair.utterance_id, need, value)
+        for pair in pairs:
+            found = journal.value(pair.utterance_id, need)
+            assert found is not None  # just now written
+            pair.given["decoded", need.key] = found
+
+
+def _read_pairs(
+    utterances: Sequence[Utterance], speech: Speech, made: Mapping[tuple[Side, str], Kept]
+) -> tuple[list[Pair], dict[str, str]]:
+    """The pairs whose files can be read, and why others cannot."""
+    pairs, failed = [], {}
+    for utterance in utterances:
+        name = utterance.utterance_id
+        given: dict[tuple[Side, str], Value | AudioError] = {}
+        for (side, key), values in made.items():
+            whose = speech.prompts.get(name) if side == "prompt" else utterance
+            given[side, key] = values[whose.utterance_id] if whose else AudioError("it has no prompt")
+        try:
+            reference, decoded = read_audio(utterance.audio_path), read_audio(speech.decoded[name])
+        except AudioError as error:
+            failed[name] = str(error)
+        else:
+            pairs.append(Pair(name, reference, decoded, utterance.text, utterance.language, given))
+    return pairs, failed
+
+
+def _table(speech: Speech, metrics: Metrics, journal: Journal) -> pd.DataFrame:
+    names = [utterance.utterance_id for utterance in speech.originals]
+    frame = pd.DataFrame(
+        {"utterance_id": names, "speaker_id": [u.speaker_id for u in speech.originals]}, dtype=object
+    )
+    reasons: list[list[str]] = [[] for _ in names]
+    for name, metric in metrics.items():
+        entries = [journal.entries.get((utterance, metric.key), Entry()) for utterance in names]
+        frame[name] = np.asarray([np.nan if e.value is None else e.value for e in entries], float)
+        if any(entry.weight != 1 for entry in entries):
+            frame[f"{name}:weight"] = [np.nan if e.value is None else e.weight for e in entries]
+        if any(entry.text is not None for entry in entries):
+            frame[f"{name}:text"] = pd.Series([entry.text for entry in entries], dtype=object)
+        for found, entry in zip(reasons, entries, strict=True):
+            found += [f"{name}: {entry.reason}"] if entry.reason else []
+    told = [speech.failures.get(name) or "; ".join(r) or None for name, r in zip(names, reasons, strict=True)]
+    frame["failure"] = pd.Series(told, dtype=object)
+    return frame

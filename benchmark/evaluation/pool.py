@@ -1,0 +1,89 @@
+"""Metrics of pairs over the cores; what fails, even by killing its process, is counted as failed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from benchmark.data.audio import AudioError
+from benchmark.errors import UserError
+from benchmark.evaluation.journal import Entry
+from benchmark.metrics.base import Metric, Score, Undefined
+from benchmark.metrics.pair import Pair
+
+Entries = dict[str, Entry]
+"""By name of the metric."""
+DIED = "the process that computed it died"
+
+
+def score(pair: Pair, metrics: Mapping[str, Metric]) -> Entries:
+    """Every metric of one pair; one that fails does not keep the others from being computed."""
+    return {name: _entry(metric, pair) for name, metric in metrics.items()}
+
+
+def _entry(metric: Metric, pair: Pair) -> Entry:
+    try:
+        found = metric.score(pair)
+    except (Undefined, AudioError) as error:
+        return Entry(reason=str(error))
+    except (UserError, OSError, MemoryError):
+        raise
+    except Exception as error:  # of a library, on odd audio: this pair's failure
+        return Entry(reason=f"{type(error).__name__}: {error}")
+    result = found if isinstance(found, Score) else Score(float(found))
+    if not np.isfinite(result.value):
+        return Entry(reason="not defined for this pair", text=result.text)
+    return Entry(float(result.value), float(result.weight), result.text)
+
+
+def score_all(
+    pairs: Sequence[Pair], metrics: Mapping[str, Metric], processes: int = 1
+) -> Iterator[tuple[int, Entries]]:
+    """Number and scores of each pair, as they come; several processes begin at once.
+
+    Args:
+        pairs: All in memory.
+        metrics: By name; what they need of models is given with the pairs.
+        processes: 1 works in this process, where a library that crashes takes it along.
+
+    Raises: UserError, OSError or MemoryError, which are not failures of a pair.
+    """
+    if processes == 1:
+        return ((number, score(pair, metrics)) for number, pair in enumerate(pairs))
+    return _collect(_scatter(pairs, metrics, processes), pairs, metrics)
+
+
+def _collect(
+    results: Iterator[tuple[int, Entries]], pairs: Sequence[Pair], metrics: Mapping[str, Metric]
+) -> Iterator[tuple[int, Entries]]:
+    done = set()
+    try:
+        for number, entries in results:
+            done.add(number)
+            yield number, entries
+    except BrokenProcessPool:
+        for number in (n for n in range(len(pairs)) if n not in done):
+            yield number, {name: _alone(pairs[number], name, metric) for name, metric in metrics.items()}
+
+
+def _scatter(
+    pairs: Sequence[Pair], metrics: Mapping[str, Metric], processes: int
+) -> Iterator[tuple[int, Entries]]:
+    """The processes start at once, before the first result is asked for."""
+    # Clips above joblib's threshold would go through files; pipes are faster at this size.
+    pool = Parallel(n_jobs=processes, backend="loky", return_as="generator_unordered", max_nbytes=None)
+    return pool(delayed(_numbered)(number, pair, dict(metrics)) for number, pair in enumerate(pairs))
+
+
+def _numbered(number: int, pair: Pair, metrics: Mapping[str, Metric]) -> tuple[int, Entries]:
+    return number, score(pair, metrics)
+
+
+def _alone(pair: Pair, name: str, metric: Metric) -> Entry:
+    """One metric of one pair in a process of its own, to find out which of them kills it."""
+    try:
+        [(_, entries)] = _scatter([pair], {name: metric}, 2)
+    except BrokenProcessPool:
+        return Entry(reason=DIED)
+    return entries[name]
