@@ -53,7 +53,7 @@ class Clips(Corpus):
 class Loudness(Task):
     """Mean absolute code, counting how often it was asked."""
 
-    metrics: ClassVar[tuple[str, ...]] = ("stoi",)
+    reports: ClassVar[tuple[str, ...]] = ("used",)
     runs: ClassVar[list[str]] = []
 
     offset: float = 0.0
@@ -70,9 +70,9 @@ class Loudness(Task):
         if self.offset > 9:
             raise ZeroDivisionError("too loud")
         frame = pd.DataFrame({"utterance_id": list(tokens), "speaker_id": "s"})
-        frame["stoi"] = [float(np.abs(tokens[name] - 32768).mean()) + self.offset for name in tokens]
+        frame["used"] = [float(np.abs(tokens[name] - 32768).mean()) + self.offset for name in tokens]
         return Outcome(
-            measures=[Measure(metric="stoi", interval=mean_interval(frame["stoi"]), definition="test")],
+            measures=[Measure(metric="used", interval=mean_interval(frame["used"]), definition="test")],
             utterances=frame,
         )
 
@@ -216,20 +216,20 @@ def test_what_an_outcome_leaves_beside_its_numbers(job: Any, monkeypatch: pytest
 
     def run(self: Any, *arguments: Any) -> Outcome:
         more: dict = {
-            "statuses": {"stoi/x": ("n/a", "no x")},
+            "statuses": {"used/x": ("n/a", "no x")},
             "lists": {"pairs/clips.csv": "a,b\n"},
             "audio": {"a.wav": b"RIFF"},
         }
         return replace(scored(self, *arguments), **more)
 
     monkeypatch.setattr(Loudness, "run", run)
-    monkeypatch.setattr(Loudness, "all_metrics", lambda _: ("stoi", "stoi/x"))
+    monkeypatch.setattr(Loudness, "reports", ("used", "used/x"))
     monkeypatch.setattr(Clips, "split_label", lambda _, split: f"{split} (ours)")
-    monkeypatch.setitem(DEFINITIONS, "stoi/x", DEFINITIONS["stoi"])
+    monkeypatch.setitem(DEFINITIONS, "used/x", DEFINITIONS["used"])
     job().run()
     overall, absent = rows(job())
     assert overall.status == "ok" and overall.split == "test (ours)"
-    assert (absent.metric, absent.status, absent.reason, absent.value) == ("stoi/x", "n/a", "no x", None)
+    assert (absent.metric, absent.status, absent.reason, absent.value) == ("used/x", "n/a", "no x", None)
     root = job().results.root
     assert (root / "pairs/clips.csv").read_text() == "a,b\n"
     assert [path.read_bytes() for path in root.glob("audio/loudness__ground_truth__clips__seed0/*")] == [

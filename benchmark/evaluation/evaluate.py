@@ -106,16 +106,20 @@ class Evaluation:
         seconds = time.monotonic() - start
         log.info("scored in %.0f s: %.2f utterances/s", seconds, len(todo) / seconds)
 
-    def _kept(self, speech: Speech, metrics: Iterable[Metric]) -> dict[tuple[Side, str], Kept]:
-        """What the metrics ask of originals and prompts."""
-        sources: dict[Side, Manifest] = {"reference": speech.originals}
+    def _kept(self, speech: Speech, metrics: Iterable[Metric]) -> dict[tuple[Side, str], Kept | None]:
+        """What the metrics ask of originals and prompts; None where there is no prompt at all."""
         prompts = {prompt.utterance_id: prompt for prompt in speech.prompts.values()}
-        sources["prompt"] = Manifest(prompts.values())
+        sources: dict[Side, Manifest | None] = {
+            "reference": speech.originals,
+            "prompt": Manifest(prompts.values()) if prompts else None,
+        }
         asked = {(side, need.key): need for metric in metrics for side, need in metric.needs()}
+        how = self._store, self._device, self._processes, self._progress
         return {
-            (side, key): kept(need, sources[side], self._store, self._device, self._processes, self._progress)
+            (side, key): kept(need, manifest, *how) if manifest else None
             for (side, key), need in asked.items()
             if side != "decoded"
+            for manifest in [sources[side]]
         }
 
     def _score_pairs(
@@ -164,7 +168,7 @@ class Evaluation:
 
 
 def _read_pairs(
-    utterances: Sequence[Utterance], speech: Speech, made: Mapping[tuple[Side, str], Kept]
+    utterances: Sequence[Utterance], speech: Speech, made: Mapping[tuple[Side, str], Kept | None]
 ) -> tuple[list[Pair], dict[str, str]]:
     """The pairs whose files can be read, and why others cannot."""
     pairs, failed = [], {}
@@ -173,7 +177,8 @@ def _read_pairs(
         given: dict[tuple[Side, str], Value | AudioError] = {}
         for (side, key), values in made.items():
             whose = speech.prompts.get(name) if side == "prompt" else utterance
-            given[side, key] = values[whose.utterance_id] if whose else AudioError("it has no prompt")
+            found = values[whose.utterance_id] if values and whose else None
+            given[side, key] = AudioError("it has no prompt") if found is None else found
         try:
             reference, decoded = read_audio(utterance.audio_path), read_audio(speech.decoded[name])
         except AudioError as error:

@@ -1,7 +1,6 @@
 import pytest
 
-from benchmark.metrics import alignment, pitch, pool, spectral
-from benchmark.metrics.definitions import DEFINITIONS
+from benchmark.metrics.definitions import CONDITIONS, DEFINITIONS, restricted, under
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
@@ -11,18 +10,9 @@ def test_every_definition_is_complete(name: str) -> None:
     assert 0 <= definition.decimals <= 4
 
 
-def test_definitions_state_the_constants_in_use() -> None:
-    for name in ("gpe", "vde", "p_corr"):
-        text = DEFINITIONS[name].definition
-        assert f"{pitch.F0_FLOOR:g}–{pitch.F0_CEILING:g} Hz, {pitch.FRAME_PERIOD:g} ms" in text
-        assert pitch.EXTRACTOR["name"] in text
-    assert f"{100 * pitch.GROSS_ERROR:g} %" in DEFINITIONS["gpe"].definition
-    assert f"at least {pitch.MIN_VOICED_FRAMES}" in DEFINITIONS["p_corr"].definition
-    mel = DEFINITIONS["mel_distance"].definition
-    assert f"FFT {spectral.N_FFT}, hop {spectral.HOP_LENGTH}, {spectral.N_MELS} Slaney" in mel
-    assert f"{spectral.F_MIN:g}–{spectral.F_MAX:g} Hz, floor 1e-5" in mel and spectral.FLOOR == 1e-5
-    assert f"±{alignment.MAX_DELAY // 16} ms" in DEFINITIONS["pesq"].definition
-
-
-def test_signal_metrics_are_defined() -> None:
-    assert {*pool.WAVEFORM_METRICS, *pool.PITCH_METRICS, "delay"} <= DEFINITIONS.keys()
+def test_a_condition_restricts_a_metric() -> None:
+    whole = DEFINITIONS["probe_wer"]
+    assert under("probe_wer", "self") == "probe_wer/self"
+    part = restricted(whole, "cross_gender")
+    assert part.label == "Probe WER, cross-gender" and part.unit == whole.unit
+    assert part.definition == f"as Probe WER of all pairs, over those with {CONDITIONS['cross_gender'][1]}"

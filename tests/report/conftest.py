@@ -121,7 +121,7 @@ def utterances():
         pairs = [(f"{speaker}-{number}", speaker) for speaker in SPEAKERS for number in (0, 1)]
         table = pd.DataFrame(pairs, columns=["utterance_id", "speaker_id"])
         if row.task == "reconstruction":
-            table["edits"], table["words"] = edits.get(row.tokenizer, 0.0), 10.0
+            table["wer"], table["wer:weight"] = 10 * edits.get(row.tokenizer, 0.0), 10.0
             table["pesq"] = [1.9 + 0.1 * ((n + (row.tokenizer == "mel_rvq")) % 2) for n in range(len(table))]
         elif row.task == "asr_probe":
             table["words_wrong"], table["words"] = wrong.get(row.tokenizer, 0.0), 10.0

@@ -16,12 +16,12 @@ from benchmark.results.store import ResultsStore
 MANY, FEW = 12, 6
 
 
-def scores(column, by_speaker, below=None, **more):
-    """Two utterances per speaker, both with the speaker's score, or sum where `below` is its divisor."""
+def scores(column, by_speaker, weight=None, **more):
+    """Two utterances per speaker, both with the speaker's score."""
     speakers = np.repeat([f"s{n:02d}" for n in range(len(by_speaker))], 2)
     frame = {"utterance_id": [f"{s}-{n}" for n, s in enumerate(speakers)], "speaker_id": speakers}
     frame[column] = np.repeat(by_speaker, 2).astype(float)
-    return pd.DataFrame(frame | ({below: 10.0} if below else {}) | more)
+    return pd.DataFrame(frame | ({f"{column}:weight": weight} if weight else {}) | more)
 
 
 @pytest.fixture
@@ -33,12 +33,7 @@ def contest(make_row):
         for name, seeds in frames.items():
             for seed, frame in enumerate(seeds if isinstance(seeds, list) else [seeds]):
                 column = frame.columns[2]
-                value = (
-                    frame[column].mean()
-                    if "words" not in frame
-                    else frame["edits"].sum() / frame["words"].sum()
-                )
-                common = {"tokenizer": name, "seed": seed, "metric": metric, "value": value}
+                common = {"tokenizer": name, "seed": seed, "metric": metric, "value": frame[column].mean()}
                 rows.append(make_row(**common | facts.get(name, {})))
                 jobs[name, seed] = frame
         table = make_table("reconstruction", rows)
@@ -61,8 +56,18 @@ def test_the_best_of_all_is_marked_and_only_it(contest):
 
 
 def test_lower_is_better_where_the_metric_says_so(contest):
-    frames = {"a": scores("edits", GOOD, "words"), "b": scores("edits", BAD, "words")}
+    frames = {"a": scores("wer", GOOD, weight=10.0), "b": scores("wer", BAD, weight=10.0)}
     assert contest(frames, "wer")[0] == {"b"}
+
+
+def test_weights_count(contest):
+    """A single long utterance per speaker decides, although the short ones say otherwise."""
+    short_and_long = np.tile([1.0, 100.0], MANY)
+    good, bad = (scores("wer", GOOD, weight=1.0).assign(**{"wer:weight": short_and_long}) for _ in "ab")
+    good["wer"], bad["wer"] = np.tile([9.0, 1.0], MANY), np.tile([0.0, 2.0], MANY)
+    assert contest({"a": good, "b": bad}, "wer", a={"value": 1.1}, b={"value": 2.0})[0] == {"a"}
+    unweighted = {name: frame.drop(columns="wer:weight") for name, frame in {"a": good, "b": bad}.items()}
+    assert contest(unweighted, "wer", a={"value": 1.1}, b={"value": 2.0})[0] == set()
 
 
 def test_nothing_is_marked_where_none_is_better(contest):
@@ -181,8 +186,7 @@ def test_heads_side_by_side_are_told_apart(make_row, monkeypatch):
     }
 
 
-def test_a_condition_counts_its_own_utterances(make_row, monkeypatch):
-    monkeypatch.setattr(tables, "DEFINITIONS", DEFINITIONS)
+def test_a_condition_counts_its_own_utterances(make_row):
     conditions = ["same_gender", "cross_gender"] * MANY
     jobs = {
         "a": scores("secs", GOOD, condition=conditions),
@@ -190,7 +194,13 @@ def test_a_condition_counts_its_own_utterances(make_row, monkeypatch):
     }
     jobs["b"].loc[jobs["b"]["condition"] == "cross_gender", "secs"] = 2.0
     rows = [
-        make_row(task="voice_conversion", tokenizer=name, metric=f"secs/{condition}", value=value)
+        make_row(
+            task="voice_conversion",
+            tokenizer=name,
+            metric=f"secs/{condition}",
+            value=value,
+            display={"label": "SECS", "unit": "", "higher_is_better": True, "decimals": 3, "place": 0},
+        )
         for name, value in {"a": 0.9, "b": 0.8}.items()
         for condition in ("same_gender", "cross_gender")
     ]

@@ -168,7 +168,13 @@ def conversions(make_row):
     """One tokenizer under two conditions, another that cannot convert."""
     more = {"task": "voice_conversion", "interval": "95 %", "definition": "as WER"}
     nothing = {"value": None, "n_scored": 0, "status": "n/a"}
-    return [
+    labels = {
+        "wer": "WER",
+        "wer/same_gender": "WER, same gender",
+        "wer/cross_gender": "WER, cross-gender",
+        "wer/cross_lingual": "WER, cross-lingual",
+    }
+    rows = [
         make_row(metric="wer", value=20.0, lo=10.0, hi=30.0, **more),
         make_row(metric="wer/same_gender", value=15.0, lo=9.0, hi=20.0, n_scored=20, **more),
         make_row(
@@ -179,13 +185,29 @@ def conversions(make_row):
             make_row(
                 tokenizer="opus", kind="classical", metric=metric, reason="cannot convert", **nothing, **more
             )
-            for metric in ("wer", "wer/same_gender", "wer/cross_gender", "wer/cross_lingual")
+            for metric in labels
         ),
     ]
+    facts = {"unit": "%", "higher_is_better": False, "decimals": 1}
+    shown = {metric: {"label": label, "place": n} for n, (metric, label) in enumerate(labels.items())}
+    return [replace(row, display=facts | shown[row.metric]) for row in rows]
 
 
-def test_conditions_have_a_table_of_their_own(conversions, monkeypatch):
-    monkeypatch.setattr("benchmark.report.tables.DEFINITIONS", DEFINITIONS)
+def test_rows_say_how_a_metric_is_shown(make_row):
+    """A user's own metric needs no place in the report's code."""
+    shown = {"label": "Warmth", "unit": "K", "higher_is_better": True, "decimals": 1, "place": 0}
+    rows = [
+        make_row(metric="warmth", value=3.14159, display=shown),
+        make_row(metric="cold", value=1.0, display=shown | {"label": "Cold", "place": 1}),
+        make_row(metric="aged", value=1.0),
+    ]
+    table = make_table("reconstruction", rows)
+    assert list(table.metrics) == ["warmth", "cold", "aged"]
+    assert "| Warmth (K) ↑ |" in to_markdown(make_grid(table))
+    assert printed(table, "mel_rvq", "warmth") == "3.1"
+
+
+def test_conditions_have_a_table_of_their_own(conversions):
     overall = make_table("voice_conversion", conversions)
     assert list(overall.metrics) == ["wer"] and len(overall.rows) == 2
     table = make_table("voice_conversion_conditions", conversions)

@@ -13,6 +13,8 @@ from benchmark.results.row import SCHEMA_VERSION, Row
 from benchmark.results.store import ResultsStore
 
 JOB = ("reconstruction", "mel_rvq", "synthetic", 0)
+METRICS = {"wer": "", "pesq": ""}
+ONE = {"wer": ""}
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def test_every_truncation_counts_as_missing(results, rows, scores, make_row, cap
         caplog.clear()
         assert [row.tokenizer for row in results.rows()] == ["opus"]
         assert "damaged" in caplog.text and rows_file(results).name in caplog.text
-        assert not results.finished(*JOB, "k1", present)
+        assert not results.finished(*JOB, "k1", METRICS, present)
 
 
 def test_a_job_that_lost_a_row_counts_as_missing(results, rows, scores, caplog):
@@ -87,7 +89,7 @@ def test_rows_in_a_file_of_another_name_are_ignored(results, rows, scores, caplo
 
 def test_kill_between_the_two_files_leaves_the_job_unfinished(results, rows, scores, monkeypatch):
     results.write(rows, scores)
-    assert results.finished(*JOB, "k1", present)
+    assert results.finished(*JOB, "k1", METRICS, present)
     calls = []
 
     def killed(source, target):
@@ -102,25 +104,36 @@ def test_kill_between_the_two_files_leaves_the_job_unfinished(results, rows, sco
         results.write([replace(row, value=1.0) for row in rows], scores.assign(wer=7.0))
     assert calls == [utterances_file(results), rows_file(results)]
     assert results.job(*JOB) == sorted(rows, key=lambda row: row.metric)  # the old ones, whole
-    assert not results.finished(*JOB, "k1", present)  # they are not of these utterances
+    assert not results.finished(*JOB, "k1", METRICS, present)  # they are not of these utterances
 
 
 def test_finished(results, rows, scores):
-    assert not results.finished(*JOB, "k1", present)
+    assert not results.finished(*JOB, "k1", METRICS, present)
     results.write(rows, scores)
-    assert results.finished(*JOB, "k1", present)
-    assert not results.finished(*JOB, "k2", present)
-    assert not results.finished("asr_probe", *JOB[1:], "k1", present)
-    assert not results.finished(*JOB, "k1", lambda reference: reference != "vocoders/bb")
+    assert results.finished(*JOB, "k1", METRICS, present)
+    assert not results.finished(*JOB, "k2", METRICS, present)
+    assert not results.finished("asr_probe", *JOB[1:], "k1", METRICS, present)
+    assert not results.finished(*JOB, "k1", METRICS, lambda reference: reference != "vocoders/bb")
     utterances_file(results).unlink()
-    assert not results.finished(*JOB, "k1", present)
+    assert not results.finished(*JOB, "k1", METRICS, present)
+
+
+def test_metrics_that_are_not_asked_for_do_not_count(results, rows, scores):
+    results.write([rows[0], replace(rows[1], status="failed", value=None, reason="no extra")], scores)
+    assert results.finished(*JOB, "k1", ONE, present)
+    assert not results.finished(*JOB, "k1", METRICS, present)
+    assert not results.finished(*JOB, "k1", ONE | {"stoi": ""}, present)
+    assert not results.finished(*JOB, "k1", {"wer": "another extractor"}, present)
+    results.write([replace(rows[0], metric_key="m1")], scores)
+    assert results.finished(*JOB, "k1", {"wer": "m1"}, present)
+    assert not results.finished(*JOB, "k1", ONE, present)
 
 
 def test_not_converged_is_finished_and_failed_is_not(results, rows, scores):
     results.write([rows[0], replace(rows[1], status="NC", reason="dev at the floor")], scores)
-    assert results.finished(*JOB, "k1", present)
+    assert results.finished(*JOB, "k1", METRICS, present)
     results.write([rows[0], replace(rows[1], status="failed", value=None, reason="disk full")], scores)
-    assert not results.finished(*JOB, "k1", present)
+    assert not results.finished(*JOB, "k1", METRICS, present)
 
 
 def test_merge_is_sorted_derived_and_the_same_each_time(results, rows, scores, make_row):
@@ -194,7 +207,8 @@ def test_seeds_of_a_job_are_kept_side_by_side(results, scores, make_row):
         )
     assert [(row.seed, row.value) for row in results.rows()] == [(0, 10.0), (1, 11.0)]
     assert results.utterances(*JOB[:3], 1)["wer"].tolist() == [1.0, 1.0]
-    assert results.finished(*JOB[:3], 1, "k1", present) and not results.finished(*JOB[:3], 1, "k0", present)
+    assert results.finished(*JOB[:3], 1, "k1", ONE, present)
+    assert not results.finished(*JOB[:3], 1, "k0", ONE, present)
 
 
 def test_a_variant_is_kept_beside_the_usual_rows(results, rows, scores, make_row):
@@ -205,8 +219,9 @@ def test_a_variant_is_kept_beside_the_usual_rows(results, rows, scores, make_row
     assert results.job(*JOB, "vocoder") == [forced]
     assert results.utterances(*JOB, "vocoder")["wer"].tolist() == [5.0, 5.0]
     assert results.utterances(*JOB)["wer"].iloc[0] == 0.0
-    assert results.finished(*JOB, "k2", present, "vocoder") and not results.finished(*JOB, "k2", present)
-    assert results.finished(*JOB, "k1", present)
+    assert results.finished(*JOB, "k2", ONE, present, "vocoder")
+    assert not results.finished(*JOB, "k2", ONE, present)
+    assert results.finished(*JOB, "k1", METRICS, present)
     assert len(results.rows()) == 3
     with pytest.raises(ValueError, match="one job"):
         results.write([rows[0], replace(rows[1], variant="vocoder")], scores)

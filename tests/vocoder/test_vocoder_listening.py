@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from benchmark.callbacks import read_history
-from benchmark.metrics.pitch import f0_track
+from benchmark.metrics.f0 import Dio
 from benchmark.training import TrainerConfig
 from benchmark.vocoder.config import VocoderConfig
 from benchmark.vocoder.listening import pitch_error
@@ -23,13 +23,13 @@ def sound(pitch: float) -> np.ndarray:
 
 @pytest.mark.parametrize(("pitch", "low", "high"), [(120, 0, 0), (130, 0, 5), (180, 95, 100), (0, 100, 100)])
 def test_pitch_error_counts_what_is_off_and_what_is_unvoiced(pitch: float, low: float, high: float) -> None:
-    reference = f0_track(sound(120))
+    reference = Dio().track(sound(120).astype(np.float64))
     wav = sound(pitch) if pitch else np.zeros(16_000, np.float32)
     assert low <= pitch_error([reference], [wav]) <= high
 
 
 def test_pitch_error_of_broken_and_of_unvoiced_speech() -> None:
-    reference, broken = f0_track(sound(120)), np.full(16_000, np.nan, np.float32)
+    reference, broken = Dio().track(sound(120).astype(np.float64)), np.full(16_000, np.nan, np.float32)
     assert pitch_error([reference], [broken]) == 100
     assert pitch_error([np.zeros(101)], [sound(120)]) == 0
 
