@@ -97,6 +97,7 @@ def make_job(cfg: DictConfig, make: Callable[[DictConfig], Any] = build) -> Job:
             device=cfg.device,
             processes=cfg.threads,
             progress=cfg.trainer.progress_bar,
+            bootstrap=cfg.bootstrap,
         ),
         results=ResultsStore(f"{cfg.paths.results}/{cfg.profile_name}"),
         config=scientific_part(cfg),

@@ -16,7 +16,7 @@ from benchmark.disk import DiskError, writing
 from benchmark.errors import UserError, unknown
 from benchmark.frames.shards import Part
 from benchmark.metrics.definitions import Definition
-from benchmark.metrics.statistics import METHOD, Interval
+from benchmark.metrics.statistics import METHODS, Interval
 from benchmark.results.provenance import git_commit, versions
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
@@ -69,6 +69,8 @@ class Job:
         }
         if trainer.max_steps is not None:
             content["max_steps"] = trainer.max_steps
+        if self.setting.bootstrap != "speakers":
+            content["bootstrap"] = self.setting.bootstrap
         return digest(content)
 
     def metric_keys(self) -> dict[str, str]:
@@ -195,8 +197,8 @@ class Job:
                     value=scored.value if scored else None,
                     lo=scored.lo if scored else None,
                     hi=scored.hi if scored else None,
-                    interval=METHOD if scored and math.isfinite(scored.lo) else "",
-                    n_scored=scored.n_scored if scored else 0,
+                    interval=METHODS[self.setting.bootstrap] if scored and math.isfinite(scored.lo) else "",
+                    n_scored=interval.n_scored if interval else 0,
                     n_failed=interval.n_failed if interval else 0,
                     status=status,
                     reason=reason or "; ".join(failures),

@@ -69,7 +69,7 @@ class Loudness(Task):
             return not_applicable("no negative loudness")
         if self.offset > 9:
             raise ZeroDivisionError("too loud")
-        frame = pd.DataFrame({"utterance_id": list(tokens), "speaker_id": "s"})
+        frame = pd.DataFrame({"utterance_id": list(tokens), "speaker_id": "s", "failure": None})
         frame["used"] = [float(np.abs(tokens[name] - 32768).mean()) + self.offset for name in tokens]
         return Outcome(
             measures=[Measure(metric="used", interval=mean_interval(frame["used"]), definition="test")],
@@ -259,3 +259,60 @@ def test_side_information_is_told_in_the_row(job: Any, monkeypatch: pytest.Monke
     (row,) = rows(job())
     assert row.notes["side_info"] == "the speaker" and row.notes["side_info_bits_per_utterance"] == 256
     assert row.bitrate == plain.bitrate
+
+
+def test_what_other_metrics_found_stays(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Metrics asked for later join those that are there; the same ones with other parameters replace them."""
+    job().run()
+    scored = Loudness.run
+
+    def run(self: Any, *arguments: Any) -> Outcome:
+        outcome = scored(self, *arguments)
+        [measure] = outcome.measures
+        frame = outcome.utterances.rename(columns={"used": "entropy"}).assign(**{"entropy:weight": 2.0})
+        return replace(outcome, measures=[replace(measure, metric="entropy")], utterances=frame)
+
+    monkeypatch.setattr(Loudness, "run", run)
+    monkeypatch.setattr(Loudness, "reports", ("entropy",))
+    monkeypatch.setattr(Loudness, "metric_key", lambda _, metric: f"{metric} by seconds")
+    job().run()
+    assert [(row.metric, row.metric_key) for row in rows(job())] == [
+        ("entropy", "entropy by seconds"),
+        ("used", ""),
+    ]
+    scores = job().results.utterances("loudness", "ground_truth", "clips", 0)
+    assert list(scores) == ["utterance_id", "speaker_id", "failure", "entropy", "entropy:weight", "used"]
+    assert scores["used"].tolist() == scores["entropy"].tolist()
+    assert len(Loudness.runs) == 2
+    job().run()
+    assert len(Loudness.runs) == 2  # done already
+    monkeypatch.setattr(Loudness, "metric_key", lambda _, metric: f"{metric} by minutes")
+    job().run()
+    assert [row.metric_key for row in rows(job())] == ["entropy by minutes", ""]
+    job(offset=1.0).run()  # other speech: what was found in the old one goes
+    assert [row.metric for row in rows(job())] == ["entropy"]
+
+
+@pytest.mark.parametrize(("share", "status"), [(0.5, "ok"), (0.49, "failed")])
+def test_a_metric_that_fails_too_often_is_failed(
+    job: Any, monkeypatch: pytest.MonkeyPatch, share: float, status: str
+) -> None:
+    scored = Loudness.run
+
+    def run(self: Any, *arguments: Any) -> Outcome:
+        outcome = scored(self, *arguments)
+        half = mean_interval([1.0, 2.0, float("nan"), float("nan")])
+        return replace(
+            outcome,
+            measures=[replace(outcome.measures[0], interval=half)],
+            notes={"failures": ["no frame voiced in both"]},
+        )
+
+    monkeypatch.setattr(Loudness, "run", run)
+    replace(job(), max_failed_share=share).run()
+    (row,) = rows(job())
+    assert (row.status, row.n_failed) == (status, 2)
+    if status == "failed":
+        assert row.value is None and row.n_scored == 2
+        assert row.reason.startswith("50% of the utterances have no score, more than max_failed_share")
+        assert row.reason.endswith("no frame voiced in both")

@@ -6,6 +6,7 @@ is its own cluster this is the ordinary bootstrap.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,8 +17,12 @@ CONFIDENCE = 0.95
 BLOCK = 4_000_000
 """Most random numbers held at a time."""
 
-METHOD = "95 % percentile bootstrap over speakers, 1000 resamples, quantiles expanded for their number"
-"""How tables describe the intervals made here."""
+Bootstrap = Literal["speakers", "utterances"]
+METHODS: dict[Bootstrap, str] = {
+    unit: f"95 % percentile bootstrap over {unit}, 1000 resamples, quantiles expanded for their number"
+    for unit in get_args(Bootstrap)
+}
+"""How tables describe the intervals made here, by what is resampled."""
 
 
 @dataclass(frozen=True)

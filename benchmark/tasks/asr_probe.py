@@ -15,7 +15,7 @@ from benchmark.probes.predict import infeasible, transcribe
 from benchmark.probes.scores import constant_transcript
 from benchmark.probes.text import normalize
 from benchmark.probes.train import train_asr_probe
-from benchmark.tasks.base import Measure, Outcome, Setting, failure_reasons, not_applicable, speakers
+from benchmark.tasks.base import Measure, Outcome, Setting, clusters, failure_reasons, not_applicable
 from benchmark.tasks.probing import (
     ProbingTask,
     Split,
@@ -73,8 +73,8 @@ class AsrProbe(ProbingTask):
             ]
         return Outcome(
             measures=[
-                self._rate(frame, "probe_wer", "words"),
-                self._rate(frame, "probe_cer", "characters"),
+                self._rate(frame, "probe_wer", "words", setting),
+                self._rate(frame, "probe_cer", "characters", setting),
             ],
             utterances=frame,
             decoder=decoder,
@@ -83,10 +83,10 @@ class AsrProbe(ProbingTask):
             notes=notes | {"failures": failure_reasons(frame)},
         )
 
-    def _rate(self, frame: pd.DataFrame, metric: str, unit: str) -> Measure:
+    def _rate(self, frame: pd.DataFrame, metric: str, unit: str, setting: Setting) -> Measure:
         """Corpus-level rate; the definition says how this probe decodes."""
         wrong, total = frame[f"{unit}_wrong"].astype(float), frame[unit].astype(float)
-        interval = ratio_interval(wrong, total, speakers(frame)).scaled(100)
+        interval = ratio_interval(wrong, total, clusters(frame, setting)).scaled(100)
         definition = DEFINITIONS[metric].definition
         if isinstance(self.probe, AttentionConfig):
             limit = f", at most {self.probe.max_label_rate:g} labels/s"

@@ -10,8 +10,9 @@ import pandas as pd
 
 from benchmark.artifacts import ArtifactStore, describe
 from benchmark.data.corpus import Corpus
+from benchmark.errors import unknown
 from benchmark.metrics.definitions import DEFINITIONS, Definition
-from benchmark.metrics.statistics import Interval, mean_interval
+from benchmark.metrics.statistics import METHODS, Bootstrap, Interval, mean_interval
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training import TrainerConfig
 
@@ -20,7 +21,7 @@ Status = Literal["ok", "NC", "failed", "n/a"]
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """Where and how tasks run; nothing here may change what a number means."""
+    """Where and how tasks run; what changes a number here is part of the rows' key."""
 
     store: ArtifactStore
     trainer: TrainerConfig
@@ -28,6 +29,12 @@ class Setting:
     device: str = "cpu"
     processes: int = 1
     progress: bool = False
+    bootstrap: Bootstrap = "speakers"
+    """Unit of chance of the intervals; the one thing here that changes numbers, the bounds."""
+
+    def __post_init__(self) -> None:
+        if self.bootstrap not in METHODS:
+            raise unknown("bootstrap", self.bootstrap, METHODS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,12 +128,12 @@ def not_applicable(reason: str) -> Outcome:
     return Outcome(status="n/a", reason=reason)
 
 
-def mean_measure(frame: pd.DataFrame, metric: str) -> Measure:
-    """The mean of a metric's column, bootstrapped over speakers; NaN counts as failed."""
-    interval = mean_interval(frame[metric], speakers(frame))
+def mean_measure(frame: pd.DataFrame, metric: str, setting: Setting) -> Measure:
+    """The mean of a metric's column with its interval; NaN counts as failed."""
+    interval = mean_interval(frame[metric], clusters(frame, setting))
     return Measure(metric=metric, interval=interval, definition=DEFINITIONS[metric].definition)
 
 
-def speakers(frame: pd.DataFrame) -> np.ndarray:
-    """Speaker of every row: the clusters of the bootstrap."""
-    return frame["speaker_id"].to_numpy()
+def clusters(frame: pd.DataFrame, setting: Setting) -> np.ndarray | None:
+    """What the bootstrap draws for every row: its speaker; None for the row itself."""
+    return frame["speaker_id"].to_numpy() if setting.bootstrap == "speakers" else None

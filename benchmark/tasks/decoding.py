@@ -14,7 +14,7 @@ from benchmark.evaluation.evaluate import Evaluation, Speech
 from benchmark.metrics.base import TASKS, Metric
 from benchmark.metrics.definitions import Definition
 from benchmark.metrics.statistics import Interval, ratio_interval
-from benchmark.tasks.base import Measure, Setting, Task, speakers
+from benchmark.tasks.base import Measure, Setting, Task, clusters
 from benchmark.tasks.resynthesis import Decoder, Resynthesis, decoding_splits, uses_vocoder
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.types import Utterance
@@ -105,16 +105,16 @@ class DecodingTask(Task):
         )
         return evaluation(speech, self.own_metrics)
 
-    def measures(self, frame: pd.DataFrame) -> list[Measure]:
-        """Every metric over the utterances of a frame, bootstrapped over speakers."""
+    def measures(self, frame: pd.DataFrame, setting: Setting) -> list[Measure]:
+        """Every metric over the utterances of a frame."""
         return [
-            Measure(metric=name, interval=interval_of(frame, name), definition=metric.definition)
+            Measure(metric=name, interval=interval_of(frame, name, setting), definition=metric.definition)
             for name, metric in self.own_metrics.items()
         ]
 
 
-def interval_of(frame: pd.DataFrame, metric: str) -> Interval:
+def interval_of(frame: pd.DataFrame, metric: str, setting: Setting) -> Interval:
     """A metric over many utterances: Σ weight × value / Σ weight, and its interval."""
     values = frame[metric]
     weights = frame[f"{metric}:weight"] if f"{metric}:weight" in frame else values.notna().astype(float)
-    return ratio_interval(values * weights, weights.where(values.notna()), speakers(frame))
+    return ratio_interval(values * weights, weights.where(values.notna()), clusters(frame, setting))

@@ -62,7 +62,7 @@ class IntentProbe(ProbingTask):
         actions = {intent: action_of(intent, scenario[intent]) for intent in scenario if intent}
         frame["action_accuracy"] = _correct(frame["reference"].map(actions), frame["prediction"].map(actions))
         return Outcome(
-            measures=[mean_measure(frame, name) for name in self.reports],
+            measures=[mean_measure(frame, name, setting) for name in self.reports],
             utterances=frame,
             decoder=decoder,
             status=report["status"],

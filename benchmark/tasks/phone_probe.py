@@ -17,7 +17,7 @@ from benchmark.probes.data import Derived
 from benchmark.probes.predict import phones_by_frame
 from benchmark.probes.scores import frames_wrong, most_frequent
 from benchmark.probes.train import train_phone_probe
-from benchmark.tasks.base import Measure, Outcome, Setting, failure_reasons, not_applicable, speakers
+from benchmark.tasks.base import Measure, Outcome, Setting, clusters, failure_reasons, not_applicable
 from benchmark.tasks.probing import (
     ProbingTask,
     probe_frame,
@@ -94,7 +94,9 @@ class PhoneProbe(ProbingTask):
         wrong = {key: frames_wrong(row, answers[key]) for key, row in references.items()}
         frame["frames_wrong"] = frame["utterance_id"].map(wrong).astype(float)
         frame["frames"] = frame["utterance_id"].map({k: len(row) for k, row in references.items()})
-        interval = ratio_interval(frame["frames_wrong"], frame["frames"].astype(float), speakers(frame))
+        interval = ratio_interval(
+            frame["frames_wrong"], frame["frames"].astype(float), clusters(frame, setting)
+        )
         definition = f"{DEFINITIONS['phone_error'].definition}; {self.aligner.source}"
         return Outcome(
             measures=[Measure(metric="phone_error", interval=interval.scaled(100), definition=definition)],

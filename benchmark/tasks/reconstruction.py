@@ -31,7 +31,7 @@ class Reconstruction(DecodingTask):
         audio = resynthesise(tokenizer, corpus, test, prompts, self.vocoder, setting, self.decoder)
         frame = self.evaluate(test, audio, {}, setting)
         return Outcome(
-            measures=self.measures(frame),
+            measures=self.measures(frame, setting),
             utterances=frame,
             decoder=audio.decoder,
             status=audio.status,

@@ -139,7 +139,7 @@ class VoiceConversion(DecodingTask):
         conditions = {pair.source_id: pair.condition for pair in pairing.pairs}
         facts = {"digest": pairing.digest, "conditions": pairing.counts(), "left_out": pairing.left_out}
         return Outcome(
-            measures=self._by_condition(frame),
+            measures=self._by_condition(frame, setting),
             utterances=frame,
             decoder="unconverted" if unconverted else audio.decoder,
             status=audio.status,
@@ -154,13 +154,13 @@ class VoiceConversion(DecodingTask):
             audio=examples(conditions, sources, targets, audio, "converted"),
         )
 
-    def _by_condition(self, frame: pd.DataFrame) -> list[Measure]:
+    def _by_condition(self, frame: pd.DataFrame, setting: Setting) -> list[Measure]:
         """Every metric over all pairs, and over those of each condition that has any."""
-        measures = self.measures(frame)
+        measures = self.measures(frame, setting)
         definitions = self.definitions()
         for condition in self.conditions:
             part = frame[frame["condition"] == condition]
-            for measure in self.measures(part) if len(part) else []:
+            for measure in self.measures(part, setting) if len(part) else []:
                 name = under(measure.metric, condition)
                 measures.append(replace(measure, metric=name, definition=definitions[name].definition))
         return measures

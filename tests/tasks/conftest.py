@@ -1,9 +1,9 @@
-"""A corpus of six speakers, an ear and a vocoder that need no models."""
+"""A corpus of six speakers, metrics and a vocoder that need no models."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -12,9 +12,15 @@ from benchmark.artifacts import ArtifactStore
 from benchmark.data.audio import header, write_audio
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
-from benchmark.tasks import resynthesis, voice_conversion
+from benchmark.metrics.base import Metric
+from benchmark.metrics.perceptual import Stoi
+from benchmark.metrics.pitch import PitchCorrelation
+from benchmark.metrics.speaker import SourceSimilarity, TargetSimilarity
+from benchmark.metrics.speaker_encoders import Embed, SpeakerEncoder
+from benchmark.metrics.text import WordErrorRate
+from benchmark.metrics.transcript import Listener, Transcript
+from benchmark.tasks import resynthesis
 from benchmark.tasks.base import Setting
-from benchmark.tasks.intelligibility import AsrConfig
 from benchmark.training import TrainerConfig, save_report
 from benchmark.types import Utterance
 
@@ -74,36 +80,34 @@ class Listed(Voices):
         return {u.utterance_id: prompts[u.speaker_id] for u in self.manifest("test", store)}
 
 
-class Ear:
+@dataclass(frozen=True, kw_only=True)
+class Ear(Transcript):
     """Hears the same word always."""
 
-    name = "an ear"
+    name: str = "an ear"
+    checkpoint: str = "none"
+    method: ClassVar[str] = "by ear"
 
     def identity(self) -> dict[str, Any]:
         return {"name": self.name}
 
-    def transcribe(self, wavs: Sequence[np.ndarray]) -> list[str]:
-        return ["hum" for _ in wavs]
+    def listener(self, device: str) -> Listener:
+        return lambda wavs: ["hum" for _ in wavs]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EarConfig(AsrConfig):
-    def load(self, device: str) -> Any:
-        return Ear()
+class Timbre(SpeakerEncoder):
+    """Loudness of octaves: enough to tell six hums apart."""
 
+    width: ClassVar[int] = 160
+    name: ClassVar[str] = "octave"
 
-class Timbre:
-    """Speaker embedding by loudness of octaves: enough to tell six hums apart."""
+    def embedder(self, device: str) -> Embed:
+        def embed(wav: np.ndarray) -> np.ndarray:
+            spectrum = np.abs(np.fft.rfft(wav, 16000))[:1600].reshape(160, 10).sum(1)
+            return spectrum / np.linalg.norm(spectrum)
 
-    def __init__(self, device: str) -> None:
-        pass
-
-    def identity(self) -> dict[str, Any]:
-        return {"name": "octaves"}
-
-    def embed(self, wav: np.ndarray) -> np.ndarray:
-        spectrum = np.abs(np.fft.rfft(wav, 16000))[:1600].reshape(160, 10).sum(1)
-        return (spectrum / np.linalg.norm(spectrum)).astype(np.float32)
+        return lambda wavs: [embed(wav) for wav in wavs]
 
 
 class Parrot:
@@ -136,9 +140,16 @@ def setting(store: ArtifactStore) -> Setting:
 
 
 @pytest.fixture
-def ear(monkeypatch: pytest.MonkeyPatch) -> EarConfig:
-    monkeypatch.setattr(voice_conversion, "SpeakerEncoder", Timbre)
-    return EarConfig(name="an ear", checkpoint="none")
+def metrics() -> dict[str, Metric]:
+    """As the survey's preset, without models."""
+    voice = Timbre()
+    return {
+        "wer": WordErrorRate(asr=Ear()),
+        "stoi": Stoi(),
+        "secs": TargetSimilarity(encoder=voice),
+        "secs_source": SourceSimilarity(encoder=voice),
+        "p_corr": PitchCorrelation(tasks=["voice_conversion"], alignment="cut"),
+    }
 
 
 @pytest.fixture

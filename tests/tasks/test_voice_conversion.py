@@ -28,8 +28,8 @@ CONFIG = VocoderConfig(name="parrot")
 THREE = ["same_gender", "cross_gender", "cross_lingual"]
 
 
-def conversion(asr: Any, **arguments: Any) -> VoiceConversion:
-    return VoiceConversion(name="voice_conversion", asr=asr, vocoder=CONFIG, **arguments)
+def conversion(metrics: Any, **arguments: Any) -> VoiceConversion:
+    return VoiceConversion(name="voice_conversion", metrics=metrics, vocoder=CONFIG, **arguments)
 
 
 @pytest.fixture
@@ -42,12 +42,13 @@ def values(outcome: Any) -> dict[str, float]:
 
 
 def test_every_metric_is_there_overall_and_by_condition(
-    voices: Corpus, setting: Setting, ear: Any, parrot: None, codec: Opus
+    voices: Corpus, setting: Setting, metrics: Any, parrot: None, codec: Opus
 ) -> None:
-    task = conversion(ear, decoder="vocoder")
+    task = conversion(metrics, decoder="vocoder")
     outcome = task.run(codec, voices, setting)
     assert outcome.decoder == CONFIG.label and outcome.statuses == {}
-    assert sorted(values(outcome)) == sorted(task.all_metrics()) and len(task.all_metrics()) == 4 * 4
+    assert sorted(values(outcome)) == sorted(task.definitions()) and len(task.definitions()) == 4 * 4
+    assert set(task.definitions()) & set(metrics) == {"wer", "secs", "secs_source", "p_corr"}
     by_name = {measure.metric: measure for measure in outcome.measures}
     assert by_name["secs"].interval.n_scored == 18
     assert [by_name[f"secs/{condition}"].interval.n_scored for condition in THREE] == [6, 6, 6]
@@ -63,10 +64,10 @@ def test_every_metric_is_there_overall_and_by_condition(
 
 
 def test_the_list_is_in_the_outcome_and_the_same_for_every_tokenizer(
-    voices: Corpus, setting: Setting, ear: Any, parrot: None, codec: Opus
+    voices: Corpus, setting: Setting, metrics: Any, parrot: None, codec: Opus
 ) -> None:
-    first = conversion(ear, decoder="vocoder").run(codec, voices, setting)
-    second = conversion(ear).run(GroundTruth(name="ground_truth"), voices, setting)
+    first = conversion(metrics, decoder="vocoder").run(codec, voices, setting)
+    second = conversion(metrics).run(GroundTruth(name="ground_truth"), voices, setting)
     assert list(first.lists) == ["pairs/voices.csv"] and first.lists == second.lists
     listed = pd.read_csv(io.StringIO(first.lists["pairs/voices.csv"]))
     frame = first.utterances.rename(columns={"utterance_id": "source_id"})
@@ -76,27 +77,27 @@ def test_the_list_is_in_the_outcome_and_the_same_for_every_tokenizer(
 
 
 def test_what_the_corpus_cannot_do_is_absent_with_the_reason(
-    voices: Any, setting: Setting, ear: Any, parrot: None, codec: Opus
+    voices: Any, setting: Setting, metrics: Any, parrot: None, codec: Opus
 ) -> None:
     voices.foreign = False
-    outcome = conversion(ear, decoder="vocoder").run(codec, voices, setting)
-    metrics = ("wer", "secs", "secs_source", "p_corr")
+    outcome = conversion(metrics, decoder="vocoder").run(codec, voices, setting)
+    names = ("wer", "secs", "secs_source", "p_corr")
     why = "n/a", "no recordings in another language"
-    assert outcome.statuses == {f"{m}/cross_lingual": why for m in metrics}
+    assert outcome.statuses == {f"{m}/cross_lingual": why for m in names}
     assert not outcome.statuses.keys() & values(outcome).keys()
     assert outcome.notes["pairs"]["conditions"] == {"cross_gender": 9, "same_gender": 9}
 
 
 def test_a_given_list_is_the_same_job_as_the_one_that_was_made(
-    voices: Corpus, setting: Setting, ear: Any, codec: Opus, tmp_path: Path
+    voices: Corpus, setting: Setting, metrics: Any, codec: Opus, tmp_path: Path
 ) -> None:
-    made = conversion(ear)
+    made = conversion(metrics)
     pairing = made.conversion(voices, setting.store).pairing
     path = tmp_path / "pairs.csv"
     path.write_text(pairing.to_csv())
-    given = conversion(ear, pairs=str(path))
+    given = conversion(metrics, pairs=str(path))
     assert given.identity(codec, voices, setting) == made.identity(codec, voices, setting)
-    other = conversion(ear, pairing_seed=1)
+    other = conversion(metrics, pairing_seed=1)
     assert other.identity(codec, voices, setting) != made.identity(codec, voices, setting)
     lines = pairing.to_csv().splitlines()
     path.write_text("\n".join(lines[:3]) + "\n")
@@ -110,7 +111,7 @@ def test_a_given_list_is_the_same_job_as_the_one_that_was_made(
         ("cross_lingual", "cross_gender, same_gender"),
         ("same_gender", "cross_gender, cr"),
     ):
-        only = conversion(ear, pairs=str(path), conditions=[condition])
+        only = conversion(metrics, pairs=str(path), conditions=[condition])
         with pytest.raises(
             UserError, match=rf"conditions {others}.*set task\.conditions=\[same_gender,cross_g"
         ):
@@ -118,12 +119,12 @@ def test_a_given_list_is_the_same_job_as_the_one_that_was_made(
 
 
 def test_converting_to_oneself_is_reconstruction(
-    voices: Corpus, setting: Setting, ear: Any, parrot: None
+    voices: Corpus, setting: Setting, metrics: Any, parrot: None
 ) -> None:
     tokenizer = MelRvq(name="mel_rvq", num_codebooks=1, codebook_size=4)
-    self_converted = conversion(ear, conditions=["self"]).run(tokenizer, voices, setting)
+    self_converted = conversion(metrics, conditions=["self"]).run(tokenizer, voices, setting)
     before = set((setting.store.root / "resynthesis").iterdir())
-    task = Reconstruction(name="reconstruction", asr=ear, vocoder=CONFIG)
+    task = Reconstruction(name="reconstruction", metrics=metrics, vocoder=CONFIG)
     reconstructed = task.run(tokenizer, voices, setting)
     assert set((setting.store.root / "resynthesis").iterdir()) == before  # the very same files
     assert values(self_converted)["wer/self"] == values(reconstructed)["wer"]
@@ -132,9 +133,9 @@ def test_converting_to_oneself_is_reconstruction(
 
 
 def test_three_examples_to_listen_to(
-    voices: Corpus, setting: Setting, ear: Any, parrot: None, codec: Opus
+    voices: Corpus, setting: Setting, metrics: Any, parrot: None, codec: Opus
 ) -> None:
-    outcome = conversion(ear, decoder="vocoder").run(codec, voices, setting)
+    outcome = conversion(metrics, decoder="vocoder").run(codec, voices, setting)
     pairs = {row.condition: row for row in outcome.utterances[::-1].itertuples()}  # the first of each is last
     wanted = [pairs[condition].utterance_id for condition in THREE]
     assert sorted(outcome.audio) == sorted(
@@ -148,7 +149,7 @@ def test_three_examples_to_listen_to(
     source, _ = soundfile.read(io.BytesIO(outcome.audio[f"{wanted[0]}_source.wav"]), dtype="float32")
     test = voices.manifest("test", setting.store)
     np.testing.assert_allclose(source, read_audio(test[wanted[0]].audio_path), atol=1e-4)
-    task = Reconstruction(name="reconstruction", asr=ear, vocoder=CONFIG)
+    task = Reconstruction(name="reconstruction", metrics=metrics, vocoder=CONFIG)
     names = {"s0-en-0", "s1-en-0", "s2-en-0"}
     assert set(task.run(codec, voices, setting).audio) == {
         f"{name}_{role}.wav" for name in names for role in ("source", "reconstructed")
@@ -156,9 +157,9 @@ def test_three_examples_to_listen_to(
 
 
 def test_decoding_by_the_vocoder_is_a_variant_and_other_files(
-    voices: Corpus, setting: Setting, ear: Any, parrot: None, codec: Opus
+    voices: Corpus, setting: Setting, metrics: Any, parrot: None, codec: Opus
 ) -> None:
-    auto, own, forced = (conversion(ear, decoder=d) for d in ("auto", "own", "vocoder"))
+    auto, own, forced = (conversion(metrics, decoder=d) for d in ("auto", "own", "vocoder"))
     assert [task.variant(codec) for task in (auto, own, forced)] == ["", "", "vocoder"]
     assert auto.identity(codec, voices, setting) == own.identity(codec, voices, setting)
     assert auto.identity(codec, voices, setting) != forced.identity(codec, voices, setting)
@@ -171,7 +172,7 @@ def test_decoding_by_the_vocoder_is_a_variant_and_other_files(
         with pytest.raises(UserError, match=story):
             made.variant(without)
     with pytest.raises(UserError, match=r"unknown decoder 'both'.*auto, own, vocoder"):
-        conversion(ear, decoder="both").variant(codec)
+        conversion(metrics, decoder="both").variant(codec)
     assert auto.reads(codec, voices) == ("test", "test_de")
     assert forced.reads(codec, voices) == ("train", "dev", "test", "test_de")
     refused = auto.run(codec, voices, setting)
@@ -185,39 +186,39 @@ def test_decoding_by_the_vocoder_is_a_variant_and_other_files(
 
 
 def test_listed_prompts_are_those_of_reconstruction_and_the_voices_to_convert_to(
-    listed: Corpus, setting: Setting, ear: Any
+    listed: Corpus, setting: Setting, metrics: Any
 ) -> None:
     test = listed.manifest("test", setting.store)
     prompts = own_prompts(listed, test, setting.store)
     assert {name: prompt.utterance_id for name, prompt in prompts.items()} == {
         u.utterance_id: f"{u.speaker_id}-en-2" for u in test
     }
-    task = conversion(ear)
+    task = conversion(metrics)
     assert task.reads(GroundTruth(name="g"), listed) == ("test", "test_prompts", "test_de")
     made = task.conversion(listed, setting.store)
     assert made.pairing.counts() == dict.fromkeys(sorted(THREE), 4)
     for pair in made.pairing.pairs:
         number = "de-0" if pair.condition == "cross_lingual" else "en-2"
         assert pair.target_id == f"{pair.target_speaker}-{number}" != prompts[pair.source_id].utterance_id
-    to_self = conversion(ear, conditions=["self"]).conversion(listed, setting.store)
+    to_self = conversion(metrics, conditions=["self"]).conversion(listed, setting.store)
     assert to_self.targets == prompts
 
 
-def test_mistakes_in_the_conditions_name_the_legal_ones(ear: Any) -> None:
+def test_mistakes_in_the_conditions_name_the_legal_ones(metrics: Any) -> None:
     with pytest.raises(UserError, match=r"'crosslingual'. Did you mean 'cross_lingual'"):
-        conversion(ear, conditions=["crosslingual"])
+        conversion(metrics, conditions=["crosslingual"])
     for conditions in ([], ["self", "self"]):
         with pytest.raises(UserError, match="each once"):
-            conversion(ear, conditions=conditions)
+            conversion(metrics, conditions=conditions)
 
 
-def test_the_synthetic_corpus_converts_across_languages(store: ArtifactStore, ear: Any) -> None:
+def test_the_synthetic_corpus_converts_across_languages(store: ArtifactStore, metrics: Any) -> None:
     corpus = Synthetic(name="synthetic", train_utterances=24, dev_utterances=12, test_utterances=12)
-    task = conversion(ear)
+    task = conversion(metrics)
     assert task.reads(GroundTruth(name="g"), corpus) == ("test", "test_de", "test_fr", "test_es")
     made = task.conversion(corpus, store)
     assert made.pairing.counts() == dict.fromkeys(sorted(THREE), 4) and made.pairing.left_out == {}
     for pair in made.pairing.pairs:
         abroad = made.targets[pair.source_id].language != "en"
         assert abroad is (pair.condition == "cross_lingual")
-    assert conversion(ear, conditions=THREE[:2]).reads(GroundTruth(name="g"), corpus) == ("test",)
+    assert conversion(metrics, conditions=THREE[:2]).reads(GroundTruth(name="g"), corpus) == ("test",)
