@@ -1,24 +1,31 @@
 """Pitch metrics on F0 tracks of a named extractor.
 
-The extractor alone moves an F0 correlation by more than most codecs differ, so it is part of the definition of
-every number made here.
+The extractor alone moves an F0 correlation by more than most codecs differ, so it is part of the definition
+of every number made here.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
+from benchmark.errors import unknown
 from benchmark.metrics.base import Metric, Undefined
 from benchmark.metrics.extractor import Extractor, Side
-from benchmark.metrics.f0 import Dio, F0
-from benchmark.metrics.pair import Alignment, Pair
+from benchmark.metrics.f0 import Dio, Pitched
+from benchmark.metrics.pair import ALIGNMENTS, Alignment, Pair
+from benchmark.metrics.signals import sound
 
 GROSS_ERROR = 0.2
 """A voiced frame is grossly wrong when its F0 is off by more than this share of the reference's."""
 MIN_VOICED_FRAMES = 10
-"""Frames voiced in both below which a correlation says nothing."""
+"""Frames below which a correlation says nothing."""
+
+FRAMES = {
+    "voiced": "on frames voiced in both",
+    "all": "on all frames, with 0 Hz where unvoiced",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +37,7 @@ class PitchMetric(Metric):
         alignment: Of the signals, see `ALIGNMENTS`; the tracks are cut to the shorter.
     """
 
-    extractor: F0 = field(default_factory=Dio)
+    extractor: Pitched = field(default_factory=Dio)
     alignment: Alignment = "delay"
 
     def needs(self) -> Iterator[tuple[Side, Extractor]]:
@@ -40,8 +47,9 @@ class PitchMetric(Metric):
     def tracks(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
         """F0 in Hz of the original and the decoded signal, float64 (frames,); 0 where unvoiced.
 
-        Raises: Undefined where there is no frame.
+        Raises: Undefined where a signal is digital silence.
         """
+        sound(pair, self.alignment)
         reference, decoded = (
             np.asarray(pair.value(side, self.extractor, self.alignment), np.float64)[:, 0]
             for side in ("reference", "decoded")
@@ -51,10 +59,19 @@ class PitchMetric(Metric):
             raise Undefined("no frame")
         return reference[:frames], decoded[:frames]
 
+    @property
+    def how(self) -> str:
+        """The end of every definition."""
+        return f"{self.extractor.words}, mean over files, {ALIGNMENTS[self.alignment]}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class GrossPitchError(PitchMetric):
-    """GPE: share in percent of the frames voiced in both whose F0 is off by more than 20 %."""
+    """GPE: share in percent of the frames voiced in both whose F0 is grossly wrong (Rabiner et al. 1976).
+
+    Attributes:
+        threshold: Share of the original's F0 by which a frame has to be off.
+    """
 
     unit: ClassVar[str] = "%"
     higher_is_better: ClassVar[bool | None] = False
@@ -66,22 +83,20 @@ class GrossPitchError(PitchMetric):
     @property
     def definition(self) -> str:
         """See `Metric.definition`."""
-        return (
-            f"frames voiced in both whose F0 is off by more than {100 * self.threshold:g} %, "
-            f"{self.extractor.words}, mean over files"
-        )
+        return f"frames voiced in both whose F0 is off by more than {100 * self.threshold:g} %, {self.how}"
 
     def score(self, pair: Pair) -> float:
         """See `Metric.score`."""
         expected, found = both_voiced(*self.tracks(pair))
-        if not len(expected):
-            raise Undefined("no frame voiced in both")
-        return 100.0 * float((np.abs(found - expected) > self.threshold * expected).mean())
+        return 100.0 * float(gross(expected, found, self.threshold).mean())
 
 
 @dataclass(frozen=True, kw_only=True)
 class VoicingDecisionError(PitchMetric):
-    """VDE: share in percent of all frames that are voiced in one track and unvoiced in the other."""
+    """VDE: share in percent of all frames that are voiced in one track and unvoiced in the other.
+
+    Nakatani et al. (2008).
+    """
 
     unit: ClassVar[str] = "%"
     higher_is_better: ClassVar[bool | None] = False
@@ -92,7 +107,7 @@ class VoicingDecisionError(PitchMetric):
     @property
     def definition(self) -> str:
         """See `Metric.definition`."""
-        return f"frames voiced in one signal and not in the other, {self.extractor.words}, mean over files"
+        return f"frames voiced in one signal and not in the other, {self.how}"
 
     def score(self, pair: Pair) -> float:
         """See `Metric.score`."""
@@ -101,33 +116,136 @@ class VoicingDecisionError(PitchMetric):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PitchCorrelation(PitchMetric):
-    """P.Corr: Pearson correlation of F0 in Hz over the frames voiced in both tracks.
+class F0FrameError(PitchMetric):
+    """FFE: share in percent of all frames with a gross pitch error or a voicing error (Chu and Alwan 2009).
 
-    Undefined for fewer than `MIN_VOICED_FRAMES` such frames, or where a track is constant on them.
+    Attributes:
+        threshold: As of `GrossPitchError`.
     """
 
-    higher_is_better: ClassVar[bool | None] = True
+    unit: ClassVar[str] = "%"
+    higher_is_better: ClassVar[bool | None] = False
+    decimals: ClassVar[int] = 1
 
-    label: str = "P.Corr"
+    label: str = "FFE"
+    threshold: float = GROSS_ERROR
 
     @property
     def definition(self) -> str:
         """See `Metric.definition`."""
         return (
-            "Pearson correlation of the F0 of original and decoded speech on frames voiced in both, at least "
-            f"{MIN_VOICED_FRAMES}, {self.extractor.words}, mean over files"
+            "share of all frames that are voiced in one signal and not in the other, or voiced in both with "
+            f"F0 off by more than {100 * self.threshold:g} %, {self.how}"
         )
 
     def score(self, pair: Pair) -> float:
         """See `Metric.score`."""
-        expected, found = both_voiced(*self.tracks(pair))
-        if len(expected) < MIN_VOICED_FRAMES or not np.ptp(expected) or not np.ptp(found):
-            raise Undefined("too few frames voiced in both, or a constant pitch")
-        return float(np.corrcoef(expected, found)[0, 1])
+        reference, decoded = self.tracks(pair)
+        voicing = (reference > 0) != (decoded > 0)
+        pitch = (reference > 0) & (decoded > 0) & gross(reference, decoded, self.threshold)
+        return 100.0 * float((voicing | pitch).mean())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OnFrames(PitchMetric):
+    """Base of what has a choice of frames.
+
+    Attributes:
+        frames: A key of `FRAMES`.
+    """
+
+    frames: Literal["voiced", "all"] = "voiced"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.frames not in FRAMES:
+            raise unknown("frames", self.frames, FRAMES)
+
+    def chosen(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+        """The two tracks on the frames that count.
+
+        Raises: Undefined where there are none, or nothing is voiced.
+        """
+        reference, decoded = self.tracks(pair)
+        if self.frames == "voiced":
+            return both_voiced(reference, decoded)
+        if not (reference.any() and decoded.any()):
+            raise Undefined("no frame is voiced")
+        return reference, decoded
+
+
+@dataclass(frozen=True, kw_only=True)
+class PitchRmse(_OnFrames):
+    """Root mean square difference of F0 in Hz."""
+
+    unit: ClassVar[str] = "Hz"
+    higher_is_better: ClassVar[bool | None] = False
+    decimals: ClassVar[int] = 1
+
+    label: str = "F0 RMSE"
+
+    @property
+    def definition(self) -> str:
+        """See `Metric.definition`."""
+        return f"root mean square difference of F0 {FRAMES[self.frames]}, {self.how}"
+
+    def score(self, pair: Pair) -> float:
+        """See `Metric.score`."""
+        expected, found = self.chosen(pair)
+        return float(np.sqrt(np.square(found - expected).mean()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PitchCorrelation(_OnFrames):
+    """Pearson correlation of F0 in Hz.
+
+    It has no value for fewer frames than asked for, and where a track is constant on them.
+
+    Attributes:
+        min_frames: Frames that have to count.
+    """
+
+    higher_is_better: ClassVar[bool | None] = True
+
+    label: str = "F0 corr"
+    min_frames: int = MIN_VOICED_FRAMES
+
+    @property
+    def definition(self) -> str:
+        """See `Metric.definition`."""
+        return (
+            f"Pearson correlation of the F0 of original and decoded speech {FRAMES[self.frames]}, at least "
+            f"{self.min_frames}, {self.how}"
+        )
+
+    def score(self, pair: Pair) -> float:
+        """See `Metric.score`."""
+        return pearson(*self.chosen(pair), min_frames=self.min_frames)
 
 
 def both_voiced(reference: np.ndarray, decoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The frames of two equally long tracks that are voiced in both."""
+    """The frames of two equally long tracks that are voiced in both.
+
+    Raises: Undefined where there are none.
+    """
     voiced = (reference > 0) & (decoded > 0)
+    if not voiced.any():
+        raise Undefined("no frame voiced in both")
     return reference[voiced], decoded[voiced]
+
+
+def gross(reference: np.ndarray, decoded: np.ndarray, threshold: float) -> np.ndarray:
+    """Whether each frame is off by more than `threshold` of the original's F0."""
+    return np.abs(decoded - reference) > threshold * reference
+
+
+def pearson(first: np.ndarray, second: np.ndarray, min_frames: int) -> float:
+    """Correlation of two equally long tracks.
+
+    Raises: Undefined for fewer frames than asked for, and for a constant track.
+    """
+    if len(first) < min_frames:
+        raise Undefined(f"{len(first)} frames to correlate; at least {min_frames} are asked for")
+    if not np.ptp(first) or not np.ptp(second):
+        raise Undefined("the pitch is constant")
+    return float(np.corrcoef(first, second)[0, 1])

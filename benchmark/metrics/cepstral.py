@@ -1,0 +1,162 @@
+"""Mel-cepstral distortion on WORLD's spectral envelope."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import ClassVar, Literal
+
+import numpy as np
+from scipy.fft import irfft
+from scipy.signal import lfilter
+from scipy.spatial.distance import cdist
+
+from benchmark.errors import unknown
+from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.extractor import Extractor, Side
+from benchmark.metrics.f0 import F0, Dio, Pitched, pyworld
+from benchmark.metrics.pair import ALIGNMENTS, Alignment, Pair
+from benchmark.metrics.signals import sound
+from benchmark.metrics.time_warping import warp
+from benchmark.types import SAMPLE_RATE
+
+FULL_SCALE = np.iinfo(np.int16).max
+"""WORLD guards against silence by noise that is meant for samples of 16 bits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelCepstrum(Pitched):
+    """F0 in Hz, level in dB of the clip's mean power, and mel-cepstrum c0 … c_order: (frames, 3 + order).
+
+    The envelope is CheapTrick's (Morise 2015); the cepstrum of its logarithm is warped by an all-pass filter
+    (Tokuda et al. 1994). F0 stands beside it because the envelope needs it and Harvest costs more than all
+    else: metrics of pitch and of cepstra that name this extractor share one pass.
+
+    Attributes:
+        pitch: Finds F0; the envelope is that of the signal as it prepares it.
+        order: Last coefficient.
+        alpha: Warping; 0.42 comes near the mel scale at 16 kHz.
+        fft_size: Of the envelope.
+    """
+
+    kind: ClassVar[str] = "cepstra"
+
+    pitch: F0 = field(default_factory=lambda: Dio(frame_period=5.0))
+    order: int = 39
+    alpha: float = 0.42
+    fft_size: int = 1024
+
+    @property
+    def width(self) -> int:  # type: ignore[override]
+        """Numbers in a frame."""
+        return 3 + self.order
+
+    @property
+    def words(self) -> str:
+        """The pitch in a definition."""
+        return self.pitch.words
+
+    def extract(self, wav: np.ndarray) -> np.ndarray:
+        """See `SignalExtractor.extract`."""
+        samples = self.pitch.prepare(np.asarray(wav, np.float64) * FULL_SCALE)
+        f0 = self.pitch.track(samples)
+        times = np.arange(len(f0)) * (self.pitch.frame_period / 1000)
+        power = pyworld.cheaptrick(samples, f0, times, SAMPLE_RATE, fft_size=self.fft_size)
+        cepstra = np.log(power) @ warped_cepstrum(self.fft_size, self.order, self.alpha)
+        total = 2 * power.sum(1) - power[:, 0] - power[:, -1]
+        level = 10 * np.log10(total / total.mean())
+        return np.column_stack((f0, level, cepstra))
+
+
+@lru_cache
+def warped_cepstrum(fft_size: int, order: int, alpha: float) -> np.ndarray:
+    """The matrix that turns a log power spectrum into the mel-cepstrum of the amplitude, both being linear.
+
+    Returns: (fft_size // 2 + 1, order + 1), as sp2mc of SPTK and pysptk.
+    """
+    bins = fft_size // 2 + 1
+    cepstrum = irfft(np.eye(bins), axis=1)[:, :bins]
+    cepstrum[:, 0] /= 2
+    # Quefrency m becomes the impulse response of m all-pass filters in a row.
+    responses = np.zeros((bins, order + 1))
+    responses[0, 0] = 1
+    for m in range(1, bins):
+        responses[m] = lfilter((alpha, 1), (1, alpha), responses[m - 1])
+    return cepstrum @ responses
+
+
+SPEECH_LEVEL = -20.0
+"""Decibels of the mean power of a clip above which a frame is speech."""
+FRAMES = {
+    "all": "on all frames",
+    "speech": f"on frames whose level in the original is above {SPEECH_LEVEL:g} dB of its mean",
+}
+WARPED = {
+    "all": "on all frames after dynamic time warping",
+    "speech": f"on frames above {SPEECH_LEVEL:g} dB of each signal's mean power after dynamic time warping",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelCepstralDistortion(Metric):
+    """MCD in dB (Kubichek 1993): 10 / ln 10 · √(2 Σ d²) of two mel-cepstra, mean over frames.
+
+    Attributes:
+        cepstrum: Makes them.
+        c0: Whether the coefficient of the level counts.
+        frames: "all", or "speech".
+        warping: Whether frames are matched by dynamic time warping of the cepstra instead of by their number.
+        alignment: Of the signals, see `ALIGNMENTS`.
+    """
+
+    unit: ClassVar[str] = "dB"
+    higher_is_better: ClassVar[bool | None] = False
+    decimals: ClassVar[int] = 2
+
+    label: str = "MCD"
+    cepstrum: MelCepstrum = field(default_factory=MelCepstrum)
+    c0: bool = False
+    frames: Literal["all", "speech"] = "speech"
+    warping: bool = False
+    alignment: Alignment = "delay"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.frames not in FRAMES:
+            raise unknown("frames", self.frames, FRAMES)
+
+    @property
+    def definition(self) -> str:
+        """See `Metric.definition`."""
+        made = self.cepstrum
+        return (
+            f"10 / ln 10 · √(2 Σ d²) of mel-cepstra {'0' if self.c0 else '1'}–{made.order}, "
+            f"α {made.alpha:g}, of the CheapTrick envelope (FFT {made.fft_size}, F0 by {made.words}), "
+            f"{(WARPED if self.warping else FRAMES)[self.frames]}, mean over files, "
+            f"{ALIGNMENTS[self.alignment]}"
+        )
+
+    def needs(self) -> Iterator[tuple[Side, Extractor]]:
+        """See `Metric.needs`."""
+        yield "reference", self.cepstrum
+
+    def score(self, pair: Pair) -> float:
+        """See `Metric.score`."""
+        sound(pair, self.alignment)
+        sides: tuple[Side, Side] = "reference", "decoded"
+        values = [np.asarray(pair.value(side, self.cepstrum, self.alignment), np.float64) for side in sides]
+        expected, found = (value[:, (2 if self.c0 else 3) :] for value in values)
+        speech = [(value[:, 1] > SPEECH_LEVEL) | (self.frames == "all") for value in values]
+        if self.warping:
+            expected, found = expected[speech[0]], found[speech[1]]
+            if not len(expected) or not len(found):
+                raise Undefined("no frame of speech")
+            path = warp(cdist(expected, found))
+            expected, found = expected[path[0]], found[path[1]]
+        else:
+            count = min(len(expected), len(found))
+            chosen = speech[0][:count]
+            expected, found = expected[:count][chosen], found[:count][chosen]
+            if not len(expected):
+                raise Undefined("no frame of speech")
+        distances = np.sqrt(2 * np.square(expected - found).sum(1))
+        return float(10 / np.log(10) * distances.mean())
