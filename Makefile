@@ -18,7 +18,7 @@ EXPERIMENTS         := $(EXPERIMENTS_$(PROFILE))
 TABLES              := $(or $(RESULTS),results)/$(PROFILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce-table plan tables tokenizers doctor data bench zoo test test-conformance lint type clean
+.PHONY: help reproduce-table plan tables tokenizers metrics doctor data bench zoo test test-conformance lint type clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ tables: $(READY) ## Rewrite the tables and figures of PROFILE from its rows
 tokenizers: $(READY) ## Print the facts of every tokenizer, and write them to results/TOKENIZERS.md
 	@$(RUN) -m benchmark.tokenizer_sheet
 
+metrics: $(READY) ## Print what each number means, and write it to results/METRICS.md
+	@$(RUN) -m benchmark.metric_sheet
+
 doctor: $(READY) ## Say what a run with ARGS="tokenizer=… task=…" would miss on this machine
 	@$(RUN) -m benchmark.doctor $(ARGS)
 
@@ -55,7 +58,7 @@ bench: $(READY) ## Measure memory at scale, k-means and encoding (real speech by
 	@$(RUN) -m scripts.bench_kmeans --out $(or $(OUT),results)/KMEANS_SPEED.md $(ARGS)
 	@$(RUN) -m scripts.bench_encode --out $(or $(OUT),results)/ENCODING_SPEED.md $(ARGS)
 
-zoo: $(READY) $(ZOO) ## Install the libraries of the optional tokenizers
+zoo: $(READY) $(ZOO) ## Install the libraries of the optional tokenizers and speaker encoders
 
 test: $(READY) $(ZOO) ## Run the tests
 	$(RUN) -m pytest
@@ -81,11 +84,11 @@ $(READY): pyproject.toml constraints.txt
 	@echo "setting up $(VENV): about 5 GB, a few minutes the first time"
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --constraint constraints.txt pip setuptools wheel
-	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(RUN) -m pip install --progress-bar off --quiet --editable '.[mini,lyra,dev]'
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(RUN) -m pip install --progress-bar off --quiet --editable '.[mini,lyra,mos,dev]'
 	@touch $@
 
 $(ZOO): pyproject.toml constraints.txt | $(READY)
-	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(RUN) -m pip install --progress-bar off --quiet --editable '.[zoo]'
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(RUN) -m pip install --progress-bar off --quiet --editable '.[zoo,ecapa]'
 	@touch $@
 
 # The peers stay out of the environment: their folder is on the path of their tests alone. One of them

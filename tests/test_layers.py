@@ -42,8 +42,11 @@ LAYERS: dict[str, set[str]] = {
     "results": {"errors", "types", "artifacts"},
     "report": {"errors", "types", "artifacts", "results", "metrics"},
 }  # fmt: skip
-EDGE = {"build", "cost", "job", "sweep", "plan", "hub", "needs", "doctor", "tokenizer_sheet", "__main__"}
-HYDRA_AT = {"build", "cost", "sweep", "plan", "doctor", "tokenizer_sheet", "__main__"}
+EDGE = {
+    "build", "cost", "job", "sweep", "plan", "hub", "needs", "doctor", "metric_sheet", "tokenizer_sheet",
+    "__main__",
+}  # fmt: skip
+HYDRA_AT = {"build", "cost", "sweep", "plan", "doctor", "metric_sheet", "tokenizer_sheet", "__main__"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -19,6 +19,7 @@ from benchmark.tasks.intent_probe import IntentProbe
 from benchmark.tasks.phone_probe import PhoneProbe
 from benchmark.tasks.probing import ProbingTask, says_nothing, why_no_probe
 from benchmark.tasks.resynthesis import uses_vocoder
+from benchmark.tasks.scoring import ScoringTask
 from benchmark.tasks.voice_conversion import VoiceConversion
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokens.encode import FIT_HOURS, has_codebook
@@ -140,9 +141,10 @@ class _Of:
                 yield from self._encoded(split, source)
             yield from self._vocoder(source, task.vocoder.limited(self._trainer.max_steps))
         test = self._speech("test").limited(task.limit)
+        metrics = task.own_metrics if isinstance(task, ScoringTask) else {}
         listeners = {
             getattr(need, "checkpoint", "")
-            for metric in task.own_metrics.values()
+            for metric in metrics.values()
             for side, need in metric.needs()
             if side == "decoded" and need.kind == "transcripts"
         }

@@ -23,6 +23,7 @@ NORMALISER = "Whisper English normaliser on both sides"
 CTC_READER = "BiLSTM CTC over tokens, greedy"
 ATTENTION_READER = "BiLSTM and attention decoder over tokens, greedy"
 PLUG_IN = "plug-in estimate, biased low on short data"
+ALONE = "(Σ / Σ over files), one utterance at a time by a loaded model"
 HUBERT = (
     "as Hsu et al. (2021), at the centre of each token, silence counted as a phone, of the codebook with the "
     "highest PNMI"
@@ -82,6 +83,20 @@ DEFINITIONS: dict[str, Definition] = {
         higher_is_better=True,
         decimals=1,
         definition="share of utterances where the predicted intent's action is right",
+    ),
+    "rtf_encode": Definition(
+        label="Encoding",
+        unit="× real time",
+        higher_is_better=False,
+        decimals=3,
+        definition=f"seconds of computation per second of speech {ALONE}",
+    ),
+    "rtf_decode": Definition(
+        label="Decoding",
+        unit="× real time",
+        higher_is_better=False,
+        decimals=3,
+        definition=f"seconds of computation per second of speech, from codes, {ALONE}",
     ),
     "used": Definition(
         label="Used",

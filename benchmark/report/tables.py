@@ -34,6 +34,7 @@ TABLES: dict[str, Layout] = {
     "probing": Layout(("asr_probe", "intent_probe", "phone_probe"), "Probing"),
     "ctc_ablation": Layout(("ctc_ablation",), "CTC ablation", compares_ranks=True),
     "codebook_usage": Layout(("codebook_usage",), "Codebook usage"),
+    "speed": Layout(("speed",), "Speed"),
 }
 
 KIND_ORDER: tuple[Kind, ...] = (

@@ -5,15 +5,15 @@ from typing import ClassVar
 
 from benchmark.data.corpus import Corpus
 from benchmark.tasks.base import Outcome, Setting, failure_reasons
-from benchmark.tasks.decoding import DecodingTask
 from benchmark.tasks.examples import examples
 from benchmark.tasks.prompts import own_prompts
 from benchmark.tasks.resynthesis import resynthesise, uses_vocoder
+from benchmark.tasks.scoring import ScoringTask
 from benchmark.tokenizers.base import Tokenizer
 
 
 @dataclass(kw_only=True)
-class Reconstruction(DecodingTask):
+class Reconstruction(ScoringTask):
     """Metrics of decoded against original speech.
 
     A tokenizer's own decoder takes the side information of the recording itself, where it takes any; the

@@ -12,12 +12,12 @@ from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError, unknown
 from benchmark.metrics.definitions import CONDITIONS, Definition, restricted, under
 from benchmark.tasks.base import Measure, Outcome, Setting, failure_reasons, not_applicable
-from benchmark.tasks.decoding import DecodingTask
 from benchmark.tasks.examples import examples
 from benchmark.tasks.pairing import make_pairs
 from benchmark.tasks.pairs import Pairing, read_pairs
 from benchmark.tasks.prompts import own_prompts
 from benchmark.tasks.resynthesis import resynthesise, uses_vocoder
+from benchmark.tasks.scoring import ScoringTask
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.types import Utterance
 
@@ -32,7 +32,7 @@ class Conversion(NamedTuple):
 
 
 @dataclass(kw_only=True)
-class VoiceConversion(DecodingTask):
+class VoiceConversion(ScoringTask):
     """Metrics of converted speech against the source recording and the target speaker's prompt.
 
     The topline row is the unconverted source: the WER and P.Corr to reach, the SECS to leave behind.

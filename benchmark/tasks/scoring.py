@@ -1,0 +1,89 @@
+"""What reconstruction and voice conversion have in common: metrics of what is decoded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from benchmark.data.corpus import Corpus
+from benchmark.data.manifest import Manifest
+from benchmark.errors import UserError
+from benchmark.evaluation.evaluate import Evaluation, Speech
+from benchmark.metrics.base import Metric
+from benchmark.metrics.definitions import Definition
+from benchmark.tasks.base import Measure, Setting
+from benchmark.tasks.decoding import DecodingTask, interval_of
+from benchmark.tasks.resynthesis import Resynthesis
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.types import Utterance
+
+
+@dataclass(kw_only=True)
+class ScoringTask(DecodingTask):
+    """A task that scores decoded speech.
+
+    Attributes:
+        kind: What metrics call it in their `tasks`.
+        metrics: By the name of their column; those that are not of this kind of task are left out.
+    """
+
+    labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"text": ("test",)}
+    kind: ClassVar[str]
+
+    metrics: dict[str, Metric]
+
+    def __post_init__(self) -> None:
+        wrong = [name for name, metric in self.metrics.items() if not isinstance(metric, Metric)]
+        if wrong:
+            raise UserError(f"metric={', '.join(wrong)}: no metric; each key of the group `metric` holds one")
+
+    @cached_property
+    def own_metrics(self) -> dict[str, Metric]:
+        """Those that have a meaning here.
+
+        Raises: UserError when there is none.
+        """
+        own = {name: metric for name, metric in self.metrics.items() if self.kind in metric.tasks}
+        if not own:
+            raise UserError(
+                f"none of the metrics {', '.join(self.metrics) or '(none)'} is one of {self.kind}. "
+                "Choose others by metric=survey, or by metric=[…] from conf/metric"
+            )
+        return own
+
+    def definitions(self) -> dict[str, Definition]:
+        """See `Task.definitions`."""
+        return {name: metric.facts for name, metric in self.own_metrics.items()}
+
+    def metric_key(self, metric: str) -> str:
+        """See `Task.metric_key`."""
+        return self.own_metrics[metric.partition("/")[0]].key
+
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
+        """As the base class, without the metrics: each row has the key of its own."""
+        content = super().identity(tokenizer, corpus, setting)
+        del content["metrics"]
+        return content
+
+    def evaluate(
+        self, originals: Manifest, audio: Resynthesis, prompts: Mapping[str, Utterance], setting: Setting
+    ) -> pd.DataFrame:
+        """Scores by utterance, see `Evaluation`."""
+        evaluation = Evaluation(setting.store, setting.device, setting.processes, setting.progress)
+        speech = Speech(
+            originals=originals,
+            decoded=audio.files,
+            failures=audio.failures,
+            source=audio.folder.name,
+            prompts=prompts,
+        )
+        return evaluation(speech, self.own_metrics)
+
+    def measures(self, frame: pd.DataFrame, setting: Setting) -> list[Measure]:
+        """Every metric over the utterances of a frame."""
+        return [
+            Measure(metric=name, interval=interval_of(frame, name, setting), definition=metric.definition)
+            for name, metric in self.own_metrics.items()
+        ]

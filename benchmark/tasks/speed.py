@@ -1,0 +1,137 @@
+"""Speed: how long encoding and decoding take beside the speech they are for."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmark.data.audio import AudioError, read_audio
+from benchmark.data.corpus import Corpus
+from benchmark.metrics.definitions import DEFINITIONS
+from benchmark.tasks.base import Measure, Outcome, Setting, failure_reasons, not_applicable
+from benchmark.tasks.decoding import DecodingTask, interval_of
+from benchmark.tasks.prompts import own_prompts
+from benchmark.tasks.resynthesis import trained_vocoder, uses_vocoder
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokens.encode import fit_codebook
+from benchmark.training import read_report
+from benchmark.types import SAMPLE_RATE
+from benchmark.vocoder.synthesize import Vocoder
+
+Decode = Callable[[torch.Tensor, np.ndarray, np.ndarray], object]
+"""From codes (1, K, T), the original and the prompt to speech."""
+
+
+@dataclass(kw_only=True)
+class Speed(DecodingTask):
+    """Real-time factors, on the device and with the threads of the run.
+
+    One utterance at a time, as in streaming and in the tables of codec papers; the model is loaded and has
+    worked once before. What a codec sends beside its codes is part of encoding. Nothing comes from the cache.
+    """
+
+    reports: ClassVar[tuple[str, ...]] = ("rtf_encode", "rtf_decode")
+
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
+        """As the base class, with what does the work."""
+        return super().identity(tokenizer, corpus, setting) | {"where": _where(setting)}
+
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+        """See `Task.run`."""
+        if tokenizer.spec.kind == "topline":
+            return not_applicable("it is the recording itself")
+        test = corpus.manifest("test", setting.store).subset(self.limit)
+        prompts = own_prompts(corpus, test, setting.store)
+        fit_codebook(tokenizer, corpus, setting.store, setting.seed)
+        label, status, reason, decode = self._decoder(tokenizer, corpus, setting)
+        load = os.getloadavg()[0]
+        rows: list[dict[str, Any]] = []
+        for utterance in test:
+            row: dict[str, Any] = {
+                "utterance_id": utterance.utterance_id,
+                "speaker_id": utterance.speaker_id,
+                "rtf_encode": float("nan"),
+                "rtf_decode": float("nan"),
+                "failure": None,
+            }
+            try:
+                wav = read_audio(utterance.audio_path)
+                prompt = read_audio(prompts.get(utterance.utterance_id, utterance).audio_path)
+            except AudioError as error:
+                rows.append(row | {"failure": str(error)})
+                continue
+            if not any(earlier["failure"] is None for earlier in rows):
+                _once(tokenizer, decode, wav, prompt)  # what loads or compiles at the first call
+            encode_seconds, decode_seconds = _once(tokenizer, decode, wav, prompt)
+            seconds = len(wav) / SAMPLE_RATE
+            row |= {"rtf_encode": encode_seconds / seconds, "rtf_decode": decode_seconds / seconds}
+            rows.append(row | {"rtf_encode:weight": seconds, "rtf_decode:weight": seconds})
+        frame = pd.DataFrame(rows)
+        return Outcome(
+            measures=[
+                Measure(
+                    metric=name,
+                    interval=interval_of(frame, name, setting),
+                    definition=f"{DEFINITIONS[name].definition}; {_where(setting)}",
+                )
+                for name in self.reports
+            ],
+            utterances=frame,
+            decoder=label,
+            status=status,
+            reason=reason,
+            notes={"load_average": load, "failures": failure_reasons(frame)},
+        )
+
+    def _decoder(
+        self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting
+    ) -> tuple[str, Any, str, Decode]:
+        """Label, status and its reason, and what decodes."""
+        if not uses_vocoder(tokenizer, self.decoder):
+
+            def own(codes: torch.Tensor, wav: np.ndarray, prompt: np.ndarray) -> object:  # noqa: ARG001
+                samples = torch.tensor([len(wav)])
+                return tokenizer.decode(
+                    codes, torch.tensor([codes.shape[-1]]), samples, _side(tokenizer, wav)
+                )
+
+            return "own", "ok", "", own
+        config = self.vocoder.limited(setting.trainer.max_steps)
+        folder, source = trained_vocoder(tokenizer, corpus, config, setting), tokenizer.vocoder_source
+        report = read_report(folder)
+        vocoder = Vocoder.load(folder, source.spec, source.codebook_vectors(), config, setting.device)
+
+        def vocode(codes: torch.Tensor, wav: np.ndarray, prompt: np.ndarray) -> object:
+            return vocoder.synthesize([codes[0].numpy()], [prompt], [len(wav)])
+
+        return config.label, report["status"], report["reason"], vocode
+
+
+def _once(tokenizer: Tokenizer, decode: Decode, wav: np.ndarray, prompt: np.ndarray) -> tuple[float, float]:
+    """Seconds to encode and to decode; codes and speech come back to the CPU, so that a GPU has finished."""
+    start = time.perf_counter()
+    codes, lengths = tokenizer.encode(torch.from_numpy(wav)[None], torch.tensor([len(wav)]))
+    _side(tokenizer, wav)
+    middle = time.perf_counter()
+    decode(codes[..., : int(lengths[0])], wav, prompt)
+    return middle - start, time.perf_counter() - middle
+
+
+def _side(tokenizer: Tokenizer, wav: np.ndarray) -> list[torch.Tensor] | None:
+    """What is sent beside the codes, by tokenizers that send anything."""
+    if not tokenizer.spec.decode_needs_prompt:
+        return None
+    return [tokenizer.extract_side_info(torch.from_numpy(wav))]
+
+
+def _where(setting: Setting) -> str:
+    """Who does the work, as definitions say it."""
+    threads = torch.get_num_threads()
+    if setting.device.startswith("cuda"):
+        return f"on one {torch.cuda.get_device_name(setting.device)}"
+    return f"on the CPU, {threads} thread{'s' if threads > 1 else ''}"
