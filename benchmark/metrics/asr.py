@@ -38,6 +38,7 @@ class FasterWhisper(Transcriber):
         device: str = "cpu",
         compute_type: str = "float32",
         contexts: Sequence[float] = CONTEXTS,
+        language: str = "en",
     ) -> None:
         """Take the model in `folder`.
 
@@ -49,8 +50,9 @@ class FasterWhisper(Transcriber):
             compute_type: Arithmetic of CTranslate2. "int8" is a quarter faster than "float32" and
                 has about two points more WER with tiny.en; "float16" is for GPUs.
             contexts: Ascending seconds, the last of them 30.
+            language: ISO 639-1.
         """
-        super().__init__(folder, batch_size)
+        super().__init__(folder, batch_size, language)
         self.device = device
         self.compute_type = compute_type
         self.contexts = tuple(float(seconds) for seconds in contexts)
@@ -120,15 +122,24 @@ class FasterWhisper(Transcriber):
 
     @cached_property
     def _prompt(self) -> list[int]:
-        language = ["<|en|>", "<|transcribe|>"] if self._model.is_multilingual else []
+        language = [f"<|{self.language}|>", "<|transcribe|>"] if self._is_multilingual else []
         names = ["<|startoftranscript|>", *language, "<|notimestamps|>"]
-        return [self._tokenizer.token_to_id(name) for name in names]
+        tokens = [self._tokenizer.token_to_id(name) for name in names]
+        if None in tokens:
+            raise UserError(f"{self.name} knows no language {self.language!r}")
+        return tokens
+
+    @property
+    def _is_multilingual(self) -> bool:
+        return self._model.is_multilingual
 
 
 class HubWhisper(Transcriber):
     """A transformers model in float32, every window padded with silence to 30 s."""
 
-    def __init__(self, folder: Path, name: str, batch_size: int = 8, device: str = "cpu") -> None:
+    def __init__(
+        self, folder: Path, name: str, batch_size: int = 8, device: str = "cpu", language: str = "en"
+    ) -> None:
         """Take the model in `folder`: config.json, safetensors, and the processor's files.
 
         Args:
@@ -136,8 +147,9 @@ class HubWhisper(Transcriber):
             name: How a table calls it.
             batch_size: Windows decoded together.
             device: "cpu" or "cuda".
+            language: ISO 639-1.
         """
-        super().__init__(folder, batch_size)
+        super().__init__(folder, batch_size, language)
         self.device = device
         self.name = f"{name} (transformers float32)"
 
@@ -167,8 +179,7 @@ class HubWhisper(Transcriber):
             windows, sampling_rate=SAMPLE_RATE, return_tensors="pt", return_attention_mask=True
         )
         limits = [token_limit(len(window)) for window in windows]
-        multilingual = self._model.generation_config.is_multilingual
-        language = {"language": "en", "task": "transcribe"} if multilingual else {}
+        language = {"language": self.language, "task": "transcribe"} if self._is_multilingual else {}
         with torch.no_grad():
             tokens = self._model.generate(
                 inputs.input_features.to(self.device),
@@ -183,12 +194,18 @@ class HubWhisper(Transcriber):
         rows = [row[:limit] for row, limit in zip(tokens.tolist(), limits, strict=True)]
         return self._processor.batch_decode(rows, skip_special_tokens=True)
 
+    @property
+    def _is_multilingual(self) -> bool:
+        return self._model.generation_config.is_multilingual
+
 
 def _batches(windows: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
     return (windows[start : start + size] for start in range(0, len(windows), size))
 
 
-def load_transcriber(checkpoint: str, revision: str | None, device: str, batch_size: int) -> Transcriber:
+def load_transcriber(
+    checkpoint: str, revision: str | None, device: str, batch_size: int, language: str = "en"
+) -> Transcriber:
     """The transcriber for a checkpoint, on the backend that its files are made for.
 
     Args:
@@ -196,11 +213,12 @@ def load_transcriber(checkpoint: str, revision: str | None, device: str, batch_s
         revision: Of a hub id.
         device: "cpu" or "cuda".
         batch_size: Windows decoded together.
+        language: That the speech is in, ISO 639-1.
 
     Raises:
         UserError: the checkpoint is missing or is no Whisper model.
     """
     folder = resolve(checkpoint, revision)
     if whisper_backend(folder) == "ctranslate2":
-        return FasterWhisper(folder, checkpoint, batch_size, device=device)
-    return HubWhisper(folder, checkpoint, batch_size, device)
+        return FasterWhisper(folder, checkpoint, batch_size, device=device, language=language)
+    return HubWhisper(folder, checkpoint, batch_size, device, language)

@@ -1,61 +1,94 @@
-"""Speaker similarity by Resemblyzer, the encoder that the CTX-vec2wav papers report (SECS)."""
+"""Speaker similarity (SECS): the cosine of two voices' embeddings."""
 
-import warnings
-from functools import cached_property
-from importlib.metadata import version
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmark.data.audio import AudioError
+from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.extractor import Extractor, Side
+from benchmark.metrics.pair import Pair
+from benchmark.metrics.resemblyzer import Resemblyzer
+from benchmark.metrics.speaker_encoders import SpeakerEncoder
 
 
-class SpeakerEncoder:
-    """Resemblyzer's GE2E encoder (Wan et al. 2018); its weights lie in its wheel.
+@dataclass(frozen=True, kw_only=True)
+class SpeakerSimilarity(Metric):
+    """Base: the cosine, from -1 to 1, of the decoded signal's voice and another's.
 
-    The volume is raised to -30 dBFS and long silences are cut out by WebRTC VAD before the encoder
-    sees the clip, as the reference implementation does it. The model is loaded when first needed.
+    There is none where the encoder finds no speech on a side. Encoders are far apart in what they call
+    similar, so the encoder is part of the definition.
+
+    Attributes:
+        against: The other side.
+        subject: The two recordings, for definitions.
+        encoder: Makes the vectors.
     """
 
-    def __init__(self, device: str = "cpu") -> None:
-        self.device = device
+    against: ClassVar[Side]
+    subject: ClassVar[str]
+
+    encoder: SpeakerEncoder = field(default_factory=Resemblyzer)
+
+    @property
+    def definition(self) -> str:
+        """See `Metric.definition`."""
+        treatment = f", {self.encoder.treatment}" if self.encoder.treatment else ""
+        return f"cosine of {self.encoder.name} embeddings of {self.subject}{treatment}, mean over files"
+
+    def needs(self) -> Iterator[tuple[Side, Extractor]]:
+        """See `Metric.needs`."""
+        yield "decoded", self.encoder
+        yield self.against, self.encoder
 
     def identity(self) -> dict[str, Any]:
-        """Everything that an embedding depends on but the audio, JSON-able."""
-        return {"name": "resemblyzer", "package": version("resemblyzer"), "version": 1}
+        """See `Metric.identity`; of the encoder what changes a vector, so not where its weights lie."""
+        return super().identity() | {"encoder": self.encoder.key}
 
-    @cached_property
-    def _resemblyzer(self) -> tuple[Any, Any]:
-        """The encoder and its preprocessing."""
-        with warnings.catch_warnings():  # of the ageing imports inside the package
-            warnings.simplefilter("ignore")
-            from resemblyzer import VoiceEncoder, preprocess_wav
-        return VoiceEncoder(self.device, verbose=False), preprocess_wav
+    def score(self, pair: Pair) -> float:
+        """See `Metric.score`."""
+        first, second = (pair.value(side, self.encoder) for side in ("decoded", self.against))
+        cosine = similarity(np.ravel(first), np.ravel(second))
+        if np.isnan(cosine):
+            raise Undefined("a speaker embedding is zero")
+        return cosine
 
-    def embed(self, wav: np.ndarray) -> np.ndarray:
-        """Voice of one clip.
 
-        Args:
-            wav: Float (T,) at 16 kHz; clipped to [-1, 1], beyond which the VAD's integers overflow.
+@dataclass(frozen=True, kw_only=True)
+class TargetSimilarity(SpeakerSimilarity):
+    """How much converted speech sounds like the speaker whose voice it was given."""
 
-        Returns:
-            Float32 (256,) of length one, no element negative.
+    higher_is_better: ClassVar[bool | None] = True
+    against: ClassVar[Side] = "prompt"
+    subject: ClassVar[str] = "converted speech and the target speaker's prompt"
 
-        Raises:
-            AudioError: the VAD finds no speech, or the encoder gives no finite vector.
-        """
-        if not np.isfinite(wav).all():
-            raise AudioError("no speaker embedding: NaN or infinite samples")
-        if not wav.any():
-            raise AudioError("no speaker embedding: digital silence")
-        encoder, preprocess = self._resemblyzer
-        speech = preprocess(np.clip(wav, -1.0, 1.0).astype(np.float32))
-        if not len(speech):
-            raise AudioError("no speaker embedding: no speech found")
-        embedding = np.asarray(encoder.embed_utterance(speech), dtype=np.float32)
-        if not np.isfinite(embedding).all():
-            raise AudioError("no speaker embedding: the encoder gave no finite vector")
-        return embedding
+    label: str = "SECS target"
+    tasks: Sequence[str] = ("voice_conversion",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSimilarity(SpeakerSimilarity):
+    """How much of the source's voice is left in converted speech."""
+
+    higher_is_better: ClassVar[bool | None] = False
+    against: ClassVar[Side] = "reference"
+    subject: ClassVar[str] = "converted speech and the source recording, what is left of its voice"
+
+    label: str = "SECS source"
+    tasks: Sequence[str] = ("voice_conversion",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreservedSimilarity(SpeakerSimilarity):
+    """How much of the voice a tokenizer keeps."""
+
+    higher_is_better: ClassVar[bool | None] = True
+    against: ClassVar[Side] = "reference"
+    subject: ClassVar[str] = "decoded speech and the original"
+
+    label: str = "SECS"
+    tasks: Sequence[str] = ("reconstruction",)
 
 
 def similarity(first: np.ndarray, second: np.ndarray) -> float:

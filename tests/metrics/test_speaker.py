@@ -1,45 +1,114 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 from resemblyzer import VoiceEncoder, preprocess_wav
 
-from benchmark.data.audio import AudioError
-from benchmark.metrics.speaker import SpeakerEncoder, similarity
+from benchmark.data.audio import AudioError, read_audio
+from benchmark.metrics.base import Undefined
+from benchmark.metrics.extractor import Batch, Side
+from benchmark.metrics.pair import Pair
+from benchmark.metrics.resemblyzer import Resemblyzer
+from benchmark.metrics.speaker import (
+    PreservedSimilarity,
+    SourceSimilarity,
+    SpeakerSimilarity,
+    TargetSimilarity,
+    similarity,
+)
 
 
 @pytest.fixture(scope="module")
-def encoder() -> SpeakerEncoder:
-    return SpeakerEncoder()
+def embed() -> Batch:
+    return Resemblyzer().load("cpu")
+
+
+@pytest.fixture(scope="module")
+def wavs(shared: Path) -> list[np.ndarray]:
+    """Whole utterances, of 2 to 20 s."""
+    files = sorted((shared / "data" / "LibriSpeech" / "test-other").rglob("*.flac"))
+    return [read_audio(path) for path in files[:60:6]]
 
 
 def test_is_the_reference_implementation(
-    encoder: SpeakerEncoder, speech: np.ndarray, capsys: pytest.CaptureFixture[str]
+    embed: Batch, wavs: list[np.ndarray], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    quiet = np.concatenate((0.01 * speech, np.zeros(16_000, np.float32)))
-    embedding = encoder.embed(quiet)
+    quiet = np.concatenate((0.01 * wavs[0], np.zeros(16_000, np.float32)))
+    found = embed([quiet, *wavs])
     assert capsys.readouterr().out == ""
-    assert embedding.shape == (256,) and embedding.dtype == np.float32
-    assert np.linalg.norm(embedding) == pytest.approx(1.0, abs=1e-5)
-    expected = VoiceEncoder("cpu", verbose=False).embed_utterance(preprocess_wav(quiet))
-    np.testing.assert_allclose(embedding, expected, atol=1e-6)
+    reference = VoiceEncoder("cpu", verbose=False)
+    for wav, vector in zip([quiet, *wavs], found, strict=True):
+        assert isinstance(vector, np.ndarray) and vector.shape == (1, 256) and vector.dtype == np.float32
+        assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-5)
+        np.testing.assert_allclose(vector[0], reference.embed_utterance(preprocess_wav(wav)), atol=1e-6)
 
 
-def test_same_speaker_is_nearer(encoder: SpeakerEncoder, clips: dict[str, np.ndarray]) -> None:
-    voices = {name: encoder.embed(wav) for name, wav in clips.items()}
+@pytest.mark.parametrize("threads", [1, 2])
+def test_company_changes_no_digit(embed: Batch, wavs: list[np.ndarray], threads: int) -> None:
+    torch.set_num_threads(threads)
+    wavs = wavs[:5]
+    together = np.concatenate(embed(wavs))
+    np.testing.assert_array_equal(np.concatenate(embed(wavs[::-1]))[::-1], together)
+    np.testing.assert_array_equal(np.concatenate([embed([wav])[0] for wav in wavs]), together)
+
+
+def test_same_speaker_is_nearer(embed: Batch, clips: dict[str, np.ndarray]) -> None:
+    voices = dict(zip(clips, embed(list(clips.values())), strict=True))
     pairs = [(a, b) for a in voices for b in voices if a < b]
-    same = [similarity(voices[a], voices[b]) for a, b in pairs if a[:4] == b[:4]]
-    others = [similarity(voices[a], voices[b]) for a, b in pairs if a[:4] != b[:4]]
-    assert min(same) > max(others)
+    near = {pair: similarity(*(np.ravel(voices[name]) for name in pair)) for pair in pairs}
+    same = [value for (a, b), value in near.items() if a[:4] == b[:4]]
+    assert min(same) > max(value for (a, b), value in near.items() if a[:4] != b[:4])
 
 
-def test_clipping_keeps_integers_from_overflowing(encoder: SpeakerEncoder, speech: np.ndarray) -> None:
+def test_clipping_keeps_integers_from_overflowing(embed: Batch, speech: np.ndarray) -> None:
     loud = 20 * speech / np.abs(speech).max()
-    np.testing.assert_array_equal(encoder.embed(loud), encoder.embed(np.clip(loud, -1, 1)))
+    first, second = embed([loud, np.clip(loud, -1, 1)])
+    np.testing.assert_array_equal(first, second)
 
 
-def test_no_speech_is_an_audio_error(encoder: SpeakerEncoder, speech: np.ndarray) -> None:
-    for wav in (np.zeros(16_000, np.float32), speech[:0], np.full(16_000, np.nan, np.float32), speech[:400]):
-        with pytest.raises(AudioError, match="speaker embedding"):
-            encoder.embed(wav)
+def test_no_speech_is_a_reason_among_vectors(embed: Batch, speech: np.ndarray) -> None:
+    wavs = [np.zeros(16_000), speech[:0], np.full(16_000, np.nan), speech[:400], speech, speech[:800]]
+    found = embed([wav.astype(np.float32) for wav in wavs])
+    reasons = ["digital silence", "no samples", "NaN", "at least 0.03 s", None, "no speech found"]
+    for value, reason in zip(found, reasons, strict=True):
+        assert isinstance(value, AudioError) == bool(reason)
+        assert not reason or reason in str(value) and "no speaker embedding" in str(value)
+    np.testing.assert_array_equal(found[4], embed([speech])[0])
+    assert embed([]) == []
+
+
+@pytest.mark.parametrize(
+    ("metric", "side", "better"),
+    [
+        (TargetSimilarity(), "prompt", True),
+        (SourceSimilarity(), "reference", False),
+        (PreservedSimilarity(), "reference", True),
+    ],
+)
+def test_metrics_compare_the_decoded_voice(metric: SpeakerSimilarity, side: Side, better: bool) -> None:
+    assert metric.higher_is_better is better and metric.uses_model
+    assert [name for name, _ in metric.needs()] == ["decoded", side]
+    key = metric.encoder.key
+    first, second = np.array([[3.0, 0.0]]), np.array([[1.0, 1.0]])
+    silence = np.zeros(0, np.float32)
+    pair = Pair("u", silence, silence, given={("decoded", key): first, (side, key): second})
+    assert metric.score(pair) == pytest.approx(np.sqrt(0.5))
+    pair.given[side, key] = 0 * second
+    with pytest.raises(Undefined, match="zero"):
+        metric.score(pair)
+    pair.given["decoded", key] = AudioError("no speech found")
+    with pytest.raises(AudioError, match="no speech"):
+        metric.score(pair)
+
+
+def test_definitions_name_the_encoder_and_the_recordings() -> None:
+    assert TargetSimilarity().definition == (
+        "cosine of Resemblyzer embeddings of converted speech and the target speaker's prompt, after its "
+        "volume normalisation and VAD, mean over files"
+    )
+    assert "source recording" in SourceSimilarity().definition
+    assert "the original" in PreservedSimilarity().definition
 
 
 def test_similarity() -> None:

@@ -1,0 +1,197 @@
+"""DNSMOS: what listeners would say of a recording, guessed without an original."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from importlib.metadata import version
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from scipy.fft import rfft
+
+from benchmark.errors import unknown
+from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.extractor import Extractor, Side, SignalExtractor
+from benchmark.metrics.libraries import require
+from benchmark.metrics.pair import Pair
+from benchmark.types import SAMPLE_RATE
+
+SECONDS = 9.01
+"""Of a window; the models were trained on no other length."""
+SHORTEST = 0.5
+"""Seconds below which a clip, repeated to fill a window, would be heard as a rattle."""
+FFT, HOP, BANDS = 321, 160, 120
+"""Of the mel spectrogram that the P.808 model reads."""
+
+Scale = Literal["p808", "sig", "bak", "ovrl"]
+SCALES: dict[Scale, str] = {
+    "p808": "P.808 overall quality",
+    "sig": "P.835 speech quality",
+    "bak": "P.835 background quality",
+    "ovrl": "P.835 overall quality",
+}
+"""What is judged, and the words for it in definitions."""
+P835_SCALES: tuple[Scale, ...] = ("sig", "bak", "ovrl")
+FITTED = ((-0.08397278, 1.22083953, 0.0052439), (-0.13166888, 1.60915514, -0.39604546),
+          (-0.06766283, 1.11546468, 0.04602535))  # fmt: skip
+"""Coefficients of the parabolas that turn the P.835 model's SIG, BAK and OVRL into opinion scores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dnsmos(SignalExtractor):
+    """Base of both models: scores of a clip, (1, width).
+
+    The weights lie in the wheel of `speechmos`, Microsoft's package, and the scores are its own: windows of
+    9.01 s every second, the clip repeated until it fills one, and their mean. Neither the package nor what it
+    imports is loaded: the models are run by onnxruntime alone, on one thread.
+    """
+
+    kind: ClassVar[str] = "dnsmos"
+    library: ClassVar[str] = "speechmos"
+    extra: ClassVar[str] = "mos"
+
+    def identity(self) -> dict[str, Any]:
+        """See `Extractor.identity`."""
+        require(self.library, self.extra)
+        return super().identity() | {"package": version(self.library)}
+
+    def extract(self, wav: np.ndarray) -> np.ndarray:
+        """See `SignalExtractor.extract`; samples beyond [-1, 1] are clipped, as a file would clip them."""
+        if not np.isfinite(wav).all():
+            raise ValueError("NaN or infinite samples")
+        if len(wav) < SHORTEST * SAMPLE_RATE:
+            raise ValueError(f"{len(wav) / SAMPLE_RATE:g} s long, at least {SHORTEST} s is needed")
+        if not wav.any():
+            raise ValueError("digital silence")
+        return np.mean([self.rate(window) for window in _windows(np.clip(wav, -1, 1))], axis=0)[None]
+
+    @abstractmethod
+    def rate(self, window: np.ndarray) -> np.ndarray:
+        """Scores (width,) of a window, float32 (T,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class P808(Dnsmos):
+    """DNSMOS (Reddy et al. 2021): overall quality as by ITU-T P.808."""
+
+    def rate(self, window: np.ndarray) -> np.ndarray:
+        """See `Dnsmos.rate`."""
+        return _session("model_v8.onnx").run(None, {"input_1": _log_mel(window[:-HOP])[None]})[0][0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class P835(Dnsmos):
+    """DNSMOS P.835 (Reddy et al. 2022): `P835_SCALES` as by ITU-T P.835; 25 times the cost of the other."""
+
+    width: ClassVar[int] = len(P835_SCALES)
+
+    def rate(self, window: np.ndarray) -> np.ndarray:
+        """See `Dnsmos.rate`."""
+        [[raw]] = _session("sig_bak_ovr.onnx").run(None, {"input_1": window[None]})
+        return np.array([np.polyval(curve, value) for curve, value in zip(FITTED, raw, strict=True)])
+
+
+def _windows(wav: np.ndarray) -> Iterator[np.ndarray]:
+    """Windows of `SECONDS`, a second apart, float32; at least one.
+
+    As in the package, one that rounding leaves a sample short, such as the sixth, is passed over.
+    """
+    length = int(SECONDS * SAMPLE_RATE)
+    while len(wav) < length:
+        wav = np.tile(wav, 2)
+    for second in range(int(len(wav) // SAMPLE_RATE - SECONDS) + 1):
+        window = wav[second * SAMPLE_RATE : int((second + SECONDS) * SAMPLE_RATE)]
+        if len(window) == length:
+            yield window.astype(np.float32)
+
+
+@cache
+def _session(name: str) -> Any:
+    """One of the models, loaded once a process.
+
+    Raises: UserError when they are not installed.
+    """
+    require(Dnsmos.library, Dnsmos.extra)
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    path = resources.files(Dnsmos.library) / "dnsmos_models" / name
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _log_mel(wav: np.ndarray) -> np.ndarray:
+    """Decibels below the loudest cell, at most 80, mapped to [-1, 1]; float32 (frames, bands)."""
+    padded = np.pad(wav, FFT // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP]
+    taper, bands = _analysis()
+    power = np.abs(rfft(frames * taper, axis=1)) ** 2 @ bands
+    level = 10 * np.log10(np.maximum(power, 1e-10))
+    level -= level.max()
+    return ((np.maximum(level, -80) + 40) / 40).astype(np.float32)
+
+
+@cache
+def _analysis() -> tuple[np.ndarray, np.ndarray]:
+    """Periodic Hann window (FFT,), and Slaney's mel bands of equal area (bins, bands)."""
+    taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT) / FFT)
+    bins = np.arange(FFT // 2 + 1) * SAMPLE_RATE / FFT
+    # Slaney's scale: linear to 1 kHz, where it reaches 15 mel, and 27 mel to every factor of 6.4 above.
+    logstep = np.log(6.4) / 27
+    highest = 15 + np.log(SAMPLE_RATE / 2 / 1000) / logstep
+    mel = np.linspace(0, highest, BANDS + 2)
+    edges = np.where(mel < 15, mel * 200 / 3, 1000 * np.exp(logstep * (mel - 15)))
+    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
+    rising = (bins[:, None] - low) / (centre - low)
+    falling = (high - bins[:, None]) / (high - centre)
+    triangles = np.maximum(0, np.minimum(rising, falling)) * 2 / (high - low)
+    return taper.astype(np.float32), triangles.astype(np.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DnsmosScore(Metric):
+    """A DNSMOS score of the decoded signal, from 1 to about 5; the original is not looked at.
+
+    There is none for silence and for clips under half a second.
+
+    Attributes:
+        scale: See `SCALES`.
+    """
+
+    higher_is_better: ClassVar[bool | None] = True
+    decimals: ClassVar[int] = 2
+
+    label: str = "DNSMOS"
+    tasks: Sequence[str] = ("reconstruction", "voice_conversion")
+    scale: Scale = "ovrl"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.scale not in SCALES:
+            raise unknown("DNSMOS scale", self.scale, SCALES)
+
+    @property
+    def definition(self) -> str:
+        """See `Metric.definition`."""
+        return (
+            f"DNSMOS {SCALES[self.scale]} of the decoded signal alone, models of speechmos, windows of "
+            f"{SECONDS} s every second, a shorter clip repeated, mean over files"
+        )
+
+    def needs(self) -> Iterator[tuple[Side, Extractor]]:
+        """See `Metric.needs`."""
+        yield "decoded", self._extractor
+
+    def score(self, pair: Pair) -> float:
+        """See `Metric.score`; the decoded signal is looked at where it is, no delay removed."""
+        scores = np.asarray(pair.value("decoded", self._extractor, "cut"))
+        value = float(scores[0, 0 if self.scale == "p808" else P835_SCALES.index(self.scale)])
+        if not np.isfinite(value):
+            raise Undefined("the model gave no finite score")
+        return value
+
+    @property
+    def _extractor(self) -> Dnsmos:
+        return P808() if self.scale == "p808" else P835()

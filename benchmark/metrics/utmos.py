@@ -1,0 +1,122 @@
+"""UTMOS: how natural listeners would find a recording, guessed without an original."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from benchmark.checkpoints import load_tensors, resolve, weights_digest
+from benchmark.data.audio import AudioError
+from benchmark.errors import UserError
+from benchmark.metrics.base import Metric
+from benchmark.metrics.clips import on_sound_clips
+from benchmark.metrics.extractor import Batch, Extractor, ModelExtractor, Side, Value
+from benchmark.metrics.libraries import require
+from benchmark.metrics.pair import Pair
+from benchmark.types import SAMPLE_RATE
+
+WEIGHTS = "utmos_state_dict.pt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Utmos(ModelExtractor):
+    """UTMOS22 strong learner (Saeki et al. 2022) without fairseq, by the package `utmos-pytorch`, (1, 1).
+
+    One clip at a time, as its authors advise: the score of a padded clip moves.
+
+    Attributes:
+        checkpoint: Hub id, or a folder, with the package's `utmos_state_dict.pt`.
+        revision: Of a hub id.
+    """
+
+    kind: ClassVar[str] = "utmos"
+    library: ClassVar[str] = "utmos_pytorch"
+    extra: ClassVar[str] = "mos"
+
+    checkpoint: str
+    revision: str | None = None
+
+    @cached_property
+    def folder(self) -> Path:
+        """The checkpoint on this machine; raises UserError where it cannot be had."""
+        return resolve(self.checkpoint, self.revision, [WEIGHTS])
+
+    def identity(self) -> dict[str, Any]:
+        """See `Extractor.identity`."""
+        require(self.library, self.extra)
+        return {
+            "class": type(self).__name__,
+            "version": self.version,
+            "weights": weights_digest(self.folder, [WEIGHTS]),
+            "package": version("utmos-pytorch"),
+        }
+
+    def load(self, device: str) -> Batch:
+        """See `Extractor.load`."""
+        require(self.library, self.extra)
+        import torch
+        from utmos_pytorch.utmos_torch import UTMOSModel
+
+        path = self.folder / WEIGHTS
+        state = load_tensors(path)
+        model = UTMOSModel()
+        try:
+            lacks = model.load_state_dict(state, strict=False).missing_keys
+        except (RuntimeError, AttributeError, TypeError) as error:
+            raise UserError(f"{path} does not fit UTMOS: {str(error).splitlines()[-1].strip()}") from error
+        if lacks:  # the package would go on with random ones
+            raise UserError(f"{path} does not fit UTMOS: it lacks {', '.join(lacks[:3])}")
+        model.eval().requires_grad_(False).to(device)
+        domain, listener = torch.tensor([0], device=device), torch.tensor([288], device=device)
+
+        def score(wavs: list[np.ndarray]) -> list[Value | AudioError]:
+            values: list[Value | AudioError] = []
+            with torch.no_grad():
+                for wav in wavs:
+                    frames = model(torch.from_numpy(wav)[None, None].to(device), domain, listener)
+                    values.append(self.pack(2 * frames.mean().cpu().numpy() + 3))
+            return values
+
+        return lambda wavs: on_sound_clips(wavs, "UTMOS", score, SAMPLE_RATE // 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UtmosScore(Metric):
+    """UTMOS of the decoded signal, from 1 to 5; the original is not looked at.
+
+    There is none for silence and for clips under half a second.
+
+    Attributes:
+        extractor: Makes the scores.
+    """
+
+    higher_is_better: ClassVar[bool | None] = True
+    decimals: ClassVar[int] = 2
+
+    label: str = "UTMOS"
+    tasks: Sequence[str] = ("reconstruction", "voice_conversion")
+    extractor: Utmos
+
+    @property
+    def definition(self) -> str:
+        """See `Metric.definition`."""
+        return (
+            f"UTMOS22 strong learner ({self.extractor.checkpoint}) of the decoded signal alone, whole clips, "
+            "mean over files"
+        )
+
+    def needs(self) -> Iterator[tuple[Side, Extractor]]:
+        """See `Metric.needs`."""
+        yield "decoded", self.extractor
+
+    def identity(self) -> dict[str, Any]:
+        """See `Metric.identity`; of the model what changes a score, so not where its weights lie."""
+        return super().identity() | {"extractor": self.extractor.key}
+
+    def score(self, pair: Pair) -> float:
+        """See `Metric.score`."""
+        return float(np.asarray(pair.value("decoded", self.extractor))[0, 0])
