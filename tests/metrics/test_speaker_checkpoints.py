@@ -110,7 +110,7 @@ def test_weights_are_the_identity_and_where_they_lie_is_not(wavlm: Path, tmp_pat
     assert copy.key == here.key
     assert TargetSimilarity(encoder=copy).key == TargetSimilarity(encoder=here).key
     model = WavLMForXVector.from_pretrained(there)
-    torch.nn.init.zeros_(model.projector.bias)
+    torch.nn.init.ones_(model.projector.bias)
     model.save_pretrained(there)
     assert WavlmXvector(checkpoint=str(there)).key != here.key
 
