@@ -44,8 +44,8 @@ class Dnsmos(SignalExtractor):
     """Base of both models: scores of a clip, (1, width).
 
     The weights lie in the wheel of `speechmos`, Microsoft's package, and the scores are its own: windows of
-    9.01 s every second, the clip repeated until it fills one, and their mean. The package's code, which brings
-    much along, is not loaded: onnxruntime runs the models, on one thread.
+    9.01 s every second, the clip repeated until it fills one, and their mean. The package's code, which
+    brings much along, is not loaded: onnxruntime runs the models, on one thread.
     """
 
     kind: ClassVar[str] = "dnsmos"
