@@ -6,7 +6,9 @@ import soundfile
 import torch
 import torchaudio
 
-from benchmark.metrics.alignment import MAX_DELAY, align, estimate_delay
+from benchmark.errors import UserError
+from benchmark.metrics.alignment import MAX_DELAY, estimate_delay
+from benchmark.metrics.pair import Pair
 
 
 def shifted(wav: np.ndarray, delay: int) -> np.ndarray:
@@ -66,17 +68,34 @@ def test_delays_beyond_the_window_are_not_found(noise: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("delay", [-8, 0, 312])
-def test_align_restores_the_overlap(speech: np.ndarray, delay: int) -> None:
-    reference, restored, found = align(speech, shifted(speech, delay))
-    assert found == delay
+def test_alignment_by_delay_restores_the_overlap(speech: np.ndarray, delay: int) -> None:
+    pair = Pair("a", speech, shifted(speech, delay))
+    reference, restored = pair.aligned("delay")
+    assert pair.delay == delay
     assert reference is speech and restored.shape == speech.shape
     start = max(0, -delay)
     np.testing.assert_array_equal(restored[start:], speech[start:])
     assert not restored[:start].any()
 
 
-def test_align_cuts_and_pads(speech: np.ndarray) -> None:
-    _, longer, _ = align(speech, np.append(speech, np.ones(500, np.float32)))
-    np.testing.assert_array_equal(longer, speech)
-    _, shorter, _ = align(speech, speech[:-500])
-    np.testing.assert_array_equal(shorter, np.append(speech[:-500], np.zeros(500)))
+def test_alignment_by_delay_makes_the_length_the_originals(speech: np.ndarray) -> None:
+    longer = Pair("a", speech, np.append(speech, np.ones(500, np.float32)))
+    np.testing.assert_array_equal(longer.aligned("delay")[1], speech)
+    shorter = Pair("a", speech, speech[:-500])
+    np.testing.assert_array_equal(shorter.aligned("delay")[1], np.append(speech[:-500], np.zeros(500)))
+
+
+@pytest.mark.parametrize("samples", [-500, 0, 500])
+def test_other_alignments_remove_no_delay(speech: np.ndarray, samples: int) -> None:
+    late = shifted(speech, samples)
+    pair = Pair("a", speech, late)
+    length = min(len(speech), len(late))
+    for side, wav in zip(pair.aligned("cut"), (speech, late), strict=True):
+        np.testing.assert_array_equal(side, wav[:length])
+    for side, wav in zip(pair.aligned("pad"), (speech, late), strict=True):
+        np.testing.assert_array_equal(side, np.pad(wav, (0, abs(samples) + length - len(wav))))
+
+
+def test_an_unknown_alignment_is_refused(speech: np.ndarray) -> None:
+    with pytest.raises(UserError, match=r"'delays'.*'delay'"):
+        Pair("a", speech, speech).aligned("delays")  # type: ignore[arg-type]

@@ -1,43 +1,73 @@
 import librosa
 import numpy as np
 import pytest
+import torch
 
-from benchmark.metrics.spectral import mel_distance
+from benchmark.data.mel import LogMel
+from benchmark.metrics.base import Undefined
+from benchmark.metrics.pair import Pair
+from benchmark.metrics.signals import magnitudes, mel_filterbank
+from benchmark.metrics.spectral import MelDistance
+
+MEL = MelDistance()
 
 
-def test_matches_librosa(speech: np.ndarray, noise: np.ndarray) -> None:
-    def log_mel(wav: np.ndarray) -> np.ndarray:
-        magnitude = np.abs(librosa.stft(wav, n_fft=1024, hop_length=256, pad_mode="reflect"))
-        bands = librosa.filters.mel(sr=16_000, n_fft=1024, n_mels=80, fmin=0, fmax=8000)
-        return np.log(np.maximum(bands @ magnitude, 1e-5))
+def distance(reference: np.ndarray, decoded: np.ndarray) -> float:
+    return float(MEL.score(Pair("a", reference, decoded)))
 
-    degraded = speech + 0.02 * noise
-    expected = np.abs(log_mel(speech) - log_mel(degraded)).mean()
-    assert mel_distance(speech, degraded) == pytest.approx(expected, rel=1e-4)
+
+@pytest.mark.parametrize("length", [300, 512, 600, 45_000])
+def test_log_mel_is_the_one_that_tokenizers_and_vocoders_share(speech: np.ndarray, length: int) -> None:
+    wav = speech[-length:]
+    module = LogMel(1024, 256, 1024, 80, 0.0, 8000.0, 1e-5, center=True, log="ln")
+    expected = module(torch.from_numpy(wav.copy())[None])[0].T.exp().numpy()
+    amplitude = magnitudes(wav, 1024, 256, 1024) @ mel_filterbank(1024, 80, 0.0, 8000.0)
+    assert amplitude.dtype == np.float32
+    # Float32 leaves an error in proportion to the largest bin of a frame.
+    np.testing.assert_allclose(np.maximum(amplitude, 1e-5), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_filterbank_is_slaneys() -> None:
+    for n_fft, n_mels, f_min, f_max in ((1024, 80, 0, 8000), (2048, 150, 0, 8000), (512, 40, 80, 7600)):
+        expected = librosa.filters.mel(sr=16_000, n_fft=n_fft, n_mels=n_mels, fmin=f_min, fmax=f_max).T
+        np.testing.assert_allclose(mel_filterbank(n_fft, n_mels, f_min, f_max), expected, atol=1e-7)
+
+
+def test_distance_is_that_of_log_mel(coded: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    for wav, decoded in coded:
+        pair = Pair("a", wav, decoded)
+        both = torch.from_numpy(np.stack(pair.aligned("delay")))
+        first, second = LogMel()(both)
+        assert MEL.score(pair) == pytest.approx(float((first - second).abs().mean()), abs=1e-6)
 
 
 def test_gain_shifts_every_band_by_its_logarithm(noise: np.ndarray) -> None:
-    assert mel_distance(noise, 2 * noise) == pytest.approx(np.log(2), abs=1e-4)
+    assert distance(noise, 2 * noise) == pytest.approx(np.log(2), abs=1e-4)
 
 
 def test_is_zero_for_equals_symmetric_and_grows(speech: np.ndarray, noise: np.ndarray) -> None:
-    degraded = speech + 0.02 * noise
-    assert mel_distance(speech, speech) == 0.0
-    assert mel_distance(speech, degraded) == pytest.approx(mel_distance(degraded, speech))
-    scores = [mel_distance(speech, speech + level * noise) for level in (0.001, 0.005, 0.03)]
+    decoded = speech + 0.02 * noise
+    assert distance(speech, speech) == 0.0
+    assert distance(speech, decoded) == pytest.approx(distance(decoded, speech))
+    scores = [distance(speech, speech + level * noise) for level in (0.001, 0.005, 0.03)]
     assert scores == sorted(scores)
 
 
-def test_silence_has_a_distance_and_a_tiny_clip_none(speech: np.ndarray) -> None:
+def test_silence_and_a_tiny_clip_have_none(speech: np.ndarray) -> None:
     silence = np.zeros_like(speech)
-    assert mel_distance(silence, silence) == 0.0
-    assert mel_distance(speech, silence) > 1
-    assert np.isnan(mel_distance(speech[:255], speech[:255]))
-    assert mel_distance(speech[:400], speech[:400]) == 0.0
+    for pair in ((silence, silence), (speech, silence), (silence, speech)):
+        with pytest.raises(Undefined, match="silence"):
+            distance(*pair)
+    with pytest.raises(Undefined, match="256"):
+        distance(speech[:255], speech[:255])
+    assert distance(speech[:400], speech[:400]) == 0.0
 
 
-def test_misuse_raises(speech: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="length"):
-        mel_distance(speech, speech[:-1])
+def test_damaged_samples_raise(speech: np.ndarray) -> None:
     with pytest.raises(ValueError, match="NaN"):
-        mel_distance(speech, np.full_like(speech, np.nan))
+        distance(speech, np.full_like(speech, np.nan))
+
+
+def test_parameters_are_part_of_key_and_definition() -> None:
+    other = MelDistance(n_mels=40, f_max=7600.0)
+    assert other.key != MEL.key and "40 Slaney bands 0–7600 Hz" in other.definition

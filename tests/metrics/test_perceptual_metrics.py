@@ -3,59 +3,129 @@ import pesq
 import pystoi
 import pytest
 
-from benchmark.metrics.perceptual import pesq_wb, stoi
+from benchmark.errors import UserError
+from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.pair import Pair
+from benchmark.metrics.perceptual import Pesq
+from benchmark.metrics.stoi import Stoi
+
+PESQ, STOI, ESTOI = Pesq(), Stoi(), Stoi(label="ESTOI", extended=True)
+ALL = [PESQ, STOI, ESTOI]
 
 
-def test_are_the_reference_packages(speech: np.ndarray, noise: np.ndarray) -> None:
-    degraded = speech + 0.02 * noise
-    assert pesq_wb(speech, degraded) == pytest.approx(pesq.pesq(16_000, speech, degraded, "wb"))
-    assert pesq_wb(speech, degraded) != pytest.approx(pesq.pesq(16_000, degraded, speech, "wb"), abs=1e-4)
-    assert pesq_wb(speech, degraded) != pytest.approx(pesq.pesq(16_000, speech, degraded, "nb"), abs=1e-2)
-    assert stoi(speech, degraded) == pytest.approx(pystoi.stoi(speech, degraded, 16_000))
-    assert stoi(speech, degraded) != pytest.approx(pystoi.stoi(degraded, speech, 16_000), abs=1e-4)
-    assert stoi(speech, degraded) != pytest.approx(
-        pystoi.stoi(speech, degraded, 16_000, extended=True), abs=1e-2
+def score(metric: Metric, reference: np.ndarray, decoded: np.ndarray) -> float:
+    return float(metric.score(Pair("a", reference, decoded)))
+
+
+def test_pesq_is_the_reference_package(coded: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    for wav, decoded in coded:
+        moved = Pair("a", wav, decoded).aligned("delay")[1]
+        assert score(PESQ, wav, decoded) == pesq.pesq(16_000, wav, moved, "wb")
+        assert score(Pesq(alignment="cut"), wav, decoded) == pesq.pesq(16_000, wav, decoded, "wb")
+        assert score(Pesq(band="nb"), wav, decoded) == pesq.pesq(16_000, wav, moved, "nb")
+        assert score(PESQ, wav, decoded) != pytest.approx(pesq.pesq(16_000, moved, wav, "wb"), abs=1e-4)
+
+
+@pytest.mark.parametrize("extended", [False, True])
+def test_stoi_is_the_reference_package(coded: list[tuple[np.ndarray, np.ndarray]], extended: bool) -> None:
+    metric = Stoi(extended=extended, alignment="cut")
+    for wav, decoded in coded:
+        expected = pystoi.stoi(wav, decoded, 16_000, extended=extended)
+        assert score(metric, wav, decoded) == pytest.approx(expected, abs=1e-7)
+        assert score(metric, decoded, wav) == pytest.approx(
+            pystoi.stoi(decoded, wav, 16_000, extended=extended), abs=1e-7
+        )
+
+
+def test_stoi_with_pauses_and_odd_lengths_is_the_reference_package(
+    speech: np.ndarray, noise: np.ndarray
+) -> None:
+    pause = np.zeros(9_000, np.float32)
+    wav = np.concatenate((pause, speech[:20_011], pause, speech[20_011:]))
+    decoded = wav + 0.01 * np.resize(noise, wav.shape)
+    for extended in (False, True):
+        for length in (30_000, 40_001, len(wav)):
+            expected = pystoi.stoi(wav[:length], decoded[:length], 16_000, extended=extended)
+            found = score(Stoi(extended=extended), wav[:length], decoded[:length])
+            assert found == pytest.approx(expected, abs=1e-7)
+
+
+def test_stoi_of_a_cut_original_is_that_of_what_is_left(speech: np.ndarray, noise: np.ndarray) -> None:
+    decoded = (speech + 0.01 * noise)[:30_000]
+    for metric in (Stoi(alignment="cut"), Stoi(alignment="pad")):
+        reference, other = Pair("a", speech, decoded).aligned(metric.alignment)
+        assert score(metric, speech, decoded) == pytest.approx(
+            pystoi.stoi(reference, other, 16_000), abs=1e-7
+        )
+
+
+def test_extended_stoi_is_deterministic_where_a_band_is_empty(speech: np.ndarray) -> None:
+    gap = np.where((np.arange(len(speech)) > 15_000) & (np.arange(len(speech)) < 30_000), 0, speech)
+    assert score(ESTOI, speech, gap) == score(ESTOI, speech, gap)
+    assert score(ESTOI, speech, gap) == pytest.approx(
+        pystoi.stoi(speech, gap, 16_000, extended=True), abs=0.02
     )
 
 
 def test_identity_is_the_best_score(speech: np.ndarray) -> None:
-    assert pesq_wb(speech, speech) == pytest.approx(4.644, abs=0.001)
-    assert stoi(speech, speech) == pytest.approx(1.0)
+    assert score(PESQ, speech, speech) == pytest.approx(4.644, abs=0.001)
+    assert score(STOI, speech, speech) == pytest.approx(1.0)
+    assert score(ESTOI, speech, speech) == pytest.approx(1.0)
 
 
-def test_more_noise_scores_lower(speech: np.ndarray, noise: np.ndarray) -> None:
-    levels = (0.001, 0.005, 0.03)
-    for metric in (pesq_wb, stoi):
-        scores = [metric(speech, speech + level * noise) for level in levels]
-        assert scores == sorted(scores, reverse=True)
-        assert scores[0] - scores[-1] > 0.1
+@pytest.mark.parametrize("metric", ALL, ids=lambda metric: metric.label)
+def test_more_noise_scores_lower(metric: Metric, speech: np.ndarray, noise: np.ndarray) -> None:
+    scores = [score(metric, speech, speech + level * noise) for level in (0.001, 0.005, 0.03)]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] - scores[-1] > 0.1
 
 
-@pytest.mark.parametrize("metric", [pesq_wb, stoi])
-def test_silence_on_either_side_is_undefined(metric, speech: np.ndarray) -> None:
+@pytest.mark.parametrize("metric", ALL, ids=lambda metric: metric.label)
+def test_silence_on_either_side_is_undefined(metric: Metric, speech: np.ndarray) -> None:
     silence = np.zeros_like(speech)
-    assert np.isnan(metric(silence, speech))
-    assert np.isnan(metric(speech, silence))
-    assert np.isnan(metric(silence, silence))
-    assert np.isnan(metric(speech[:0], speech[:0]))
+    for pair in ((silence, speech), (speech, silence), (silence, silence)):
+        with pytest.raises(Undefined, match="silence"):
+            score(metric, *pair)
+    for pair in ((speech[:0], speech), (speech, speech[:0])):
+        with pytest.raises(Undefined, match="empty"):
+            score(metric, *pair)
 
 
 def test_too_short_is_undefined(speech: np.ndarray) -> None:
     voiced = speech[16_000:]
-    assert np.isnan(pesq_wb(voiced[:3999], voiced[:3999]))
-    assert np.isfinite(pesq_wb(voiced[:4800], voiced[:4800]))
-    assert np.isnan(stoi(voiced[:4800], voiced[:4800]))
-    assert np.isfinite(stoi(voiced[:16_000], voiced[:16_000]))
+    with pytest.raises(Undefined):
+        score(PESQ, voiced[:3999], voiced[:3999])
+    assert np.isfinite(score(PESQ, voiced[:4800], voiced[:4800]))
+    for metric in (STOI, ESTOI):
+        for length in (1, 100, 256, 4800):
+            with pytest.raises(Undefined, match="fewer than 30 frames"):
+                score(metric, voiced[:length], voiced[:length])
+        assert np.isfinite(score(metric, voiced[:16_000], voiced[:16_000]))
 
 
 def test_stoi_without_thirty_loud_frames_is_undefined(speech: np.ndarray) -> None:
     mostly_silent = np.concatenate((speech[16_000:19_200], np.zeros(30_000, np.float32)))
-    assert np.isnan(stoi(mostly_silent, mostly_silent))
+    with pytest.raises(Undefined, match="fewer than 30 frames"):
+        score(STOI, mostly_silent, mostly_silent)
 
 
-@pytest.mark.parametrize("metric", [pesq_wb, stoi])
-def test_misuse_raises(metric, speech: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="length"):
-        metric(speech, speech[:-1])
+@pytest.mark.parametrize("metric", ALL, ids=lambda metric: metric.label)
+def test_damaged_samples_raise(metric: Metric, speech: np.ndarray) -> None:
     with pytest.raises(ValueError, match="NaN"):
-        metric(speech, np.where(np.arange(len(speech)) == 5, np.nan, speech))
+        score(metric, speech, np.where(np.arange(len(speech)) == 5, np.nan, speech))
+
+
+def test_wrong_names_are_refused() -> None:
+    with pytest.raises(UserError, match="band 'fb'"):
+        Pesq(band="fb")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"resampler 'octav'.*'octave'"):
+        Stoi(resampler="octav")  # type: ignore[arg-type]
+
+
+def test_definitions_say_their_parameters() -> None:
+    assert PESQ.definition.startswith(
+        "wideband, 16 kHz, ITU-T P.862.2, mean over files, delay within ±100 ms"
+    )
+    assert Pesq(band="nb").definition.startswith("narrowband")
+    assert STOI.definition.startswith("not extended") and ESTOI.definition.startswith("extended")
+    assert len({m.definition for m in (*ALL, Stoi(resampler="scipy"), Stoi(lead=1))}) == 5
