@@ -7,7 +7,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.fft import rfft
 from scipy.signal import get_window
 
-from benchmark.metrics.base import Undefined, require_same_shape
+from benchmark.metrics.base import Undefined
 from benchmark.metrics.extractor import SignalExtractor
 from benchmark.metrics.pair import Alignment, Pair
 from benchmark.types import SAMPLE_RATE
@@ -20,11 +20,15 @@ def sound(pair: Pair, alignment: Alignment) -> tuple[np.ndarray, np.ndarray]:
         Undefined: a side is empty or digital silence, of which no metric says anything.
         ValueError: NaN or infinite samples.
     """
+    for side, wav in (("the original", pair.reference), ("the decoded signal", pair.decoded)):
+        if not len(wav):
+            raise Undefined(f"{side} is empty")
+        if not np.isfinite(wav).all():
+            raise ValueError(f"NaN or infinite samples in {side}")
     reference, decoded = pair.aligned(alignment)
-    require_same_shape(reference, decoded)
     for side, wav in (("the original", reference), ("the decoded signal", decoded)):
         if not wav.any():
-            raise Undefined(f"{side} is digital silence" if len(wav) else f"{side} is empty")
+            raise Undefined(f"{side} is digital silence")
     return reference, decoded
 
 
