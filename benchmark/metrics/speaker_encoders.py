@@ -1,5 +1,6 @@
 """Speaker encoders: a voice as one vector. Each is one config in `conf/speaker_encoder/`."""
 
+import os
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -165,6 +166,8 @@ class Ecapa(PretrainedEncoder):
     def embedder(self, device: str) -> Embed:
         """See `SpeakerEncoder.embedder`."""
         require(self.library, self.extra)
+        # Else its import would allow TensorFloat-32 for every other model of this process too.
+        os.environ.setdefault("SB_DISABLE_QUIRKS", "allow_tf32,disable_jit_profiling")
         import torch
         from speechbrain.lobes.features import Fbank
         from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN

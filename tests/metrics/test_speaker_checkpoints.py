@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +100,15 @@ def test_ecapa_is_that_of_speechbrain(ecapa: Path, noise: np.ndarray, tmp_path: 
     theirs = EncoderClassifier.from_hparams(source=str(ecapa), savedir=str(tmp_path))
     expected = theirs.encode_batch(torch.from_numpy(wav)[None])[0, 0].numpy()
     check(Ecapa(checkpoint=str(ecapa)), expected, wav)
+
+
+def test_ecapa_leaves_the_precision_of_other_models_alone(ecapa: Path) -> None:
+    code = (
+        "import sys, torch; from benchmark.metrics.speaker_encoders import Ecapa; "
+        "before = torch.backends.cuda.matmul.allow_tf32; Ecapa(checkpoint=sys.argv[1]).load('cpu'); "
+        "assert torch.backends.cuda.matmul.allow_tf32 == before"
+    )
+    subprocess.run([sys.executable, "-c", code, str(ecapa)], check=True)
 
 
 def test_weights_are_the_identity_and_where_they_lie_is_not(wavlm: Path, tmp_path: Path) -> None:
