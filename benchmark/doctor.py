@@ -26,9 +26,11 @@ from benchmark.needs import (
     Need,
     checkpoint_needs,
     corpus_needs,
+    libraries,
     library_needs,
     list_needs,
     models,
+    parts,
     weight_needs,
 )
 from benchmark.plan import opened, planned, sweep_parser
@@ -75,10 +77,12 @@ class Examination:
             self._item("device", cfg.device, cfg.device).look("cuda", _cuda_needs())
         if tokenizer is None:
             return
-        own.look("library", library_needs(tokenizer))
+        own.look("library", library_needs(parts(tokenizer)))
         own.look("weights", weight_needs(tokenizer, self._hub))
         if task is None:
             return
+        for library, user in libraries(task):
+            self._item("metrics", library, library).look("library", library_needs([user]))
         for kind, checkpoint, revision in models(task, tokenizer):
             item = self._item(kind, f"{checkpoint}@{revision}", checkpoint)
             item.look("weights", checkpoint_needs(self._hub, checkpoint, revision))

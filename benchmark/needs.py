@@ -1,7 +1,7 @@
 """What tokenizers, corpora and tasks need beyond this package, and whether this machine has it."""
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from benchmark.data.custom import Custom
 from benchmark.data.problems import Problems
 from benchmark.errors import UserError
 from benchmark.hub import Download, Hub
+from benchmark.metrics.extractor import Extractor
 from benchmark.tasks.base import Task
 from benchmark.tasks.decoding import DecodingTask
 from benchmark.tasks.resynthesis import uses_vocoder
+from benchmark.tasks.scoring import ScoringTask
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.tokenizers.quantized import QuantizedFeatures
@@ -52,9 +54,9 @@ def extras(tokenizer: Tokenizer) -> dict[str, bool]:
     return found
 
 
-def library_needs(tokenizer: Tokenizer) -> Iterator[Need]:
-    """Libraries that are not installed."""
-    for part in parts(tokenizer):
+def library_needs(users: Iterable[Any]) -> Iterator[Need]:
+    """Libraries that are not installed, of tokenizers or what metrics rest on."""
+    for part in users:
         library, extra = getattr(part, "library", None), getattr(part, "extra", None)
         if library is not None and importlib.util.find_spec(library) is None:
             wheel = f"'speech-token-benchmark[{extra}]'" if extra else library.replace("_", "-")
@@ -139,9 +141,25 @@ def models(task: Task, tokenizer: Tokenizer) -> Iterator[tuple[str, str, str | N
         if isinstance(part, PromptConfig) and (part.features == "mel" or part.random_weights or own):
             continue  # its own decoder needs no vocoder
         if isinstance(getattr(part, "checkpoint", None), str):
-            name = type(part).__name__.removesuffix("Config").lower()
-            kind = "aligner" if isinstance(part, Aligner) else name
-            yield kind, part.checkpoint, getattr(part, "revision", None)
+            yield _kind(part), part.checkpoint, getattr(part, "revision", None)
+
+
+def _kind(part: Any) -> str:
+    """What a report calls a pretrained model."""
+    if isinstance(part, Aligner):
+        return "aligner"
+    if isinstance(part, Extractor):
+        return {"transcripts": "asr", "embeddings": "speaker encoder"}.get(part.kind, part.kind)
+    return type(part).__name__.removesuffix("Config").lower()
+
+
+def libraries(task: Task) -> Iterator[tuple[str, Any]]:
+    """Name and user of every library that the metrics of a task need beyond this package's own."""
+    for metric in task.own_metrics.values() if isinstance(task, ScoringTask) else ():
+        for part in [metric, *(need for _, need in metric.needs())]:
+            library = getattr(part, "library", None)
+            if library is not None:
+                yield library, part
 
 
 def _nested(config: Any) -> Iterator[Any]:

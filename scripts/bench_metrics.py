@@ -117,8 +117,8 @@ def main(argv: list[str] | None = None) -> int:
 
 {len(speech.decoded)} utterances of {corpus}, {seconds:.1f} s each on average, against their copies by \
 Opus at 6 kbit/s, on {os.cpu_count()} hardware threads of {processor("cpu")}, load average {load:.1f} \
-before. Metrics that rest on a model are left out. A second tokenizer on the same originals finds what belongs \
-to them in the store.
+before. Metrics that rest on a model are left out. A second tokenizer on the same originals finds what \
+belongs to them in the store.
 
 Sets, files read and scores written, the processes standing by: {names}.
 

@@ -45,7 +45,8 @@ def measure(tokenizers: Iterable[Tokenizer], cache: Path) -> dict[str, str]:
         for tokenizer in inner[1:] or inner:
             if tokenizer.name in found:
                 continue
-            missing = [need.what for need in (*library_needs(tokenizer), *weight_needs(tokenizer, hub=None))]
+            needs = *library_needs(parts(tokenizer)), *weight_needs(tokenizer, hub=None)
+            missing = [need.what for need in needs]
             if missing:
                 found[tokenizer.name] = f"not here: {'; '.join(missing)}"
                 continue

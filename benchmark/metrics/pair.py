@@ -9,7 +9,7 @@ import numpy as np
 from benchmark.data.audio import AudioError
 from benchmark.errors import unknown
 from benchmark.metrics.alignment import MAX_DELAY, estimate_delay, remove_delay
-from benchmark.metrics.extractor import Side, SignalExtractor, Value, Extractor
+from benchmark.metrics.extractor import Extractor, Side, SignalExtractor, Value
 from benchmark.types import SAMPLE_RATE
 
 Alignment = Literal["delay", "cut", "pad"]
@@ -31,7 +31,7 @@ class Pair:
         decoded: What was made of its codes, float32 (T',).
         text: What is said, where that is known.
         language: Of `text`, ISO 639-1.
-        given: Values made beforehand, by side and key of the extractor; an `AudioError` says why there is none.
+        given: Values made beforehand, by side and key of the extractor, or why there is none.
     """
 
     utterance_id: str

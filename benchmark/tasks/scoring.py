@@ -38,20 +38,16 @@ class ScoringTask(DecodingTask):
         wrong = [name for name, metric in self.metrics.items() if not isinstance(metric, Metric)]
         if wrong:
             raise UserError(f"metric={', '.join(wrong)}: no metric; each key of the group `metric` holds one")
-
-    @cached_property
-    def own_metrics(self) -> dict[str, Metric]:
-        """Those that have a meaning here.
-
-        Raises: UserError when there is none.
-        """
-        own = {name: metric for name, metric in self.metrics.items() if self.kind in metric.tasks}
-        if not own:
+        if not self.own_metrics:
             raise UserError(
                 f"none of the metrics {', '.join(self.metrics) or '(none)'} is one of {self.kind}. "
                 "Choose others by metric=survey, or by metric=[…] from conf/metric"
             )
-        return own
+
+    @cached_property
+    def own_metrics(self) -> dict[str, Metric]:
+        """Those that have a meaning here."""
+        return {name: metric for name, metric in self.metrics.items() if self.kind in metric.tasks}
 
     def definitions(self) -> dict[str, Definition]:
         """See `Task.definitions`."""

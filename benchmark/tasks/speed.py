@@ -23,8 +23,9 @@ from benchmark.training import read_report
 from benchmark.types import SAMPLE_RATE
 from benchmark.vocoder.synthesize import Vocoder
 
-Decode = Callable[[torch.Tensor, np.ndarray, np.ndarray], object]
-"""From codes (1, K, T), the original and the prompt to speech."""
+SideInfo = list[torch.Tensor] | None
+Decode = Callable[[torch.Tensor, SideInfo, np.ndarray, int], object]
+"""From codes (1, K, T), what was sent beside them, and a prompt (T,) to speech of so many samples."""
 
 
 @dataclass(kw_only=True)
@@ -94,11 +95,9 @@ class Speed(DecodingTask):
         """Label, status and its reason, and what decodes."""
         if not uses_vocoder(tokenizer, self.decoder):
 
-            def own(codes: torch.Tensor, wav: np.ndarray, prompt: np.ndarray) -> object:  # noqa: ARG001
-                samples = torch.tensor([len(wav)])
-                return tokenizer.decode(
-                    codes, torch.tensor([codes.shape[-1]]), samples, _side(tokenizer, wav)
-                )
+            def own(codes: torch.Tensor, side: SideInfo, _: np.ndarray, samples: int) -> object:
+                frames = torch.tensor([codes.shape[-1]])
+                return tokenizer.decode(codes, frames, torch.tensor([samples]), side)
 
             return "own", "ok", "", own
         config = self.vocoder.limited(setting.trainer.max_steps)
@@ -106,8 +105,8 @@ class Speed(DecodingTask):
         report = read_report(folder)
         vocoder = Vocoder.load(folder, source.spec, source.codebook_vectors(), config, setting.device)
 
-        def vocode(codes: torch.Tensor, wav: np.ndarray, prompt: np.ndarray) -> object:
-            return vocoder.synthesize([codes[0].numpy()], [prompt], [len(wav)])
+        def vocode(codes: torch.Tensor, _: SideInfo, prompt: np.ndarray, samples: int) -> object:
+            return vocoder.synthesize([codes[0].numpy()], [prompt], [samples])
 
         return config.label, report["status"], report["reason"], vocode
 
@@ -116,17 +115,12 @@ def _once(tokenizer: Tokenizer, decode: Decode, wav: np.ndarray, prompt: np.ndar
     """Seconds to encode and to decode; codes and speech come back to the CPU, so that a GPU has finished."""
     start = time.perf_counter()
     codes, lengths = tokenizer.encode(torch.from_numpy(wav)[None], torch.tensor([len(wav)]))
-    _side(tokenizer, wav)
+    side = None
+    if tokenizer.spec.decode_needs_prompt:
+        side = [tokenizer.extract_side_info(torch.from_numpy(wav))]
     middle = time.perf_counter()
-    decode(codes[..., : int(lengths[0])], wav, prompt)
+    decode(codes[..., : int(lengths[0])], side, prompt, len(wav))
     return middle - start, time.perf_counter() - middle
-
-
-def _side(tokenizer: Tokenizer, wav: np.ndarray) -> list[torch.Tensor] | None:
-    """What is sent beside the codes, by tokenizers that send anything."""
-    if not tokenizer.spec.decode_needs_prompt:
-        return None
-    return [tokenizer.extract_side_info(torch.from_numpy(wav))]
 
 
 def _where(setting: Setting) -> str:

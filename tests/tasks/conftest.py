@@ -13,10 +13,10 @@ from benchmark.data.audio import header, write_audio
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.metrics.base import Metric
-from benchmark.metrics.perceptual import Stoi
 from benchmark.metrics.pitch import PitchCorrelation
 from benchmark.metrics.speaker import SourceSimilarity, TargetSimilarity
 from benchmark.metrics.speaker_encoders import Embed, SpeakerEncoder
+from benchmark.metrics.stoi import Stoi
 from benchmark.metrics.text import WordErrorRate
 from benchmark.metrics.transcript import Listener, Transcript
 from benchmark.tasks import resynthesis
