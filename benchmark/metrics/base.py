@@ -5,7 +5,7 @@ A new metric is one class here or in a package of one's own, and one yaml in `co
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
@@ -87,9 +87,12 @@ class Metric(ABC):
 
         Raises: UserError when a model is not at hand.
         """
-        content = {name: value for name, value in describe(self).items() if name not in SHOWN_ONLY}
-        needs = {f"{side} {need.key}" for side, need in self.needs()}
-        return content | {"version": self.version, "needs": sorted(needs)}
+        content: dict[str, Any] = {"class": type(self).__qualname__, "version": self.version}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name not in SHOWN_ONLY:
+                content[item.name] = value.key if isinstance(value, Extractor) else describe(value)
+        return content | {"needs": sorted(f"{side} {need.key}" for side, need in self.needs())}
 
     @cached_property
     def key(self) -> str:

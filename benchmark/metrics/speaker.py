@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -41,10 +41,6 @@ class SpeakerSimilarity(Metric):
         """See `Metric.needs`."""
         yield "decoded", self.encoder
         yield self.against, self.encoder
-
-    def identity(self) -> dict[str, Any]:
-        """See `Metric.identity`; of the encoder what changes a vector, so not where its weights lie."""
-        return super().identity() | {"encoder": self.encoder.key}
 
     def score(self, pair: Pair) -> float:
         """See `Metric.score`."""

@@ -115,10 +115,6 @@ class ErrorRate(Metric):
         if self.against == "asr":
             yield "reference", self.asr
 
-    def identity(self) -> dict[str, Any]:
-        """See `Metric.identity`; of the ASR what changes a text, so not its name nor its batch size."""
-        return super().identity() | {"asr": self.asr.key}
-
     def score(self, pair: Pair) -> Score:
         """Percent of the reference's words or characters, weighted by their number; see `Metric.score`."""
         reference = self._reference(pair)
