@@ -84,15 +84,15 @@ def warped_cepstrum(fft_size: int, order: int, alpha: float) -> np.ndarray:
     return cepstrum @ responses
 
 
-SPEECH_LEVEL = -20.0
-"""Decibels of the mean power of a clip above which a frame is speech."""
+SPEECH_RANGE = 20.0
+"""Decibels below the mean power of a clip from which a frame is no speech."""
 FRAMES = {
     "all": "on all frames",
-    "speech": f"on frames whose level in the original is above {SPEECH_LEVEL:g} dB of its mean",
+    "speech": f"on frames that lie less than {SPEECH_RANGE:g} dB below the original's mean power",
 }
 WARPED = {
-    "all": "on all frames after dynamic time warping",
-    "speech": f"on frames above {SPEECH_LEVEL:g} dB of each signal's mean power after dynamic time warping",
+    "all": "on all frames, time-warped",
+    "speech": f"on frames less than {SPEECH_RANGE:g} dB below each signal's mean power, time-warped",
 }
 
 
@@ -145,7 +145,7 @@ class MelCepstralDistortion(Metric):
         sides: tuple[Side, Side] = "reference", "decoded"
         values = [np.asarray(pair.value(side, self.cepstrum, self.alignment), np.float64) for side in sides]
         expected, found = (value[:, (2 if self.c0 else 3) :] for value in values)
-        speech = [(value[:, 1] > SPEECH_LEVEL) | (self.frames == "all") for value in values]
+        speech = [(value[:, 1] > -SPEECH_RANGE) | (self.frames == "all") for value in values]
         if self.warping:
             expected, found = expected[speech[0]], found[speech[1]]
             if not len(expected) or not len(found):

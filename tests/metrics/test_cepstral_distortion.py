@@ -101,5 +101,5 @@ def test_silence_is_undefined_and_wrong_frames_are_refused(speech: np.ndarray) -
 
 def test_definition_is_made_of_the_parameters() -> None:
     words = MelCepstralDistortion(c0=True, cepstrum=MelCepstrum(alpha=0.5), warping=True).definition
-    for part in ("mel-cepstra 0–39", "α 0.5", "FFT 1024", "DIO", "after dynamic time warping"):
+    for part in ("mel-cepstra 0–39", "α 0.5", "FFT 1024", "DIO", "time-warped"):
         assert part in words

@@ -1,5 +1,7 @@
 """Damaged speech, through every metric of signals: no value, an error, or a number that tells."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -76,3 +78,11 @@ def test_clipping_is_scored_as_the_damage_it_is(chosen: Metric, clips: dict[str,
     assert np.isfinite(scores).all()
     if chosen.higher_is_better is not None:
         assert scores[0] == scores[1] or (scores[0] > scores[1]) == chosen.higher_is_better
+
+
+def test_a_process_that_scores_signals_starts_without_heavy_libraries() -> None:
+    modules = ["pitch", "neural_f0", "praat", "cepstral", "stoi", "spectral", "waveform", "perceptual"]
+    imports = "; ".join(f"import benchmark.metrics.{module}" for module in modules)
+    heavy = ["torch", "pandas", "librosa", "transformers", "parselmouth"]
+    code = f"import sys; {imports}; print([name for name in {heavy} if name in sys.modules])"
+    assert subprocess.check_output((sys.executable, "-c", code), text=True).strip() == "[]"
