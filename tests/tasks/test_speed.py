@@ -1,0 +1,95 @@
+"""Real-time factors: of what, by whom, and weighted by what."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.data.corpus import Corpus
+from benchmark.metrics.definitions import DEFINITIONS
+from benchmark.tasks import resynthesis, speed
+from benchmark.tasks.base import Setting
+from benchmark.tasks.speed import Speed
+from benchmark.tokenizers.ground_truth import GroundTruth
+from benchmark.tokenizers.mel_rvq import MelRvq
+from benchmark.tokenizers.opus import Opus
+from benchmark.vocoder.config import VocoderConfig
+
+CONFIG = VocoderConfig(name="parrot")
+
+
+def task(**arguments: Any) -> Speed:
+    return Speed(name="speed", vocoder=CONFIG, limit=3, **arguments)
+
+
+def test_it_times_what_is_done_for_each_utterance(
+    voices: Corpus, setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec = Opus(name="opus_6k", bitrate=6000)
+    calls: list[str] = []
+    encode, decode = codec.encode, codec.decode
+
+    def slow_encode(*arguments: Any) -> Any:
+        calls.append("encode")
+        time.sleep(0.03)
+        return encode(*arguments)
+
+    def slow_decode(*arguments: Any) -> Any:
+        calls.append("decode")
+        time.sleep(0.06)
+        return decode(*arguments)
+
+    monkeypatch.setattr(codec, "encode", slow_encode)
+    monkeypatch.setattr(codec, "decode", slow_decode)
+    outcome = task().run(codec, voices, setting)
+    assert calls == ["encode", "decode"] * 4  # the first utterance once more, to warm up
+    frame = outcome.utterances
+    seconds = frame["rtf_encode:weight"]
+    assert (frame["rtf_encode"] * seconds >= 0.03).all() and (frame["rtf_decode"] * seconds >= 0.06).all()
+    first, second = outcome.measures
+    assert first.interval.value == pytest.approx((frame["rtf_encode"] * seconds).sum() / seconds.sum())
+    assert (first.interval.n_scored, second.interval.n_scored) == (3, 3)
+    assert first.definition == f"{DEFINITIONS['rtf_encode'].definition}; on the CPU, 1 thread"
+    assert outcome.decoder == "own" and outcome.notes["load_average"] >= 0
+
+
+def test_the_vocoder_decodes_where_the_tokenizer_cannot(
+    voices: Corpus, setting: Setting, monkeypatch: pytest.MonkeyPatch, parrot: None
+) -> None:
+    heard: list[int] = []
+
+    class Parrot:
+        @classmethod
+        def load(cls, *_: Any) -> "Parrot":
+            return cls()
+
+        def synthesize(self, codes: list[np.ndarray], prompts: Any, samples: list[int]) -> list[np.ndarray]:
+            heard.append(codes[0].shape[0])
+            return [np.zeros(samples[0], np.float32)]
+
+    monkeypatch.setattr(speed, "Vocoder", Parrot)
+    monkeypatch.setattr(speed, "trained_vocoder", resynthesis.trained_vocoder)  # the parrot's
+    outcome = task().run(MelRvq(name="mel_rvq", num_codebooks=2, codebook_size=4), voices, setting)
+    assert heard == [2] * 4 and outcome.decoder == CONFIG.label
+
+
+def test_a_recording_that_cannot_be_read_is_counted(voices: Corpus, setting: Setting) -> None:
+    test = voices.manifest("test", setting.store).subset(3)
+    Path(next(iter(test)).audio_path).write_bytes(b"no audio")
+    outcome = task().run(Opus(name="opus_6k", bitrate=6000), voices, setting)
+    assert [m.interval.n_failed for m in outcome.measures] == [1, 1]
+    assert "unreadable audio" in outcome.notes["failures"][0]
+
+
+def test_the_recording_itself_takes_no_time(voices: Corpus, setting: Setting) -> None:
+    assert task().run(GroundTruth(name="ground_truth"), voices, setting).status == "n/a"
+
+
+def test_threads_and_device_make_another_number(voices: Corpus, setting: Setting) -> None:
+    codec = Opus(name="opus_6k", bitrate=6000)
+    one = task().identity(codec, voices, setting)
+    torch.set_num_threads(2)
+    assert task().identity(codec, voices, setting) != one
