@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
@@ -29,6 +29,8 @@ from benchmark.types import TokenizerSpec
 log = logging.getLogger(__name__)
 
 Policy = Literal["only_missing", "always"]
+FAMILY = 100
+"""Columns that a family of metrics may have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,9 +249,9 @@ def _failed_share(interval: Interval) -> float:
 
 def _display(definition: Definition, place: int) -> dict[str, Any]:
     """What a table needs to know of a metric that it may never have heard of."""
-    content = asdict(definition)
-    del content["definition"]
-    return content | {"place": place}
+    names = "label", "unit", "higher_is_better", "decimals"
+    content = {name: getattr(definition, name) for name in names}
+    return content | {"place": FAMILY * definition.family + place}
 
 
 def _side_info(spec: TokenizerSpec) -> dict[str, Any]:

@@ -157,8 +157,7 @@ def libraries(task: Task) -> Iterator[tuple[str, Any]]:
     """Name and user of every library that the metrics of a task need beyond this package's own."""
     for metric in task.own_metrics.values() if isinstance(task, ScoringTask) else ():
         for part in [metric, *(need for _, need in metric.needs())]:
-            library = getattr(part, "library", None)
-            if library is not None:
+            if library := getattr(part, "library", ""):
                 yield library, part
 
 

@@ -7,9 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
-
-import numpy as np
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 from benchmark.artifacts import describe, digest
 from benchmark.errors import UserError
@@ -20,6 +18,8 @@ from benchmark.metrics.pair import Pair
 SHOWN_ONLY = ("label", "tasks")
 """Fields that change no number."""
 TASKS = ("reconstruction", "voice_conversion")
+Family = Literal["intelligibility", "pitch", "quality", "spectrum", "voice", "opinion", "waveform"]
+"""Kinds of metrics, in the order of the columns."""
 
 
 class Undefined(Exception):
@@ -45,6 +45,7 @@ class Metric(ABC):
     """A metric with its parameters; its fields are the keys of its yaml.
 
     Attributes:
+        family: What kind of thing it measures; tables have the columns of a family side by side.
         unit: Empty for a number without one.
         higher_is_better: None where neither is.
         decimals: Digits that tables print.
@@ -53,6 +54,7 @@ class Metric(ABC):
         tasks: Where it has a meaning, names among `TASKS`.
     """
 
+    family: ClassVar[Family]
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool | None]
     decimals: ClassVar[int] = 3
@@ -108,17 +110,10 @@ class Metric(ABC):
             higher_is_better=self.higher_is_better,
             decimals=self.decimals,
             definition=self.definition,
+            family=get_args(Family).index(self.family),
         )
 
     @property
     def uses_model(self) -> bool:
         """Whether a pretrained model has to run before it: it is then scored where that is."""
         return any(extractor.batched for _, extractor in self.needs())
-
-
-def require_same_shape(reference: np.ndarray, decoded: np.ndarray) -> None:
-    """Raises: ValueError where the lengths differ or a sample is not finite."""
-    if reference.shape != decoded.shape:
-        raise ValueError(f"reference {reference.shape} and decoded {decoded.shape} differ in length")
-    if not (np.isfinite(reference).all() and np.isfinite(decoded).all()):
-        raise ValueError("NaN or infinite samples")

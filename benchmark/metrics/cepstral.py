@@ -11,7 +11,7 @@ from scipy.signal import lfilter
 from scipy.spatial.distance import cdist
 
 from benchmark.errors import unknown
-from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.base import Family, Metric, Undefined
 from benchmark.metrics.extractor import Extractor, Side
 from benchmark.metrics.f0 import F0, Dio, Pitched, pyworld
 from benchmark.metrics.pair import ALIGNMENTS, Alignment, Pair
@@ -108,6 +108,7 @@ class MelCepstralDistortion(Metric):
         alignment: Of the signals, see `ALIGNMENTS`.
     """
 
+    family: ClassVar[Family] = "spectrum"
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = False
     decimals: ClassVar[int] = 2

@@ -17,6 +17,8 @@ class Definition:
     """None where neither is."""
     decimals: int
     definition: str
+    family: int = 0
+    """Columns of a family stand side by side, in ascending order."""
 
 
 NORMALISER = "Whisper English normaliser on both sides"

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.fft import rfft
 
 from benchmark.errors import unknown
-from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.base import Family, Metric, Undefined
 from benchmark.metrics.extractor import Extractor, Side, SignalExtractor
 from benchmark.metrics.libraries import require
 from benchmark.metrics.pair import Pair
@@ -159,6 +159,8 @@ class DnsmosScore(Metric):
     Attributes:
         scale: See `SCALES`.
     """
+
+    family: ClassVar[Family] = "opinion"
 
     higher_is_better: ClassVar[bool | None] = True
     decimals: ClassVar[int] = 2

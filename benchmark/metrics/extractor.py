@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmark.artifacts import describe, digest
 from benchmark.data.audio import AudioError
+from benchmark.metrics.libraries import require
 
 Side = Literal["reference", "decoded", "prompt"]
 """The original, what was made of its codes, and the recording whose voice it was given."""
@@ -32,6 +33,7 @@ class Extractor(ABC):
         kind: Folder of the artifact store.
         width: Numbers in a frame; 1 for a text, of which a frame is a byte.
         dtype: As it is kept, and as every caller gets it.
+        library: That it needs beyond this package's own, from the extra `extra`; empty for none.
         batched: Whether a model does it, by batches and on a device, see `load`.
         version: Raise it when the code changes a value.
     """
@@ -39,6 +41,8 @@ class Extractor(ABC):
     kind: ClassVar[str]
     width: ClassVar[int] = 1
     dtype: ClassVar[str] = "float32"
+    library: ClassVar[str] = ""
+    extra: ClassVar[str] = ""
     batched: ClassVar[bool] = False
     version: ClassVar[int] = 1
 
@@ -48,7 +52,9 @@ class Extractor(ABC):
 
     @cached_property
     def key(self) -> str:
-        """Digest of `identity`."""
+        """Digest of `identity`; raises UserError where the library is not installed."""
+        if self.library:
+            require(self.library, self.extra)
         return digest(self.identity())
 
     @abstractmethod

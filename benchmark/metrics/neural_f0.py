@@ -1,7 +1,7 @@
 """Pitch by a neural network."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -29,6 +29,9 @@ class Crepe(F0):
         periodicity: A frame is voiced where the network's confidence is at least this.
     """
 
+    library: ClassVar[str] = "torchcrepe"
+    extra: ClassVar[str] = "crepe"
+
     name: ClassVar[str] = "CREPE"
 
     model: Literal["tiny", "full"] = "tiny"
@@ -38,14 +41,6 @@ class Crepe(F0):
     def words(self) -> str:
         """The extractor in a definition."""
         return f"{super().words}, {self.model}, voiced from periodicity {self.periodicity:g}"
-
-    def identity(self) -> dict[str, Any]:
-        """See `Extractor.identity`.
-
-        Raises: UserError when torchcrepe is not installed.
-        """
-        require("torchcrepe", "crepe")
-        return super().identity()
 
     def track(self, samples: np.ndarray) -> np.ndarray:
         """See `F0.track`.

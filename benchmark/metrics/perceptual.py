@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import pesq
 
 from benchmark.errors import unknown
-from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.base import Family, Metric, Undefined
 from benchmark.metrics.pair import ALIGNMENTS, Alignment, Pair
 from benchmark.metrics.signals import sound
 from benchmark.types import SAMPLE_RATE
@@ -25,6 +25,8 @@ class Pesq(Metric):
         band: "wb" or "nb".
         alignment: See `ALIGNMENTS`.
     """
+
+    family: ClassVar[Family] = "quality"
 
     higher_is_better: ClassVar[bool | None] = True
     decimals: ClassVar[int] = 2

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from benchmark.errors import unknown
-from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.base import Family, Metric, Undefined
 from benchmark.metrics.extractor import Extractor, Side
 from benchmark.metrics.f0 import Dio, Pitched
 from benchmark.metrics.pair import ALIGNMENTS, Alignment, Pair
@@ -36,6 +36,8 @@ class PitchMetric(Metric):
         extractor: Makes the tracks.
         alignment: Of the signals, see `ALIGNMENTS`; the tracks are cut to the shorter.
     """
+
+    family: ClassVar[Family] = "pitch"
 
     extractor: Pitched = field(default_factory=Dio)
     alignment: Alignment = "delay"

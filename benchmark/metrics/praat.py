@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.base import Family, Metric, Undefined
 from benchmark.metrics.extractor import Extractor, Side
 from benchmark.metrics.f0 import Pitched, checked
 from benchmark.metrics.libraries import require
@@ -30,6 +30,9 @@ class Praat(Pitched):
             those of the value included, are off by that factor.
     """
 
+    library: ClassVar[str] = "parselmouth"
+    extra: ClassVar[str] = "praat"
+
     dtype: ClassVar[str] = "float64"  # a warping path turns on the last digit
 
     floor: float = 50.0
@@ -47,14 +50,6 @@ class Praat(Pitched):
             f"Praat autocorrelation, {self.floor:g}–{self.ceiling:g} Hz, hop {self.hop_length}, voicing "
             f"{self.voicing:g}{taken}"
         )
-
-    def identity(self) -> dict[str, Any]:
-        """See `Extractor.identity`.
-
-        Raises: UserError when parselmouth is not installed.
-        """
-        require("parselmouth", "praat")
-        return super().identity()
 
     def extract(self, wav: np.ndarray) -> np.ndarray:
         """See `SignalExtractor.extract`.
@@ -90,6 +85,8 @@ class ContourCorrelation(Metric):
         extractor: Makes the tracks.
         alignment: Of the signals, see `ALIGNMENTS`.
     """
+
+    family: ClassVar[Family] = "pitch"
 
     higher_is_better: ClassVar[bool | None] = True
 

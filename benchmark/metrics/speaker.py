@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.base import Family, Metric, Undefined
 from benchmark.metrics.extractor import Extractor, Side
 from benchmark.metrics.pair import Pair
 from benchmark.metrics.resemblyzer import Resemblyzer
@@ -26,6 +26,7 @@ class SpeakerSimilarity(Metric):
         encoder: Makes the vectors.
     """
 
+    family: ClassVar[Family] = "voice"
     against: ClassVar[Side]
     subject: ClassVar[str]
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from benchmark.errors import UserError
-from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.base import Family, Metric, Undefined
 from benchmark.metrics.pair import ALIGNMENTS, Alignment, Pair
 from benchmark.metrics.signals import magnitudes, mel_filterbank, sound
 from benchmark.types import SAMPLE_RATE
@@ -20,6 +20,8 @@ class SpectralMetric(Metric):
     Attributes:
         alignment: See `ALIGNMENTS`.
     """
+
+    family: ClassVar[Family] = "spectrum"
 
     higher_is_better: ClassVar[bool | None] = False
 

@@ -12,7 +12,7 @@ from scipy.fft import rfft
 from scipy.signal import resample_poly
 
 from benchmark.errors import unknown
-from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.base import Family, Metric, Undefined
 from benchmark.metrics.extractor import Extractor, Side, SignalExtractor
 from benchmark.metrics.f0 import checked
 from benchmark.metrics.pair import ALIGNMENTS, Alignment, Pair
@@ -93,6 +93,8 @@ class Stoi(Metric):
         lead: See `StoiBands`.
         alignment: See `ALIGNMENTS`.
     """
+
+    family: ClassVar[Family] = "quality"
 
     higher_is_better: ClassVar[bool | None] = True
 

@@ -10,7 +10,7 @@ from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from benchmark.errors import unknown
-from benchmark.metrics.base import Metric, Score, Undefined
+from benchmark.metrics.base import Family, Metric, Score, Undefined
 from benchmark.metrics.extractor import Extractor, Side
 from benchmark.metrics.pair import Pair
 from benchmark.metrics.transcript import Transcript
@@ -83,6 +83,7 @@ class ErrorRate(Metric):
         normaliser: See `NORMALISERS`; "none" is for corpora that write as the ASR does.
     """
 
+    family: ClassVar[Family] = "intelligibility"
     unit: ClassVar[str] = "%"
     higher_is_better: ClassVar[bool | None] = False
     decimals: ClassVar[int] = 1

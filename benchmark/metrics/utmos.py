@@ -12,7 +12,7 @@ import numpy as np
 from benchmark.checkpoints import load_tensors, resolve, weights_digest
 from benchmark.data.audio import AudioError
 from benchmark.errors import UserError
-from benchmark.metrics.base import Metric
+from benchmark.metrics.base import Family, Metric
 from benchmark.metrics.clips import on_sound_clips
 from benchmark.metrics.extractor import Batch, Extractor, ModelExtractor, Side, Value
 from benchmark.metrics.libraries import require
@@ -93,6 +93,8 @@ class UtmosScore(Metric):
     Attributes:
         extractor: Makes the scores.
     """
+
+    family: ClassVar[Family] = "opinion"
 
     higher_is_better: ClassVar[bool | None] = True
     decimals: ClassVar[int] = 2

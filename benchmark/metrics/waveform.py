@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from benchmark.metrics.alignment import MAX_DELAY
-from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.base import Family, Metric, Undefined
 from benchmark.metrics.pair import ALIGNMENTS, Alignment, Pair
 from benchmark.metrics.signals import sound
 from benchmark.types import SAMPLE_RATE
@@ -23,6 +23,7 @@ class SiSdr(Metric):
         alignment: See `ALIGNMENTS`.
     """
 
+    family: ClassVar[Family] = "waveform"
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = True
     decimals: ClassVar[int] = 2
@@ -61,6 +62,7 @@ class SiSdr(Metric):
 class Delay(Metric):
     """Samples by which the decoded signal lags the original, see `benchmark.metrics.alignment`."""
 
+    family: ClassVar[Family] = "waveform"
     unit: ClassVar[str] = "samples"
     higher_is_better: ClassVar[bool | None] = None
     decimals: ClassVar[int] = 0
