@@ -9,6 +9,7 @@ from joblib import Parallel, delayed
 from benchmark.data.audio import AudioError
 from benchmark.errors import UserError
 from benchmark.evaluation.journal import Entry
+from benchmark.evaluation.threads import one_thread
 from benchmark.metrics.base import Metric, Score, Undefined
 from benchmark.metrics.pair import Pair
 
@@ -19,7 +20,8 @@ DIED = "the process that computed it died"
 
 def score(pair: Pair, metrics: Mapping[str, Metric]) -> Entries:
     """Every metric of one pair; one that fails does not keep the others from being computed."""
-    return {name: _entry(metric, pair) for name, metric in metrics.items()}
+    with one_thread():
+        return {name: _entry(metric, pair) for name, metric in metrics.items()}
 
 
 def _entry(metric: Metric, pair: Pair) -> Entry:

@@ -9,6 +9,7 @@ from joblib import Parallel, delayed
 from benchmark.artifacts import ArtifactStore
 from benchmark.data.audio import AudioError, read_audio
 from benchmark.data.manifest import Manifest
+from benchmark.evaluation.threads import one_thread
 from benchmark.frames.shards import Recipe, make
 from benchmark.frames.store import FORMAT, FrameStore, FrameWriter
 from benchmark.metrics.extractor import Batch, Extractor, Value
@@ -87,7 +88,8 @@ def of_clips(work: Batch, clips: Sequence[np.ndarray | AudioError]) -> list[Valu
 
 
 def _of_file(extractor: Extractor, path: str) -> Value | AudioError:
-    [value] = of_clips(extractor.load("cpu"), [_read(path)])
+    with one_thread():
+        [value] = of_clips(extractor.load("cpu"), [_read(path)])
     return value
 
 
