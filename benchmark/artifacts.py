@@ -32,6 +32,16 @@ def digest(content: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
+LONGEST_NAME = 100
+"""Characters of a text in a file's name."""
+
+
+def file_name(text: str) -> str:
+    """The text where any file may be called so, or else what is left of it and a digest of the whole."""
+    name = re.sub(r"^[.-]|[^A-Za-z0-9._+-]", "_", text)[:LONGEST_NAME]
+    return name if name == text else f"{name}-{digest(text)}"
+
+
 KEY_UNLESS_DEFAULT = {"key": "unless default"}
 """Metadata of a dataclass field that came later than results: `field(default=..., metadata=...)`.
 

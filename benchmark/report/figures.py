@@ -2,13 +2,14 @@
 
 import io
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -25,9 +26,16 @@ PANEL = (4.0, 3.2)
 """Width and height of one panel in inches."""
 
 
+class Drawn(NamedTuple):
+    """One figure as the contents of its two files."""
+
+    png: bytes
+    pdf: bytes
+
+
 @PLAIN
-def codebook_histogram(usage: dict[str, pd.DataFrame], sizes: dict[str, int]) -> bytes:
-    """Relative frequency of each code by rank, one panel per tokenizer, one line per book, as PNG.
+def codebook_histogram(usage: dict[str, pd.DataFrame], sizes: dict[str, int]) -> Drawn:
+    """Relative frequency of each code by rank, one panel per tokenizer, one line per book, as PNG and PDF.
 
     Args:
         usage: By label, the columns `codebook`, `code`, `count`; unused codes may be absent.
@@ -44,7 +52,7 @@ def codebook_histogram(usage: dict[str, pd.DataFrame], sizes: dict[str, int]) ->
         axis.set(title=label, xlabel="code, by rank", ylabel="relative frequency", yscale="log")
         axis.set_xlim(0, sizes[label] + 1)
         axis.legend(fontsize=8)
-    return _png(figure)
+    return _drawn(figure)
 
 
 def code_shares(counts: pd.DataFrame) -> dict[int, np.ndarray]:
@@ -57,8 +65,8 @@ def code_shares(counts: pd.DataFrame) -> dict[int, np.ndarray]:
 
 
 @PLAIN
-def codebook_growth(growth: Mapping[str, Mapping[str, Sequence[float]]]) -> bytes:
-    """Used share and perplexity against the amount of speech, one line per tokenizer, as PNG.
+def codebook_growth(growth: Mapping[str, Mapping[str, Sequence[float]]]) -> Drawn:
+    """Used share and perplexity against the amount of speech, one line per tokenizer, as PNG and PDF.
 
     Args:
         growth: By label, equally long lists: `hours`, `used` (0 to 1) and `perplexity`.
@@ -75,12 +83,12 @@ def codebook_growth(growth: Mapping[str, Mapping[str, Sequence[float]]]) -> byte
         axis.set(xlabel="hours of speech", xscale="log")
         axis.xaxis.set_major_formatter("{x:g}")
     _legend(figure, styles, hollow=False)
-    return _png(figure)
+    return _drawn(figure)
 
 
 @PLAIN
-def rate_quality(table: Table) -> bytes | None:
-    """Each metric of a table against the bitrate, as PNG; None when nothing was scored.
+def rate_quality(table: Table) -> Drawn | None:
+    """Each metric of a table against the bitrate, as PNG and PDF; None when nothing was scored.
 
     Toplines, floors and what has no bitrate are dashed lines: a rate would say nothing of them.
     """
@@ -109,12 +117,12 @@ def rate_quality(table: Table) -> bytes | None:
         axis.xaxis.set_major_formatter("{x:g}")
         axis.set_title("/".join(corpus) if len(corpora) > 1 else "")
     _legend(figure, styles, levels)
-    return _png(figure)
+    return _drawn(figure)
 
 
 @PLAIN
-def trade_off(reconstruction: Table, probing: Table) -> bytes | None:
-    """WER of the speech against WER of a probe on the same tokens, as PNG; None without such a pair.
+def trade_off(reconstruction: Table, probing: Table) -> Drawn | None:
+    """WER of the speech against WER of a probe on the same tokens, as PNG and PDF; None without such a pair.
 
     Lines are paired by tokenizer and corpus, or by tokenizer alone where the corpora have none in common.
     """
@@ -136,7 +144,7 @@ def trade_off(reconstruction: Table, probing: Table) -> bytes | None:
     axes[0].set_xlabel(f"reconstruction {heading(reconstruction.metrics['wer'])}\n{spoken_on}")
     axes[0].set_ylabel(f"{heading(probing.metrics['probe_wer'])}\n{read_on}")
     _legend(figure, styles)
-    return _png(figure)
+    return _drawn(figure)
 
 
 def _pairs(left: Sequence[Line], right: Sequence[Line]) -> list[tuple[Line, Line]]:
@@ -204,8 +212,12 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     return figure, axes[:count]
 
 
-def _png(figure: Figure) -> bytes:
-    """The drawn figure; nothing in the file says when or with which version it was drawn."""
-    content = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(content, metadata={"Software": None})
-    return content.getvalue()
+def _drawn(figure: Figure) -> Drawn:
+    """The figure's files; nothing in them says when or with which version it was drawn."""
+    png, pdf = io.BytesIO(), io.BytesIO()
+    FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
+    with matplotlib.rc_context({"pdf.fonttype": 42}):  # TrueType: publishers refuse Type 3 fonts
+        FigureCanvasPdf(figure).print_pdf(
+            pdf, metadata={"Creator": None, "Producer": None, "CreationDate": None}
+        )
+    return Drawn(png.getvalue(), pdf.getvalue())

@@ -1,23 +1,25 @@
-"""The report of one results folder: merged rows, tables and figures, all derived from the jobs' files."""
+"""The report of one results folder: merged rows, tables, figures, a page; all from the jobs' files."""
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from benchmark.artifacts import write_atomic
 from benchmark.errors import UserError
 from benchmark.report.contest import Utterances, hold_contest
-from benchmark.report.figures import codebook_growth, codebook_histogram, rate_quality, trade_off
+from benchmark.report.figures import Drawn, codebook_growth, codebook_histogram, rate_quality, trade_off
 from benchmark.report.formats import to_csv, to_latex, to_markdown
-from benchmark.report.grid import make_grid
+from benchmark.report.grid import Grid, make_grid
+from benchmark.report.page import make_page
 from benchmark.report.tables import TABLES, Table, make_table
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 
 
 def write_report(folder: Path) -> None:
-    """Write `rows.jsonl`, `tables/` and `figures/` below a results folder from the rows it holds.
+    """Write `rows.jsonl`, `tables/`, `figures/` and `report.html` below a results folder from its rows.
 
     What no row supports any more is removed. The same rows give the same bytes.
 
@@ -31,22 +33,26 @@ def write_report(folder: Path) -> None:
             f"no results in {folder}. Run `make reproduce-table`, or a job such as "
             "`python -m benchmark tokenizer=mel_rvq task=reconstruction`; then name the folder it wrote to."
         )
-    tables = {name: make_table(name, rows) for name in TABLES}
+    tables = {name: table for name in TABLES if (table := make_table(name, rows))}
     utterances = _cached(store)
-    for name, table in tables.items():
-        _write_table(folder / "tables", name, table, utterances)
+    grids = {name: make_grid(table, hold_contest(table, utterances)) for name, table in tables.items()}
+    files = {name: _files(table, grids[name]) for name, table in tables.items()}
+    for name in TABLES:
+        for suffix in ("csv", "md", "tex"):
+            _replace(folder / "tables" / f"{name}.{suffix}", files.get(name, {}).get(suffix))
+    usage, growth = _usage(store, _usage_jobs(rows)), _growth(_usage_jobs(rows))
+    reconstruction, probing = tables.get("reconstruction"), tables.get("probing")
     figures = {
-        "codebook_histogram": _histogram(store, _usage_jobs(rows)),
-        "codebook_growth": _growth(_usage_jobs(rows)),
-        "rate_quality": rate_quality(tables["reconstruction"]) if tables["reconstruction"] else None,
-        "trade_off": (
-            trade_off(tables["reconstruction"], tables["probing"])
-            if tables["reconstruction"] and tables["probing"]
-            else None
-        ),
+        "codebook_histogram": codebook_histogram(*usage) if usage[0] else None,
+        "codebook_growth": codebook_growth(growth) if growth else None,
+        "rate_quality": rate_quality(reconstruction) if reconstruction else None,
+        "trade_off": trade_off(reconstruction, probing) if reconstruction and probing else None,
     }
-    for name, png in figures.items():
-        _replace(folder / "figures" / f"{name}.png", png)
+    for name, drawn in figures.items():
+        for suffix in Drawn._fields:
+            _replace(folder / "figures" / f"{name}.{suffix}", getattr(drawn, suffix, None))
+    page = make_page(folder, rows, tables, grids, files, utterances, usage, growth)
+    write_atomic(folder / "report.html", page)
 
 
 def _cached(store: ResultsStore) -> Utterances:
@@ -62,11 +68,9 @@ def _cached(store: ResultsStore) -> Utterances:
     return lambda row: read(row.task, row.tokenizer, row.dataset, row.seed, row.variant)
 
 
-def _write_table(folder: Path, name: str, table: Table | None, utterances: Utterances) -> None:
-    grid = make_grid(table, hold_contest(table, utterances)) if table else None
-    _replace(folder / f"{name}.csv", to_csv(table) if table else None)
-    _replace(folder / f"{name}.md", to_markdown(grid) if grid else None)
-    _replace(folder / f"{name}.tex", to_latex(grid) if grid else None)
+def _files(table: Table, grid: Grid) -> dict[str, str]:
+    """A table's files by suffix."""
+    return {"csv": to_csv(table), "md": to_markdown(grid), "tex": to_latex(grid)}
 
 
 def _replace(path: Path, content: str | bytes | None) -> None:
@@ -85,18 +89,17 @@ def _usage_jobs(rows: list[Row]) -> dict[str, Row]:
     }
 
 
-def _histogram(store: ResultsStore, jobs: dict[str, Row]) -> bytes | None:
-    """The usage figure from the counts that `codebook_usage` keeps in place of utterance scores."""
+def _usage(store: ResultsStore, jobs: dict[str, Row]) -> tuple[dict[str, pd.DataFrame], dict[str, int]]:
+    """The counts that `codebook_usage` keeps in place of utterance scores, and the codebooks' sizes."""
     usage: dict[str, pd.DataFrame] = {}
     sizes: dict[str, int] = {}
     for label, row in jobs.items():
         counts = store.utterances("codebook_usage", row.tokenizer, row.dataset, row.seed)
         if len(counts) and row.codebook_size:
             usage[label], sizes[label] = counts, row.codebook_size
-    return codebook_histogram(usage, sizes) if usage else None
+    return usage, sizes
 
 
-def _growth(jobs: dict[str, Row]) -> bytes | None:
-    """The growth figure from the notes of the rows."""
-    curves = {label: row.notes["growth"] for label, row in jobs.items() if "growth" in row.notes}
-    return codebook_growth(curves) if curves else None
+def _growth(jobs: dict[str, Row]) -> dict[str, Any]:
+    """Growth curves from the notes of the rows."""
+    return {label: row.notes["growth"] for label, row in jobs.items() if "growth" in row.notes}

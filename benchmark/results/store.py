@@ -158,6 +158,11 @@ class ResultsStore:
         return self.root / kind / (stem + {"rows": ".jsonl", "utterances": ".parquet"}[kind])
 
 
+def job_name(row: Row) -> str:
+    """What the files of the row's job are called, without a suffix."""
+    return _stem(*_job(row))
+
+
 def _job(row: Row) -> tuple[str, str, str, int, str]:
     return row.task, row.tokenizer, row.dataset, row.seed, row.variant
 

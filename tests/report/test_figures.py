@@ -1,4 +1,5 @@
 import io
+import re
 from dataclasses import replace
 
 import matplotlib.image
@@ -13,9 +14,9 @@ CURVE = {"hours": [0.01, 0.02, 0.03], "used": [0.4, 0.7, 0.8], "perplexity": [20
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def pixels(png):
-    assert png.startswith(PNG)
-    return matplotlib.image.imread(io.BytesIO(png), format="png")
+def pixels(drawn):
+    assert drawn.png.startswith(PNG)
+    return matplotlib.image.imread(io.BytesIO(drawn.png), format="png")
 
 
 @pytest.fixture
@@ -32,17 +33,19 @@ def counts(*books):
 
 def test_figures_are_drawn_and_the_same_each_time(tables):
     usage = {"mel_rvq": counts([5, 0, 3, 1], [2, 2, 2, 2]), "whisper_kmeans": counts([9, 1])}
-    drawn = [
+    drawings = [
         lambda: codebook_histogram(usage, {"mel_rvq": 4, "whisper_kmeans": 2}),
         lambda: codebook_growth({"mel_rvq": CURVE, "mimi": {**CURVE, "used": [0.1, 0.2, 0.3]}}),
         lambda: rate_quality(tables[0]),
         lambda: trade_off(*tables),
     ]
-    for draw in drawn:
-        png = draw()
-        assert np.ptp(pixels(png)) > 0.5 and len(png) > 5000
-        assert draw() == png
-        assert b"Software" not in png and b"Creation" not in png
+    for draw in drawings:
+        drawn = draw()
+        assert np.ptp(pixels(drawn)) > 0.5 and len(drawn.png) > 5000
+        assert drawn.pdf.startswith(b"%PDF-") and len(drawn.pdf) > 5000
+        assert draw() == drawn
+        for content in drawn:
+            assert not re.search(rb"Software|Creat|Producer|/Type3", content)
 
 
 def test_a_users_matplotlib_settings_do_not_change_a_figure(tables):

@@ -26,7 +26,7 @@ def folder(tmp_path, rows):
 def derived(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
-        for part in ("tables", "figures", "rows.jsonl")
+        for part in ("tables", "figures", "rows.jsonl", "report.html")
         for path in ([folder / part] if (folder / part).is_file() else sorted((folder / part).glob("*")))
     }
 
@@ -35,9 +35,12 @@ def test_report_writes_everything_and_the_same_bytes_again(folder):
     write_report(folder)
     first = derived(folder)
     assert sorted(first) == [
-        "figures/codebook_histogram.png",
-        "figures/rate_quality.png",
-        "figures/trade_off.png",
+        *(
+            f"figures/{name}.{suffix}"
+            for name in ("codebook_histogram", "rate_quality", "trade_off")
+            for suffix in ("pdf", "png")
+        ),
+        "report.html",
         "rows.jsonl",
         *(
             f"tables/{name}.{suffix}"
@@ -55,7 +58,7 @@ def test_what_lost_its_rows_goes(folder):
         path.unlink()
     write_report(folder)
     assert "tables/codebook_usage.md" not in derived(folder)
-    assert "figures/codebook_histogram.png" not in derived(folder)
+    assert not {"figures/codebook_histogram.png", "figures/codebook_histogram.pdf"} & derived(folder).keys()
     assert "tables/probing.md" in derived(folder)
 
 
