@@ -1,18 +1,20 @@
 """A few utterances to listen to, kept with the rows: the original, the prompt, and what was decoded."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmark.artifacts import digest
+import pandas as pd
+
+from benchmark.artifacts import file_name
 from benchmark.data.audio import AudioError, read_audio, wav_bytes
 from benchmark.data.manifest import Manifest
 from benchmark.tasks.resynthesis import Resynthesis
 from benchmark.types import Utterance
 
 EXAMPLES = 3
-LONGEST = 100
-"""Characters of an id in a file's name."""
+"""The same for every tokenizer, so that they can be compared by ear."""
+WORST, BEST = 2, 1
+"""A tokenizer's own, by a metric."""
 
 
 def examples(
@@ -21,10 +23,12 @@ def examples(
     prompts: Mapping[str, Utterance],
     audio: Resynthesis,
     made: str,
+    goodness: pd.Series | None = None,
 ) -> dict[str, bytes]:
     """16-bit WAV at 16 kHz by file name, `<utterance>_source.wav`, `…_prompt.wav` and `…_<made>.wav`.
 
-    The first decoded utterance of each group in the manifest's order, then the next ones, three in all.
+    The first decoded utterance of each group in the manifest's order, then the next ones, three in all; and
+    by `goodness` the two worst and the best.
 
     Args:
         groups: Condition or speaker by utterance id.
@@ -32,26 +36,24 @@ def examples(
         prompts: Another recording whose voice was given to the utterance, where there is one.
         audio: What was decoded.
         made: What the decoded speech is called, such as "converted".
+        goodness: A score by utterance id, higher where better, NaN where there is none.
     """
     decoded = [utterance.utterance_id for utterance in manifest if utterance.utterance_id in audio.files]
     files = {}
-    for name in _first_of_each(decoded, groups):
+    chosen = _first_of_each(decoded, groups)
+    if goodness is not None:
+        chosen += [name for name in _extremes(decoded, goodness) if name not in chosen]
+    for name in chosen:
         paths: dict[str, str | Path] = {"source": manifest[name].audio_path, made: audio.files[name]}
         prompt = prompts.get(name)
         if prompt is not None and prompt.utterance_id != name:
             paths["prompt"] = prompt.audio_path
         for role, path in paths.items():
             try:
-                files[f"{_file_name(name)}_{role}.wav"] = wav_bytes(read_audio(path))
+                files[f"{file_name(name)}_{role}.wav"] = wav_bytes(read_audio(path))
             except AudioError:  # a prompt or original that cannot be read is counted where it is scored
                 continue
     return files
-
-
-def _file_name(utterance_id: str) -> str:
-    """The id where any file may be called so, or else what is left of it and a digest of the whole."""
-    name = re.sub(r"^[.-]|[^A-Za-z0-9._+-]", "_", utterance_id)[:LONGEST]
-    return name if name == utterance_id else f"{name}-{digest(utterance_id)}"
 
 
 def _first_of_each(names: Sequence[str], groups: Mapping[str, str]) -> list[str]:
@@ -60,3 +62,11 @@ def _first_of_each(names: Sequence[str], groups: Mapping[str, str]) -> list[str]
         first.setdefault(groups.get(name, ""), name)
     chosen = list(first.values())[:EXAMPLES]
     return chosen + [name for name in names if name not in chosen][: EXAMPLES - len(chosen)]
+
+
+def _extremes(names: Sequence[str], goodness: pd.Series) -> list[str]:
+    """The worst and the best; among equals those that come first."""
+    scored = goodness.reindex(list(names)).dropna()
+    worst = scored.sort_values(kind="stable").index[:WORST]
+    best = (-scored).sort_values(kind="stable").index[:BEST]
+    return list(dict.fromkeys([*worst, *best]))

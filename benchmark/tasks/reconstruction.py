@@ -38,6 +38,11 @@ class Reconstruction(ScoringTask):
             reason=audio.reason,
             notes={"failures": failure_reasons(frame)},
             audio=examples(
-                {u.utterance_id: u.speaker_id for u in test}, test, prompts, audio, "reconstructed"
+                {u.utterance_id: u.speaker_id for u in test},
+                test,
+                prompts,
+                audio,
+                "reconstructed",
+                self.goodness(frame),
             ),
         )

@@ -66,7 +66,7 @@ class ScoringTask(DecodingTask):
     def evaluate(
         self, originals: Manifest, audio: Resynthesis, prompts: Mapping[str, Utterance], setting: Setting
     ) -> pd.DataFrame:
-        """Scores by utterance, see `Evaluation`."""
+        """Scores by utterance, see `Evaluation`, with what is said in it."""
         evaluation = Evaluation(setting.store, setting.device, setting.processes, setting.progress)
         speech = Speech(
             originals=originals,
@@ -75,7 +75,16 @@ class ScoringTask(DecodingTask):
             source=audio.folder.name,
             prompts=prompts,
         )
-        return evaluation(speech, self.own_metrics)
+        frame = evaluation(speech, self.own_metrics)
+        frame.insert(2, "reference", pd.Series([u.text for u in originals], dtype=object))
+        return frame
+
+    def goodness(self, frame: pd.DataFrame) -> pd.Series | None:
+        """Scores by utterance of the first metric that has a direction, higher where better."""
+        for name, metric in self.own_metrics.items():
+            if metric.facts.higher_is_better is not None:
+                return frame.set_index("utterance_id")[name] * (1 if metric.facts.higher_is_better else -1)
+        return None
 
     def measures(self, frame: pd.DataFrame, setting: Setting) -> list[Measure]:
         """Every metric over the utterances of a frame."""

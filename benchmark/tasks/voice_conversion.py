@@ -151,7 +151,7 @@ class VoiceConversion(ScoringTask):
                 for metric in self.own_metrics
             },
             lists={f"pairs/{corpus.name}.csv": pairing.to_csv()},
-            audio=examples(conditions, sources, targets, audio, "converted"),
+            audio=examples(conditions, sources, targets, audio, "converted", self.goodness(frame)),
         )
 
     def _by_condition(self, frame: pd.DataFrame, setting: Setting) -> list[Measure]:
