@@ -1,4 +1,4 @@
-"""One thread for matrix products: with more, sums run in another order and numbers move in the last digits."""
+"""One thread for matrix products: more sum in another order, and move numbers in the last digits."""
 
 from contextlib import AbstractContextManager
 from functools import cache
