@@ -18,7 +18,7 @@ EXPERIMENTS         := $(EXPERIMENTS_$(PROFILE))
 TABLES              := $(or $(RESULTS),results)/$(PROFILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce-table plan tables tokenizers metrics doctor data bench zoo test test-conformance lint type clean
+.PHONY: help reproduce-table plan status tables tokenizers metrics doctor data bench zoo test test-conformance lint type clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -36,6 +36,10 @@ plan: $(READY) ## Say what PROFILE costs before it starts: hours, disk, what is 
 	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper" >&2; exit 2; }
 	@$(RUN) -m benchmark.cost experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) \
 		$(if $(WORKERS),--workers $(WORKERS)) $(if $(RATES),--rates $(RATES)) $(ARGS)
+
+status: $(READY) ## Say which jobs of PROFILE are done, missing, stale or failed, and why
+	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper" >&2; exit 2; }
+	@$(RUN) -m benchmark.status experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) $(ARGS)
 
 tables: $(READY) ## Rewrite the tables and figures of PROFILE from its rows
 	@$(RUN) -m benchmark.report $(TABLES)

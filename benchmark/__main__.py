@@ -3,18 +3,46 @@
 import logging
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from benchmark.errors import UserError
+from benchmark.overview import Failure
+
+log = logging.getLogger(__name__)
 
 NOISY = ("faiss.loader", "lightning.pytorch", "lightning.fabric")
 """Loggers that tell which build was loaded and which devices exist."""
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
-def main(cfg: DictConfig) -> None:
-    """Run one job; with `-m` Hydra calls this once per combination."""
+def main(cfg: DictConfig) -> Failure | None:
+    """Run one job; with `-m` Hydra calls this once per combination.
+
+    In a sweep a failed job gives its failure back, and `benchmark.sweep` lists it at the end: Hydra would
+    stop at the end of the batch and tell of the first one alone.
+    """
+    if HydraConfig.get().mode != RunMode.MULTIRUN:
+        run(cfg)
+        return None
+    try:
+        run(cfg)
+    except CompactHydraException as error:
+        log.debug("failed: %s", error)  # the job has said so itself
+        return Failure(str(error))
+    except Exception as error:
+        log.exception("failed")
+        return Failure(f"{type(error).__name__}: {error}")
+    return None
+
+
+def run(cfg: DictConfig) -> None:
+    """Run one job.
+
+    Raises: CompactHydraException in place of a user's mistake.
+    """
     # Imported here: --help and the process that only launches a sweep need none of the models' libraries.
     import torch
 
@@ -25,6 +53,10 @@ def main(cfg: DictConfig) -> None:
     torch.set_num_threads(cfg.threads)  # numbers depend on it, so it is set and not left to the machine
     try:
         job = make_job(cfg)
+    except UserError as error:
+        log.error("failed: %s", error)
+        raise CompactHydraException(str(error)) from None
+    try:
         if "shard" in cfg:  # +shard=3/16: one of many processes that encode a corpus together
             job.encode(str(cfg.shard))
         else:

@@ -111,4 +111,5 @@ def scientific_part(cfg: DictConfig) -> dict[str, Any]:
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)
     content["trainer"].pop("loggers")
-    return {str(name): value for name, value in content.items() if name not in ("paths", "logger", "policy")}
+    aside = ("paths", "logger", "policy", "preflight")
+    return {str(name): value for name, value in content.items() if name not in aside}

@@ -98,6 +98,14 @@ def planned(hydra: Hydra, overrides: Sequence[str], multirun: bool) -> list[Dict
     )
     if not multirun and master.hydra.mode != RunMode.MULTIRUN:
         return [_as_run(compose(hydra, overrides))]
+    return swept(hydra, master)
+
+
+def swept(hydra: Hydra, master: DictConfig) -> list[DictConfig]:
+    """One config per job of the sweep that `master` is the config of, in the order of their numbers.
+
+    Raises: UserError when another sweeper than Hydra's own is named.
+    """
     sweeper = master.hydra.sweeper
     if not sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
         raise UserError(f"only sweeps by hydra/sweeper=basic can be listed, not by {sweeper._target_}")
@@ -107,6 +115,20 @@ def planned(hydra: Hydra, overrides: Sequence[str], multirun: bool) -> list[Dict
     (jobs,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     compositions = _Compositions(hydra, master)
     return [compositions.of(parser.parse_overrides(job)) for job in jobs]
+
+
+@contextmanager
+def running() -> Iterator[Hydra]:
+    """The Hydra that runs this very sweep, which for a while parses every yaml once."""
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None, "no sweep is running"
+    loader = cast(ConfigLoaderImpl, hydra.config_loader)
+    kept = loader.repository
+    loader.repository = cast(ConfigRepository, _KeptFiles(kept))
+    try:
+        yield hydra
+    finally:
+        loader.repository = kept
 
 
 class _Compositions:

@@ -1,14 +1,23 @@
-"""After a run or a sweep: the tables, so that nobody has to ask for them."""
+"""Around the jobs of a sweep: what can fail is said first, how it stands meanwhile, and tables at the end."""
 
+import atexit
 import logging
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from benchmark.errors import UserError
-from benchmark.report.write import write_report
+from benchmark.overview import CLEAR, Board, Expected, Failure, JobFile, closing
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +34,147 @@ class WriteReport(Callback):
         self._write(config)
 
     def _write(self, config: DictConfig) -> None:
+        from benchmark.report.write import write_report  # heavy, and the processes of a sweep never write it
+
         folder = Path(config.paths.results) / config.profile_name
         try:
             write_report(folder)
         except UserError as error:  # a run that failed before its first row has nothing to show
             log.warning("no tables: %s", error)
+
+
+class WatchSweep(Callback):
+    """Hydra callback that looks ahead of a sweep, shows how it stands, and tells at the end what failed.
+
+    Processes of a launcher get a pickled copy of it, whose `folder` they write to. A sweep with a failed job,
+    or one that does not start for what it lacks, ends the process with status 1: first of the callbacks in
+    the config, it is the last to hear of the end.
+    """
+
+    def __init__(self) -> None:
+        self.folder: Path | None = None
+        self.rewrites = False
+        self.labels: Mapping[int, str] = {}
+        self._board: Board | None = None
+        self._current: JobFile | None = None
+        """The job that this process is at."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_board": None}  # a thread stays where it is
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Preflight; then the overview begins."""
+        expected = self._look_ahead(config)
+        # Two sweeps may have been given one folder, and an earlier one may have left files there.
+        own = f"{os.getpid()}-{time.time_ns()}"
+        self.folder = Path(config.hydra.sweep.dir).absolute() / "jobs" / own
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.rewrites = sys.stderr.isatty() and not config.trainer.progress_bar
+        self._board = Board(self.folder, expected, self.rewrites)
+        atexit.register(self._close)  # where a launcher gives up, nobody hears of the end
+
+    def on_job_start(self, config: DictConfig, **_: Any) -> None:
+        """In the process of the job."""
+        if self.folder is None:
+            return
+        self._current = _begun(config, self.labels)
+        self._current.write(self.folder)
+        if self.rewrites:
+            _begin_lines_anew()
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+        """In the process of the job."""
+        if self.folder is None:
+            return
+        given = job_return._return_value
+        failed = job_return.status == JobStatus.FAILED or isinstance(given, Failure)
+        reason = given.reason if isinstance(given, Failure) else f"{type(given).__name__}: {given}"
+        ended = replace(
+            self._current or _begun(config, self.labels),
+            end=time.time(),
+            state="failed" if failed else "done",
+            reason=reason if failed else "",
+        )
+        ended.write(self.folder)
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:  # noqa: ARG002
+        """The closing lines; status 1 where a job has failed."""
+        if self._close():
+            raise SystemExit(1)
+
+    def _look_ahead(self, config: DictConfig) -> Expected:
+        from benchmark import plan
+        from benchmark.preflight import preflight
+
+        logging.getLogger("faiss.loader").setLevel(logging.WARNING)  # tells which build it has loaded
+        try:
+            with plan.running() as hydra:
+                found = preflight(plan.swept(hydra, config), _workers(config))
+        except (UserError, HydraException, OmegaConfBaseException) as error:
+            # A mistake in the overrides, which Hydra tells of in a moment, or a sweeper of another kind.
+            log.debug("the sweep cannot be looked at before it starts: %s", error)
+            return Expected()
+        if found.problems:
+            sys.stderr.write(f"{found.text}\n\n")
+            if config.preflight == "stop":
+                sys.stderr.write("The sweep was not started. preflight=warn starts it all the same.\n")
+                raise SystemExit(1)
+        self.labels = found.labels
+        return found.expected
+
+    def _close(self) -> bool:
+        """Stop the overview and say how the sweep has ended, once; whether a job is not done."""
+        atexit.unregister(self._close)
+        board, self._board = self._board, None
+        if board is None:
+            return False
+        files = board.close()
+        sys.stderr.write(closing(files, board.expected) + "\n")
+        return any(file.state != "done" for file in files)
+
+
+def _begun(config: DictConfig, labels: Mapping[int, str]) -> JobFile:
+    """What is to be known of a job that starts now."""
+    names = [OmegaConf.select(config, f"{part}.name") or "?" for part in ("task", "tokenizer", "dataset")]
+    number = int(config.hydra.job.num)
+    return JobFile(
+        number=number,
+        label=labels.get(number, f"{' × '.join(map(str, names))} × seed {config.seed}"),
+        log=_relative(str(OmegaConf.select(config, "hydra.job_logging.handlers.file.filename") or "")),
+        begin=time.time(),
+    )
+
+
+def _workers(config: DictConfig) -> int:
+    """Jobs that the launcher runs side by side; 1 where it does not say."""
+    jobs = int(OmegaConf.select(config, "hydra.launcher.n_jobs") or 1)
+    return jobs if jobs > 0 else os.cpu_count() or 1
+
+
+def _relative(path: str) -> str:
+    """Below the working directory where that is shorter."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path
+
+
+def _begin_lines_anew() -> None:
+    """Log lines of this process to a terminal wipe the overview before them, which is drawn anew below."""
+
+    class Wiping(logging.Formatter):
+        def __init__(self, inner: logging.Formatter | None) -> None:
+            super().__init__()
+            self.inner = inner or logging.Formatter()
+
+        def format(self, record: logging.LogRecord) -> str:
+            return CLEAR + self.inner.format(record)
+
+    for handler in logging.getLogger().handlers:
+        stream = getattr(handler, "stream", None)
+        if (
+            stream in (sys.stdout, sys.stderr)
+            and stream.isatty()
+            and not isinstance(handler.formatter, Wiping)
+        ):
+            handler.setFormatter(Wiping(handler.formatter))

@@ -14,6 +14,7 @@ LAYERS: dict[str, set[str]] = {
     "types": set(),
     "artifacts": set(),
     "id_table": set(),
+    "overview": {"artifacts"},
     "frames": {"errors", "artifacts", "id_table"},
     "checkpoints": {"errors", "artifacts"},
     "distributed": set(),
@@ -43,10 +44,10 @@ LAYERS: dict[str, set[str]] = {
     "report": {"errors", "types", "artifacts", "results", "metrics"},
 }  # fmt: skip
 EDGE = {
-    "build", "cost", "job", "sweep", "plan", "hub", "needs", "doctor", "metric_sheet", "tokenizer_sheet",
-    "__main__",
+    "build", "cost", "job", "sweep", "status", "preflight", "plan", "hub", "needs", "doctor", "metric_sheet",
+    "tokenizer_sheet", "__main__",
 }  # fmt: skip
-HYDRA_AT = {"build", "cost", "sweep", "plan", "doctor", "metric_sheet", "tokenizer_sheet", "__main__"}
+HYDRA_AT = EDGE - {"job", "hub", "needs"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.cost.__main__ import Jobs, sweeps
+from benchmark.cost.jobs import Jobs, sweeps
 from benchmark.cost.rates import load_rates
 from benchmark.cost.sweep import Sweep
 from benchmark.cost.work import Workload

@@ -11,7 +11,8 @@ import pytest
 
 from benchmark.build import make_job
 from benchmark.cost import measure as measuring
-from benchmark.cost.__main__ import main, sweeps
+from benchmark.cost.__main__ import main
+from benchmark.cost.jobs import sweeps
 from benchmark.cost.rates import load_rates
 from benchmark.cost.sweep import Sweep
 from benchmark.errors import UserError
