@@ -24,6 +24,8 @@ from benchmark.types import Utterance
 log = logging.getLogger(__name__)
 
 Metrics = Mapping[str, Metric]
+EVERY = 60.0
+"""Seconds between the lines of a log that has no progress bar."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +90,7 @@ class Evaluation:
         missing: Mapping[str, list[str]],
         journal: Journal,
     ) -> None:
-        start = time.monotonic()
+        start = told = time.monotonic()
         asked = [name for name in metrics if any(name in missing[u.utterance_id] for u in todo)]
         log.info("scoring %d utterances by %s", len(todo), ", ".join(asked))
         made = self._kept(speech, [metrics[name] for name in asked])
@@ -103,6 +105,11 @@ class Evaluation:
                 self._score_pairs(pairs, {m: metrics[m] for m in asked}, missing, journal, works, bar)
                 bar.update(len(failed))
                 journal.sync()
+                if time.monotonic() - told > EVERY and bar.disable:
+                    told, done = time.monotonic(), at + len(chunk)
+                    rate = done / (told - start)
+                    left = (len(todo) - done) / rate
+                    log.info("scored %d of %d, %.2f/s, %.0f s left", done, len(todo), rate, left)
         seconds = time.monotonic() - start
         log.info("scored in %.0f s: %.2f utterances/s", seconds, len(todo) / seconds)
 

@@ -178,3 +178,19 @@ def test_a_killed_evaluation_goes_on_where_it_was(tmp_path: Path, make_speech) -
     assert pd.read_csv(tmp_path / "scores.csv")["ratio"].tolist() == pytest.approx(
         clean["ratio"].tolist(), rel=1e-15
     )
+
+
+def test_a_log_without_a_bar_says_how_far_it_is(
+    store: ArtifactStore, make_speech, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(evaluate, "AT_ONCE", 2)
+    monkeypatch.setattr(evaluate, "EVERY", 0.0)
+    with caplog.at_level("INFO"):
+        Evaluation(store)(make_speech([0.2] * 5), {"ratio": PeakRatio()})
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.split(",")[0] for line in lines if line.startswith("scored") and " of " in line] == [
+        "scored 2 of 5",
+        "scored 4 of 5",
+        "scored 5 of 5",
+    ]
+    assert any(line.startswith("scored in") for line in lines)
