@@ -6,6 +6,7 @@ import math
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import pandas as pd
@@ -169,6 +170,7 @@ class Job:
             "key": key,
             "git_commit": git_commit(),
             "versions": versions(),
+            "date": datetime.now(UTC).date().isoformat(),
             "device": self.setting.device,
             "wall_time": round(seconds, 1),
             "artifacts": sorted(self.setting.store.used),

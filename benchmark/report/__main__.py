@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from benchmark.errors import UserError
-from benchmark.report.tables import TABLES
+from benchmark.report.tables import OVERVIEW, TABLES
 from benchmark.report.write import write_report
 
 
@@ -19,8 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    tables = [folder / "tables" / f"{name}.md" for name in TABLES]
+    tables = [folder / "tables" / f"{name}.md" for name in (*TABLES, OVERVIEW)]
     sys.stdout.write("\n".join(path.read_text(encoding="utf-8") for path in tables if path.exists()))
+    sys.stdout.write(f"\ntables: {folder / 'tables'} (md, csv, tex)\nreport: {folder / 'report.html'}\n")
     return 0
 
 

@@ -60,22 +60,24 @@ LATEX = {
 def to_csv(table: Table) -> str:
     """One line per tokenizer and corpus; six significant digits, empty where there is no number.
 
-    A table by condition has the utterances scored beside each number.
+    A table by condition has the utterances scored beside each number. Text that a spreadsheet would run as a
+    formula has an apostrophe before it.
     """
     parts = ("", "_lo", "_hi", *(["_n"] if table.layout.by_condition else []))
     metrics = [metric + part for metric in table.metrics for part in parts]
     counts = ["n_scored", "n_failed", "status", "reason", "dataset", "split"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*FACTS, *metrics, *counts])
+    writer.writerow(map(_harmless, [*FACTS, *metrics, *counts]))
     for line in table.lines:
         facts = [line.frame_rate, line.num_codebooks, line.codebook_size, line.bitrate_kbps]
         cells = [line.cells[metric] for metric in table.metrics]
         numbers = [x for c in cells for x in (c.value, c.lo, c.hi, c.n_scored)[: len(parts)]]
         writer.writerow(
             [
-                *(line.tokenizer, line.kind, line.decoder, *map(_digits, facts), *map(_digits, numbers)),
-                *(line.scored[0], line.n_failed, line.status, _reason(line), line.dataset, line.split),
+                *(*map(_harmless, (line.tokenizer, line.kind, line.decoder)), *map(_digits, facts)),
+                *(*map(_digits, numbers), line.scored[0], line.n_failed),
+                *map(_harmless, (line.status, _reason(line), line.dataset, line.split)),
             ]
         )
     return text.getvalue()
@@ -85,6 +87,9 @@ def to_markdown(grid: Grid) -> str:
     """A pipe table with aligned columns, so that it reads as well in a terminal, and notes below it."""
     cells = [[_markdown_entry(entry) for entry in row] for row in grid.body]
     header = [_markdown(text) for text in grid.header]
+    if grid.groups:  # Markdown has one header row: the groups take it, the header follows as a line
+        cells.insert(0, header)
+        header = [text for label, width in grid.groups for text in (_markdown(label), *[""] * (width - 1))]
     widths = [max(3, *map(len, column)) for column in zip(header, *cells, strict=True)]
 
     def line(texts: list[str]) -> str:
@@ -105,24 +110,41 @@ def to_markdown(grid: Grid) -> str:
 
 
 def to_latex(grid: Grid) -> str:
-    """A tabular with its notes, to be read by a document that uses booktabs."""
+    r"""A table with its notes, to be read by a document that uses booktabs and graphicx.
+
+    It is never wider than the text: a wide one is shrunk, and reads better on a page turned by lscape.
+    """
     align = "".join("r" if is_number else "l" for is_number in grid.is_number)
     notes = [latex(text) for text in grid.notes]
     notes += [rf"\textsuperscript{{{m}}} {latex(text)}" for m, text in enumerate(grid.footnotes, 1)]
-    width = len(grid.header)
     lines = [
-        rf"% {latex(grid.title)}. Needs \usepackage{{booktabs}}.",
+        rf"% {latex(grid.title)}. Needs \usepackage{{booktabs,graphicx}}.",
+        r"\begin{minipage}{\linewidth}",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{{align}}}",
         r"\toprule",
+        *_latex_groups(grid),
         " & ".join(map(latex, grid.header)) + r" \\",
         r"\midrule",
         *(" & ".join(map(_latex_entry, row)) + r" \\" for row in grid.body),
         r"\bottomrule",
-        r"\addlinespace",
-        *(rf"\multicolumn{{{width}}}{{@{{}}p{{\linewidth}}@{{}}}}{{\footnotesize {n}}} \\" for n in notes),
-        r"\end{tabular}",
+        r"\end{tabular}}",
+        r"\par\smallskip\footnotesize\raggedright",
+        *(rf"{note}\par" for note in notes),
+        r"\end{minipage}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _latex_groups(grid: Grid) -> list[str]:
+    """The headings above the header, with a rule below each."""
+    cells, rules, first = [], [], 1
+    for label, width in grid.groups:
+        cells.append(rf"\multicolumn{{{width}}}{{c}}{{{latex(label)}}}")
+        if label:
+            rules.append(rf"\cmidrule(lr){{{first}-{first + width - 1}}}")
+        first += width
+    return [" & ".join(cells) + r" \\", " ".join(rules)] if cells else []
 
 
 def latex(text: str) -> str:
@@ -163,6 +185,11 @@ def _latex_entry(entry: Entry) -> str:
 
 def _digits(number: float | None) -> str:
     return "" if number is None else f"{number:.6g}"
+
+
+def _harmless(text: str) -> str:
+    """Text that no spreadsheet takes for a formula, by the apostrophe that spreadsheets read as "text"."""
+    return f"'{text}" if text.lstrip(" \n").startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _reason(line: Line) -> str:

@@ -1,12 +1,12 @@
 """A table as people read it: printed numbers, best values, footnotes; still without any markup."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from benchmark.metrics.definitions import CONDITIONS, Definition
 from benchmark.report.cells import Cell, Line
 from benchmark.report.contest import LEVEL, Contest
 from benchmark.report.ranks import rank_correlations
-from benchmark.report.tables import Table
+from benchmark.report.tables import OVERVIEW, Table
 
 ARROWS = {True: " ↑", False: " ↓", None: ""}
 DASH = "–"
@@ -33,6 +33,8 @@ class Grid:
     notes: list[str]
     footnotes: list[str]
     last_names: int = 0
+    groups: list[tuple[str, int]] = field(default_factory=list)
+    """Headings above the header, each with the number of columns below it; empty ones take up room."""
 
     @property
     def is_number(self) -> list[bool]:
@@ -73,7 +75,7 @@ def make_grid(table: Table, contest: Contest = NO_CONTEST) -> Grid:
         num_names=len(names),
         header=[*names, "Hz", "books", "entries", "kbps", *metrics, "n", "failed"],
         body=body,
-        notes=_notes(table, contest),
+        notes=table_notes(table, contest),
         footnotes=list(footnotes),
     )
 
@@ -113,19 +115,24 @@ def entry(cell: Cell, definition: Definition, bold: bool = False, mark: int | No
     return Entry(DASH if cell.status == "n/a" else cell.status, mark=mark)
 
 
-def _notes(table: Table, contest: Contest) -> list[str]:
+def table_notes(table: Table, contest: Contest) -> list[str]:
     """The lines below a table: how to read it, what each metric is, where the numbers come from."""
     statuses = {cell.status for line in table.lines for cell in line.cells.values()}
     ran_on = sorted({f"{row.task} on {row.dataset}/{row.split}" for row in table.rows})
     intervals = sorted({row.interval for row in table.rows if row.lo is not None})
     seeds = sorted({row.seed for row in table.rows})
-    cells = {(row.label, row.dataset, row.split, row.metric) for row in table.rows}
+    cells = {(row.label, row.dataset, row.split, row.task, row.metric) for row in table.rows}
     commits = sorted({row.git_commit or "unknown" for row in table.rows})
-    notes = [
-        f"Profile {table.profile}: {'; '.join(ran_on)}.",
-        "Hz: frames per second; books × entries: codebooks and the size of the largest; kbps: nominal.",
-        "n: utterances scored (fewest–most over the metrics); failed: utterances without a score (most).",
-    ]
+    notes = [f"Profile {table.profile}: {'; '.join(ran_on)}."]
+    if table.name == OVERVIEW:
+        notes.append(
+            "Hz: frames per second; kbps: nominal. Counts and further metrics: the tasks' own tables."
+        )
+    else:
+        notes += [
+            "Hz: frames per second; books × entries: codebooks and the size of the largest; kbps: nominal.",
+            "n: utterances scored (fewest–most over the metrics); failed: utterances without a score (most).",
+        ]
     if table.layout.by_condition:
         notes += _conditions(table)
     if intervals:
@@ -142,10 +149,14 @@ def _notes(table: Table, contest: Contest) -> list[str]:
     if "missing" in statuses:
         notes.append("missing: this job has not run.")
     if not table.layout.by_condition:
-        notes += [f"{d.label}: {_defined(table, metric)}." for metric, d in table.metrics.items()]
+        for metric, definition in table.metrics.items():
+            group = f"{metric.rpartition('.')[0]} " if table.name == OVERVIEW else ""
+            notes.append(f"{group}{definition.label}: {_defined(table, metric)}.")
     if table.layout.compares_ranks:
         notes += rank_correlations(table)
     notes += [f"{name}: its rows come from differing configurations." for name in _inconsistent(table)]
+    if dates := sorted({row.date for row in table.rows if row.date}):
+        notes.append(f"Newest number: {dates[-1]} (UTC)" + (f", oldest: {dates[0]}." if dates[1:] else "."))
     return [*notes, f"Commit: {', '.join(commits)}."]
 
 
@@ -182,8 +193,8 @@ def _conditions(table: Table) -> list[str]:
 def _defined(table: Table, metric: str) -> str:
     """The definition in the rows; where they disagree, each with its tokenizers."""
     users: dict[str, set[str]] = {}
-    for row in table.rows:
-        if row.metric == metric and row.status != "n/a":
+    for row in (row for line in table.lines for row in line.cells[metric].rows):
+        if row.status != "n/a":
             users.setdefault(row.definition.rstrip("."), set()).add(row.label)
     if not users:
         return table.metrics[metric].definition.rstrip(".") or DASH

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmark.errors import UserError
 from benchmark.metrics.definitions import DEFINITIONS, Definition
 from benchmark.report.cells import Cell, Line, combine
 from benchmark.results.row import Row
@@ -36,6 +37,8 @@ TABLES: dict[str, Layout] = {
     "codebook_usage": Layout(("codebook_usage",), "Codebook usage"),
     "speed": Layout(("speed",), "Speed"),
 }
+OVERVIEW = "overview"
+"""Name of the table that joins several of `TABLES`; `report.survey` makes it."""
 
 KIND_ORDER: tuple[Kind, ...] = (
     "topline",
@@ -64,6 +67,8 @@ class Table:
     @property
     def layout(self) -> Layout:
         """What it shows, and how."""
+        if self.name == OVERVIEW:
+            return Layout(tuple(dict.fromkeys(row.task for row in self.rows)), "Overview")
         return TABLES[self.name]
 
 
@@ -78,11 +83,14 @@ def make_table(name: str, rows: Sequence[Row]) -> Table | None:
     Args:
         name: Key of `TABLES`.
         rows: All rows of one profile: they also tell which tokenizers are to be expected.
+
+    Raises: UserError where numbers of one column were not taken in one way.
     """
     tasks = TABLES[name].tasks
     shown = [row for row in rows if TABLES[name].shows(row)]
     if not shown:
         return None
+    _refuse_mixtures(name, shown)
     columns = _columns(shown, tasks)
     corpora = sorted({_corpus(row) for row in shown})
     merged = all(len({_corpus(row) for row in shown if row.task == task}) <= 1 for task in tasks)
@@ -95,7 +103,7 @@ def make_table(name: str, rows: Sequence[Row]) -> Table | None:
             ran_on = {_corpus(row) for row in counting}
             if ran_on & group or not (known[0].variant or ran_on & set(corpora)):
                 lines.append(_line(known, [row for row in shown if _corpus(row) in group], columns))
-    lines.sort(key=_order)
+    lines.sort(key=line_order)
     metrics = {metric: definition_of(metric, shown) for metric in columns}
     return Table(name, shown[0].profile, metrics, lines, shown)
 
@@ -108,6 +116,31 @@ def definition_of(metric: str, rows: Sequence[Row]) -> Definition:
             return Definition(**shown, definition=row.definition)
     unknown = Definition(label=metric, unit="", higher_is_better=None, decimals=3, definition="")
     return DEFINITIONS.get(metric, unknown)
+
+
+def _refuse_mixtures(name: str, shown: Sequence[Row]) -> None:
+    """A column holds numbers of one profile and of one version of its metric, or it says nothing."""
+    profiles = sorted({row.profile for row in shown})
+    if len(profiles) > 1:
+        raise UserError(f"table {name}: it would mix the profiles {', '.join(profiles)}; give each its own")
+    ways: dict[tuple[str, str, str], dict[str, list[Row]]] = {}
+    for row in shown:
+        if row.value is not None:
+            column = row.metric, row.dataset, row.split
+            ways.setdefault(column, {}).setdefault(row.metric_key, []).append(row)
+    for (metric, dataset, split), versions in ways.items():
+        if len(versions) < 2:
+            continue
+        told = "; ".join(
+            f"{', '.join(sorted({row.label for row in rows}))}: {rows[0].definition.rstrip('.')}"
+            + (f" (version {key})" if key else " (by code that recorded no version)")
+            for key, rows in sorted(versions.items())
+        )
+        raise UserError(
+            f"table {name}: {metric} on {dataset}/{split} was not taken in one way, so that its numbers "
+            f"cannot share a column. {told}. Run these jobs again with one definition: "
+            "policy=only_missing does nothing else."
+        )
 
 
 def _corpus(row: Row) -> tuple[str, str]:
@@ -165,6 +198,7 @@ def _cell(metric: str, task: str, mine: list[Row], group: list[Row]) -> Cell:
     return Cell("n/a", reason=f"{task} was not run on this corpus")
 
 
-def _order(line: Line) -> tuple[str, str, int, float, str]:
+def line_order(line: Line) -> tuple[str, str, int, float, str]:
+    """Sort key of lines: by corpus, then kind, then bitrate from the highest."""
     place = KIND_ORDER.index(line.kind)
     return *line.corpus, place, -(line.bitrate or 0.0), line.tokenizer

@@ -13,7 +13,8 @@ from benchmark.report.figures import Drawn, codebook_growth, codebook_histogram,
 from benchmark.report.formats import to_csv, to_latex, to_markdown
 from benchmark.report.grid import Grid, make_grid
 from benchmark.report.page import make_page
-from benchmark.report.tables import TABLES, Table, make_table
+from benchmark.report.survey import make_overview, overview_grid
+from benchmark.report.tables import OVERVIEW, TABLES, Table, make_table
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 
@@ -24,7 +25,8 @@ def write_report(folder: Path) -> None:
     What no row supports any more is removed. The same rows give the same bytes.
 
     Raises:
-        UserError: there are no rows, or they are not of one schema version and profile.
+        UserError: there are no rows, or they are not of one schema version and profile. Or a table was
+            refused, whose numbers are not comparable: its files are gone then, and the rest is written.
     """
     store = ResultsStore(folder)
     rows = store.merge()
@@ -33,11 +35,14 @@ def write_report(folder: Path) -> None:
             f"no results in {folder}. Run `make reproduce-table`, or a job such as "
             "`python -m benchmark tokenizer=mel_rvq task=reconstruction`; then name the folder it wrote to."
         )
-    tables = {name: table for name in TABLES if (table := make_table(name, rows))}
+    tables, refused = _tables(rows)
     utterances = _cached(store)
     grids = {name: make_grid(table, hold_contest(table, utterances)) for name, table in tables.items()}
     files = {name: _files(table, grids[name]) for name, table in tables.items()}
-    for name in TABLES:
+    if overview := make_overview(tables):
+        grid = overview_grid(overview, hold_contest(overview, utterances))
+        files[OVERVIEW] = _files(overview, grid)
+    for name in (OVERVIEW, *TABLES):
         for suffix in ("csv", "md", "tex"):
             _replace(folder / "tables" / f"{name}.{suffix}", files.get(name, {}).get(suffix))
     usage, growth = _usage(store, _usage_jobs(rows)), _growth(_usage_jobs(rows))
@@ -53,6 +58,22 @@ def write_report(folder: Path) -> None:
             _replace(folder / "figures" / f"{name}.{suffix}", getattr(drawn, suffix, None))
     page = make_page(folder, rows, tables, grids, files, utterances, usage, growth)
     write_atomic(folder / "report.html", page)
+    if refused:
+        raise UserError("\n".join(refused))
+
+
+def _tables(rows: list[Row]) -> tuple[dict[str, Table], list[str]]:
+    """The tables that there are rows for, and why others cannot be made; one does not cost the others."""
+    tables, refused = {}, []
+    for name in TABLES:
+        try:
+            table = make_table(name, rows)
+        except UserError as error:
+            refused.append(str(error))
+        else:
+            if table:
+                tables[name] = table
+    return tables, refused
 
 
 def _cached(store: ResultsStore) -> Utterances:

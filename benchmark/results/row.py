@@ -15,7 +15,7 @@ SCHEMA_VERSION = 1
 Status = Literal["ok", "NC", "failed", "n/a"]
 """NC: the training behind the number did not converge. n/a: the metric has no meaning for the tokenizer."""
 
-ADDED: dict[str, Any] = {"variant": "", "metric_key": "", "display": {}}
+ADDED: dict[str, Any] = {"variant": "", "metric_key": "", "display": {}, "date": ""}
 """Fields that rows of this schema version may lack, and what that means."""
 
 ROUNDING = 1e-9
@@ -46,6 +46,7 @@ class Row:
             decoded in place of the tokenizer's own decoder; empty for the usual.
         metric_key: Digest of what the metric depends on beside the job; empty where `key` says it all.
         display: How tables show the metric: label, unit, higher_is_better, decimals, and its place.
+        date: Day on which the number was made, UTC, as YYYY-MM-DD; empty in older rows.
     """
 
     profile: str
@@ -81,6 +82,7 @@ class Row:
     variant: str = ""
     metric_key: str = ""
     display: dict[str, Any] = field(default_factory=dict)
+    date: str = ""
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:

@@ -44,7 +44,7 @@ def test_report_writes_everything_and_the_same_bytes_again(folder):
         "rows.jsonl",
         *(
             f"tables/{name}.{suffix}"
-            for name in ("codebook_usage", "probing", "reconstruction")
+            for name in ("codebook_usage", "overview", "probing", "reconstruction")
             for suffix in ("csv", "md", "tex")
         ),
     ]
@@ -78,9 +78,22 @@ def test_command_prints_the_tables(folder, capsys):
     assert main([str(folder)]) == 0
     printed = capsys.readouterr().out
     texts = [
-        (folder / "tables" / f"{n}.md").read_text() for n in ("reconstruction", "probing", "codebook_usage")
+        (folder / "tables" / f"{n}.md").read_text()
+        for n in ("reconstruction", "probing", "codebook_usage", "overview")
     ]
-    assert printed == "\n".join(texts)
+    assert printed.startswith("\n".join(texts))
+    assert printed.endswith(f"\nreport: {folder / 'report.html'}\n")
+
+
+def test_a_table_that_would_mix_versions_is_refused_and_costs_no_other(folder, capsys):
+    write_report(folder)
+    store = ResultsStore(folder)
+    mine = [row for row in store.rows() if (row.task, row.tokenizer) == ("reconstruction", "mel_rvq")]
+    store.write([replace(row, metric_key="v2") for row in mine], SCORES)
+    assert main([str(folder)]) == 1
+    error = capsys.readouterr().err
+    assert "table reconstruction: " in error and "was not taken in one way" in error
+    assert "tables/reconstruction.md" not in derived(folder) and "tables/probing.md" in derived(folder)
 
 
 def test_an_empty_or_mistyped_folder_names_the_command_to_run(tmp_path, capsys):

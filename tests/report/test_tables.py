@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from benchmark.errors import UserError
 from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.report.contest import hold_contest
 from benchmark.report.formats import FACTS, latex, to_csv, to_latex, to_markdown
@@ -300,6 +301,43 @@ def test_markdown_rows_have_one_cell_per_column_whatever_the_reason(rows):
     assert r"R&D_x: 100% \| #1 {bad}" in text
 
 
+def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe_and_numbers_stay_numbers(make_row):
+    hostile = ["=1+2", "+x", "-x", "@SUM(A1)", "\tx"]
+    rows = [
+        make_row(metric="wer", value=-1.5, lo=-2.0, hi=-1.0, decoder=text, dataset=text, tokenizer=text)
+        for text in hostile
+    ]
+    lines = list(csv.reader(io.StringIO(to_csv(make_table("reconstruction", rows)))))
+    for line in lines[1:]:
+        assert line[0] == line[2] == line[-2] and line[0].startswith("'") and line[0][1:] in hostile
+        assert [float(number) for number in line[7:10]] == [-1.5, -2.0, -1.0]
+
+
+def test_a_footer_has_the_day_of_the_newest_number(make_row):
+    rows = [
+        make_row(metric=m, date=d) for m, d in (("wer", "2026-11-23"), ("pesq", "2026-10-01"), ("gpe", ""))
+    ]
+    text = to_markdown(make_grid(make_table("reconstruction", rows)))
+    assert "- Newest number: 2026-11-23 (UTC), oldest: 2026-10-01." in text
+    assert "Newest" not in to_markdown(make_grid(make_table("reconstruction", [make_row()])))
+
+
+@pytest.mark.parametrize("older", ["", "v1"])
+def test_versions_of_a_metric_do_not_share_a_column(make_row, older):
+    new = make_row(tokenizer="a", metric_key="v2", definition="by CREPE")
+    old = make_row(tokenizer="b", metric_key=older, definition="by DIO")
+    with pytest.raises(UserError, match=r"wer on synthetic/test was not taken in one way.*by DIO.*by CREPE"):
+        make_table("reconstruction", [new, old])
+    assert make_table("reconstruction", [new, replace(old, dataset="libri")])  # lines of its own
+    assert make_table("reconstruction", [new, replace(old, value=None, status="failed", reason="no weights")])
+    assert make_table("reconstruction", [new, replace(old, metric="pesq")])
+
+
+def test_profiles_do_not_share_a_table(make_row):
+    with pytest.raises(UserError, match="profiles libri, mini"):
+        make_table("reconstruction", [make_row(), make_row(tokenizer="b", profile="libri")])
+
+
 HOSTILE = 'a&b 50% $5 #1 x_y {z} ~ ^ \\ <unk> "q" | é ß – ≥ µ 日 −3\n\nnew'
 
 
@@ -339,8 +377,10 @@ def test_latex_compiles(rows, hostile, name, tmp_path):
     tables = [to_latex(make_grid(make_table(name, content))) for content in (rows, hostile)]
     for place, table in enumerate(tables):
         (tmp_path / f"table{place}.tex").write_text(table, encoding="utf-8")
-    document = r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{table0}\input{table1}"
-    (tmp_path / "paper.tex").write_text(document + r"\end{document}")
+    document = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
+    document += r"\noindent\input{table0}\newpage\noindent\input{table1}\end{document}"
+    (tmp_path / "paper.tex").write_text(document)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout
