@@ -1,6 +1,7 @@
 """Figures from rows: how codebooks are used, quality against bitrate, and speech against meaning."""
 
 import io
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -24,6 +25,9 @@ PLAIN = matplotlib.style.context("default")
 """Matplotlib's own style, whatever the user's settings are."""
 PANEL = (4.0, 3.2)
 """Width and height of one panel in inches."""
+
+
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every glyph that goes into a PDF
 
 
 class Drawn(NamedTuple):

@@ -106,9 +106,9 @@ def _facts(line: Line) -> list[str]:
 
 def entry(cell: Cell, definition: Definition, bold: bool = False, mark: int | None = None) -> Entry:
     """A cell as printed: the digits of its metric, its interval, or the word for what is in its place."""
-    number = None if cell.value is None else f"{cell.value:.{definition.decimals}f}"
+    number = None if cell.value is None else f"{cell.value:z.{definition.decimals}f}"
     if cell.status == "ok":
-        bounds = [f"{x:.{definition.decimals}f}" for x in (cell.lo, cell.hi) if x is not None]
+        bounds = [f"{x:z.{definition.decimals}f}" for x in (cell.lo, cell.hi) if x is not None]
         return Entry(str(number), f"[{', '.join(bounds)}]" if len(bounds) == 2 else "", bold, mark)
     if cell.status == "NC":
         return Entry("NC", f"({number})" if number else "", mark=mark)
