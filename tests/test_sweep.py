@@ -87,12 +87,13 @@ def test_a_sweep_that_lacks_something_does_not_start_and_lists_it(speech: Path, 
     assert not (tmp_path / "results").exists() and "benchmark.job" not in ended.stdout
 
 
+@pytest.mark.timeout(600)
 def test_a_killed_joblib_sweep_goes_on_to_the_rows_of_an_undisturbed_one(
     speech: Path, tmp_path: Path
 ) -> None:
-    jobs = [f"manifest={speech}", "task=codebook_usage", "seed=0,1,2,3", *JOBLIB, *TOKENIZER]
-    assert run(tmp_path / "whole", *jobs).returncode == 0
-    line, environment = command(tmp_path / "killed", *jobs)
+    jobs = [f"manifest={speech}", "task=codebook_usage", "seed=0,1,2,3", *TOKENIZER]
+    assert run(tmp_path / "whole", *jobs, "preflight=off").returncode == 0
+    line, environment = command(tmp_path / "killed", *jobs, *JOBLIB, "preflight=off")
     sweep = subprocess.Popen(
         line,
         cwd=ROOT,
@@ -108,7 +109,7 @@ def test_a_killed_joblib_sweep_goes_on_to_the_rows_of_an_undisturbed_one(
     sweep.wait()
     assert sweep.returncode == -signal.SIGKILL  # it had not ended by itself
     first = {path.name for path in written.glob("*.jsonl")}
-    again = run(tmp_path / "killed", *jobs)
+    again = run(tmp_path / "killed", *jobs, *JOBLIB)
     assert again.returncode == 0, again.stderr[-3000:]
     assert again.stdout.count("done already") == len(first) or len(first) == 4
 

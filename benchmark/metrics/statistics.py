@@ -90,6 +90,39 @@ def ratio_interval(
     return Interval(value, lo, hi, count, scored.size - count)
 
 
+def difference_interval(
+    first: ArrayLike,
+    second: ArrayLike,
+    clusters: ArrayLike | None = None,
+    units: tuple[ArrayLike, ArrayLike] | None = None,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> Interval:
+    """Difference of two systems' means, or ratios of sums, with its paired bootstrap interval.
+
+    Both systems are drawn on the same clusters, so that what is hard for both does not widen the interval.
+    Utterances that either lacks count as failed. Arguments as for `significance.paired_test`, quantiles as
+    for `ratio_interval`.
+    """
+    above = np.stack([np.asarray(values, dtype=float) for values in (first, second)])
+    below = np.ones_like(above) if units is None else np.stack([np.asarray(u, dtype=float) for u in units])
+    scored = np.isfinite(above).all(axis=0) & np.isfinite(below).all(axis=0)
+    sums = cluster_sums(np.concatenate((above, below)), scored, clusters)
+    count, n_clusters = int(scored.sum()), sums.shape[1]
+    value = lo = hi = float("nan")
+    if count:
+        whole = sums.sum(axis=1)
+        value = float(whole[0] / whole[2] - whole[1] / whole[3])
+    if n_clusters > 1:
+        rng = np.random.default_rng(seed)
+        draws = (rng.integers(n_clusters, size=(n, n_clusters)) for n in blocks(resamples, n_clusters))
+        totals = np.concatenate([sums[:, drawn].sum(axis=2) for drawn in draws], axis=1)
+        tail = _expanded_tail(n_clusters)
+        differences = totals[0] / totals[2] - totals[1] / totals[3]
+        lo, hi = (float(q) for q in np.quantile(differences, (tail, 1 - tail)))
+    return Interval(value, lo, hi, count, scored.size - count)
+
+
 def cluster_sums(values: np.ndarray, scored: np.ndarray, clusters: ArrayLike | None) -> np.ndarray:
     """Sums of the rows of (R, N) over each cluster's scored utterances, (R, clusters)."""
     kept = values[:, scored]
