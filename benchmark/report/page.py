@@ -19,7 +19,7 @@ from benchmark.report.page_charts import growth, histograms, library, rates
 from benchmark.report.page_facts import jobs, meanings, problems, versions
 from benchmark.report.page_tables import View, view
 from benchmark.report.page_utterances import cases, ids, jobs_of
-from benchmark.report.tables import Table
+from benchmark.report.tables import TABLES, Table
 from benchmark.results.row import Row
 
 FILES = Path(__file__).parent / "page"
@@ -31,6 +31,7 @@ def make_page(
     tables: Mapping[str, Table],
     grids: Mapping[str, Grid],
     files: Mapping[str, Mapping[str, str]],
+    refused: list[str],
     utterances: Utterances,
     usage: tuple[Mapping[str, pd.DataFrame], Mapping[str, int]],
     curves: Mapping[str, Any],
@@ -43,15 +44,17 @@ def make_page(
         tables: By name, those that are not empty.
         grids: The same as printed.
         files: The same as files, by table and suffix.
+        refused: Why there are no other tables.
         utterances: Looks up scores by utterance.
         usage: Counts of codes and codebook sizes, by label.
         curves: Growth of the codes used, by label.
     """
+    apart = [tables[name] for name in TABLES if name in tables]
     by_job = jobs_of(rows)
     sounds = collect(folder / "audio", sorted(ids(by_job, utterances).items()))
     found = cases(by_job, utterances, sounds)
     numbers = {
-        "tables": rates(tables.values()),
+        "tables": rates(apart),
         "usage": histograms(*usage),
         "growth": growth(curves),
     }
@@ -63,8 +66,8 @@ def make_page(
         "cases": any(job["metrics"] for job in found),
         "listen": bool(sounds.clips),
     }
-    wrong = problems(tables.values())
-    told = meanings(tables.values())
+    wrong = problems(apart)
+    told = meanings(apart)
     scripts = [_script(FILES / "tables.js"), _script(FILES / "cases.js"), _safe(library())]
     scripts.append(_script(FILES / "charts.js"))
     environment = jinja2.Environment(
@@ -81,6 +84,7 @@ def make_page(
         sections=_sections(charts),
         tables=[_table(view(table, grids[name], files[name]), table) for name, table in tables.items()],
         charts=charts,
+        refused=refused,
         problems=wrong,
         meanings=[(title, list(group)) for title, group in groupby(told, key=lambda each: each.table)],
         provenance=_provenance(rows),
@@ -100,7 +104,10 @@ def make_page(
 def _table(shown: View, table: Table) -> dict[str, Any]:
     """What the template reads of a table; `words` is what a search looks through."""
     return {
-        **{name: getattr(shown, name) for name in ("name", "title", "columns", "notes", "footnotes")},
+        **{
+            name: getattr(shown, name)
+            for name in ("name", "title", "groups", "columns", "notes", "footnotes")
+        },
         "downloads": {suffix: Markup(uri) for suffix, uri in shown.downloads.items()},
         "kinds": list(dict.fromkeys(line.kind for line in table.lines)),
         "lines": [
@@ -135,6 +142,7 @@ def _provenance(rows: list[Row]) -> list[tuple[str, str]]:
     facts = {
         "profile": {row.profile for row in rows},
         "commit": {row.git_commit or "unknown" for row in rows},
+        "numbers made on (UTC)": {row.date or "unknown" for row in rows},
         "seeds": {str(row.seed) for row in rows},
         "device": {row.device for row in rows},
         "python": {row.versions.get("python", "unknown") for row in rows},

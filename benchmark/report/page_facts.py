@@ -81,6 +81,7 @@ def problems(tables: Iterable[Table]) -> list[Problem]:
     found = [
         Problem(table.layout.title, line.tokenizer, "/".join(line.corpus), status, ", ".join(labels), reason)
         for table in tables
+        if not table.layout.by_condition  # the same utterances once more
         for line in table.lines
         for (status, reason), labels in _stories(table, line).items()
     ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from benchmark.report.grid import DASH, Entry, Grid, heading
-from benchmark.report.tables import Table
+from benchmark.report.tables import TABLES, Table
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 SPOKEN = {
@@ -20,6 +20,7 @@ SPOKEN = {
 FACTS = {
     "tokenizer": "name of the tokenizer; topline, classical and floor give the scale",
     "kind": "family of the tokenizer",
+    "family": "family of the tokenizer",
     "decoder": "what turned codes into speech",
     "corpus": "dataset and split",
     "Hz": "frames per second",
@@ -30,17 +31,30 @@ FACTS = {
     "failed": "utterances without a score, most over the metrics",
 }
 """Meaning of the columns that are no metrics."""
+ASIDE = FACTS.keys() - {"tokenizer", "corpus", "kbps"} | {"family"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column; `better` is 1 where higher is better, -1 where lower is, 0 where neither is."""
+    """One column.
+
+    Attributes:
+        text: Its heading.
+        group: The heading above it, where there is one.
+        anchor: Where its definition is on the page, empty for what is no metric.
+        definition: What it means.
+        is_number: Whether it is sorted by size.
+        better: 1 where higher is better, -1 where lower is, 0 where neither is.
+        aside: Whether a narrow screen may do without it.
+    """
 
     text: str
+    group: str
     anchor: str
     definition: str
     is_number: bool
     better: int
+    aside: bool
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,7 @@ class View:
 
     name: str
     title: str
+    groups: list[tuple[str, int]]
     columns: list[Column]
     lines: list[list[Shown]]
     notes: list[str]
@@ -75,20 +90,34 @@ def view(table: Table, grid: Grid, files: Mapping[str, str]) -> View:
         grid: Every printed text.
         files: Content of the table's files by suffix, such as "csv".
     """
-    metrics = {heading(definition): (name, definition) for name, definition in table.metrics.items()}
+    groups = [(label, width) for label, width in grid.groups]
+    above = [label for label, width in groups for _ in range(width)] or [""] * len(grid.header)
     columns = []
-    for text, is_number in zip(grid.header, grid.is_number, strict=True):
-        metric, definition = metrics.get(text, ("", None))
-        better = {True: 1, False: -1, None: 0}[definition.higher_is_better if definition else None]
-        meaning = definition.definition if definition else FACTS.get(text, "")
-        anchor = anchor_of(table.name, metric) if definition else ""
-        columns.append(Column(text, anchor, meaning, is_number, better))
+    metrics = list(table.metrics)
+    for text, group, is_number in zip(grid.header, above, grid.is_number, strict=True):
+        if metrics and text == heading(table.metrics[metrics[0]]):
+            columns.append(_metric(table, metrics.pop(0), group))
+        else:
+            columns.append(Column(text, group, "", FACTS.get(text, ""), is_number, 0, text in ASIDE))
     lines = [
-        [_shown(entry, column.is_number, grid.footnotes) for entry, column in zip(row, columns, strict=True)]
+        [_shown(entry, c.is_number, grid.footnotes) for entry, c in zip(row, columns, strict=True)]
         for row in grid.body
     ]
+    name = grid.header.index("tokenizer")
+    for row in (columns, *lines):
+        row.insert(0, row.pop(name))  # type: ignore[attr-defined]  # it stays in sight
     downloads = {suffix: data_uri("text/plain;charset=utf-8", text) for suffix, text in files.items()}
-    return View(table.name, grid.title, columns, lines, grid.notes, grid.footnotes, downloads)
+    return View(table.name, grid.title, groups, columns, lines, grid.notes, grid.footnotes, downloads)
+
+
+def _metric(table: Table, metric: str, group: str) -> Column:
+    definition = table.metrics[metric]
+    better = {True: 1, False: -1, None: 0}[definition.higher_is_better]
+    home, name = table.name, metric
+    if home not in TABLES:  # columns that are those of another table, which comes first in their names
+        home, _, name = metric.rpartition(".")
+    anchor = anchor_of(home.partition("@")[0], name)
+    return Column(heading(definition), group, anchor, definition.definition, True, better, False)
 
 
 def anchor_of(table: str, metric: str) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmark.report.contest import RATIOS, Utterances
 from benchmark.report.page_audio import Sounds
-from benchmark.report.tables import TABLES, definition_of
+from benchmark.report.tables import ANCHORS, TABLES, definition_of
 from benchmark.results.row import Row
 from benchmark.results.store import job_name
 
@@ -57,14 +57,17 @@ def cases(jobs: Mapping[str, list[Row]], utterances: Utterances, sounds: Sounds)
     spoken = _references(jobs, utterances)
     tasks = [task for layout in TABLES.values() for task in layout.tasks]
     order = {task: place for place, task in enumerate(tasks)}
+    by_task = sorted(
+        jobs.items(), key=lambda job: (order.get(job[1][0].task, len(order)), job[1][0].kind in ANCHORS)
+    )
     found = []
-    for name, rows in sorted(jobs.items(), key=lambda job: order.get(job[1][0].task, len(order))):
+    for name, rows in by_task:
         frame = utterances(rows[0])
         if "utterance_id" not in frame or not len(frame):
             continue
         frame = frame.reset_index(drop=True)
         metrics, scores = [], {}
-        for row in rows:
+        for row in sorted(rows, key=lambda row: row.display.get("place", 0)):
             values = None if "/" in row.metric else _scores(frame, row.metric)
             if values is not None:
                 shown = definition_of(row.metric, rows)
@@ -75,7 +78,6 @@ def cases(jobs: Mapping[str, list[Row]], utterances: Utterances, sounds: Sounds)
                         "unit": shown.unit,
                         "better": better,
                         "decimals": max(1, shown.decimals),
-                        "place": row.display.get("place", 0),
                     }
                 )
                 scores[len(metrics) - 1] = values

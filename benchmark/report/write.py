@@ -40,8 +40,9 @@ def write_report(folder: Path) -> None:
     grids = {name: make_grid(table, hold_contest(table, utterances)) for name, table in tables.items()}
     files = {name: _files(table, grids[name]) for name, table in tables.items()}
     if overview := make_overview(tables):
-        grid = overview_grid(overview, hold_contest(overview, utterances))
-        files[OVERVIEW] = _files(overview, grid)
+        tables = {OVERVIEW: overview} | tables
+        grids[OVERVIEW] = overview_grid(overview, hold_contest(overview, utterances))
+        files[OVERVIEW] = _files(overview, grids[OVERVIEW])
     for name in (OVERVIEW, *TABLES):
         for suffix in ("csv", "md", "tex"):
             _replace(folder / "tables" / f"{name}.{suffix}", files.get(name, {}).get(suffix))
@@ -56,7 +57,7 @@ def write_report(folder: Path) -> None:
     for name, drawn in figures.items():
         for suffix in Drawn._fields:
             _replace(folder / "figures" / f"{name}.{suffix}", getattr(drawn, suffix, None))
-    page = make_page(folder, rows, tables, grids, files, utterances, usage, growth)
+    page = make_page(folder, rows, tables, grids, files, refused, utterances, usage, growth)
     write_atomic(folder / "report.html", page)
     if refused:
         raise UserError("\n".join(refused))

@@ -74,7 +74,13 @@ function player(title, digest, spoken) {
   const audio = element("audio", { controls: true, preload: "metadata", src: `data:${SOUND};base64,${clips[digest]}` });
   audio.setAttribute("aria-label", spoken);
   spectrogram(canvas, clips[digest]).catch(() => canvas.remove());
-  return element("figure", { className: "clip" }, [element("figcaption", { textContent: title }), canvas, audio]);
+  const play = element("button", { type: "button", className: "play", textContent: "▶" });
+  play.setAttribute("aria-label", `play ${spoken}`);
+  play.addEventListener("click", () => (audio.paused ? audio.play() : audio.pause()));
+  for (const [event, sign] of [["play", "❚❚"], ["pause", "▶"], ["ended", "▶"]]) {
+    audio.addEventListener(event, () => { play.textContent = sign; });
+  }
+  return element("figure", { className: "clip" }, [element("figcaption", {}, [play, title]), canvas, audio]);
 }
 
 /* One recording at a time. */
@@ -180,14 +186,15 @@ function setUpCases() {
   }
   function chooseTokenizer() {
     const job = jobs[Number(tokenizer.value)];
-    replace(metric, job.metrics.map((each, place) => [each, place]).filter(([each]) => each.better)
-      .sort(([a], [b]) => a.place - b.place).map(([each, place]) => [place, each.label + (each.unit ? ` (${each.unit})` : "")]));
+    const directed = job.metrics.some((each) => each.better);
+    replace(metric, job.metrics.map((each, place) => [each, place]).filter(([each]) => each.better || !directed)
+      .map(([each, place]) => [place, each.label + (each.unit ? ` (${each.unit})` : "")]));
     show();
   }
   function show() {
     const job = jobs[Number(tokenizer.value)];
     const place = Number(metric.value);
-    const better = job.metrics[place]?.better ?? 1;
+    const better = job.metrics[place].better || 1;
     const scored = job.cases.filter((each) => each.scores[place] !== null && each.scores[place] !== undefined)
       .sort((a, b) => better * (a.scores[place] - b.scores[place]));
     const chosen = {

@@ -10,7 +10,7 @@ const KINDS = [
   ["acoustic-semantic", "#009E73", "triangle-up"],
   ["semantic-ssl", "#D55E00", "square"],
   ["semantic-supervised", "#CC79A7", "triangle-down"],
-  ["classical", "#B8860B", "stroke"],
+  ["classical", "#B8860B", "triangle-left"],
   ["floor", "#999999", "cross"],
 ];
 const MOST_NAMES = 30;
@@ -76,7 +76,7 @@ function scatter(points, across, up, logarithmic) {
   const y = (field = "y") => quantity(field, up, false);
   const placed = points.filter((point) => point.x !== undefined);
   const levels = points.filter((point) => point.x === undefined);
-  const names = { type: "text", fontSize: 12, align: "left", dx: 9, dy: -9 };
+  const names = { type: "text", fontSize: 12, align: "left" };
   const bounded = (side) => placed.filter((point) => point[`${side}_lo`] != null && point[`${side}_hi`] != null);
   const layer = [
     { data: { values: levels }, mark: { type: "rule", strokeDash: [6, 4] },
@@ -93,10 +93,11 @@ function scatter(points, across, up, logarithmic) {
         tooltip: tips(across, up) } },
   ];
   if (points.length <= MOST_NAMES) {
-    const left = crowded(placed, logarithmic);
-    const named = (values, mark) => ({ data: { values }, mark, encoding: { x: x(), y: y(), text: { field: "tokenizer" } } });
-    layer.push(named(placed.filter((point) => !left.has(point)), names),
-      named([...left], { ...names, align: "right", dx: -9, dy: 12 }),
+    const sides = [{ dx: 9, dy: -9 }, { align: "right", dx: -9, dy: -9 }, { dx: 9, dy: 12 },
+      { align: "right", dx: -9, dy: 12 }];
+    const side = sideOf(placed, logarithmic);
+    layer.push(...sides.map((look, place) => ({ data: { values: placed.filter((point) => side(point) === place) },
+      mark: { ...names, ...look }, encoding: { x: x(), y: y(), text: { field: "tokenizer" } } })),
       { data: { values: levels }, mark: { ...names, dx: 4, dy: -7 },
         encoding: { x: { value: 0 }, y: y(), text: { field: "tokenizer" } } });
   }
@@ -104,13 +105,18 @@ function scatter(points, across, up, logarithmic) {
     resolve: { legend: { color: "shared", shape: "shared" } } };
 }
 
-/* Points so close to one before that the name would lie on the other's. */
-function crowded(points, logarithmic) {
+/* Where a name is written: beside its point, 1 on the left near the right edge, 2 or 3 below where it would lie
+ * on the name of a point before. */
+function sideOf(points, logarithmic) {
   const across = (point) => (logarithmic ? Math.log(point.x) : point.x);
-  const span = (of) => Math.max(...points.map(of)) - Math.min(...points.map(of)) || 1;
-  const [wide, high] = [span(across), span((point) => point.y)];
-  return new Set(points.filter((point, place) => points.slice(0, place).some((other) =>
-    Math.abs(across(point) - across(other)) < 0.25 * wide && Math.abs(point.y - other.y) < 0.07 * high)));
+  const [xs, ys] = [points.map(across), points.map((point) => point.y)];
+  const [wide, high] = [xs, ys].map((values) => Math.max(...values) - Math.min(...values) || 1);
+  const order = new Map(points.map((point, place) => [point, place]));
+  return (point) => {
+    const near = points.slice(0, order.get(point)).some((other) =>
+      Math.abs(across(point) - across(other)) < 0.25 * wide && Math.abs(point.y - other.y) < 0.07 * high);
+    return (across(point) > Math.min(...xs) + 0.7 * wide ? 1 : 0) + (near ? 2 : 0);
+  };
 }
 
 function tips(across, up) {
@@ -192,7 +198,7 @@ function setUpHistogram() {
         { data: { values: points }, mark: { type: "line", strokeWidth: 2 },
           encoding: { x: { field: "rank", type: "quantitative", title: "code, by rank", axis: { tickCount: 6 } },
             y: { field: "share", type: "quantitative", title: "relative frequency", scale: { type: "log" },
-              axis: { format: "~g", tickCount: 5 } },
+              axis: { format: ".0e", tickCount: 5 } },
             color: { field: "book", type: "ordinal", title: null, sort: null, scale: { scheme: "viridis" } } } },
         { data: { values: [{ share: 1 / size }] }, mark: { type: "rule", strokeDash: [6, 4] },
           encoding: { y: { field: "share", type: "quantitative" } } },
@@ -215,7 +221,8 @@ function setUpGrowth() {
       encoding: {
         x: { field: "hours", type: "quantitative", title: "hours of speech", scale: { type: "log" },
           axis: { format: "~g", tickCount: 4 } },
-        y: { field, type: "quantitative", title, axis: { tickCount: 6 } },
+        y: { field, type: "quantitative", title, ...(field === "used" ? { axis: { tickCount: 6 } }
+          : { scale: { type: "log" }, axis: { format: "~g", tickCount: 5 } }) },
         color: { field: "tokenizer", type: "nominal", title: null },
         tooltip: ["tokenizer", "hours", field].map((name) => ({ field: name })),
       },

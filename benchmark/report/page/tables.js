@@ -1,8 +1,11 @@
 /* Sorting, filtering and choosing columns. The lines are in the page already: without scripts it still reads. */
 "use strict";
 
+const AT_ONCE = 40;
+const narrow = window.matchMedia("(max-width: 36rem)"); // there, what stands aside starts hidden
+
 function collectLines(table) {
-  const heads = [...table.tHead.rows[0].cells];
+  const heads = [...[...table.tHead.rows].at(-1).cells];
   const lines = [...table.tBodies[0].rows].map((row, place) => {
     const keys = [...row.cells].map((cell, column) => {
       const text = cell.dataset.key ?? "";
@@ -12,6 +15,19 @@ function collectLines(table) {
     return { row, place, keys, words: row.dataset.words };
   });
   return { heads, lines };
+}
+
+/* A heading above several columns is as wide as those that are shown. */
+function spanGroups(table, heads) {
+  if (table.tHead.rows.length < 2) return;
+  let first = 0;
+  for (const group of table.tHead.rows[0].cells) {
+    const width = Number(group.dataset.width);
+    const shown = heads.slice(first, first + width).filter((head) => !head.hidden).length;
+    group.hidden = shown === 0;
+    group.colSpan = Math.max(1, shown);
+    first += width;
+  }
 }
 
 /* What has no number stays at the end, whichever way the column is sorted. */
@@ -30,10 +46,18 @@ function setUpTable(section) {
   const say = section.querySelector("[role=status]");
   const body = table.tBodies[0];
 
+  /* What is in sight first, the rest between the next frames: a long table would hold the page up. */
+  let turn = 0;
   function place(sorted) {
-    const all = document.createDocumentFragment();
-    for (const line of sorted) all.append(line.row);
-    body.append(all);
+    const mine = ++turn;
+    const rows = sorted.map((line) => line.row);
+    body.prepend(...rows.splice(0, AT_ONCE));
+    const more = () => {
+      if (mine !== turn || !rows.length) return;
+      body.append(...rows.splice(0, AT_ONCE));
+      requestAnimationFrame(more);
+    };
+    requestAnimationFrame(more);
   }
 
   /* A click sorts the best first, a second one the other way, a third one brings the table's own order. */
@@ -83,7 +107,9 @@ function setUpTable(section) {
       const column = Number(box.dataset.column);
       heads[column].hidden = !box.checked;
       for (const line of lines) line.row.cells[column].hidden = !box.checked;
+      spanGroups(table, heads);
     });
+    if (narrow.matches && box.hasAttribute("data-aside")) box.click();
   }
 }
 
