@@ -247,7 +247,7 @@ def pearson(first: np.ndarray, second: np.ndarray, min_frames: int) -> float:
     Raises: Undefined for fewer frames than asked for, and for a constant track.
     """
     if len(first) < min_frames:
-        raise Undefined(f"{len(first)} frames to correlate; at least {min_frames} are asked for")
+        raise Undefined(f"fewer than {min_frames} frames to correlate")
     if not np.ptp(first) or not np.ptp(second):
         raise Undefined("the pitch is constant")
     return float(np.corrcoef(first, second)[0, 1])
