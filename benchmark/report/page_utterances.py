@@ -66,7 +66,8 @@ def cases(jobs: Mapping[str, list[Row]], utterances: Utterances, sounds: Sounds)
         if "utterance_id" not in frame or not len(frame):
             continue
         frame = frame.reset_index(drop=True)
-        metrics, scores = [], {}
+        metrics: list[Case] = []
+        scores: dict[int, np.ndarray] = {}
         for row in sorted(rows, key=lambda row: row.display.get("place", 0)):
             values = None if "/" in row.metric else _scores(frame, row.metric)
             if values is not None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmark.data.audio import header, write_audio
@@ -13,7 +14,7 @@ from benchmark.tasks.resynthesis import Resynthesis
 from benchmark.types import Utterance
 
 
-def names(tmp_path: Path, *ids: str) -> list[str]:
+def made_of(tmp_path: Path, *ids: str, goodness: pd.Series | None = None) -> dict[str, bytes]:
     utterances, decoded = [], {}
     for number, name in enumerate(ids):
         path = tmp_path / f"{number}.wav"
@@ -21,7 +22,11 @@ def names(tmp_path: Path, *ids: str) -> list[str]:
         utterances.append(Utterance(name, str(path), "s", *header(path)))
         decoded[name] = path
     audio = Resynthesis(tmp_path, decoded, {}, "own")
-    files = examples({}, Manifest(utterances), {}, audio, "made")
+    return examples({}, Manifest(utterances), {}, audio, "made", goodness)
+
+
+def names(tmp_path: Path, *ids: str) -> list[str]:
+    files = made_of(tmp_path, *ids)
     _replace_folder(tmp_path / "audio", files)  # as the results do: every name must be a legal one
     assert sorted(path.name for path in (tmp_path / "audio").iterdir()) == sorted(files)
     return sorted(files)
@@ -54,3 +59,15 @@ def test_hostile_ids_get_names_of_their_own_in_the_folder(tmp_path: Path, ids: t
     assert all("/" not in name and name.isascii() and len(name) < 200 for name in found)
     assert all(name[0] not in ".-" for name in found)
     assert {path.name for path in tmp_path.iterdir()} == {"audio", *(f"{n}.wav" for n in range(len(ids)))}
+
+
+def test_the_two_worst_and_the_best_are_kept_beside_the_fixed_ones(tmp_path: Path) -> None:
+    ids = [f"u{number}" for number in range(8)]
+    goodness = pd.Series([0.5, 0.4, 0.5, np.nan, -9.0, 0.6, 0.6, -8.0], ids)
+    kept = {name.rpartition("_")[0] for name in made_of(tmp_path, *ids, goodness=goodness)}
+    assert kept == {"u0", "u1", "u2", "u4", "u7", "u5"}  # of two equals the first
+
+
+def test_fewer_than_asked_for_are_kept_once(tmp_path: Path) -> None:
+    assert len(made_of(tmp_path, "a", "b", goodness=pd.Series([1.0, 2.0], ["a", "b"]))) == 4
+    assert len(made_of(tmp_path, "a", "b", goodness=pd.Series([], [], dtype=float))) == 4

@@ -132,15 +132,19 @@ def test_converting_to_oneself_is_reconstruction(
     assert (self_converted.utterances["target_id"] != self_converted.utterances["utterance_id"]).all()
 
 
-def test_three_examples_to_listen_to(
+def test_there_are_the_same_three_to_listen_to_and_the_worst_and_the_best(
     voices: Corpus, setting: Setting, metrics: Any, parrot: None, codec: Opus
 ) -> None:
     outcome = conversion(metrics, decoder="vocoder").run(codec, voices, setting)
     pairs = {row.condition: row for row in outcome.utterances[::-1].itertuples()}  # the first of each is last
     wanted = [pairs[condition].utterance_id for condition in THREE]
-    assert sorted(outcome.audio) == sorted(
-        f"{name}_{role}.wav" for name in wanted for role in ("source", "prompt", "converted")
-    )
+    ranked = outcome.utterances.sort_values("wer", kind="stable", ascending=False)["utterance_id"].tolist()
+    best = outcome.utterances.sort_values("wer", kind="stable")["utterance_id"].iloc[0]
+    assert set(outcome.audio) == {
+        f"{name}_{role}.wav"
+        for name in {*wanted, *ranked[:2], best}
+        for role in ("source", "prompt", "converted")
+    }
     for name, content in outcome.audio.items():
         info = soundfile.info(io.BytesIO(content))
         assert (info.format, info.subtype, info.samplerate, info.channels) == ("WAV", "PCM_16", 16000, 1), (
@@ -151,9 +155,17 @@ def test_three_examples_to_listen_to(
     np.testing.assert_allclose(source, read_audio(test[wanted[0]].audio_path), atol=1e-4)
     task = Reconstruction(name="reconstruction", metrics=metrics, vocoder=CONFIG)
     names = {"s0-en-0", "s1-en-0", "s2-en-0"}
-    assert set(task.run(codec, voices, setting).audio) == {
+    assert set(task.run(codec, voices, setting).audio) >= {
         f"{name}_{role}.wav" for name in names for role in ("source", "reconstructed")
     }
+
+
+def test_every_line_of_scores_says_what_was_read(
+    voices: Corpus, setting: Setting, metrics: Any, parrot: None, codec: Opus
+) -> None:
+    frame = conversion(metrics, decoder="vocoder").run(codec, voices, setting).utterances
+    test = voices.manifest("test", setting.store)
+    assert frame["reference"].tolist() == [test[name].text for name in frame["utterance_id"]]
 
 
 def test_decoding_by_the_vocoder_is_a_variant_and_other_files(

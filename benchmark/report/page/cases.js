@@ -71,16 +71,18 @@ function player(title, digest, spoken) {
   const canvas = element("canvas");
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", `spectrogram of ${spoken}, 0 to 8 kHz`);
-  const audio = element("audio", { controls: true, preload: "metadata", src: `data:${SOUND};base64,${clips[digest]}` });
+  const audio = element("audio", { controls: true, preload: "auto", src: `data:${SOUND};base64,${clips[digest]}` });
   audio.setAttribute("aria-label", spoken);
   spectrogram(canvas, clips[digest]).catch(() => canvas.remove());
   const play = element("button", { type: "button", className: "play", textContent: "▶" });
   play.setAttribute("aria-label", `play ${spoken}`);
   play.addEventListener("click", () => (audio.paused ? audio.play() : audio.pause()));
+  const length = element("span", { className: "length small" });
+  audio.addEventListener("loadedmetadata", () => { length.textContent = `${audio.duration.toFixed(1)} s`; });
   for (const [event, sign] of [["play", "❚❚"], ["pause", "▶"], ["ended", "▶"]]) {
     audio.addEventListener(event, () => { play.textContent = sign; });
   }
-  return element("figure", { className: "clip" }, [element("figcaption", {}, [play, title]), canvas, audio]);
+  return element("figure", { className: "clip" }, [element("figcaption", {}, [play, title, length]), canvas, audio]);
 }
 
 /* One recording at a time. */
