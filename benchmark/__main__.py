@@ -1,6 +1,8 @@
 """The entry point: `python -m benchmark tokenizer=… dataset=… task=…`, a plain Hydra application."""
 
 import logging
+from dataclasses import replace
+from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -46,13 +48,15 @@ def run(cfg: DictConfig) -> None:
     # Imported here: --help and the process that only launches a sweep need none of the models' libraries.
     import torch
 
-    from benchmark.build import make_job
+    from benchmark.build import make_followers, make_job
 
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
     torch.set_num_threads(cfg.threads)  # numbers depend on it, so it is set and not left to the machine
     try:
         job = make_job(cfg)
+        if cfg.logger:
+            job = replace(job, followers=make_followers(cfg, *place()))
     except UserError as error:
         log.error("failed: %s", error)
         raise CompactHydraException(str(error)) from None
@@ -64,6 +68,13 @@ def run(cfg: DictConfig) -> None:
     except UserError as error:
         # Hydra prints this class as its message alone, so a user's mistake shows no traceback.
         raise CompactHydraException(str(error)) from None
+
+
+def place() -> tuple[str, Path]:
+    """What the jobs of this sweep share, the name of its folder, and where this one may write."""
+    cfg = HydraConfig.get()
+    group = cfg.sweep.dir if cfg.mode == RunMode.MULTIRUN else cfg.run.dir
+    return Path(group).name, Path(cfg.runtime.output_dir)
 
 
 if __name__ == "__main__":

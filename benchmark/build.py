@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -17,6 +18,7 @@ from benchmark.job import Job
 from benchmark.results.store import ResultsStore
 from benchmark.tasks.base import Setting, Task
 from benchmark.tokenizers.base import Tokenizer
+from benchmark.tracking import Followers
 
 TRUSTED = ("benchmark.", "lightning.")
 EXTENSIBLE = (Tokenizer, Corpus, Task)
@@ -104,6 +106,23 @@ def make_job(cfg: DictConfig, make: Callable[[DictConfig], Any] = build) -> Job:
         policy=cfg.policy,
         max_failed_share=cfg.max_failed_share,
     )
+
+
+def make_followers(cfg: DictConfig, group: str, folder: Path) -> Followers:
+    """What follows the jobs of `cfg`.
+
+    Args:
+        cfg: The config of one job.
+        group: What the jobs of one sweep share.
+        folder: Where the trackers may write.
+
+    Raises: UserError for a mistake in the group `logger`.
+    """
+    trackers = {str(name): build(node) for name, node in cfg.logger.items()}
+    config = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(config, dict)
+    whole = {str(name): value for name, value in config.items()}
+    return Followers(trackers, group=group, folder=folder, config=whole)
 
 
 def scientific_part(cfg: DictConfig) -> dict[str, Any]:

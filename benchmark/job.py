@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from benchmark.tasks.base import Outcome, Setting, Task, not_applicable
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokens.encode import encode_part, fit_codebook
 from benchmark.tokens.precision import read_check
+from benchmark.tracking import Followers, left_by
 from benchmark.types import TokenizerSpec
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ class Job:
     policy: Policy = "only_missing"
     max_failed_share: float = 0.5
     """Of the utterances, above which a metric's number is not shown."""
+    followers: Followers = field(default_factory=Followers)
+    """Dashboards and the like, which hear of what is run."""
 
     @property
     def label(self) -> str:
@@ -107,7 +110,7 @@ class Job:
                 if self.tokenizer.spec.continuous and not self.task.reads_features:
                     outcome = not_applicable("its codes are continuous features, which only probes read")
                 else:
-                    outcome = self.task.run(self.tokenizer, self.corpus, self.setting)
+                    outcome = self.task.run(self.tokenizer, self.corpus, self._followed())
         except Exception as error:
             reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             log.error(
@@ -143,6 +146,13 @@ class Job:
                 manifest = self.corpus.manifest(split, setting.store)
                 encode_part(self.tokenizer, manifest, setting.store, own, setting.progress)
                 log.info("encoded: part %s of the %s split: %s", part, split, self.label)
+
+    def _followed(self) -> Setting:
+        """The setting, with loggers for the trainings where somebody follows the job."""
+        name = f"{self.label.replace(' × ', '-')}-seed{self.setting.seed}"
+        loggers = self.followers.begin(self.task.name, name)
+        trainer = self.setting.trainer
+        return replace(self.setting, trainer=replace(trainer, loggers=trainer.loggers | loggers))
 
     def _writing(self) -> AbstractContextManager[None]:
         """Tells of disks that are full or closed."""
@@ -215,6 +225,7 @@ class Job:
         self.results.write(rows, utterances, outcome.audio)
         for name, text in outcome.lists.items():
             write_atomic(self.results.root / name, text)
+        self.followers.end(lambda: left_by(rows, utterances, self.results.root, self.setting.store.root))
 
     def _with_other_metrics(
         self, rows: list[Row], utterances: pd.DataFrame

@@ -10,9 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from netrc import NetrcParseError, netrc
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from omegaconf import DictConfig
 
@@ -26,6 +24,7 @@ from benchmark.hub import Hub
 from benchmark.needs import Need
 from benchmark.overview import Expected
 from benchmark.status import COMPLETE, state_of
+from benchmark.wandb_tracker import has_login, is_offline
 
 log = logging.getLogger(__name__)
 
@@ -122,23 +121,10 @@ def _disk(cfg: DictConfig, sweep: Sweep | None, workers: int) -> Iterator[Item]:
 
 def _loggers(cfg: DictConfig) -> Iterator[Item]:
     """A dashboard that was asked for and will not get anything."""
-    if "wandb" not in cfg.logger or os.environ.get("WANDB_MODE") in ("offline", "disabled", "dryrun"):
+    if "wandb" not in cfg.logger or is_offline():
         return
     if importlib.util.find_spec("wandb") is None:
         yield Item("logger", "wandb", [Need("library wandb", install="pip install wandb")])
-        return
-    if not _wandb_login():
-        yield Item(
-            "logger", "wandb", [Need("no login: `wandb login`, or WANDB_MODE=offline to keep runs on disk")]
-        )
-
-
-def _wandb_login() -> bool:
-    """Whether there is a key where wandb looks for one: the environment, or the file of its login."""
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
-    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
-    try:
-        return netrc(os.environ.get("NETRC", str(Path.home() / ".netrc"))).authenticators(host) is not None
-    except (OSError, NetrcParseError):
-        return False
+    elif not has_login():
+        need = Need("no login: `wandb login`, or WANDB_MODE=offline to keep runs on disk")
+        yield Item("logger", "wandb", [need])

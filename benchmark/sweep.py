@@ -13,6 +13,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -41,6 +42,20 @@ class WriteReport(Callback):
             write_report(folder)
         except UserError as error:  # a run that failed before its first row has nothing to show
             log.warning("no tables: %s", error)
+            return
+        if config.logger and config.hydra.mode == RunMode.MULTIRUN:
+            self._publish(config, folder)
+
+    def _publish(self, config: DictConfig, folder: Path) -> None:
+        """Give the report of a sweep to the dashboards."""
+        from benchmark.build import make_followers
+
+        sweep = Path(config.hydra.sweep.dir)
+        try:
+            plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+            make_followers(plain, sweep.name, sweep).report(folder)
+        except (UserError, OmegaConfBaseException) as error:
+            log.warning("the report is not published: %s", error)
 
 
 class WatchSweep(Callback):

@@ -44,10 +44,10 @@ LAYERS: dict[str, set[str]] = {
     "report": {"errors", "types", "artifacts", "results", "metrics"},
 }  # fmt: skip
 EDGE = {
-    "build", "cost", "job", "sweep", "status", "preflight", "plan", "hub", "needs", "doctor", "metric_sheet",
-    "tokenizer_sheet", "__main__",
+    "build", "cost", "job", "tracking", "wandb_tracker", "sweep", "status", "preflight", "plan", "hub",
+    "needs", "doctor", "metric_sheet", "tokenizer_sheet", "__main__",
 }  # fmt: skip
-HYDRA_AT = EDGE - {"job", "hub", "needs"}
+HYDRA_AT = EDGE - {"job", "tracking", "wandb_tracker", "hub", "needs"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
