@@ -170,9 +170,9 @@ class Board:
             files = read(self.folder)
             ended = sum(file.state != "running" for file in files)
             text = line(files, self.expected, time.time())
-            if self.rewrites:
-                self._say(CLEAR + text)
-            elif ended > self._ended:
+            if self.rewrites and files:
+                self._say(f"{CLEAR}{text}\r")  # whatever is printed next begins over it
+            elif not self.rewrites and ended > self._ended:
                 self._say(text + "\n")
             self._ended = ended
 
