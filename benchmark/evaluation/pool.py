@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 
 from benchmark.data.audio import AudioError
 from benchmark.errors import UserError
 from benchmark.evaluation.journal import Entry
-from benchmark.evaluation.threads import one_thread
+from benchmark.evaluation.threads import one_thread, workers
 from benchmark.metrics.base import Metric, Score, Undefined
 from benchmark.metrics.pair import Pair
 
@@ -73,9 +73,9 @@ def _scatter(
     pairs: Sequence[Pair], metrics: Mapping[str, Metric], processes: int
 ) -> Iterator[tuple[int, Entries]]:
     """The processes start at once, before the first result is asked for."""
-    # Clips above joblib's threshold would go through files; pipes are faster at this size.
-    pool = Parallel(n_jobs=processes, backend="loky", return_as="generator_unordered", max_nbytes=None)
-    return pool(delayed(_numbered)(number, pair, dict(metrics)) for number, pair in enumerate(pairs))
+    return workers(processes, ordered=False)(
+        delayed(_numbered)(number, pair, dict(metrics)) for number, pair in enumerate(pairs)
+    )
 
 
 def _numbered(number: int, pair: Pair, metrics: Mapping[str, Metric]) -> tuple[int, Entries]:

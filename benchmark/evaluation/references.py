@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 
 from benchmark.artifacts import ArtifactStore
 from benchmark.data.audio import AudioError, read_audio
 from benchmark.data.manifest import Manifest
-from benchmark.evaluation.threads import one_thread
+from benchmark.evaluation.threads import one_thread, workers
 from benchmark.frames.shards import Recipe, make
 from benchmark.frames.store import FORMAT, FrameStore, FrameWriter
 from benchmark.metrics.extractor import Batch, Extractor, Value
@@ -78,7 +78,7 @@ def _values(
             yield from of_clips(work, [_read(path) for path in paths[start : start + AT_ONCE]])
     else:
         jobs = (delayed(_of_file)(extractor, path) for path in paths)
-        yield from Parallel(n_jobs=processes, backend="loky", return_as="generator")(jobs)
+        yield from workers(processes)(jobs)
 
 
 def of_clips(work: Batch, clips: Sequence[np.ndarray | AudioError]) -> list[Value | AudioError]:
