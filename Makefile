@@ -41,7 +41,7 @@ status: $(READY) ## Say which jobs of PROFILE are done, missing, stale or failed
 	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper" >&2; exit 2; }
 	@$(RUN) -m benchmark.status experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) $(ARGS)
 
-tables: $(READY) ## Rewrite the tables and figures of PROFILE from its rows
+tables: $(READY) ## Rewrite tables, figures and report.html of PROFILE from its rows
 	@$(RUN) -m benchmark.report $(TABLES)
 
 tokenizers: $(READY) ## Print the facts of every tokenizer, and write them to results/TOKENIZERS.md
