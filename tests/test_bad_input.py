@@ -100,7 +100,7 @@ def test_damaged_recordings_are_counted_with_their_reason_and_the_rest_is_done(
         soundfile.write(str(add(f"{split}_short.wav", split)), noise(0.05), 16_000)
         add(f"{split}_gone.wav", split)
         add(f"{split}_folder.wav", split).mkdir()
-    damaged = job(recordings)
+    damaged = replace(job(recordings), max_failed_share=0.7)
     damaged.run()
     row = usage(damaged)
     assert (row.status, row.n_scored, row.n_failed) == ("ok", 4, 9)
@@ -112,7 +112,7 @@ def test_damaged_recordings_are_counted_with_their_reason_and_the_rest_is_done(
     soundfile.write(str(folder / "odd.wav"), wav, 16_000)
     (folder / "odd.wav").rename(odd)
     soundfile.write(str(add("loud.wav")), np.stack([noise(0.5, 96_000)] * 8, axis=1), 96_000)
-    more = job(recordings)
+    more = replace(job(recordings), max_failed_share=0.7)
     more.run()
     assert (usage(more).n_scored, usage(more).n_failed) == (6, 9)
 
