@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ from benchmark.types import TokenizerSpec
 log = logging.getLogger(__name__)
 
 Policy = Literal["only_missing", "always"]
+MAX_FAILED_SHARE = 0.5
 FAMILY = 100
 """Columns that a family of metrics may have."""
 
@@ -48,7 +50,7 @@ class Job:
     config: dict[str, Any]
     """The resolved config, kept beside the rows."""
     policy: Policy = "only_missing"
-    max_failed_share: float = 0.5
+    max_failed_share: float = MAX_FAILED_SHARE
     """Of the utterances, above which a metric's number is not shown."""
     followers: Followers = field(default_factory=Followers)
     """Dashboards and the like, which hear of what is run."""
@@ -77,6 +79,8 @@ class Job:
             content["max_steps"] = trainer.max_steps
         if self.setting.bootstrap != "speakers":
             content["bootstrap"] = self.setting.bootstrap
+        if self.max_failed_share != MAX_FAILED_SHARE:
+            content["max_failed_share"] = self.max_failed_share
         return digest(content)
 
     def metric_keys(self) -> dict[str, str]:
@@ -96,13 +100,12 @@ class Job:
         names = self.task.name, self.tokenizer.name, self.corpus.name, self.setting.seed
         variant = self.task.variant(self.tokenizer)
         start = time.monotonic()
-        key = ""
+        key, metric_keys = "", dict[str, str]()
         try:
             with self._writing():
+                metric_keys = self.metric_keys()  # before the key: without it the failure costs no old rows
                 key = self.key()
-                done = self.results.finished(
-                    *names, key, self.metric_keys(), self.setting.store.exists, variant
-                )
+                done = self.results.finished(*names, key, metric_keys, self.setting.store.exists, variant)
                 if done and self.policy == "only_missing":
                     log.info("done already: %s", self.label)
                     return
@@ -120,13 +123,15 @@ class Job:
                 *names, variant
             ):  # a mistyped folder or a full disk must not cost results that exist
                 try:
-                    self._write(Outcome(status="failed", reason=reason), key, time.monotonic() - start)
+                    self._write(
+                        Outcome(status="failed", reason=reason), key, metric_keys, time.monotonic() - start
+                    )
                 except OSError as other:
                     log.error("nor could the rows that say so be written: %s", other)
             raise
         seconds = time.monotonic() - start
         with self._writing():
-            self._write(outcome, key, seconds)
+            self._write(outcome, key, metric_keys, seconds)
         log.info("done in %.0f s: %s: %s", seconds, self.label, _summary(outcome))
 
     def encode(self, part: str) -> None:
@@ -158,7 +163,7 @@ class Job:
         """Tells of disks that are full or closed."""
         return writing({"CACHE": self.setting.store.root, "RESULTS": self.results.root})
 
-    def _write(self, outcome: Outcome, key: str, seconds: float) -> None:
+    def _write(self, outcome: Outcome, key: str, metric_keys: Mapping[str, str], seconds: float) -> None:
         spec = self.tokenizer.spec
         config_digest = digest(self.config)
         config_file = self.results.root / "configs" / f"{config_digest}.json"
@@ -217,7 +222,7 @@ class Job:
                     status=status,
                     reason=reason or "; ".join(failures),
                     definition=measure.definition if measure else definition.definition,
-                    metric_key=self.task.metric_key(metric) if key else "",
+                    metric_key=metric_keys.get(metric, ""),
                     display=_display(definition, place),
                 )
             )
@@ -238,9 +243,12 @@ class Job:
             for row in self.results.job(*names)
             if row.key == rows[0].key and row.status != "failed" and row.metric not in made
         ]
-        if not others or utterances.empty:
+        if not others:
             return rows, utterances
-        earlier = self.results.utterances(*names).set_index("utterance_id")
+        whole = self.results.utterances(*names)
+        if utterances.empty:  # this run has failed
+            return [*rows, *others], whole
+        earlier = whole.set_index("utterance_id")
         kept = {row.metric.partition("/")[0] for row in others}
         columns = [name for name in earlier.columns if name.partition(":")[0] in kept]
         joined = utterances.join(earlier[columns], on="utterance_id")

@@ -10,16 +10,11 @@ listed with its reason. Exit status 1 when nothing is.
 
 import argparse
 import sys
-from functools import cache
 from pathlib import Path
-
-import pandas as pd
 
 from benchmark.errors import UserError
 from benchmark.report.compare import Side, compare, comparison_grid, pick
-from benchmark.report.contest import Utterances
 from benchmark.report.formats import to_latex, to_markdown
-from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 
 
@@ -27,23 +22,7 @@ def side(store: ResultsStore, name: str, label: str | None, tasks: list[str], me
     """One side of the comparison; all tokenizers of the store without a label."""
     rows = store.rows() if label is None else pick(store.rows(), label, str(store.root))
     rows = [row for row in rows if not tasks or row.task in tasks]
-    return Side(name, [row for row in rows if not metrics or row.metric in metrics], scores(store))
-
-
-def scores(store: ResultsStore) -> Utterances:
-    """Looks scores up, reading each file once."""
-
-    @cache
-    def read(task: str, tokenizer: str, dataset: str, seed: int, variant: str) -> pd.DataFrame:
-        try:
-            return store.utterances(task, tokenizer, dataset, seed, variant)
-        except FileNotFoundError:
-            return pd.DataFrame()
-
-    def look_up(row: Row) -> pd.DataFrame:
-        return read(row.task, row.tokenizer, row.dataset, row.seed, row.variant)
-
-    return look_up
+    return Side(name, [row for row in rows if not metrics or row.metric in metrics], store.reader())
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -316,3 +316,40 @@ def test_a_metric_that_fails_too_often_is_failed(
         assert row.value is None and row.n_scored == 2
         assert row.reason.startswith("50% of the utterances have no score, more than max_failed_share")
         assert row.reason.endswith("no frame voiced in both")
+
+
+def test_a_failure_costs_no_rows_of_other_metrics(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    job().run()
+    [before] = rows(job())
+
+    def run(self: Any, *arguments: Any) -> Outcome:
+        raise ZeroDivisionError("too loud")
+
+    monkeypatch.setattr(Loudness, "run", run)
+    monkeypatch.setattr(Loudness, "reports", ("entropy",))
+    with pytest.raises(ZeroDivisionError):
+        job().run()
+    assert [(row.metric, row.status) for row in rows(job())] == [("entropy", "failed"), ("used", "ok")]
+    assert rows(job())[1] == before
+    assert job().results.utterances("loudness", "ground_truth", "clips", 0)["used"].notna().all()
+
+
+def test_a_metric_whose_model_is_missing_costs_no_rows(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    job().run()
+    before = rows(job())
+
+    def missing(self: Any, metric: str) -> str:
+        raise UserError("no weights")
+
+    monkeypatch.setattr(Loudness, "metric_key", missing)
+    with pytest.raises(UserError, match="no weights"):
+        job().run()
+    assert rows(job()) == before
+    fresh = replace(job(), results=ResultsStore(job().results.root.parent / "other"))
+    with pytest.raises(UserError, match="no weights"):
+        fresh.run()
+    assert [(row.status, row.reason) for row in rows(fresh)] == [("failed", "no weights")]
+
+
+def test_the_share_that_may_fail_is_part_of_the_key(job: Any) -> None:
+    assert replace(job(), max_failed_share=0.1).key() != job().key()

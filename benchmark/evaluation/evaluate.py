@@ -14,7 +14,7 @@ from benchmark.artifacts import ArtifactStore, digest
 from benchmark.data.audio import AudioError, read_audio
 from benchmark.data.manifest import Manifest
 from benchmark.evaluation.journal import FORMAT, Entry, Journal
-from benchmark.evaluation.pool import score, score_all
+from benchmark.evaluation.pool import Entries, score, score_all
 from benchmark.evaluation.references import AT_ONCE, Kept, kept, of_clips
 from benchmark.metrics.base import Metric
 from benchmark.metrics.extractor import Batch, Extractor, Side, Value
@@ -102,7 +102,7 @@ class Evaluation:
                 for name, reason in failed.items():
                     for metric in missing[name]:
                         journal.add(name, metrics[metric].key, Entry(reason=reason))
-                self._score_pairs(pairs, {m: metrics[m] for m in asked}, missing, journal, works, bar)
+                self._score_pairs(pairs, metrics, missing, journal, works, bar)
                 bar.update(len(failed))
                 journal.sync()
                 if time.monotonic() - told > EVERY and bar.disable:
@@ -139,23 +139,24 @@ class Evaluation:
         bar: tqdm,
     ) -> None:
         """The cores have begun with theirs when the models start."""
-        by_signal = {name: metric for name, metric in metrics.items() if not metric.uses_model}
-        results = score_all(pairs, by_signal, self._processes) if by_signal else iter(())
+        wanted = [{m: metrics[m] for m in missing[pair.utterance_id]} for pair in pairs]
+        by_signal = [{m: metric for m, metric in own.items() if not metric.uses_model} for own in wanted]
+        by_model = [{m: metric for m, metric in own.items() if metric.uses_model} for own in wanted]
+        results = score_all(list(zip(pairs, by_signal, strict=True)), self._processes)
         # Copies, because the cores may still be fetching the pairs.
         heard = [replace(pair, given=dict(pair.given)) for pair in pairs]
-        by_model = {name: metric for name, metric in metrics.items() if metric.uses_model}
-        models = {need.key: need for m in by_model.values() for side, need in m.needs() if side == "decoded"}
-        for need in models.values():
-            self._run_model(need, heard, journal, works)
-        for pair in heard:
-            for name, entry in score(pair, by_model).items():
-                if name in missing[pair.utterance_id]:
-                    journal.add(pair.utterance_id, metrics[name].key, entry)
-            bar.update(0 if by_signal else 1)
+        listeners: dict[str, tuple[Extractor, dict[str, Pair]]] = {}
+        for pair, own in zip(heard, by_model, strict=True):
+            for metric in own.values():
+                for side, need in metric.needs():
+                    if side == "decoded":
+                        listeners.setdefault(need.key, (need, {}))[1][pair.utterance_id] = pair
+        for need, asking in listeners.values():
+            self._run_model(need, list(asking.values()), journal, works)
+        for pair, own in zip(heard, by_model, strict=True):
+            _keep(journal, pair, own, score(pair, own))
         for number, entries in results:
-            for name, entry in entries.items():
-                if name in missing[pairs[number].utterance_id]:
-                    journal.add(pairs[number].utterance_id, metrics[name].key, entry)
+            _keep(journal, pairs[number], metrics, entries)
             bar.update()
 
     def _run_model(
@@ -172,6 +173,11 @@ class Evaluation:
             found = journal.value(pair.utterance_id, need)
             assert found is not None  # just now written
             pair.given["decoded", need.key] = found
+
+
+def _keep(journal: Journal, pair: Pair, metrics: Metrics, entries: Entries) -> None:
+    for name, entry in entries.items():
+        journal.add(pair.utterance_id, metrics[name].key, entry)
 
 
 def _read_pairs(

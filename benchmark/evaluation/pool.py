@@ -15,6 +15,8 @@ from benchmark.metrics.pair import Pair
 
 Entries = dict[str, Entry]
 """By name of the metric."""
+Task = tuple[Pair, Mapping[str, Metric]]
+"""A pair, and metrics to take of it by name."""
 DIED = "the process that computed it died"
 
 
@@ -39,42 +41,36 @@ def _entry(metric: Metric, pair: Pair) -> Entry:
     return Entry(float(result.value), float(result.weight), result.text)
 
 
-def score_all(
-    pairs: Sequence[Pair], metrics: Mapping[str, Metric], processes: int = 1
-) -> Iterator[tuple[int, Entries]]:
-    """Number and scores of each pair, as they come; several processes begin at once.
+def score_all(tasks: Sequence[Task], processes: int = 1) -> Iterator[tuple[int, Entries]]:
+    """Number and scores of each task, as they come; several processes begin at once.
 
     Args:
-        pairs: All in memory.
-        metrics: By name; what they need of models is given with the pairs.
+        tasks: Pairs with the metrics to take of them; what these need of models is given with the pair.
         processes: 1 works in this process, where a library that crashes takes it along.
 
     Raises: UserError, OSError or MemoryError, which are not failures of a pair.
     """
     if processes == 1:
-        return ((number, score(pair, metrics)) for number, pair in enumerate(pairs))
-    return _collect(_scatter(pairs, metrics, processes), pairs, metrics)
+        return ((number, score(*task)) for number, task in enumerate(tasks))
+    return _collect(_scatter(tasks, processes), tasks)
 
 
-def _collect(
-    results: Iterator[tuple[int, Entries]], pairs: Sequence[Pair], metrics: Mapping[str, Metric]
-) -> Iterator[tuple[int, Entries]]:
+def _collect(results: Iterator[tuple[int, Entries]], tasks: Sequence[Task]) -> Iterator[tuple[int, Entries]]:
     done = set()
     try:
         for number, entries in results:
             done.add(number)
             yield number, entries
     except BrokenProcessPool:
-        for number in (n for n in range(len(pairs)) if n not in done):
-            yield number, {name: _alone(pairs[number], name, metric) for name, metric in metrics.items()}
+        for number, (pair, metrics) in enumerate(tasks):
+            if number not in done:
+                yield number, {name: _alone(pair, name, metric) for name, metric in metrics.items()}
 
 
-def _scatter(
-    pairs: Sequence[Pair], metrics: Mapping[str, Metric], processes: int
-) -> Iterator[tuple[int, Entries]]:
+def _scatter(tasks: Sequence[Task], processes: int) -> Iterator[tuple[int, Entries]]:
     """The processes start at once, before the first result is asked for."""
     return workers(processes, ordered=False)(
-        delayed(_numbered)(number, pair, dict(metrics)) for number, pair in enumerate(pairs)
+        delayed(_numbered)(number, *task) for number, task in enumerate(tasks)
     )
 
 
@@ -85,7 +81,7 @@ def _numbered(number: int, pair: Pair, metrics: Mapping[str, Metric]) -> tuple[i
 def _alone(pair: Pair, name: str, metric: Metric) -> Entry:
     """One metric of one pair in a process of its own, to find out which of them kills it."""
     try:
-        [(_, entries)] = _scatter([pair], {name: metric}, 2)
+        [(_, entries)] = _scatter([(pair, {name: metric})], 2)
     except BrokenProcessPool:
         return Entry(reason=DIED)
     return entries[name]

@@ -16,6 +16,12 @@ from benchmark.metrics.pair import Pair
 from benchmark.metrics.transcript import Transcript
 
 UNDEFINED = (float("nan"), float("nan"))
+Process = Callable[[str, str], Any]
+PROCESS: dict[str, Process] = {
+    "words": jiwer.process_words,
+    "characters, spaces included": jiwer.process_characters,
+}
+"""By what is counted, jiwer's count of the edits that turn one text into another."""
 Normaliser = Literal["whisper_english", "whisper_basic", "none"]
 NORMALISERS: dict[Normaliser, str] = {
     "whisper_english": "Whisper English normaliser on both sides",
@@ -62,7 +68,7 @@ def char_errors(reference: str, hypothesis: str, language: str = "en") -> tuple[
     return _edits(normalise(reference, language), normalise(hypothesis, language), jiwer.process_characters)
 
 
-def _edits(expected: str, heard: str, process: Callable[[str, str], Any]) -> tuple[float, float]:
+def _edits(expected: str, heard: str, process: Process) -> tuple[float, float]:
     """Edits between two normalised texts, and the parts of the expected one."""
     if not expected:
         return UNDEFINED
@@ -76,6 +82,7 @@ class ErrorRate(Metric):
     """Base of the error rates of what an ASR system hears in decoded speech.
 
     Attributes:
+        parts: What is counted, a key of `PROCESS`.
         asr: Who listens.
         against: "text": what is said, as the corpus has it. "asr": what the same ASR hears in the original,
             as DASB's dWER (Mousavi et al. 2024): it asks for no text, and what the ASR gets wrong in the
@@ -120,7 +127,7 @@ class ErrorRate(Metric):
         """Percent of the reference's words or characters, weighted by their number; see `Metric.score`."""
         reference = self._reference(pair)
         heard = str(pair.value("decoded", self.asr))
-        edits, parts = self._count(reference, _normalised(heard, self.normaliser))
+        edits, parts = _edits(reference, _normalised(heard, self.normaliser), PROCESS[self.parts])
         return Score(100 * edits / parts, parts, heard)
 
     def _reference(self, pair: Pair) -> str:
@@ -132,10 +139,6 @@ class ErrorRate(Metric):
             raise Undefined("the ASR hears no word in the original" if heard else "no reference transcript")
         return expected
 
-    def _count(self, expected: str, heard: str) -> tuple[float, float]:
-        """Edits and parts of the reference."""
-        raise NotImplementedError
-
 
 @dataclass(frozen=True, kw_only=True)
 class WordErrorRate(ErrorRate):
@@ -145,9 +148,6 @@ class WordErrorRate(ErrorRate):
 
     label: str = "WER"
 
-    def _count(self, expected: str, heard: str) -> tuple[float, float]:
-        return _edits(expected, heard, jiwer.process_words)
-
 
 @dataclass(frozen=True, kw_only=True)
 class CharErrorRate(ErrorRate):
@@ -156,6 +156,3 @@ class CharErrorRate(ErrorRate):
     parts: ClassVar[str] = "characters, spaces included"
 
     label: str = "CER"
-
-    def _count(self, expected: str, heard: str) -> tuple[float, float]:
-        return _edits(expected, heard, jiwer.process_characters)

@@ -1,6 +1,5 @@
 """The report of one results folder: merged rows, tables, figures, a page; all from the jobs' files."""
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import pandas as pd
 
 from benchmark.artifacts import write_atomic
 from benchmark.errors import UserError
-from benchmark.report.contest import Utterances, hold_contest
+from benchmark.report.contest import hold_contest
 from benchmark.report.figures import Drawn, codebook_growth, codebook_histogram, rate_quality, trade_off
 from benchmark.report.formats import to_csv, to_latex, to_markdown
 from benchmark.report.grid import Grid, make_grid
@@ -36,7 +35,7 @@ def write_report(folder: Path) -> None:
             "`python -m benchmark tokenizer=mel_rvq task=reconstruction`; then name the folder it wrote to."
         )
     tables, refused = _tables(rows)
-    utterances = _cached(store)
+    utterances = store.reader()
     grids = {name: make_grid(table, hold_contest(table, utterances)) for name, table in tables.items()}
     files = {name: _files(table, grids[name]) for name, table in tables.items()}
     if overview := make_overview(tables):
@@ -75,19 +74,6 @@ def _tables(rows: list[Row]) -> tuple[dict[str, Table], list[str]]:
             if table:
                 tables[name] = table
     return tables, refused
-
-
-def _cached(store: ResultsStore) -> Utterances:
-    """Looks scores up, reading each job's file once; a job whose file is gone has none."""
-
-    @cache
-    def read(task: str, tokenizer: str, dataset: str, seed: int, variant: str) -> pd.DataFrame:
-        try:
-            return store.utterances(task, tokenizer, dataset, seed, variant)
-        except FileNotFoundError:
-            return pd.DataFrame()
-
-    return lambda row: read(row.task, row.tokenizer, row.dataset, row.seed, row.variant)
 
 
 def _files(table: Table, grid: Grid) -> dict[str, str]:

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from errno import EEXIST, ENOTEMPTY
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -96,6 +97,18 @@ class ResultsStore:
         Raises: FileNotFoundError when the job has not run.
         """
         return pd.read_parquet(self._path("utterances", _stem(task, tokenizer, dataset, seed, variant)))
+
+    def reader(self) -> Callable[[Row], pd.DataFrame]:
+        """Looks up what was written beside a row, each file once; nothing where the file is gone."""
+
+        @cache
+        def read(task: str, tokenizer: str, dataset: str, seed: int, variant: str) -> pd.DataFrame:
+            try:
+                return self.utterances(task, tokenizer, dataset, seed, variant)
+            except FileNotFoundError:
+                return pd.DataFrame()
+
+        return lambda row: read(*_job(row))
 
     def finished(
         self,

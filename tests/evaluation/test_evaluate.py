@@ -194,3 +194,17 @@ def test_a_log_without_a_bar_says_how_far_it_is(
         "scored 5 of 5",
     ]
     assert any(line.startswith("scored in") for line in lines)
+
+
+def test_what_an_utterance_has_is_not_computed_again_beside_what_it_lacks(
+    store: ArtifactStore, tmp_path: Path, make_speech
+) -> None:
+    """A second set that overlaps with the first, where one utterance lost its scores."""
+    speech, log = make_speech([0.2, 0.3]), str(tmp_path)
+    ratio, heard = PeakRatio(log=log), Heard(ear=Spelling(log=log))
+    Evaluation(store)(speech, {"ratio": ratio})
+    [journal] = (store.root / "scores" / speech.digest).glob("*.jsonl")
+    journal.write_text("".join(line for line in journal.open() if '"u1"' not in line))
+    frame = Evaluation(store)(speech, {"ratio": ratio, "heard": heard})
+    assert calls(tmp_path, "score u0") == 1 and calls(tmp_path, "score u1") == 2
+    assert calls(tmp_path, "batch of 2") == 1 and frame.notna().drop(columns="failure").all(axis=None)

@@ -47,7 +47,8 @@ def test_no_number_is_a_failure(found: float) -> None:
 
 def test_a_metric_that_kills_its_process_fails_alone() -> None:
     pairs = [pair(f"u{n}", 0.95 if n == 3 else 0.1 * n) for n in range(6)]
-    results = dict(score_all(pairs, {"killer": Killer(), "ratio": PeakRatio()}, processes=2))
+    metrics: dict[str, Metric] = {"killer": Killer(), "ratio": PeakRatio()}
+    results = dict(score_all([(each, metrics) for each in pairs], processes=2))
     assert sorted(results) == list(range(6))
     assert results[3]["killer"] == Entry(reason=DIED)
     assert results[3]["ratio"].value == pytest.approx(1.9)
