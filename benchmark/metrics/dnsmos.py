@@ -16,6 +16,7 @@ from benchmark.metrics.base import Family, Metric, Undefined
 from benchmark.metrics.extractor import Extractor, Side, SignalExtractor
 from benchmark.metrics.libraries import require
 from benchmark.metrics.pair import Pair
+from benchmark.metrics.signals import mel_filterbank
 from benchmark.types import SAMPLE_RATE
 
 SECONDS = 9.01
@@ -137,17 +138,7 @@ def _log_mel(wav: np.ndarray) -> np.ndarray:
 def _analysis() -> tuple[np.ndarray, np.ndarray]:
     """Periodic Hann window (FFT,), and Slaney's mel bands of equal area (bins, bands)."""
     taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT) / FFT)
-    bins = np.arange(FFT // 2 + 1) * SAMPLE_RATE / FFT
-    # Slaney's scale: linear to 1 kHz, where it reaches 15 mel, and 27 mel to every factor of 6.4 above.
-    logstep = np.log(6.4) / 27
-    highest = 15 + np.log(SAMPLE_RATE / 2 / 1000) / logstep
-    mel = np.linspace(0, highest, BANDS + 2)
-    edges = np.where(mel < 15, mel * 200 / 3, 1000 * np.exp(logstep * (mel - 15)))
-    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
-    rising = (bins[:, None] - low) / (centre - low)
-    falling = (high - bins[:, None]) / (high - centre)
-    triangles = np.maximum(0, np.minimum(rising, falling)) * 2 / (high - low)
-    return taper.astype(np.float32), triangles.astype(np.float32)
+    return taper.astype(np.float32), mel_filterbank(FFT, BANDS, 0.0, SAMPLE_RATE / 2)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,7 +75,7 @@ def mel_filterbank(n_fft: int, n_mels: int, f_min: float, f_max: float) -> np.nd
     a factor of 6.4. It is the one of `benchmark.data.mel.LogMel` and of librosa.
     """
     edges = _hertz(np.linspace(_mel(np.array(f_min)), _mel(np.array(f_max)), n_mels + 2))
-    bins = np.linspace(0, SAMPLE_RATE / 2, n_fft // 2 + 1)[:, None]
+    bins = (np.arange(n_fft // 2 + 1) * SAMPLE_RATE / n_fft)[:, None]
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
     filters = np.maximum(0, np.minimum(rising, falling)) * (2 / (high - low))
