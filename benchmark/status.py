@@ -20,6 +20,7 @@ from huggingface_hub import constants
 from omegaconf import DictConfig, OmegaConf
 
 from benchmark.cost.jobs import Jobs, sweeps
+from benchmark.cost.present import Absent
 from benchmark.errors import UserError
 from benchmark.job import Job
 from benchmark.plan import opened, planned, sweep_parser
@@ -28,7 +29,10 @@ from benchmark.results.row import Row
 State = Literal["done", "NC", "missing", "stale", "failed", "unclear"]
 COMPLETE: frozenset[State] = frozenset(("done", "NC"))
 
-KEYED = ("tokenizer", "dataset", "task", "seed", "bootstrap", "trainer.precision", "trainer.max_steps")
+KEYED = (
+    *("tokenizer", "dataset", "task", "seed", "bootstrap", "max_failed_share"),
+    *("trainer.precision", "trainer.max_steps"),
+)
 """Parts of the config that a job's key depends on; `task` holds the probe, the vocoder and the metrics."""
 UNKEYED = ("tokenizer.device", "trainer.loggers")
 SHOWN = 4
@@ -65,6 +69,9 @@ def state_of(job: Job) -> JobState:
     failed = next((row for row in rows if row.status == "failed"), None)
     try:
         key, metric_keys = job.key(), job.metric_keys()
+    except Absent as error:  # pairs to convert are found in manifests, and their digest is part of the key
+        reason = f"its rows depend on {error}, which this cache does not hold"
+        return JobState(label, "unclear" if rows else "missing", reason if rows else "")
     except (UserError, OSError) as error:
         if failed is not None:
             return JobState(label, "failed", failed.reason)

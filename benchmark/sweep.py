@@ -118,10 +118,11 @@ class WatchSweep(Callback):
             raise SystemExit(1)
 
     def _look_ahead(self, config: DictConfig) -> Expected:
+        logging.getLogger("faiss.loader").setLevel(logging.WARNING)  # tells which build it loads
+
         from benchmark import plan
         from benchmark.preflight import preflight
 
-        logging.getLogger("faiss.loader").setLevel(logging.WARNING)  # tells which build it has loaded
         try:
             with plan.running() as hydra:
                 found = preflight(plan.swept(hydra, config), _workers(config))

@@ -12,9 +12,11 @@ import soundfile
 from benchmark.checkpoints import DIGESTS
 from benchmark.cost.jobs import Jobs
 from benchmark.plan import opened, planned
+from benchmark.preflight import preflight
 from benchmark.results.store import ResultsStore
 from benchmark.status import JobState, look, main
 
+ROOT = Path(__file__).resolve().parents[1]
 SMALL = ["dataset=custom", "tokenizer=mfcc_kmeans", "tokenizer.codebook_size=8", "task=codebook_usage"]
 
 
@@ -55,7 +57,9 @@ def test_missing_then_done_then_stale_with_what_changed(state: Callable[..., Job
     changed = state("tokenizer.codebook_size=16")
     assert (changed.state, changed.reason) == ("stale", "tokenizer.codebook_size: 8 then, 16 now")
     assert state("seed=1").state == "missing"  # another job, not another state of this one
-    assert state("max_failed_share=0.3", "threads=2").state == "done"  # no part of the key
+    assert state("preflight=off", "threads=2").state == "done"  # no part of the key
+    stricter = state("max_failed_share=0.3")
+    assert (stricter.state, stricter.reason) == ("stale", "max_failed_share: 0.5 then, 0.3 now")
 
 
 def test_recordings_that_changed_are_no_matter_of_the_config(
@@ -121,3 +125,21 @@ def test_the_command_takes_a_sweep_prints_the_sum_and_runs_nothing(
     assert main([*overrides]) == 0
     assert main(["tokenizer=nonsense"]) == 1
     assert "nonsense" in capsys.readouterr().err
+
+
+def test_a_machine_with_nothing_on_it_has_everything_missing(
+    overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What converts whom is found in manifests, of which there are none yet."""
+    with opened() as hydra:
+        configs = planned(hydra, ["experiment=mini"], multirun=False)
+        states = [look(cfg, Jobs()) for cfg in configs]
+        found = preflight(configs)
+    assert len(states) == 30 and {state.state for state in states} == {"missing"}
+    assert found.expected.jobs == 30 and not found.expected.done and len(found.expected.seconds) == 30
+    assert len(found.labels) == 30 and not found.problems
+    # Rows that came with the checkout say nothing of what is not there to compare them with.
+    shutil.copytree(ROOT / "results" / "mini" / "rows", tmp_path / "results" / "mini" / "rows")
+    conversion = next(cfg for cfg in configs if cfg.task.name == "voice_conversion")
+    state = look(conversion, Jobs())
+    assert state.state == "unclear" and "manifests, which this cache does not hold" in state.reason
