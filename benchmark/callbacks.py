@@ -1,4 +1,4 @@
-"""What accompanies every training: seeds per step, the curve, messages, and a spawned process's manners."""
+"""What accompanies every training: seeds per step, the curve, messages, and a rank's manners."""
 
 import csv
 import logging
@@ -25,6 +25,7 @@ NOTHING_TO_SEE = (
     ".*find_unused_parameters=True was specified.*",
     ".*LeafSpec.*",  # Lightning 2.6 on torch 2.11
     ".*is smaller than the logging interval.*",
+    ".*The `srun` command is available.*",
 )
 
 
@@ -75,8 +76,11 @@ class StepSeeds(Callback):
         torch.manual_seed(mixed + trainer.global_rank * 7_368_787_000_003)
 
 
-class SpawnedProcess(Callback):
-    """Gives a rank's process what it does not inherit: number of threads, where messages go, and which."""
+class RankProcess(Callback):
+    """Gives a spawned process what it does not inherit: number of threads, where messages go, and which.
+
+    In one that was started for the job it puts back the threads, which Lightning would divide.
+    """
 
     def __init__(self) -> None:
         self.threads = torch.get_num_threads()

@@ -14,11 +14,12 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from benchmark.errors import UserError
 from benchmark.overview import CLEAR, Board, Expected, Failure, JobFile, closing
+from benchmark.world import is_follower, started_world
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ class WriteReport(Callback):
         self._write(config)
 
     def _write(self, config: DictConfig) -> None:
+        if _only_trains(config):
+            return
         from benchmark.report.write import write_report  # heavy, and the processes of a sweep never write it
 
         folder = Path(config.paths.results) / config.profile_name
@@ -77,8 +80,20 @@ class WatchSweep(Callback):
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_board": None}  # a thread stays where it is
 
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Rank 0 leaves its folder and its log; no other rank does."""
+        if _only_trains(config):
+            with read_write(config), open_dict(config):
+                config.hydra.run.dir, config.hydra.output_subdir = ".", None
+                config.hydra.job_logging.handlers.file.filename = os.devnull
+
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Preflight; then the overview begins."""
+        if started_world() is not None and not config.hydra.launcher._target_.endswith(".BasicLauncher"):
+            sys.stderr.write(f"{started_world()} run this sweep job by job: leave hydra/launcher at basic\n")
+            raise SystemExit(1)
+        if _only_trains(config):
+            return
         expected = self._look_ahead(config)
         # Two sweeps may have been given one folder, and an earlier one may have left files there.
         own = f"{os.getpid()}-{time.time_ns()}"
@@ -90,7 +105,7 @@ class WatchSweep(Callback):
 
     def on_job_start(self, config: DictConfig, **_: Any) -> None:
         """In the process of the job."""
-        if self.folder is None:
+        if self.folder is None or _only_trains(config):
             return
         self._current = _begun(config, self.labels)
         self._current.write(self.folder)
@@ -99,7 +114,7 @@ class WatchSweep(Callback):
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """In the process of the job."""
-        if self.folder is None:
+        if self.folder is None or _only_trains(config):
             return
         given = job_return._return_value
         failed = job_return.status == JobStatus.FAILED or isinstance(given, Failure)
@@ -147,6 +162,11 @@ class WatchSweep(Callback):
         files = board.close()
         sys.stderr.write(closing(files, board.expected) + "\n")
         return any(file.state != "done" for file in files)
+
+
+def _only_trains(config: DictConfig) -> bool:
+    """Whether rank 0 does the job, and this process takes part in its trainings alone."""
+    return config.trainer.strategy == "ddp" and is_follower()
 
 
 def _begun(config: DictConfig, labels: Mapping[int, str]) -> JobFile:

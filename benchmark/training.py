@@ -8,28 +8,34 @@ batch).
 
 import json
 import logging
+import platform
+import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from lightning.fabric.plugins.environments import LightningEnvironment
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
-from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from torch.utils.data import DataLoader
 
 from benchmark.artifacts import write_atomic
 from benchmark.budget import capped
-from benchmark.callbacks import History, Milestones, SpawnedProcess, StepSeeds, quieten
+from benchmark.callbacks import History, Milestones, RankProcess, StepSeeds, quieten
 from benchmark.errors import UserError, unknown
+from benchmark.ranks import ranks_of
+from benchmark.strategy import ddp, require
+from benchmark.world import World, started_world
 
 log = logging.getLogger(__name__)
 
 LAST, BEST, REPORT = "last.ckpt", "best.ckpt", "report.json"
 STRATEGIES = ("auto", "ddp")
+APPEARS = 60.0
+"""Seconds after which a folder of another machine is seen on a shared file system, or never."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +47,12 @@ class TrainerConfig:
 
     accelerator: str = "auto"
     strategy: str = "auto"
-    """auto: one device. ddp: a process per device, each with its rows of every batch."""
-    devices: int = 1
+    """auto: one device. ddp: a process per device, each with its rows of every batch; those that srun,
+    submitit or torchrun has started for the job, or else processes of this machine."""
+    devices: int | str = 1
+    """Of each node. auto: all GPUs of this machine, or one for each process that was started on the node."""
+    num_nodes: int | str = "auto"
+    """Machines. auto: as many as processes were started on; nothing is started on another from here."""
     precision: str = "32-true"
     compile: bool = False
     """Whether the vocoder's networks go through torch.compile; probes are too small to gain by it."""
@@ -57,10 +67,13 @@ class TrainerConfig:
         """Raise UserError for a choice that no training can follow."""
         if self.strategy not in STRATEGIES:
             raise unknown("trainer.strategy", self.strategy, STRATEGIES)
-        if self.devices < 1 or (self.devices > 1 and self.strategy == "auto"):
+        for name, count in (("devices", self.devices), ("num_nodes", self.num_nodes)):
+            if count != "auto" and (not isinstance(count, int) or count < 1):
+                raise UserError(f"trainer.{name}={count} must be auto or a number, at least one")
+        if self.strategy == "auto" and self.devices not in (1, "auto"):
             raise UserError(
-                f"trainer.devices={self.devices} with trainer.strategy={self.strategy}: "
-                "several devices need strategy=ddp, and at least one is needed"
+                f"trainer.devices={self.devices} with trainer.strategy=auto: several devices need "
+                "strategy=ddp, which trainer=ddp sets"
             )
         if self.max_steps is not None and self.max_steps < 1:
             raise UserError(f"trainer.max_steps={self.max_steps} must be at least 1, or null for no cap")
@@ -70,6 +83,18 @@ class TrainerConfig:
         """Where a trained module is best run afterwards."""
         gpu = self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         return "cuda" if gpu else "cpu"
+
+    @property
+    def own_devices(self) -> int:
+        """How many devices of this machine a training uses that was started alone."""
+        if isinstance(self.devices, int):
+            return self.devices
+        several = self.strategy == "ddp" and self.torch_device == "cuda"
+        return torch.cuda.device_count() if several else 1
+
+    def require(self, world: World | None) -> None:
+        """See `strategy.require`, for what this config asks."""
+        require(world, self.devices, self.num_nodes, self.torch_device)
 
     def schedule(self, steps_per_epoch: int, epochs: int) -> tuple[int, int]:
         """Steps per epoch and epochs of a budget under the cap."""
@@ -94,9 +119,10 @@ def fit(
     Leaves the module with its best weights by `monitor` (lower is better), or the last ones without
     a monitor; `history.csv` stays in the folder and the checkpoints are removed.
 
-    Under `strategy=ddp` the ranks are processes spawned from here, which hold none of the caller's
-    locks; everything given must pickle. Rank 0 alone writes. Validation runs whole on every rank, so
-    that all of them take the same decisions without a message.
+    Under `strategy=ddp` the ranks are the processes that were started for this job, of which rank 0 is here,
+    or else processes spawned from here, which hold none of the caller's locks; everything given must
+    pickle. Rank 0 alone writes. Validation runs whole on every rank, so that all of them take the same
+    decisions without a message.
 
     Args:
         module: Logs its scalars per epoch; its weights are a pure function of the seed.
@@ -110,47 +136,101 @@ def fit(
         observers: Further callbacks, which may log scalars.
         patience: Stop after this many epochs without improvement; None trains to the end.
     """
-    history = History(folder)
-    callbacks: list[Callback] = [StepSeeds(seed), *observers, history]
-    if config.strategy == "ddp":
-        callbacks.append(SpawnedProcess())
-    if monitor:
-        best = ModelCheckpoint(folder, "best", monitor=monitor, mode="min", enable_version_counter=False)
-        callbacks.append(best)
-        if patience is not None:
-            callbacks.append(lightning.pytorch.callbacks.EarlyStopping(monitor, patience=patience))
-    # The last callback: its checkpoint holds the state of all the others after this epoch.
-    callbacks.append(
-        ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    training = Training(
+        module=module,
+        train=train,
+        dev=dev,
+        folder=folder,
+        epochs=epochs,
+        seed=seed,
+        config=config,
+        monitor=monitor,
+        patience=patience,
+        observers=tuple(observers),
+        checkpoint=_usable_checkpoint(folder / LAST),
     )
-    if config.progress_bar:
-        callbacks.append(TQDMProgressBar(refresh_rate=10))
+    world = started_world() if config.strategy == "ddp" else None
+    if world is None:
+        training()
     else:
-        callbacks.append(Milestones(monitor))
-    trainer = lightning.Trainer(
-        accelerator=config.accelerator,
-        strategy=_strategy(module, config),
-        devices=config.devices,
-        precision=config.precision,  # type: ignore[arg-type]
-        max_epochs=epochs,
-        callbacks=callbacks,
-        logger=list(config.loggers.values()) or False,
-        default_root_dir=folder,
-        enable_progress_bar=config.progress_bar,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        log_every_n_steps=10,
-    )
-    with warnings.catch_warnings():
-        quieten()
-        trainer.fit(module, train, dev, ckpt_path=_usable_checkpoint(folder / LAST), weights_only=True)
+        others = replace(training, config=replace(config, loggers={}))
+        backend = "nccl" if config.torch_device == "cuda" else "gloo"
+        ranks_of(world).together(training, others, backend)
     if monitor and (folder / BEST).exists():
         state = torch.load(folder / BEST, map_location="cpu", weights_only=True)
         module.load_state_dict(state["state_dict"])
     module.cpu().eval()
     for name in (LAST, BEST):
         (folder / name).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What every process of a training needs; see `fit`. Other ranks get it pickled, without loggers."""
+
+    module: lightning.LightningModule
+    train: DataLoader
+    dev: DataLoader | None
+    folder: Path
+    epochs: int
+    seed: int
+    config: TrainerConfig
+    monitor: str | None
+    patience: int | None
+    observers: tuple[Callback, ...]
+    checkpoint: Path | None
+
+    def __call__(self) -> None:
+        """Train; in a spawned or started process, together with the others.
+
+        Raises: UserError where the folder is not on this machine.
+        """
+        config = self.config
+        world = started_world() if config.strategy == "ddp" else None
+        if world is not None:
+            _require_shared(self.folder)
+        several = world is not None or config.own_devices > 1
+        with warnings.catch_warnings():
+            quieten()
+            trainer = lightning.Trainer(
+                accelerator=config.accelerator,
+                # Under manual optimisation each backward reaches one of several networks.
+                strategy=ddp(world, config.torch_device, not self.module.automatic_optimization)
+                if several
+                else "auto",
+                devices=1 if world else config.own_devices,  # of a world's the strategy knows
+                num_nodes=world.nodes if world else 1,
+                # A scheduler's variables are for `world` to read: Lightning would wait, or requeue.
+                plugins=[] if several else [LightningEnvironment()],
+                precision=config.precision,  # type: ignore[arg-type]
+                max_epochs=self.epochs,
+                callbacks=self._callbacks(),
+                logger=list(config.loggers.values()) or False,
+                default_root_dir=self.folder,
+                enable_progress_bar=config.progress_bar,
+                enable_model_summary=False,
+                num_sanity_val_steps=0,
+                use_distributed_sampler=False,
+                log_every_n_steps=10,
+            )
+            trainer.fit(self.module, self.train, self.dev, ckpt_path=self.checkpoint, weights_only=True)
+
+    def _callbacks(self) -> list[Callback]:
+        folder, monitor = self.folder, self.monitor
+        callbacks: list[Callback] = [StepSeeds(self.seed), *self.observers, History(folder)]
+        if self.config.strategy == "ddp":
+            callbacks.append(RankProcess())
+        if monitor:
+            best = ModelCheckpoint(folder, "best", monitor=monitor, mode="min", enable_version_counter=False)
+            callbacks.append(best)
+            if self.patience is not None:
+                callbacks.append(EarlyStopping(monitor, patience=self.patience))
+        # The last but for what speaks: its checkpoint holds the state of all the others after this epoch.
+        callbacks.append(
+            ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+        )
+        bar = self.config.progress_bar
+        return [*callbacks, TQDMProgressBar(refresh_rate=10) if bar else Milestones(monitor)]
 
 
 def save_report(folder: Path, report: dict[str, Any]) -> None:
@@ -164,20 +244,16 @@ def read_report(folder: Path) -> dict[str, Any]:
     return report
 
 
-def _strategy(module: lightning.LightningModule, config: TrainerConfig) -> Any:
-    """DDP within this machine; a scheduler's variables in the environment are not for us.
-
-    Spawned, since started scripts would wait for the artifact lock that this process holds, and
-    forked ones could use neither CUDA nor threads.
-    """
-    if config.strategy == "auto":
-        return "auto"
-    return DDPStrategy(
-        cluster_environment=LightningEnvironment(),
-        start_method="spawn",
-        # Under manual optimisation each backward reaches one of several networks.
-        find_unused_parameters=not module.automatic_optimization,
-    )
+def _require_shared(folder: Path) -> None:
+    """Other ranks read the checkpoint of a killed run, and their tokens beside it."""
+    end = time.monotonic() + APPEARS
+    while not folder.is_dir():
+        if time.monotonic() > end:
+            raise UserError(
+                f"{platform.node()} has no {folder}: CACHE must lie on a file system that all nodes see, "
+                "under one path"
+            )
+        time.sleep(1.0)
 
 
 def _usable_checkpoint(path: Path) -> Path | None:

@@ -27,7 +27,10 @@ LAYERS: dict[str, set[str]] = {
     "evaluation": {"errors", "types", "artifacts", "data", "frames", "metrics"},
     "tokenizers": {"errors", "types", "artifacts", "checkpoints", "encoders", "data"},
     "tokens": {"errors", "types", "artifacts", "frames", "data", "tokenizers"},
-    "training": {"errors", "artifacts", "callbacks", "budget"},
+    "world": {"errors"},
+    "ranks": {"errors", "world"},
+    "strategy": {"errors", "world"},
+    "training": {"errors", "artifacts", "callbacks", "budget", "world", "ranks", "strategy"},
     "vocoder": {
         "errors", "types", "artifacts", "checkpoints", "encoders", "frames", "data", "metrics", "tokens",
         "training", "distributed", "callbacks", "budget",

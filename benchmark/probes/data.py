@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -57,6 +57,27 @@ class Derived(Mapping[str, Value]):
         return len(self._keys)
 
 
+class Packed(Mapping[str, list[int]]):
+    """Lists of whole numbers by utterance id, one after another in one array: what can be pickled."""
+
+    def __init__(self, values: Mapping[str, list[int]]) -> None:
+        """Copies the values in their order."""
+        arrays = [np.asarray(value, np.int32) for value in values.values()]
+        self._flat = np.concatenate([np.empty(0, np.int32), *arrays])
+        self._ends = np.cumsum([0, *map(len, arrays)])
+        self._places = {key: place for place, key in enumerate(values)}
+
+    def __getitem__(self, key: str) -> list[int]:
+        place = self._places[key]
+        return self._flat[self._ends[place] : self._ends[place + 1]].tolist()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
 @dataclass(frozen=True)
 class Labelled:
     """The utterances of a split that have both tokens and a label, and how many lack one."""
@@ -64,6 +85,10 @@ class Labelled:
     tokens: TokenStore
     labels: Mapping[str, list[int]]
     skipped: dict[str, int]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To the processes of other ranks labels go as they are: what makes them does not pickle."""
+        return type(self), (self.tokens, Packed(self.labels), self.skipped)
 
     @cached_property
     def frames(self) -> np.ndarray:
