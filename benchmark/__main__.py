@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from benchmark.errors import UserError
 from benchmark.overview import Failure
+from benchmark.world import World, started_world
 
 log = logging.getLogger(__name__)
 
@@ -41,33 +42,76 @@ def main(cfg: DictConfig) -> Failure | None:
 
 
 def run(cfg: DictConfig) -> None:
-    """Run one job.
+    """Run one job, or take part in the trainings of one that another process runs.
 
     Raises: CompactHydraException in place of a user's mistake.
     """
     # Imported here: --help and the process that only launches a sweep need none of the models' libraries.
+    import lightning  # noqa: F401  # it sets the levels of its loggers
     import torch
 
-    from benchmark.build import make_followers, make_job
+    from benchmark.ranks import ranks_of
 
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
     torch.set_num_threads(cfg.threads)  # numbers depend on it, so it is set and not left to the machine
     try:
-        job = make_job(cfg)
-        if cfg.logger:
-            job = replace(job, followers=make_followers(cfg, *place()))
+        world = world_of(cfg)
+        if world is None:
+            work(cfg, None)
+        elif world.rank == 0:
+            with ranks_of(world).leading():
+                work(cfg, world)
+        else:
+            leave_no_log()
+            ranks_of(world).follow()
     except UserError as error:
         log.error("failed: %s", error)
         raise CompactHydraException(str(error)) from None
+
+
+def work(cfg: DictConfig, world: World | None) -> None:
+    """Do what the config says, with the processes of `world` for its trainings.
+
+    Raises: UserError, which nobody has told of yet, or CompactHydraException in place of one that is told.
+    """
+    from benchmark.build import make_followers, make_job
+    from benchmark.stages import run_stage
+
+    job = make_job(cfg)
+    job.setting.trainer.require(world)
+    if cfg.logger:
+        job = replace(job, followers=make_followers(cfg, *place()))
     try:
-        if "shard" in cfg:  # +shard=3/16: one of many processes that encode a corpus together
-            job.encode(str(cfg.shard))
-        else:
-            job.run()
+        run_stage(job, cfg.stage, cfg.shard)
     except UserError as error:
         # Hydra prints this class as its message alone, so a user's mistake shows no traceback.
         raise CompactHydraException(str(error)) from None
+
+
+def world_of(cfg: DictConfig) -> World | None:
+    """The processes that were started to do this job together; None where this one does it alone.
+
+    Raises: UserError for several that would all do the same.
+    """
+    world = started_world()
+    if world is None or cfg.trainer.strategy == "ddp":
+        return world
+    if cfg.shard is not None:  # each has its own
+        return None
+    raise UserError(
+        f"{world} were started for this job, and each would do all of it: trainer=ddp shares its trainings "
+        "between them; without it start one (srun --ntasks=1, submitit's tasks_per_node=1)"
+    )
+
+
+def leave_no_log() -> None:
+    """Rank 0 tells of the job; of this process only warnings are heard."""
+    root = logging.getLogger()
+    root.setLevel(logging.WARNING)
+    for handler in [handler for handler in root.handlers if isinstance(handler, logging.FileHandler)]:
+        root.removeHandler(handler)
+        handler.close()
 
 
 def place() -> tuple[str, Path]:

@@ -14,12 +14,13 @@ import platform
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from benchmark.errors import UserError
+from benchmark.lease import PATIENT, POLL, SAY_AGAIN, Lease, holder_of
 
 log = logging.getLogger(__name__)
 
@@ -138,10 +139,18 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 
 
 class ArtifactStore:
-    """Everything a run builds and another run may reuse, under one root folder."""
+    """Everything a run builds and another run may reuse, under one root folder.
 
-    def __init__(self, root: str | Path) -> None:
+    Attributes:
+        awaited: Kinds that are not built here but waited for: another job makes them.
+        patience: Seconds to wait for one that nobody makes.
+    """
+
+    def __init__(
+        self, root: str | Path, awaited: Collection[str] = (), patience: float = 24 * 3600.0
+    ) -> None:
         self.root = Path(root)
+        self.awaited, self.patience = frozenset(awaited), patience
         self.used: set[str] = set()
         """`kind/digest` of every artifact asked for: the provenance of a result row."""
         self._verified: set[Path] = set()
@@ -151,7 +160,12 @@ class ArtifactStore:
         return self.root / kind / digest(key)
 
     def get(
-        self, kind: str, key: dict[str, Any], build: Callable[[Path], None], resumable: bool = False
+        self,
+        kind: str,
+        key: dict[str, Any],
+        build: Callable[[Path], None],
+        resumable: bool = False,
+        missing: Callable[[], int] | None = None,
     ) -> Path:
         """Return the artifact's folder, building it first when it is missing or damaged.
 
@@ -161,13 +175,16 @@ class ArtifactStore:
             build: Fills the folder it is given. It may find there what a killed build left behind
                 if `resumable`; otherwise the folder is empty.
             resumable: Keep the folder of a killed build for the next one to continue.
+            missing: How many of the parts that `build` joins are not there yet: those are what is waited
+                for where the kind is `awaited`.
+
+        Raises: UserError for one that is awaited, and that nobody makes.
         """
         final = self.path(kind, key)
         self.used.add(f"{kind}/{final.name}")
-        if not self._is_whole(final):
-            final.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{final}.lock"):
-                self._build_if_missing(final, key, build, resumable)
+        if kind in self.awaited:
+            self._await(final, missing)
+        self._make(final, key, build, resumable, wait=True)
         return final
 
     def get_part(
@@ -182,22 +199,28 @@ class ArtifactStore:
             wait: Whether to wait where another process builds it, or to return None.
         """
         final = self.path(kind, key)
-        if self._is_whole(final):
-            return final
-        final.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(f"{final}.lock", blocking=wait):
-                self._build_if_missing(final, key, build, resumable=False)
-        except Timeout:
-            return None
-        return final
+        return final if self._make(final, key, build, resumable=False, wait=wait) else None
 
-    def _build_if_missing(
-        self, final: Path, key: dict[str, Any], build: Callable[[Path], None], resumable: bool
+    def _make(
+        self, final: Path, key: dict[str, Any], build: Callable[[Path], None], resumable: bool, wait: bool
+    ) -> bool:
+        """Whether the artifact is there in the end; it is not where another builds it and we do not wait."""
+        while not self._is_whole(final):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            lease = Lease(final)
+            if not lease.acquire(wait):
+                return False
+            try:
+                list(final.parent.iterdir())  # or a file server's client may believe that it is still missing
+                if not self._is_whole(final):  # otherwise another process built it while we waited
+                    self._build(final, key, build, resumable, lease)
+            finally:
+                lease.release()
+        return True
+
+    def _build(
+        self, final: Path, key: dict[str, Any], build: Callable[[Path], None], resumable: bool, lease: Lease
     ) -> None:
-        """Build under the lock that the caller holds."""
-        if self._is_whole(final):  # another process built it while we waited
-            return
         if final.exists():
             log.warning("%s is damaged and is built again", final)
             shutil.rmtree(final)
@@ -205,11 +228,39 @@ class ArtifactStore:
         if building.exists() and not resumable:
             shutil.rmtree(building)
         building.mkdir(exist_ok=True)
-        build(building)
-        self._seal(building, key)
+        start = time.monotonic()
+        try:
+            build(building)
+            self._seal(building, key)
+        except Exception:
+            if lease.is_held:
+                raise
+        if not lease.is_held:
+            log.warning("%s is left to the process that has taken it over", final)
+            return
         building.replace(final)
         fsync_path(final.parent)
         self._verified.add(final)
+        log.debug("made %s in %.1f s", final, time.monotonic() - start)
+
+    def _await(self, final: Path, missing: Callable[[], int] | None) -> None:
+        start = since = time.monotonic()
+        say, before = start + PATIENT, -1
+        while not (final / SEAL).is_file() and (left := missing() if missing else 1):
+            now, holder = time.monotonic(), holder_of(final)
+            if holder or left != before:
+                since, before = now, left
+            what = f"{final} ({left} parts missing)" if missing else f"{final}"
+            who = f"{holder} makes it" if holder else "nobody makes it as a whole"
+            if now - since > self.patience:
+                raise UserError(
+                    f"{what} is awaited, and has not come on for {self.patience / 3600:.3g} h. Start the "
+                    "stage that makes it, or stage=all, which makes everything; patience= waits longer"
+                )
+            if now > say:
+                say = now + SAY_AGAIN
+                log.info("waiting for %s: %s", what, who)
+            time.sleep(POLL[1])
 
     def has(self, kind: str, key: dict[str, Any]) -> bool:
         """Whether the artifact is present (its checksums are not read)."""

@@ -16,6 +16,7 @@ from benchmark.data.corpus import Corpus
 from benchmark.errors import UserError
 from benchmark.job import Job
 from benchmark.results.store import ResultsStore
+from benchmark.stages import awaited
 from benchmark.tasks.base import Setting, Task
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tracking import Followers
@@ -85,7 +86,7 @@ def make_job(cfg: DictConfig, make: Callable[[DictConfig], Any] = build) -> Job:
 
     Raises: UserError for a config that cannot be built.
     """
-    store = ArtifactStore(cfg.paths.cache)
+    store = ArtifactStore(cfg.paths.cache, awaited(cfg.stage), patience=3600 * cfg.patience)
     DIGESTS.folder = store.root / "digests"
     return Job(
         profile=cfg.profile_name,
@@ -130,5 +131,5 @@ def scientific_part(cfg: DictConfig) -> dict[str, Any]:
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)
     content["trainer"].pop("loggers")
-    aside = ("paths", "logger", "policy", "preflight")
+    aside = ("paths", "logger", "policy", "preflight", "stage", "shard", "patience")
     return {str(name): value for name, value in content.items() if name not in aside}

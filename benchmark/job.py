@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pandas as pd
 
@@ -16,7 +16,6 @@ from benchmark.artifacts import ArtifactStore, digest, write_atomic
 from benchmark.data.corpus import Corpus
 from benchmark.disk import DiskError, writing
 from benchmark.errors import UserError, unknown
-from benchmark.frames.shards import Part
 from benchmark.metrics.definitions import Definition
 from benchmark.metrics.statistics import METHODS, Interval
 from benchmark.results.provenance import git_commit, versions
@@ -24,7 +23,6 @@ from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 from benchmark.tasks.base import Outcome, Setting, Task, not_applicable
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.tokens.encode import encode_part, fit_codebook
 from benchmark.tokens.precision import read_check
 from benchmark.tracking import Followers, left_by
 from benchmark.types import TokenizerSpec
@@ -90,30 +88,40 @@ class Job:
         """
         return {name: self.task.metric_key(name) for name in self.task.definitions()}
 
+    def is_done(self, key: str, metric_keys: Mapping[str, str]) -> bool:
+        """Whether the rows are there under these keys, and the policy leaves it at that.
+
+        Raises: UserError for a policy that is none.
+        """
+        if self.policy not in get_args(Policy):
+            raise unknown("policy", self.policy, get_args(Policy))
+        names = self.task.name, self.tokenizer.name, self.corpus.name, self.setting.seed
+        variant, exists = self.task.variant(self.tokenizer), self.setting.store.exists
+        return self.policy == "only_missing" and self.results.finished(
+            *names, key, metric_keys, exists, variant
+        )
+
     def run(self) -> None:
         """Run the task and write its rows; a user's mistake leaves rows that say so.
 
         Raises: UserError, after the failed rows were written.
         """
-        if self.policy not in ("only_missing", "always"):
-            raise unknown("policy", self.policy, ("only_missing", "always"))
         names = self.task.name, self.tokenizer.name, self.corpus.name, self.setting.seed
         variant = self.task.variant(self.tokenizer)
         start = time.monotonic()
         key, metric_keys = "", dict[str, str]()
         try:
-            with self._writing():
+            with self.writing():
                 metric_keys = self.metric_keys()  # before the key: without it the failure costs no old rows
                 key = self.key()
-                done = self.results.finished(*names, key, metric_keys, self.setting.store.exists, variant)
-                if done and self.policy == "only_missing":
+                if self.is_done(key, metric_keys):
                     log.info("done already: %s", self.label)
                     return
                 log.info("start: %s", self.label)
                 if self.tokenizer.spec.continuous and not self.task.reads_features:
                     outcome = not_applicable("its codes are continuous features, which only probes read")
                 else:
-                    outcome = self.task.run(self.tokenizer, self.corpus, self._followed())
+                    outcome = self.task.run(self.tokenizer, self.corpus, self.followed())
         except Exception as error:
             reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             log.error(
@@ -130,36 +138,18 @@ class Job:
                     log.error("nor could the rows that say so be written: %s", other)
             raise
         seconds = time.monotonic() - start
-        with self._writing():
+        with self.writing():
             self._write(outcome, key, metric_keys, seconds)
         log.info("done in %.0f s: %s: %s", seconds, self.label, _summary(outcome))
 
-    def encode(self, part: str) -> None:
-        """Encode one part of every split that the task reads, and write no rows.
-
-        The run without a part then finds the tokens, and joins the parts to the store it would have made.
-
-        Args:
-            part: Such as "3/16", counted from 1.
-
-        Raises: UserError for another text, or when a corpus folder or a model is missing.
-        """
-        own, setting = Part.parse(part), self.setting
-        with self._writing():
-            fit_codebook(self.tokenizer, self.corpus, setting.store, setting.seed)
-            for split in self.task.reads(self.tokenizer, self.corpus):
-                manifest = self.corpus.manifest(split, setting.store)
-                encode_part(self.tokenizer, manifest, setting.store, own, setting.progress)
-                log.info("encoded: part %s of the %s split: %s", part, split, self.label)
-
-    def _followed(self) -> Setting:
+    def followed(self) -> Setting:
         """The setting, with loggers for the trainings where somebody follows the job."""
         name = f"{self.label.replace(' × ', '-')}-seed{self.setting.seed}"
         loggers = self.followers.begin(self.task.name, name)
         trainer = self.setting.trainer
         return replace(self.setting, trainer=replace(trainer, loggers=trainer.loggers | loggers))
 
-    def _writing(self) -> AbstractContextManager[None]:
+    def writing(self) -> AbstractContextManager[None]:
         """Tells of disks that are full or closed."""
         return writing({"CACHE": self.setting.store.root, "RESULTS": self.results.root})
 

@@ -20,6 +20,7 @@ from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.metrics.statistics import mean_interval
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
+from benchmark.stages import run_stage
 from benchmark.tasks.base import Measure, Outcome, Setting, Task, not_applicable
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.ground_truth import GroundTruth
@@ -142,7 +143,7 @@ def test_parts_are_encoded_without_rows_and_the_run_finds_them(
 ) -> None:
     monkeypatch.setattr(shards, "ROWS", 1)
     for part in ("1/3", "2/3", "3/3"):
-        job().encode(part)
+        run_stage(job(), "encode", part)
     made = list((tmp_path / "cache" / "tokens").glob("*.shards/*/index.arrow"))
     assert len(made) == 4 and not rows(job()) and not Loudness.runs
     with monkeypatch.context() as patch:
@@ -151,11 +152,11 @@ def test_parts_are_encoded_without_rows_and_the_run_finds_them(
     (row,) = rows(job())
     assert row.status == "ok" and row.n_scored == 4
     with pytest.raises(UserError, match=r"shard='4/3'"):
-        job().encode("4/3")
+        run_stage(job(), "encode", "4/3")
 
 
 def test_one_part_of_one_is_the_whole(job: Any, tmp_path: Path) -> None:
-    job().encode("1/1")
+    run_stage(job(), "encode", "1/1")
     assert [p.name for p in (tmp_path / "cache" / "tokens").glob("*/index.arrow")] == ["index.arrow"]
 
 

@@ -18,10 +18,15 @@ class Present(ArtifactStore):
     """An artifact store that gives what it has and builds nothing; checksums are not read."""
 
     def get(
-        self, kind: str, key: dict[str, Any], build: Callable[[Path], None], resumable: bool = False
+        self,
+        kind: str,
+        key: dict[str, Any],
+        build: Callable[[Path], None],
+        resumable: bool = False,
+        missing: Callable[[], int] | None = None,
     ) -> Path:
         """As the base class. Raises: Absent where it would have to build."""
-        del build, resumable
+        del build, resumable, missing
         if not self.has(kind, key):
             raise Absent(kind)
         return self.path(kind, key)

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from benchmark.data.archives import unpack
 from benchmark.data.download import download, require_intact
 from benchmark.data.published_corpora import Archive, PublishedCorpus, Source
 from benchmark.errors import UserError, unknown
+from benchmark.lease import Lease
 
 log = logging.getLogger(__name__)
 
@@ -75,13 +74,16 @@ class Preparation:
         self._require_space(lacking, missing)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.root / f".preparing-{self.published.title}.lock", timeout=0):
+            lease = Lease(self.root / f".preparing-{self.published.title}")
+            if not lease.acquire(wait=False):
+                raise UserError(f"another process prepares {self.published.title} in {self.root}")
+            try:
                 for source in missing:
                     download(source, self.annotations / source.name, self.mirror)
                 for name in lacking:
                     self._fetch(self._archive(name))
-        except Timeout as error:
-            raise UserError(f"another process prepares {self.published.title} in {self.root}") from error
+            finally:
+                lease.release()
         except OSError as error:
             raise UserError(f"cannot write below {self.root}: {error.strerror or error}") from error
 

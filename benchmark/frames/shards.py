@@ -1,7 +1,7 @@
 """A frame store made shard by shard: killed it goes on, several processes share it, the bytes are the same.
 
 A shard is an artifact of a fixed run of rows, so its content does not depend on who makes it. Processes
-that want the same store at once take the shards that nobody works at; `+shard=3/16` gives a
+that want the same store at once take the shards that nobody works at; `shard=3/16` gives a
 process every sixteenth. When all are there they are joined.
 """
 
@@ -34,20 +34,25 @@ class Part:
         """Read "3/16"; raises UserError for anything else."""
         found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", text)
         if not found or int(found[1]) > int(found[2]):
-            raise UserError(f"shard={text!r} is none of 1/N … N/N, such as +shard=3/16 for the third of 16")
+            raise UserError(f"shard={text!r} is none of 1/N … N/N, such as shard=3/16 for the third of 16")
         return cls(int(found[1]), int(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A frame store to be.
+    """An artifact to be, made shard by shard of the rows of a manifest: a frame store, or decoded speech.
 
     Attributes:
         kind: Family of the artifact.
-        key: Everything that the frames depend on.
+        key: Everything that the content depends on.
         rows: Utterances of the manifest.
-        build: Writes the store of some rows to a folder, by a `FrameWriter`.
+        build: Writes the content of some rows to a folder: for a frame store by a `FrameWriter`.
         finish: Adds what belongs to the whole to the joined folder.
+        join: Writes the folders of all shards to one.
+        at_once: Rows of a shard, `ROWS` where it is not said.
     """
 
     kind: str
@@ -55,11 +60,19 @@ class Recipe:
     rows: int
     build: Callable[[slice, Path], None]
     finish: Callable[[Path], None] = lambda _: None
+    join: Callable[[list[Path], Path], None] = join
+    at_once: int | None = None
 
     @property
     def shards(self) -> list[slice]:
         """Rows of each shard."""
-        return [slice(start, min(start + ROWS, self.rows)) for start in range(0, self.rows, ROWS)]
+        step = self.at_once or ROWS
+        return [slice(start, min(start + step, self.rows)) for start in range(0, self.rows, step)]
+
+    def numbers(self, part: Part | None = None) -> range:
+        """Shards of a part, all without one."""
+        first, step = (0, 1) if part is None else (part.number - 1, part.count)
+        return range(first, len(self.shards), step)
 
     @property
     def shards_kind(self) -> str:
@@ -75,15 +88,15 @@ def make(recipe: Recipe, store: ArtifactStore, progress: str | None = None) -> P
         store: Where artifacts are kept.
         progress: Label of the progress bar, None for none.
     """
-    if not store.has(recipe.kind, recipe.key):
+    if not store.has(recipe.kind, recipe.key) and recipe.kind not in store.awaited:
         make_shards(recipe, store, progress=progress)
 
     def build(folder: Path) -> None:
-        shards = (_shard(recipe, store, number) for number in range(len(recipe.shards)))
-        join([shard for shard in shards if shard], folder)  # each was waited for
+        shards = (shard(recipe, store, number) for number in recipe.numbers())
+        recipe.join([made for made in shards if made], folder)  # each was waited for
         recipe.finish(folder)
 
-    folder = store.get(recipe.kind, recipe.key, build)
+    folder = store.get(recipe.kind, recipe.key, build, missing=lambda: _missing(recipe, store))
     shutil.rmtree(store.root / recipe.shards_kind, ignore_errors=True)
     return folder
 
@@ -100,15 +113,13 @@ def make_shards(
 
     Returns early where another process has joined them all meanwhile.
     """
-    first, step = (0, 1) if part is None else (part.number - 1, part.count)
-    mine = range(first, len(recipe.shards), step)
     with tqdm(total=recipe.rows, desc=progress, unit="utt", disable=progress is None) as bar:
-        busy = list(mine)
+        busy = list(recipe.numbers(part))
         for wait in (False, True):
             numbers, busy = busy, []
             for number in numbers:
                 try:
-                    made = not store.has(recipe.kind, recipe.key) and _shard(recipe, store, number, wait)
+                    made = not store.has(recipe.kind, recipe.key) and shard(recipe, store, number, wait)
                 except FileNotFoundError:  # joined, and its shards removed, just now
                     if not store.has(recipe.kind, recipe.key):
                         raise
@@ -119,10 +130,15 @@ def make_shards(
                     bar.update(recipe.shards[number].stop - recipe.shards[number].start)
 
 
-def _shard(recipe: Recipe, store: ArtifactStore, number: int, wait: bool = True) -> Path | None:
+def shard(recipe: Recipe, store: ArtifactStore, number: int, wait: bool = True) -> Path | None:
     """Folder of a shard; None where another process is at it and we do not wait."""
 
     def build(folder: Path) -> None:
         recipe.build(recipe.shards[number], folder)
 
     return store.get_part(recipe.shards_kind, {"shard": number}, build, wait)
+
+
+def _missing(recipe: Recipe, store: ArtifactStore) -> int:
+    """Shards that nobody has made yet."""
+    return sum(not store.has(recipe.shards_kind, {"shard": number}) for number in recipe.numbers())

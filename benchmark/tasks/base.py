@@ -10,13 +10,16 @@ import pandas as pd
 
 from benchmark.artifacts import ArtifactStore, describe
 from benchmark.data.corpus import Corpus
-from benchmark.errors import unknown
+from benchmark.data.manifest import Manifest
+from benchmark.errors import UserError, unknown
+from benchmark.frames.shards import Part
 from benchmark.metrics.definitions import DEFINITIONS, Definition
 from benchmark.metrics.statistics import METHODS, Bootstrap, Interval, mean_interval
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training import TrainerConfig
 
 Status = Literal["ok", "NC", "failed", "n/a"]
+Encoding = tuple[Tokenizer, Manifest]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +91,10 @@ class Task(ABC):
     def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:
         """Splits of the corpus that the numbers of this tokenizer depend on: part of the rows' key."""
 
+    def encodes(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> list[Encoding]:
+        """What `run` needs the codes of, and whose codes."""
+        return [(tokenizer, corpus.manifest(split, store)) for split in self.reads(tokenizer, corpus)]
+
     def definitions(self) -> dict[str, Definition]:
         """Metrics that a run reports with these arguments, by name: one row each, whatever happens."""
         return {name: DEFINITIONS[name] for name in self.reports}
@@ -116,6 +123,16 @@ class Task(ABC):
 
         Raises: UserError when the corpus or a model is missing.
         """
+
+    def train(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> None:  # noqa: B027
+        """Train what `run` needs, and leave it in the store; some tasks train nothing."""
+
+    def score_part(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting, part: Part) -> None:  # noqa: ARG002
+        """Score one part of the utterances and leave the scores in the store.
+
+        Raises: UserError where the task cannot be divided.
+        """
+        raise UserError(f"task={self.name} is not scored by parts; leave shard={part} out")
 
 
 def failure_reasons(frame: pd.DataFrame, most: int = 5) -> list[str]:

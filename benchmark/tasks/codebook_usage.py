@@ -8,10 +8,11 @@ import pandas as pd
 
 from benchmark.alignment.aligner import Aligner, KnownPhones
 from benchmark.alignment.tiers import phone_tiers
+from benchmark.artifacts import ArtifactStore
 from benchmark.data.corpus import Corpus
 from benchmark.metrics.codebook import CodebookUsage
 from benchmark.metrics.usage_growth import UsageGrowth
-from benchmark.tasks.base import Outcome, Setting, Task
+from benchmark.tasks.base import Encoding, Outcome, Setting, Task
 from benchmark.tasks.code_content import (
     PHONE_METRICS,
     SPEAKER_METRIC,
@@ -54,6 +55,10 @@ class CodebookUsageTask(Task):
     def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:  # noqa: ARG002
         """See `Task.reads`."""
         return ("train", "test") if has_codebook(tokenizer) else ("test",)
+
+    def encodes(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> list[Encoding]:
+        """See `Task.encodes`."""
+        return [(tokenizer, corpus.manifest("test", store))]
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
         """As the base class, with the aligner's weights."""

@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.artifacts import ArtifactStore
 from benchmark.data.corpus import Corpus
 from benchmark.metrics.statistics import Interval, ratio_interval
-from benchmark.tasks.base import Setting, Task, clusters
-from benchmark.tasks.resynthesis import Decoder, decoding_splits, uses_vocoder
+from benchmark.tasks.base import Encoding, Setting, Task, clusters
+from benchmark.tasks.resynthesis import Decoder, decoding_splits, trained_vocoder, uses_vocoder
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.vocoder.config import VocoderConfig
 
@@ -32,10 +33,21 @@ class DecodingTask(Task):
         prompts = (corpus.prompt_split,) if corpus.prompt_split else ()
         return (*decoding_splits(tokenizer, self.decoder), *prompts)
 
+    def encodes(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> list[Encoding]:
+        """The vocoder's training speech, in the codes that it is trained on."""
+        splits = ("train", "dev") if uses_vocoder(tokenizer, self.decoder) else ()
+        return [(tokenizer.vocoder_source, corpus.manifest(split, store)) for split in splits]
+
     def variant(self, tokenizer: Tokenizer) -> str:
         """The word "vocoder" where that decodes in place of the tokenizer's own decoder."""
         by_vocoder = uses_vocoder(tokenizer, self.decoder)
         return "vocoder" if by_vocoder and tokenizer.spec.can_decode else ""
+
+    def train(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> None:
+        """The vocoder, where one is used."""
+        if uses_vocoder(tokenizer, self.decoder):
+            config = self.vocoder.limited(setting.trainer.max_steps)
+            trained_vocoder(tokenizer, corpus, config, setting)
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
         """As the base class, with what `decoder` means for this tokenizer: two words for it are one job."""

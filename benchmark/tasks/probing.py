@@ -50,6 +50,10 @@ class ProbingTask(Task):
         """See `Task.reads`."""
         return ("train", "dev", "test")
 
+    def train(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> None:
+        """See `Task.train`; a probe's answers cost seconds, so that nothing is left out."""
+        self.run(tokenizer, corpus, setting)
+
     def variant(self, tokenizer: Tokenizer) -> str:  # noqa: ARG002
         """The preset where it is not the usual one."""
         preset = self.probe.name.removeprefix(self.prefix)

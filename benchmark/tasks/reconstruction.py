@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from benchmark.artifacts import ArtifactStore
 from benchmark.data.corpus import Corpus
+from benchmark.data.manifest import Manifest
+from benchmark.frames.shards import Part
 from benchmark.tasks.base import Outcome, Setting, failure_reasons
 from benchmark.tasks.examples import examples
 from benchmark.tasks.prompts import own_prompts
 from benchmark.tasks.resynthesis import resynthesise, uses_vocoder
-from benchmark.tasks.scoring import ScoringTask
+from benchmark.tasks.scoring import Decoded, ScoringTask
 from benchmark.tokenizers.base import Tokenizer
 
 
@@ -21,15 +24,28 @@ class Reconstruction(ScoringTask):
     """
 
     kind: ClassVar[str] = "reconstruction"
+    prompted: ClassVar[bool] = False
 
-    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
-        """See `Task.run`."""
-        test = corpus.manifest("test", setting.store).subset(self.limit)
+    def sources(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> Manifest:  # noqa: ARG002
+        """See `ScoringTask.sources`."""
+        return corpus.manifest("test", store).subset(self.limit)
+
+    def decode(
+        self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting, part: Part | None = None
+    ) -> Decoded:
+        """See `ScoringTask.decode`."""
+        test = self.sources(tokenizer, corpus, setting.store)
         prompts = {utterance.utterance_id: utterance for utterance in test}  # a codec sends its own side info
         if uses_vocoder(tokenizer, self.decoder):
             prompts = own_prompts(corpus, test, setting.store)
-        audio = resynthesise(tokenizer, corpus, test, prompts, self.vocoder, setting, self.decoder)
-        frame = self.evaluate(test, audio, {}, setting)
+        how = self.vocoder, setting, self.decoder, part
+        return Decoded(test, resynthesise(tokenizer, corpus, test, prompts, *how), prompts)
+
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+        """See `Task.run`."""
+        decoded = self.decode(tokenizer, corpus, setting)
+        test, audio, prompts = decoded
+        frame = self.evaluate(decoded, setting)
         return Outcome(
             measures=self.measures(frame, setting),
             utterances=frame,

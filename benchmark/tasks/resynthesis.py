@@ -1,7 +1,9 @@
 """Codes back to speech: by the tokenizer's own decoder, or by a vocoder trained on its codes."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -9,12 +11,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmark.artifacts import describe, write_atomic
+from benchmark.artifacts import describe
 from benchmark.data.audio import AudioError, read_audio, write_audio
 from benchmark.data.batching import equal_length_batches
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError, unknown
+from benchmark.frames.shards import Part, Recipe, make, make_shards, shard
 from benchmark.tasks.base import Setting, Status
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokens.encode import encode_manifest, fit_codebook, has_codebook
@@ -31,9 +34,9 @@ log = logging.getLogger(__name__)
 VOCODER_VERSION = 1
 RESYNTHESIS_VERSION = 1
 BATCH = 8
-AT_ONCE = 256
+AT_ONCE = 64
 """Utterances whose speech is in memory at once, and what a kill can cost."""
-INDEX, PART = "index.parquet", "index.{:06d}.parquet"
+INDEX = "index.parquet"
 Decoded = tuple[dict[str, np.ndarray], dict[str, str]]
 """Speech by id, and the reason where there is none."""
 
@@ -43,10 +46,11 @@ Decoder = Literal["auto", "own", "vocoder"]
 
 @dataclass(frozen=True)
 class Resynthesis:
-    """Decoded speech of a manifest: one FLAC per utterance, or the reason there is none."""
+    """Decoded speech of a manifest, or a part of it: one FLAC per utterance, or the reason there is none."""
 
     folder: Path
-    files: dict[str, Path]
+    """Of the whole, which need not be there yet where this is a part."""
+    files: Mapping[str, Path]
     failures: dict[str, str]
     decoder: str
     status: Status = "ok"
@@ -129,6 +133,7 @@ def resynthesise(
     config: VocoderConfig,
     setting: Setting,
     decoder: Decoder = "auto",
+    part: Part | None = None,
 ) -> Resynthesis:
     """Speech from the codes of `manifest`, made once and kept in the store.
 
@@ -141,6 +146,7 @@ def resynthesise(
         config: The vocoder, where one is used.
         setting: Store, device, seed.
         decoder: Who decodes, see `uses_vocoder`.
+        part: Of the utterances, to decode no others; None for all of them.
     """
     config = config.limited(setting.trainer.max_steps)
     by_vocoder = uses_vocoder(tokenizer, decoder)
@@ -161,51 +167,53 @@ def resynthesise(
     elif own := tokenizer.decoder_identity():
         key["decoder"] = own
 
-    def build(folder: Path) -> None:
-        log.info("decoding %d utterances of %s by %s", len(manifest), tokenizer.name, label)
-        if vocoder_folder is None:
+    @cache
+    def vocoder() -> Vocoder:
+        source, folder = tokenizer.vocoder_source, vocoder_folder
+        assert folder is not None
+        return Vocoder.load(folder, source.spec, source.codebook_vectors(), config, setting.device)
 
-            def decode(part: Manifest) -> Decoded:
-                return _decode(tokenizer, tokens, part, prompts)
+    def build(rows: slice, folder: Path) -> None:
+        log.info("decoding %d utterances of %s by %s", rows.stop - rows.start, tokenizer.name, label)
+        own = manifest.take(range(rows.start, rows.stop))
+        if by_vocoder:
+            decoded = _vocode(vocoder(), tokens, own, prompts)
         else:
-            source = tokenizer.vocoder_source
-            vocoder = Vocoder.load(
-                vocoder_folder, source.spec, source.codebook_vectors(), config, setting.device
-            )
+            decoded = _decode(tokenizer, tokens, own, prompts)
+        _write(decoded, own, rows.start, folder, label)
 
-            def decode(part: Manifest) -> Decoded:
-                return _vocode(vocoder, tokens, part, prompts)
-
-        for start in range(0, len(manifest), AT_ONCE):
-            index = folder / PART.format(start)
-            if not index.exists():  # otherwise a killed run made it
-                rows = range(start, min(start + AT_ONCE, len(manifest)))
-                _write(
-                    decode(manifest.take(rows)),
-                    manifest.part(slice(rows.start, rows.stop)),
-                    start,
-                    folder,
-                    label,
-                )
-        parts = sorted(folder.glob("index.*.parquet"))
-        pd.concat(map(pd.read_parquet, parts)).to_parquet(folder / INDEX, index=False)
-        for path in parts:
-            path.unlink()
-
-    folder = setting.store.get("resynthesis", key, build, resumable=True)
-    index = pd.read_parquet(folder / INDEX)
-    made, failed = index[index["file"].notna()], index[index["file"].isna()]
-    return Resynthesis(
-        folder,
-        {name: folder / file for name, file in zip(made["utterance_id"], made["file"], strict=True)},
-        dict(zip(failed["utterance_id"], failed["failure"], strict=True)),
-        label,
-        status,
-        reason,
-    )
+    recipe = Recipe("resynthesis", key, len(manifest), build, join=_join, at_once=AT_ONCE)
+    final = setting.store.path(recipe.kind, key)
+    if part is not None:
+        make_shards(recipe, setting.store, part)
+    if part is None or setting.store.has(recipe.kind, key):
+        folders = [make(recipe, setting.store)]
+    else:
+        folders = [made for n in recipe.numbers(part) if (made := shard(recipe, setting.store, n))]
+    files, failures = _Files(final), dict[str, str]()
+    for folder in folders:
+        for name, file, failure in pd.read_parquet(folder / INDEX).itertuples(index=False):
+            if isinstance(file, str):
+                files[name] = folder / file
+            else:
+                failures[name] = failure
+    return Resynthesis(final, files, failures, label, status, reason)
 
 
-def _write(decoded: Decoded, utterances: list[Utterance], first: int, folder: Path, label: str) -> None:
+class _Files(dict[str, Path]):
+    """Files of shards, or of the whole where another process has joined them meanwhile."""
+
+    def __init__(self, whole: Path) -> None:
+        super().__init__()
+        self._whole = whole
+
+    def __getitem__(self, name: str) -> Path:
+        path = super().__getitem__(name)
+        joined = self._whole / path.name
+        return joined if joined.exists() else path
+
+
+def _write(decoded: Decoded, utterances: Manifest, first: int, folder: Path, label: str) -> None:
     """A FLAC for each utterance, called by its number in the manifest, then the list of them."""
     wavs, failures = decoded
     rows = []
@@ -218,8 +226,15 @@ def _write(decoded: Decoded, utterances: list[Utterance], first: int, folder: Pa
         if name in wavs:
             write_audio(folder / file, wavs[name])
         rows.append((name, file if name in wavs else None, failures.get(name)))
-    index = pd.DataFrame(rows, columns=["utterance_id", "file", "failure"])
-    write_atomic(folder / PART.format(first), index.to_parquet(index=False))
+    pd.DataFrame(rows, columns=["utterance_id", "file", "failure"]).to_parquet(folder / INDEX, index=False)
+
+
+def _join(shards: list[Path], folder: Path) -> None:
+    """The files of all shards, and one list of them."""
+    for path in (file for made in shards for file in made.glob("*.flac")):
+        (folder / path.name).hardlink_to(path)
+    indices = [pd.read_parquet(made / INDEX) for made in shards]
+    pd.concat(indices, ignore_index=True).to_parquet(folder / INDEX, index=False)
 
 
 def _num_samples(utterance: Utterance) -> int:

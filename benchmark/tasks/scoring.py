@@ -1,23 +1,40 @@
 """What reconstruction and voice conversion have in common: metrics of what is decoded."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import pandas as pd
 
+from benchmark.artifacts import ArtifactStore
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
 from benchmark.evaluation.evaluate import Evaluation, Speech
+from benchmark.frames.shards import Part
 from benchmark.metrics.base import Metric
 from benchmark.metrics.definitions import Definition
-from benchmark.tasks.base import Measure, Setting
+from benchmark.tasks.base import Encoding, Measure, Setting
 from benchmark.tasks.decoding import DecodingTask, interval_of
 from benchmark.tasks.resynthesis import Resynthesis
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.types import Utterance
+
+
+class Decoded(NamedTuple):
+    """Speech to score.
+
+    Attributes:
+        originals: What was encoded.
+        audio: What was decoded of it.
+        prompts: Recording whose voice was asked for, by id of the original.
+    """
+
+    originals: Manifest
+    audio: Resynthesis
+    prompts: dict[str, Utterance]
 
 
 @dataclass(kw_only=True)
@@ -26,11 +43,13 @@ class ScoringTask(DecodingTask):
 
     Attributes:
         kind: What metrics call it in their `tasks`.
+        prompted: Whether metrics compare with the prompts.
         metrics: By the name of their column; those that are not of this kind of task are left out.
     """
 
     labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"text": ("test",)}
     kind: ClassVar[str]
+    prompted: ClassVar[bool]
 
     metrics: dict[str, Metric]
 
@@ -63,20 +82,40 @@ class ScoringTask(DecodingTask):
         del content["metrics"]
         return content
 
-    def evaluate(
-        self, originals: Manifest, audio: Resynthesis, prompts: Mapping[str, Utterance], setting: Setting
-    ) -> pd.DataFrame:
+    def encodes(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> list[Encoding]:
+        """As the base class, and what is decoded."""
+        sources = self.sources(tokenizer, corpus, store)
+        if sources is None:
+            return []
+        return [*super().encodes(tokenizer, corpus, store), (tokenizer, sources)]
+
+    @abstractmethod
+    def sources(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> Manifest | None:
+        """What is decoded; None where the task does not apply to the tokenizer."""
+
+    @abstractmethod
+    def decode(
+        self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting, part: Part | None = None
+    ) -> Decoded | None:
+        """What is scored, all of it or a part; None where there are no sources."""
+
+    def score_part(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting, part: Part) -> None:
+        """See `Task.score_part`."""
+        if decoded := self.decode(tokenizer, corpus, setting, part):
+            self.evaluate(decoded, setting)
+
+    def evaluate(self, decoded: Decoded, setting: Setting) -> pd.DataFrame:
         """Scores by utterance, see `Evaluation`, with what is said in it."""
         evaluation = Evaluation(setting.store, setting.device, setting.processes, setting.progress)
         speech = Speech(
-            originals=originals,
-            decoded=audio.files,
-            failures=audio.failures,
-            source=audio.folder.name,
-            prompts=prompts,
+            originals=decoded.originals,
+            decoded=decoded.audio.files,
+            failures=decoded.audio.failures,
+            source=decoded.audio.folder.name,
+            prompts=decoded.prompts if self.prompted else {},
         )
         frame = evaluation(speech, self.own_metrics)
-        frame.insert(2, "reference", pd.Series([u.text for u in originals], dtype=object))
+        frame.insert(2, "reference", pd.Series([u.text for u in decoded.originals], dtype=object))
         return frame
 
     def goodness(self, frame: pd.DataFrame) -> pd.Series | None:

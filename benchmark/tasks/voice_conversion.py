@@ -10,6 +10,7 @@ from benchmark.artifacts import ArtifactStore
 from benchmark.data.corpus import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError, unknown
+from benchmark.frames.shards import Part
 from benchmark.metrics.definitions import CONDITIONS, Definition, restricted, under
 from benchmark.tasks.base import Measure, Outcome, Setting, failure_reasons, not_applicable
 from benchmark.tasks.examples import examples
@@ -17,7 +18,7 @@ from benchmark.tasks.pairing import make_pairs
 from benchmark.tasks.pairs import Pairing, read_pairs
 from benchmark.tasks.prompts import own_prompts
 from benchmark.tasks.resynthesis import resynthesise, uses_vocoder
-from benchmark.tasks.scoring import ScoringTask
+from benchmark.tasks.scoring import Decoded, ScoringTask
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.types import Utterance
 
@@ -46,6 +47,7 @@ class VoiceConversion(ScoringTask):
 
     version: ClassVar[int] = 2
     kind: ClassVar[str] = "voice_conversion"
+    prompted: ClassVar[bool] = True
 
     conditions: list[str] = field(default_factory=lambda: ["same_gender", "cross_gender", "cross_lingual"])
     pairs: str | None = None
@@ -121,18 +123,35 @@ class VoiceConversion(ScoringTask):
                 f"task.conditions lacks; set task.conditions=[{wanted}]"
             )
 
+    def sources(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> Manifest | None:
+        """See `ScoringTask.sources`."""
+        return self.conversion(corpus, store).sources if self._applies(tokenizer) else None
+
+    def decode(
+        self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting, part: Part | None = None
+    ) -> Decoded | None:
+        """See `ScoringTask.decode`."""
+        if not self._applies(tokenizer):
+            return None
+        sources, _, targets = self.conversion(corpus, setting.store)
+        how = self.vocoder, setting, self.decoder, part
+        return Decoded(sources, resynthesise(tokenizer, corpus, sources, targets, *how), targets)
+
+    def _applies(self, tokenizer: Tokenizer) -> bool:
+        spec = tokenizer.spec
+        by_prompt = uses_vocoder(tokenizer, self.decoder) or spec.decode_needs_prompt
+        return by_prompt or spec.kind == "topline"
+
     def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
         """See `Task.run`."""
-        spec = tokenizer.spec
-        unconverted = spec.kind == "topline"
-        if not (uses_vocoder(tokenizer, self.decoder) or spec.decode_needs_prompt or unconverted):
+        decoded = self.decode(tokenizer, corpus, setting)
+        if decoded is None:
             return not_applicable(
                 "its own decoder takes no target prompt, so it cannot convert; decoder=vocoder can"
             )
-        conversion = self.conversion(corpus, setting.store)
-        sources, pairing, targets = conversion
-        audio = resynthesise(tokenizer, corpus, sources, targets, self.vocoder, setting, self.decoder)
-        frame = self.evaluate(sources, audio, targets, setting)
+        sources, audio, targets = decoded
+        pairing = self.conversion(corpus, setting.store).pairing
+        frame = self.evaluate(decoded, setting)
         pairs = {pair.source_id: pair for pair in pairing.pairs}
         for column in ("target_id", "target_speaker", "condition"):
             frame[column] = [getattr(pairs.get(name), column, None) for name in frame["utterance_id"]]
@@ -141,7 +160,7 @@ class VoiceConversion(ScoringTask):
         return Outcome(
             measures=self._by_condition(frame, setting),
             utterances=frame,
-            decoder="unconverted" if unconverted else audio.decoder,
+            decoder="unconverted" if tokenizer.spec.kind == "topline" else audio.decoder,
             status=audio.status,
             reason=audio.reason,
             notes={"failures": failure_reasons(frame), "pairs": facts},
