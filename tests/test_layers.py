@@ -12,7 +12,8 @@ LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "disk": {"errors"},
     "types": set(),
-    "artifacts": set(),
+    "lease": set(),
+    "artifacts": {"errors", "lease"},
     "id_table": set(),
     "overview": {"artifacts"},
     "frames": {"errors", "artifacts", "id_table"},
@@ -21,7 +22,7 @@ LAYERS: dict[str, set[str]] = {
     "budget": set(),
     "callbacks": {"artifacts"},
     "encoders": {"errors", "checkpoints"},
-    "data": {"errors", "types", "artifacts", "distributed", "id_table"},
+    "data": {"errors", "types", "artifacts", "distributed", "id_table", "lease"},
     "alignment": {"errors", "types", "artifacts", "checkpoints", "encoders", "data"},
     "metrics": {"errors", "types", "artifacts", "checkpoints", "data"},
     "evaluation": {"errors", "types", "artifacts", "data", "frames", "metrics"},
@@ -40,17 +41,17 @@ LAYERS: dict[str, set[str]] = {
         "callbacks",
     },
     "tasks": {
-        "errors", "types", "artifacts", "data", "alignment", "metrics", "evaluation", "tokenizers", "tokens",
-        "vocoder", "probes", "training",
+        "errors", "types", "artifacts", "frames", "data", "alignment", "metrics", "evaluation", "tokenizers",
+        "tokens", "vocoder", "probes", "training",
     },
     "results": {"errors", "types", "artifacts"},
     "report": {"errors", "types", "artifacts", "results", "metrics"},
 }  # fmt: skip
 EDGE = {
-    "build", "cost", "job", "tracking", "wandb_tracker", "sweep", "status", "preflight", "plan", "hub",
-    "needs", "doctor", "metric_sheet", "tokenizer_sheet", "__main__",
+    "build", "cost", "job", "stages", "launchers", "tracking", "wandb_tracker", "sweep", "status", "preflight",
+    "plan", "hub", "needs", "doctor", "metric_sheet", "tokenizer_sheet", "__main__",
 }  # fmt: skip
-HYDRA_AT = EDGE - {"job", "tracking", "wandb_tracker", "hub", "needs"}
+HYDRA_AT = EDGE - {"job", "stages", "tracking", "wandb_tracker", "hub", "needs"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
