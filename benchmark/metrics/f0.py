@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.signal import firwin, lfilter
 
+from benchmark.metrics.dio import dio
 from benchmark.metrics.extractor import SignalExtractor
 from benchmark.metrics.harvest import harvest
 from benchmark.types import SAMPLE_RATE
@@ -94,19 +95,17 @@ def _low_cut(cutoff: float) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class Dio(F0):
-    """DIO, refined by StoneMask (Morise et al. 2009, 2016)."""
+    """DIO, refined by StoneMask (Morise et al. 2009, 2016).
+
+    DIO is in our own array operations: that of pyworld takes four times as long.
+    """
 
     name: ClassVar[str] = "pyworld DIO+StoneMask"
 
     def track(self, samples: np.ndarray) -> np.ndarray:
         """See `F0.track`."""
-        f0, times = pyworld.dio(
-            samples,
-            SAMPLE_RATE,
-            f0_floor=self.floor,
-            f0_ceil=self.ceiling,
-            frame_period=self.frame_period,
-        )
+        f0 = dio(samples, self.floor, self.ceiling, self.frame_period)
+        times = np.arange(len(f0)) * self.frame_period / 1000
         return pyworld.stonemask(samples, f0, times, SAMPLE_RATE)
 
 
