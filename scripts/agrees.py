@@ -1,0 +1,80 @@
+"""Does a results folder agree with a reference, number by number?
+
+    RESULTS=/tmp/fresh CACHE=/tmp/cache make reproduce-table
+    python -m scripts.agrees /tmp/fresh/mini                      # with results/mini
+    python -m scripts.agrees /tmp/fresh/mini --reference other/mini
+
+What is computed from codes and recordings alone must be the same to `TOLERANCE`. What rests on a training
+may differ as far as the arithmetic of another processor, magnified by thousands of steps, takes it: it must
+lie in the reference's interval. Status and counts must be equal. Exit status 1 where something is not, with a
+list.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmark.errors import UserError
+from benchmark.results.row import Row
+from benchmark.results.store import ResultsStore
+
+TOLERANCE = 1e-3
+"""Of the number, or in its unit where it is below 1."""
+NO_TRAINING = ("none", "own", "constant", "unconverted")
+"""Decoders that nothing was trained for."""
+
+
+def disagreements(fresh: list[Row], reference: list[Row]) -> list[str]:
+    """A sentence for each row that differs, or that the reference has not."""
+    known = {_name(row): row for row in reference}
+    return [
+        f"{_name(row)}: {why}"
+        for row in fresh
+        if (why := _difference(row, known[_name(row)]) if _name(row) in known else "not in the reference")
+    ]
+
+
+def _name(row: Row) -> str:
+    tokenizer = f"{row.tokenizer}+{row.variant}" if row.variant else row.tokenizer
+    return f"{row.task} × {tokenizer} × {row.dataset} × seed {row.seed}: {row.metric}"
+
+
+def _difference(row: Row, of: Row) -> str:
+    if (row.status, row.definition) != (of.status, of.definition):
+        return f"{row.status}, {row.definition} and not {of.status}, {of.definition}"
+    if (row.n_scored, row.n_failed) != (of.n_scored, of.n_failed):
+        return f"{row.n_scored} scored, {row.n_failed} failed and not {of.n_scored}, {of.n_failed}"
+    if row.value is None or of.value is None:
+        return "" if row.value == of.value else f"{row.value} and not {of.value}"
+    if abs(row.value - of.value) <= TOLERANCE * max(1.0, abs(of.value)):
+        return ""
+    trained = row.decoder not in NO_TRAINING
+    if trained and of.lo is not None and of.hi is not None and of.lo <= row.value <= of.hi:
+        return ""
+    span = f" in [{of.lo:.4g}, {of.hi:.4g}]" if trained and of.lo is not None and of.hi is not None else ""
+    return f"{row.value:.6g} and not {of.value:.6g}{span}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print what differs; 1 where anything does."""
+    parser = argparse.ArgumentParser(
+        "python -m scripts.agrees", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("fresh", type=Path, help="the results folder to check")
+    parser.add_argument("--reference", type=Path, default=Path("results/mini"))
+    given = parser.parse_args(arguments)
+    try:
+        fresh, reference = (ResultsStore(path).rows() for path in (given.fresh, given.reference))
+        for path, rows in ((given.fresh, fresh), (given.reference, reference)):
+            if not rows:
+                raise UserError(f"{path} has no rows; give the folder of a profile, such as results/mini")
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    found = disagreements(fresh, reference)
+    print("\n".join([*found, f"{len(fresh) - len(found)} of {len(fresh)} rows agree"]))
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
