@@ -2,7 +2,7 @@ r"""Kill a run at random moments, start it again, and compare what it leaves wit
 
     python -m scripts.kill_and_compare --kills 5 experiment=mini
     python -m scripts.kill_and_compare --kills 20 --first 6 --last 30 --what tokens --processes 2 \
-        dataset=librispeech tokenizer=whisper_kmeans task=asr_probe +shard=1/1
+        dataset=librispeech tokenizer=whisper_kmeans task=asr_probe stage=encode
 
 Both runs work in caches and results folders of their own. Exit status 0 when every CSV table, or every file
 of every token store, is byte-identical; 1 with the names of those that are not.
@@ -62,7 +62,7 @@ def compare(one: Path, other: Path, pattern: str) -> tuple[list[str], list[str]]
         path.relative_to(folder).as_posix()
         for folder in (one, other)
         for path in folder.glob(pattern)
-        if path.is_file() and path.suffix != ".lock"
+        if path.is_file() and path.parent.suffix != ".lock"
     }
     same = {
         name
