@@ -241,7 +241,8 @@ class ArtifactStore:
         building.replace(final)
         fsync_path(final.parent)
         self._verified.add(final)
-        log.debug("made %s in %.1f s", final, time.monotonic() - start)
+        level = logging.DEBUG if final.parent.suffix else logging.INFO  # a shard is not worth a line
+        log.log(level, "made %s/%s in %.1f s", final.parent.name, final.name, time.monotonic() - start)
 
     def _await(self, final: Path, missing: Callable[[], int] | None) -> None:
         start = since = time.monotonic()
