@@ -10,6 +10,7 @@ from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+import benchmark.launchers  # noqa: F401  (before the first config is composed)
 from benchmark.errors import UserError
 from benchmark.overview import Failure
 from benchmark.world import World, started_world

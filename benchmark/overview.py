@@ -52,9 +52,14 @@ class JobFile:
     end: float = 0.0
     reason: str = ""
 
+    @property
+    def file(self) -> str:
+        """Its name in the folder."""
+        return f"{self.number}.json"
+
     def write(self, folder: Path) -> None:
         """Put the file in the place of an earlier one of the same job."""
-        write_atomic(folder / f"{self.number}.json", json.dumps(asdict(self)))
+        write_atomic(folder / self.file, json.dumps(asdict(self)))
 
 
 def read(folder: Path) -> list[JobFile]:

@@ -23,6 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+import benchmark.launchers  # noqa: F401  (before the first config is composed)
 from benchmark.errors import UserError
 
 

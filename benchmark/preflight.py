@@ -48,12 +48,13 @@ class Preflight:
         return text(self.problems)
 
 
-def preflight(configs: Sequence[DictConfig], workers: int = 1) -> Preflight:
+def preflight(configs: Sequence[DictConfig], workers: int = 1, elsewhere: bool = False) -> Preflight:
     """Look at every job of a sweep that is not done.
 
     Args:
         configs: Those of the jobs, in the order of their numbers.
         workers: Jobs that will run side by side: so many trainings keep checkpoints at a time.
+        elsewhere: Whether they run on other machines, whose devices are not those of this one.
 
     Raises: UserError for a `preflight` that is none of `POLICIES`.
     """
@@ -68,8 +69,9 @@ def preflight(configs: Sequence[DictConfig], workers: int = 1) -> Preflight:
     for number, cfg in enumerate(configs):
         try:
             job = make(cfg)
-            labels[number] = f"{job.label} × seed {job.setting.seed}"
-            if job.policy == "only_missing" and "shard" not in cfg and state_of(job).state in COMPLETE:
+            piece = [f"{name} {cfg[name]}" for name in ("stage", "shard") if cfg[name] not in (None, "all")]
+            labels[number] = " × ".join([job.label, f"seed {job.setting.seed}", *piece])
+            if job.policy == "only_missing" and state_of(job).state in COMPLETE:
                 done.add(number)
                 continue
             cache = job.setting.store.root
@@ -82,6 +84,8 @@ def preflight(configs: Sequence[DictConfig], workers: int = 1) -> Preflight:
             seconds[number] = 1.0
         examination.add(cfg)
     problems = [item for item in map(_fatal, examination.items) if item.needs]
+    if elsewhere:
+        problems = [item for item in problems if item.kind != "device"]
     problems += _disk(configs[0], sweep, workers)
     problems += _loggers(configs[0])
     expected = Expected(jobs=len(configs), done=frozenset(done), seconds=seconds)

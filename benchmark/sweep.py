@@ -17,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from benchmark import launchers
 from benchmark.errors import UserError
 from benchmark.overview import CLEAR, Board, Expected, Failure, JobFile, closing
 from benchmark.world import is_follower, started_world
@@ -78,7 +79,14 @@ class WatchSweep(Callback):
         """The job that this process is at."""
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_board": None}  # a thread stays where it is
+        return self.__dict__ | {
+            "_board": None,
+            "_place": launchers.Place.here(),
+        }  # a thread stays where it is
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state.pop("_place").enter()  # before anything in the process of a job reads a relative path
+        self.__dict__.update(state)
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Rank 0 leaves its folder and its log; no other rank does."""
@@ -94,6 +102,11 @@ class WatchSweep(Callback):
             raise SystemExit(1)
         if _only_trains(config):
             return
+        try:
+            launchers.prepare(config)
+        except UserError as error:
+            sys.stderr.write(f"{error}\n")
+            raise SystemExit(1) from None
         expected = self._look_ahead(config)
         # Two sweeps may have been given one folder, and an earlier one may have left files there.
         own = f"{os.getpid()}-{time.time_ns()}"
@@ -101,13 +114,21 @@ class WatchSweep(Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         self.rewrites = sys.stderr.isatty() and not config.trainer.progress_bar
         self._board = Board(self.folder, expected, self.rewrites)
-        atexit.register(self._close)  # where a launcher gives up, nobody hears of the end
+        # Where a launcher gives up, nobody hears of the end.
+        atexit.register(self._close, launchers.left_behind(config))
 
     def on_job_start(self, config: DictConfig, **_: Any) -> None:
         """In the process of the job."""
-        if self.folder is None or _only_trains(config):
+        if self.folder is None:
+            return
+        launchers.leave_when_told(config)
+        if _only_trains(config):
             return
         self._current = _begun(config, self.labels)
+        if (
+            self.folder / self._current.file
+        ).exists():  # by a scheduler, after a kill, a lost node, a time limit
+            log.warning("started again, and what is done is kept: %s", self._current.label)
         self._current.write(self.folder)
         if self.rewrites:
             _begin_lines_anew()
@@ -140,7 +161,9 @@ class WatchSweep(Callback):
 
         try:
             with plan.running() as hydra:
-                found = preflight(plan.swept(hydra, config), _workers(config))
+                found = preflight(
+                    plan.swept(hydra, config), launchers.at_once(config), launchers.is_elsewhere(config)
+                )
         except (UserError, HydraException, OmegaConfBaseException) as error:
             # A mistake in the overrides, which Hydra tells of in a moment, or a sweeper of another kind.
             log.debug("the sweep cannot be looked at before it starts: %s", error)
@@ -153,14 +176,14 @@ class WatchSweep(Callback):
         self.labels = found.labels
         return found.expected
 
-    def _close(self) -> bool:
+    def _close(self, more: str = "") -> bool:
         """Stop the overview and say how the sweep has ended, once; whether a job is not done."""
         atexit.unregister(self._close)
         board, self._board = self._board, None
         if board is None:
             return False
         files = board.close()
-        sys.stderr.write(closing(files, board.expected) + "\n")
+        sys.stderr.write("\n".join(filter(None, (closing(files, board.expected), more))) + "\n")
         return any(file.state != "done" for file in files)
 
 
@@ -179,12 +202,6 @@ def _begun(config: DictConfig, labels: Mapping[int, str]) -> JobFile:
         log=_relative(str(OmegaConf.select(config, "hydra.job_logging.handlers.file.filename") or "")),
         begin=time.time(),
     )
-
-
-def _workers(config: DictConfig) -> int:
-    """Jobs that the launcher runs side by side; 1 where it does not say."""
-    jobs = int(OmegaConf.select(config, "hydra.launcher.n_jobs") or 1)
-    return jobs if jobs > 0 else os.cpu_count() or 1
 
 
 def _relative(path: str) -> str:
