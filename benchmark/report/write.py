@@ -1,5 +1,6 @@
 """The report of one results folder: merged rows, tables, figures, a page; all from the jobs' files."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from benchmark.report.survey import make_overview, overview_grid
 from benchmark.report.tables import OVERVIEW, TABLES, Table, make_table
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
+
+log = logging.getLogger(__name__)
 
 
 def write_report(folder: Path) -> None:
@@ -57,6 +60,10 @@ def write_report(folder: Path) -> None:
         for suffix in Drawn._fields:
             _replace(folder / "figures" / f"{name}.{suffix}", getattr(drawn, suffix, None))
     page = make_page(folder, rows, tables, grids, files, refused, utterances, usage, growth)
+    if reconstruction and not (folder / "audio").is_dir():  # a checkout of results, which keeps none
+        log.warning(
+            "%s is missing, so report.html has nothing to listen to; the jobs make it", folder / "audio"
+        )
     write_atomic(folder / "report.html", page)
     if refused:
         raise UserError("\n".join(refused))
