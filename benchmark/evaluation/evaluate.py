@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -96,17 +97,17 @@ class Evaluation:
         made = self._kept(speech, [metrics[name] for name in asked])
         works: dict[str, Batch] = {}
         with journal, tqdm(total=len(todo), desc="score", unit="utt", disable=not self._progress) as bar:
-            for at in range(0, len(todo), AT_ONCE):
-                chunk = todo[at : at + AT_ONCE]
-                pairs, failed = _read_pairs(chunk, speech, made)
+            done = 0
+            for pairs, failed in _read_ahead(todo, speech, made):
                 for name, reason in failed.items():
                     for metric in missing[name]:
                         journal.add(name, metrics[metric].key, Entry(reason=reason))
                 self._score_pairs(pairs, metrics, missing, journal, works, bar)
                 bar.update(len(failed))
                 journal.sync()
+                done += len(pairs) + len(failed)
                 if time.monotonic() - told > EVERY and bar.disable:
-                    told, done = time.monotonic(), at + len(chunk)
+                    told = time.monotonic()
                     rate = done / (told - start)
                     left = (len(todo) - done) / rate
                     log.info("scored %d of %d, %.2f/s, %.0f s left", done, len(todo), rate, left)
@@ -178,6 +179,19 @@ class Evaluation:
 def _keep(journal: Journal, pair: Pair, metrics: Metrics, entries: Entries) -> None:
     for name, entry in entries.items():
         journal.add(pair.utterance_id, metrics[name].key, entry)
+
+
+def _read_ahead(
+    utterances: Sequence[Utterance], speech: Speech, made: Mapping[tuple[Side, str], Kept | None]
+) -> Iterator[tuple[list[Pair], dict[str, str]]]:
+    """`_read_pairs` of as many as models get at a time; the next ones are read while the cores score."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(_read_pairs, utterances[:AT_ONCE], speech, made)
+        for at in range(AT_ONCE, len(utterances), AT_ONCE):
+            pairs = coming.result()
+            coming = reader.submit(_read_pairs, utterances[at : at + AT_ONCE], speech, made)
+            yield pairs
+        yield coming.result()
 
 
 def _read_pairs(

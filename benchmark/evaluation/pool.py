@@ -68,10 +68,12 @@ def _collect(results: Iterator[tuple[int, Entries]], tasks: Sequence[Task]) -> I
 
 
 def _scatter(tasks: Sequence[Task], processes: int) -> Iterator[tuple[int, Entries]]:
-    """The processes start at once, before the first result is asked for."""
-    return workers(processes, ordered=False)(
-        delayed(_numbered)(number, *task) for number, task in enumerate(tasks)
-    )
+    """The processes start at once, before the first result is asked for.
+
+    The longest pairs come first, so that no process is busy with one when the others have ended.
+    """
+    order = sorted(range(len(tasks)), key=lambda number: -len(tasks[number][0].reference))
+    return workers(processes, ordered=False)(delayed(_numbered)(number, *tasks[number]) for number in order)
 
 
 def _numbered(number: int, pair: Pair, metrics: Mapping[str, Metric]) -> tuple[int, Entries]:
