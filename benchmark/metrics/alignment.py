@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
+from scipy.signal import oaconvolve
 
 from benchmark.types import SAMPLE_RATE
 
@@ -66,6 +67,6 @@ def _correlate(reference: np.ndarray, degraded: np.ndarray, max_delay: int) -> n
 def _envelope(wav: np.ndarray) -> np.ndarray:
     """Log of the smoothed energy, 40 dB deep, without its mean."""
     window = np.hanning(ENVELOPE_WINDOW)
-    energy = np.convolve(np.square(wav, dtype=np.float64), window / window.sum(), mode="same")
+    energy = oaconvolve(np.square(wav, dtype=np.float64), window / window.sum(), mode="same")
     level = np.log(energy + 1e-4 * energy.max() + np.finfo(float).tiny)
     return level - level.mean()
