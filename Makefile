@@ -5,6 +5,7 @@ VENV    := .venv
 RUN     := $(VENV)/bin/python
 READY   := $(VENV)/.ready
 ZOO     := $(VENV)/.zoo
+CLUSTER := $(VENV)/.cluster
 PEERS   := .peers
 
 # LIBRISPEECH=, SLURP=, LYRA= and WHISPER= on the command line reach the profiles as environment variables,
@@ -18,7 +19,7 @@ EXPERIMENTS         := $(EXPERIMENTS_$(PROFILE))
 TABLES              := $(or $(RESULTS),results)/$(PROFILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce-table plan status tables tokenizers metrics doctor data bench zoo test test-conformance lint type clean
+.PHONY: help reproduce-table plan status tables tokenizers metrics doctor data bench zoo cluster test test-conformance lint type clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -65,7 +66,9 @@ bench: $(READY) ## Measure memory at scale, k-means, encoding and metrics (real 
 
 zoo: $(READY) $(ZOO) ## Install the libraries of the optional tokenizers and speaker encoders
 
-test: $(READY) $(ZOO) ## Run the tests
+cluster: $(READY) $(CLUSTER) ## Install what runs sweeps on SLURM and on Ray
+
+test: $(READY) $(ZOO) $(CLUSTER) ## Run the tests
 	$(RUN) -m pytest
 
 test-conformance: $(READY) $(ZOO) $(PEERS)/.ready ## Compare codes with other implementations, and write results/CONFORMANCE.md
@@ -94,6 +97,10 @@ $(READY): pyproject.toml constraints.txt
 
 $(ZOO): pyproject.toml constraints.txt | $(READY)
 	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(RUN) -m pip install --progress-bar off --quiet --editable '.[zoo,ecapa]'
+	@touch $@
+
+$(CLUSTER): pyproject.toml constraints.txt | $(READY)
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(RUN) -m pip install --progress-bar off --quiet --editable '.[cluster]'
 	@touch $@
 
 # The peers stay out of the environment: their folder is on the path of their tests alone. One of them

@@ -2,9 +2,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import cloudpickle
 import numpy as np
 import pytest
+from joblib.externals import cloudpickle
 
 sys.path.insert(0, str(Path(__file__).parent))
 import toys
