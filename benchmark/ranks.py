@@ -7,6 +7,7 @@ fails in one comes out of it, and hears what is next.
 
 import logging
 import os
+import pickle
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -30,12 +31,16 @@ COMING = timedelta(minutes=10)
 SILENT = timedelta(minutes=30)
 """In a training, for one process to wait for another."""
 ANSWER = 120.0
-"""Seconds for a process that waits to answer an order."""
-GRACE = 60.0
+"""Seconds for a process that waits to hear an order."""
+LEAVING = 15.0
 """Seconds for the others to come out of a training in which one process has failed."""
+GRACE = 60.0
+"""Seconds after which one that has not come out ends."""
 POLL = 0.2
 
-TRAIN, OVER = "train", "over"
+OVER = "over"
+PART = 1 << 22
+"""Bytes that go through the store at once; it takes no more than 8 MiB."""
 AGAIN = "Start the same command again: it goes on where it was"
 
 Work = Callable[[], Any]
@@ -51,6 +56,8 @@ class Ranks:
         """
         self.world = world
         self._number = 0
+        self._gone: set[int] = set()
+        """Ranks that rank 0 no longer waits for."""
         place = f"{world.address}:{world.port}"
         try:
             found = next(iter(rendezvous(f"tcp://{place}", world.rank, world.size, timeout=COMING)))
@@ -76,9 +83,8 @@ class Ranks:
             raise
         finally:
             self._order(OVER)
-            if (
-                missing := self._await("heard", patience)
-            ) and patience:  # the store may end with this process
+            missing = self._await("heard", patience)  # the store may end with this process
+            if missing and patience:
                 log.warning("%s did not hear that the job is over", self._names(missing))
 
     def together(self, own: Work, others: Work, backend: str) -> None:
@@ -86,15 +92,22 @@ class Ranks:
 
         Raises: UserError where another process has failed or ended, and whatever `own` raises.
         """
-        self._order(TRAIN)
+        if self._gone:  # in a job before this one
+            raise UserError(f"{self._names(self._gone)} ended or hangs. {AGAIN}")
+        content = pickle.dumps((others, backend))
+        parts = [content[place : place + PART] for place in range(0, len(content), PART)]
+        for key, part in zip(self._keys(len(parts), self._number + 1), parts, strict=True):
+            self._store.set(key, part)  # type: ignore[arg-type]  # bytes will do
+        self._order(str(len(parts)))
         try:
-            self._take_part(own, (others, backend))
+            self._take_part(len(parts), own, backend)
         except Exception as error:
-            missing = self._await("out", GRACE)
-            if missing:
-                raise UserError(
-                    f"the training was cut off: {self._names(missing)} ended or hangs. {AGAIN}"
-                ) from error
+            if self._gone:  # it never began
+                raise
+            self._gone.update(self._await("out", LEAVING))
+            if self._gone:
+                who = self._names(self._gone)
+                raise UserError(f"the training was cut off: {who} ended or hangs. {AGAIN}") from error
             for rank, text in self._failures():
                 raise UserError(f"the training was cut off by {self._names([rank])}: {text}") from error
             raise
@@ -104,31 +117,42 @@ class Ranks:
 
         Raises: UserError where rank 0 has ended before.
         """
-        while self._next() == TRAIN:
-            try:
-                self._take_part()
-            except Exception as error:
-                log.warning("rank %d left the training: %s", self.world.rank, _line(error))
-            self._say("out")
+        try:
+            while (order := self._next()) != OVER:
+                try:
+                    self._take_part(int(order))
+                except Exception as error:
+                    log.warning("rank %d left the training: %s", self.world.rank, _line(error))
+                self._say("out")
+        except RuntimeError as error:  # the store is gone
+            raise UserError(
+                f"rank 0 ({self._leader}) has ended, and with it the job; its log says why. {AGAIN}"
+            ) from error
 
-    def _take_part(self, own: Work | None = None, given: tuple[Work, str] | None = None) -> None:
+    def _take_part(self, parts: int, work: Work | None = None, backend: str = "") -> None:
+        """In the last order; ranks other than 0 get what there is to do, in so many parts."""
+        keys = self._keys(parts, self._number)
         with self._leaving_in_time(), self._telling():
-            self._require("heard")
-            objects = [given]
-            with self._group("work", "gloo"):
-                distributed.broadcast_object_list(objects, 0)
-            assert objects[0] is not None
-            work, backend = objects[0]
+            self._require("heard", ANSWER)
+            if work is None:
+                work, backend = pickle.loads(b"".join(map(self._store.get, keys)))
             self._say("ready")
-            self._require("ready")
-            with self._group("training", backend):
-                (own or work)()
+            self._require("ready", COMING.total_seconds())  # libraries are read for it
+            if self.world.rank == 0:
+                for key in keys:
+                    self._store.delete_key(key)
+            with self._group(backend):
+                work()
+
+    @staticmethod
+    def _keys(parts: int, number: int) -> list[str]:
+        return [f"{number}/work/{part}" for part in range(parts)]
 
     @contextmanager
-    def _group(self, name: str, backend: str) -> Iterator[None]:
+    def _group(self, backend: str) -> Iterator[None]:
         """All processes as torch's process group."""
         rank, size = self.world.rank, self.world.size
-        store = PrefixStore(f"{self._number}/{name}", self._store)
+        store = PrefixStore(f"{self._number}/group", self._store)
         distributed.init_process_group(backend, timeout=SILENT, store=store, rank=rank, world_size=size)
         try:
             with self._telling():  # before the line is closed, which the others would take for the cause
@@ -178,15 +202,10 @@ class Ranks:
     def _next(self) -> str:
         """The next order; what rank 0 does until then may take hours."""
         self._number += 1
-        try:
-            while not self._store.check([f"{self._number}/order"]):
-                time.sleep(POLL)
-            self._say("heard")
-            return self._store.get(f"{self._number}/order").decode()
-        except RuntimeError as error:
-            raise UserError(
-                f"rank 0 ({self._leader}) has ended, and with it the job; its log says why. {AGAIN}"
-            ) from error
+        while not self._store.check([f"{self._number}/order"]):
+            time.sleep(POLL)
+        self._say("heard")
+        return self._store.get(f"{self._number}/order").decode()
 
     def _say(self, what: str, text: str = "") -> None:
         self._store.set(f"{self._number}/{what}/{self.world.rank}", text)
@@ -203,16 +222,19 @@ class Ranks:
 
     def _await(self, what: str, seconds: float) -> list[int]:
         """Rank 0: the others that have not said it in time, or before one of them failed."""
-        end, missing = time.monotonic() + seconds, list(range(1, self.world.size))
+        end = time.monotonic() + seconds
+        missing = [rank for rank in range(1, self.world.size) if rank not in self._gone]
         while missing := [rank for rank in missing if not self._has_said(what, rank)]:
             if time.monotonic() > end or (what == "ready" and self._failures()):
                 break
             time.sleep(POLL)
         return missing
 
-    def _require(self, what: str) -> None:
+    def _require(self, what: str, seconds: float) -> None:
         """Rank 0: go on when all others have said it."""
-        if not self.world.rank and (missing := self._await(what, ANSWER)):
+        if self.world.rank == 0 and (missing := self._await(what, seconds)):
+            if not self._failures():
+                self._gone.update(missing)
             raise UserError(f"{self._names(missing)} did not answer; its log says why. {AGAIN}")
 
     def _names(self, ranks: Iterable[int]) -> str:

@@ -143,6 +143,22 @@ def test_a_killed_run_ends_with_the_same_weights_and_history(
     assert len(resumed.batches) == 3 * (EPOCHS - epoch), "finished epochs are not trained again"
 
 
+def test_a_batch_script_of_several_tasks_trains_alone(
+    whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the variables of its allocation, but no srun has started it together with others."""
+    for name, value in {
+        "JOB_ID": 7,
+        "NTASKS": 4,
+        "PROCID": 0,
+        "LOCALID": 0,
+        "NODEID": 0,
+        "NNODES": 2,
+    }.items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
+    assert same(train(Line(), tmp_path), whole[0])
+
+
 def test_a_truncated_checkpoint_starts_the_training_again(
     whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +257,7 @@ def test_a_cap_shortens_the_budget_and_is_never_exceeded(cap: int | None, expect
         ({"strategy": "dpp"}, "Did you mean 'ddp'"),
         ({"devices": 2}, "strategy=ddp"),
         ({"devices": 0}, "at least one"),
+        ({"num_nodes": "all"}, "num_nodes=all must be auto or a number"),
         ({"max_steps": 0}, "null for no cap"),
     ],
 )
