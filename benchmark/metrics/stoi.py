@@ -21,6 +21,10 @@ from benchmark.types import SAMPLE_RATE
 
 RATE = 10_000
 """Hz at which STOI is defined."""
+UP, DOWN = 5, 8
+"""Its ratio to our rate."""
+BLOCK = 40
+"""Samples at that rate that are made at a time."""
 FRAME, HOP, N_FFT = 256, 128, 512
 BANDS, LOWEST = 15, 150
 """Third-octave bands, and the centre of the first in Hz."""
@@ -70,7 +74,7 @@ class StoiBands(SignalExtractor):
         """Float64 samples at 10 kHz."""
         if self.resampler == "scipy":
             return resample_poly(samples, RATE, SAMPLE_RATE)
-        return resample_poly(samples, RATE, SAMPLE_RATE, window=_octave_filter())
+        return _resampled(samples)
 
     @staticmethod
     def bands(samples: np.ndarray, kept: np.ndarray) -> np.ndarray:
@@ -185,7 +189,30 @@ def _third_octaves() -> np.ndarray:
     return pystoi.utils.thirdoct(RATE, N_FFT, BANDS, LOWEST)[0].T
 
 
+def _resampled(samples: np.ndarray) -> np.ndarray:
+    """As Octave's resample from 16 to 10 kHz; a product of matrices takes a fifth of resample_poly's time."""
+    matrix, before = _octave_matrix()
+    count = -(-len(samples) * UP // DOWN)
+    blocks = -(-count // BLOCK)
+    step = BLOCK * DOWN // UP
+    padded = np.zeros((blocks - 1) * step + len(matrix))
+    part = samples[: len(padded) - before]
+    padded[before : before + len(part)] = part
+    return (sliding_window_view(padded, len(matrix))[::step] @ matrix).ravel()[:count]
+
+
 @lru_cache
+def _octave_matrix() -> tuple[np.ndarray, int]:
+    """What makes `BLOCK` samples at 10 kHz of those at 16 kHz, and how many of these lie before the first."""
+    taps = UP * _octave_filter()
+    half = len(taps) // 2
+    before = -(-half // UP)
+    rows = np.arange(-before, (DOWN * (BLOCK - 1) + half) // UP + 1)[:, None]
+    places = DOWN * np.arange(BLOCK) - UP * rows + half
+    inside = (places >= 0) & (places < len(taps))
+    return np.where(inside, taps[np.where(inside, places, 0)], 0), before
+
+
 def _octave_filter() -> np.ndarray:
     """The filter of Octave's resample from 16 to 10 kHz: a sinc under a Kaiser window, 60 dB deep."""
     rejection, cutoff = 60.0, 1 / 16  # cycles per sample at the common rate of 80 kHz

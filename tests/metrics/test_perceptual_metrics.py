@@ -7,7 +7,7 @@ from benchmark.errors import UserError
 from benchmark.metrics.base import Metric, Undefined
 from benchmark.metrics.pair import Pair
 from benchmark.metrics.perceptual import Pesq
-from benchmark.metrics.stoi import Stoi
+from benchmark.metrics.stoi import Stoi, StoiBands
 
 PESQ, STOI, ESTOI = Pesq(), Stoi(), Stoi(label="ESTOI", extended=True)
 ALL = [PESQ, STOI, ESTOI]
@@ -48,6 +48,13 @@ def test_stoi_with_pauses_and_odd_lengths_is_the_reference_package(
             expected = pystoi.stoi(wav[:length], decoded[:length], 16_000, extended=extended)
             found = score(Stoi(extended=extended), wav[:length], decoded[:length])
             assert found == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 8, 58, 59, 63, 64, 65, 128, 1601, 44_999, 45_000])
+def test_the_resampler_is_that_of_the_reference_package(noise: np.ndarray, length: int) -> None:
+    samples = noise[:length].astype(np.float64)
+    expected = pystoi.utils.resample_oct(samples, 10_000, 16_000)
+    np.testing.assert_allclose(StoiBands().resample(samples), expected, atol=1e-13)
 
 
 def test_stoi_of_a_cut_original_is_that_of_what_is_left(speech: np.ndarray, noise: np.ndarray) -> None:
