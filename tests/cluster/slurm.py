@@ -1,0 +1,172 @@
+"""A real SLURM of one node on the loopback, all of whose files lie in one folder.
+
+    python -m tests.cluster.slurm /tmp/slurm      # until Ctrl-C; prints what to export
+
+starts munged, slurmctld and slurmd as the user who calls it, who then is SLURM's administrator.
+"""
+
+import getpass
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+PROGRAMS = "munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol"
+SYSTEM = "/usr/sbin:/sbin"
+"""Where daemons are, which a user's path may lack."""
+START = 60.0
+"""Seconds that the node may take until it is idle."""
+CONFIG = """\
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={controller}
+SlurmdPort={daemon}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge/socket,cred_expire=5
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SlurmdParameters=config_overrides
+ReturnToService=2
+JobRequeue=1
+KillWait=2
+MinJobAge=3600
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=64000
+PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+# Accounting proper needs a database. The controller remembers jobs long enough for a test.
+SACCT = """\
+#!{python}
+import re, subprocess, sys
+wanted = {{value for flag, value in zip(sys.argv, sys.argv[1:]) if flag == "-j"}}
+print("JobID|State|NodeList")
+for line in subprocess.check_output(["scontrol", "--oneliner", "show", "job"], text=True).splitlines():
+    facts = dict(re.findall(r"(\\S+?)=(\\S*)", line))
+    job = facts.get("ArrayJobId", facts.get("JobId"))
+    if job in wanted:
+        task = facts.get("ArrayTaskId", "")
+        task = "_[" + task + "]" if re.search("[-,%]", task) else "_" + task if task else ""
+        print(job + task + "|" + facts["JobState"] + "|" + facts.get("NodeList", ""))
+"""
+
+
+def missing() -> list[str]:
+    """Programs of SLURM and munge that are not installed."""
+    path = os.pathsep.join((os.environ.get("PATH", ""), SYSTEM))
+    return [name for name in PROGRAMS if shutil.which(name, path=path) is None]
+
+
+class Slurm:
+    """The cluster, as long as the context lasts.
+
+    Args:
+        folder: Where its files go; of a short name, for it holds sockets.
+        cpus: What the node says it has.
+    """
+
+    def __init__(self, folder: Path, cpus: int = 2) -> None:
+        self.folder, self.cpus = folder, cpus
+        self._daemons: list[subprocess.Popen[bytes]] = []
+        path = os.pathsep.join((str(folder / "bin"), os.environ.get("PATH", ""), SYSTEM))
+        self.environment = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": path}
+        """What a process needs in order to use it."""
+
+    def __enter__(self) -> "Slurm":
+        for name in ("munge", "state", "spool", "bin"):
+            (self.folder / name).mkdir(parents=True, mode=0o755)
+        (self.folder / "munge/key").write_bytes(os.urandom(128))
+        (self.folder / "munge/key").chmod(0o400)
+        (self.folder / "bin/sacct").write_text(SACCT.format(python=sys.executable))
+        (self.folder / "bin/sacct").chmod(0o755)
+        facts = {"host": platform.node().partition(".")[0], "user": getpass.getuser(), "folder": self.folder}
+        ports = {"controller": _free_port(), "daemon": _free_port()}
+        (self.folder / "slurm.conf").write_text(CONFIG.format(**facts, **ports, cpus=self.cpus))
+        try:
+            munge = [
+                f"--{name}={self.folder}/munge/{name}"
+                for name in ("socket", "pid-file", "log-file", "seed-file")
+            ]
+            self._start("munged", "--foreground", "--force", f"--key-file={self.folder}/munge/key", *munge)
+            self._until(lambda: (self.folder / "munge/socket").exists())
+            self._start("slurmctld", "-D")
+            self._start("slurmd", "-D")
+            self._until(
+                lambda: self.call("sinfo", "--noheader", "--format=%t", check=False).strip() == "idle"
+            )
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if len(self._daemons) == 3:
+            self.call("scancel", f"--user={getpass.getuser()}", check=False)
+            end = time.monotonic() + 20
+            while self.call("squeue", "--noheader", check=False).strip() and time.monotonic() < end:
+                time.sleep(0.5)
+        for daemon in reversed(self._daemons):
+            daemon.terminate()
+            try:
+                daemon.wait(20)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
+
+    def call(self, *command: str, check: bool = True) -> str:
+        """What one of SLURM's commands prints."""
+        environment = os.environ | self.environment
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=60, check=check
+        )
+        return done.stdout
+
+    def _start(self, program: str, *arguments: str) -> None:
+        environment = os.environ | self.environment
+        with (self.folder / f"{program}.out").open("wb") as out:
+            command = [shutil.which(program, path=environment["PATH"]) or program, *arguments]
+            self._daemons.append(subprocess.Popen(command, env=environment, stdout=out, stderr=out))
+
+    def _until(self, ready: object) -> None:
+        assert callable(ready)
+        end = time.monotonic() + START
+        while not ready():
+            dead = [daemon.args for daemon in self._daemons if daemon.poll() is not None]
+            if dead or time.monotonic() > end:
+                said = {
+                    path.name: path.read_text(errors="replace")[-1500:] for path in self.folder.glob("*.out")
+                }
+                raise RuntimeError(f"SLURM does not start; ended: {dead}; said: {said}")
+            time.sleep(0.2)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    with Slurm(Path(sys.argv[1]).absolute()) as slurm:
+        sys.stdout.writelines(f"export {name}={value}\n" for name, value in slurm.environment.items())
+        sys.stdout.flush()
+        try:
+            while True:
+                time.sleep(60)
+        except KeyboardInterrupt:
+            pass
