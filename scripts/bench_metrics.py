@@ -66,15 +66,19 @@ def alone(metric: Metric, pairs: Sequence[Pair]) -> list[float]:
     return spent
 
 
-def whole(speech: Speech, metrics: Metrics, processes: int) -> list[float]:
-    """Utterances per second of the first tokenizer and of a second one, files read and scores written."""
-    speeds = []
+def whole(speech: Speech, metrics: Metrics, processes: int) -> tuple[list[float], list[float]]:
+    """Of the first tokenizer and of a second one, files read and scores written.
+
+    Returns: utterances per second, and this process's own CPU seconds per utterance.
+    """
+    speeds, costs = [], []
     with TemporaryDirectory() as folder:
         for source in ("first", "second"):
-            start = time.perf_counter()
+            start, spent = time.perf_counter(), time.process_time()
             Evaluation(ArtifactStore(folder), processes=processes)(replace(speech, source=source), metrics)
             speeds.append(len(speech.decoded) / (time.perf_counter() - start))
-    return speeds
+            costs.append((time.process_time() - spent) / len(speech.decoded))
+    return speeds, costs
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -91,8 +95,9 @@ def main(argv: list[str] | None = None) -> int:
     load = os.getloadavg()[0]
     costs = ["| metric | CPU s per utterance | of a second tokenizer |", "| --- | --: | --: |"]
     speeds = [
-        "| set | processes | utterances/s | of a second tokenizer | times as fast |",
-        "| --- | --: | --: | --: | --: |",
+        "| set | processes | utterances/s | of a second tokenizer | times as fast | CPU s per utterance "
+        "| of a second tokenizer |",
+        "| --- | --: | --: | --: | --: | --: | --: |",
     ]
     with TemporaryDirectory() as folder:
         speech, sets, corpus = prepare(arguments.overrides, folder, arguments.utterances)
@@ -104,11 +109,14 @@ def main(argv: list[str] | None = None) -> int:
             print(costs[-1], flush=True)
         for processes in sorted({1, arguments.processes}):
             for name, metrics in sets.items():
-                if processes > 1:  # start them
-                    few = replace(speech, decoded=dict(list(speech.decoded.items())[:processes]))
-                    whole(few, metrics, processes)
-                first, second = whole(speech, metrics, processes)
-                speeds.append(f"| {name} | {processes} | {first:.2f} | {second:.2f} | {second / first:.2f} |")
+                # The processes start, and every one makes its filters.
+                few = replace(speech, decoded=dict(list(speech.decoded.items())[: 4 * processes]))
+                whole(few, metrics, processes)
+                (first, second), spent = whole(speech, metrics, processes)
+                cpu = " | ".join(f"{s:.3f}" if processes == 1 else "–" for s in spent)
+                speeds.append(
+                    f"| {name} | {processes} | {first:.2f} | {second:.2f} | {second / first:.2f} | {cpu} |"
+                )
                 print(speeds[-1], flush=True)
     seconds = speech.originals.hours * 3600 / len(speech.originals)
     names = "; ".join(f"{name}: {', '.join(metrics)}" for name, metrics in sets.items())
@@ -118,7 +126,8 @@ def main(argv: list[str] | None = None) -> int:
 {len(speech.decoded)} utterances of {corpus}, {seconds:.1f} s each on average, against their copies by \
 Opus at 6 kbit/s, on {os.cpu_count()} hardware threads of {processor("cpu")}, load average {load:.1f} \
 before. Metrics that rest on a model are left out. A second tokenizer on the same originals finds what \
-belongs to them in the store.
+belongs to them in the store. CPU seconds are those of one process; beside other work they say more than \
+utterances per second.
 
 Sets, files read and scores written, the processes standing by: {names}.
 
