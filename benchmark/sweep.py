@@ -79,10 +79,8 @@ class WatchSweep(Callback):
         """The job that this process is at."""
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {
-            "_board": None,
-            "_place": launchers.Place.here(),
-        }  # a thread stays where it is
+        # A thread stays where it is.
+        return self.__dict__ | {"_board": None, "_place": launchers.Place.here()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state.pop("_place").enter()  # before anything in the process of a job reads a relative path
@@ -125,9 +123,8 @@ class WatchSweep(Callback):
         if _only_trains(config):
             return
         self._current = _begun(config, self.labels)
-        if (
-            self.folder / self._current.file
-        ).exists():  # by a scheduler, after a kill, a lost node, a time limit
+        if (self.folder / self._current.file).exists():
+            # By a scheduler, after a kill, a lost node or a time limit.
             log.warning("started again, and what is done is kept: %s", self._current.label)
         self._current.write(self.folder)
         if self.rewrites:

@@ -16,7 +16,7 @@ from benchmark.plan import CONF, opened, planned
 from benchmark.preflight import preflight
 from tests.cluster.sweeps import ROOT
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*is validated against:UserWarning")
+pytestmark = pytest.mark.filterwarnings(r"ignore:\s*'hydra/launcher:UserWarning")
 FOLDER = CONF / "hydra/launcher"
 OWN = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 SLURMS = [name for name in OWN if "slurm" in name]
