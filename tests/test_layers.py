@@ -48,8 +48,8 @@ LAYERS: dict[str, set[str]] = {
     "report": {"errors", "types", "artifacts", "results", "metrics"},
 }  # fmt: skip
 EDGE = {
-    "build", "cost", "job", "stages", "launchers", "tracking", "wandb_tracker", "sweep", "status", "preflight",
-    "plan", "hub", "needs", "doctor", "metric_sheet", "tokenizer_sheet", "__main__",
+    "build", "cost", "job", "stages", "launchers", "tracking", "wandb_tracker", "sweep", "status",
+    "preflight", "plan", "hub", "needs", "doctor", "metric_sheet", "tokenizer_sheet", "__main__",
 }  # fmt: skip
 HYDRA_AT = EDGE - {"job", "stages", "tracking", "wandb_tracker", "hub", "needs"}
 
