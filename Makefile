@@ -57,12 +57,13 @@ doctor: $(READY) ## Say what a run with ARGS="tokenizer=… task=…" would miss
 data: $(READY) ## Download and check a corpus: DATASET=librispeech, libritts or slurp, ROOT=folder, SUBSETS=…
 	@$(RUN) -m scripts.prepare_data $(DATASET) $(if $(ROOT),"$(ROOT)") $(if $(SUBSETS),--subsets $(SUBSETS)) $(ARGS)
 
-bench: $(READY) ## Measure memory at scale, k-means, encoding and metrics (real speech by ARGS="dataset=librispeech")
+bench: $(READY) ## Measure memory at scale, k-means, encoding, metrics and launchers (real speech by ARGS="dataset=librispeech")
 	@mkdir -p $(or $(OUT),results)
 	@$(RUN) -m scripts.bench_scale --out $(or $(OUT),results)/SCALE.md
 	@$(RUN) -m scripts.bench_kmeans --out $(or $(OUT),results)/KMEANS_SPEED.md $(ARGS)
 	@$(RUN) -m scripts.bench_encode --out $(or $(OUT),results)/ENCODING_SPEED.md $(ARGS)
 	@$(RUN) -m scripts.bench_metrics --out $(or $(OUT),results)/METRIC_SPEED.md $(ARGS)
+	@$(RUN) -m scripts.bench_launchers --out $(or $(OUT),results)/LAUNCHERS.md
 
 zoo: $(READY) $(ZOO) ## Install the libraries of the optional tokenizers and speaker encoders
 

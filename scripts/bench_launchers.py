@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -30,6 +31,12 @@ JOB = [
     "limit=6",
     "trainer.progress_bar=false",
 ]
+
+
+def is_here(launcher: str) -> bool:
+    """Whether its plugin is installed, and its scheduler."""
+    library = {"basic": "hydra", "joblib": "joblib", "ray": "ray"}.get(launcher, "submitit")
+    return find_spec(library) is not None and ("slurm" not in launcher or shutil.which("sbatch") is not None)
 
 
 def sweep(folder: Path, launcher: str, jobs: int) -> float:
@@ -55,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--launchers", nargs="+", default=LAUNCHERS)
     arguments = parser.parse_args(argv)
-    names = [name for name in arguments.launchers if "slurm" not in name or shutil.which("sbatch")]
+    names = [name for name in arguments.launchers if is_here(name)]
     lengths = (1, arguments.jobs)
     with TemporaryDirectory() as text:
         folder = Path(text)
