@@ -1,6 +1,6 @@
 """A real SLURM of one node on the loopback, all of whose files lie in one folder.
 
-    python -m tests.cluster.slurm /tmp/slurm      # until Ctrl-C; prints what to export
+    python -m tests.cluster.slurm /tmp/slurm      # until it is told to end; prints what to export
 
 starts munged, slurmctld and slurmd as the user who calls it, who then is SLURM's administrator.
 """
@@ -9,6 +9,7 @@ import getpass
 import os
 import platform
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -162,6 +163,7 @@ def _free_port() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Slurm(Path(sys.argv[1]).absolute()) as slurm:
         sys.stdout.writelines(f"export {name}={value}\n" for name, value in slurm.environment.items())
         sys.stdout.flush()
