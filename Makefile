@@ -64,6 +64,7 @@ bench: $(READY) ## Measure memory at scale, k-means, encoding, metrics and launc
 	@$(RUN) -m scripts.bench_encode --out $(or $(OUT),results)/ENCODING_SPEED.md $(ARGS)
 	@$(RUN) -m scripts.bench_metrics --out $(or $(OUT),results)/METRIC_SPEED.md $(ARGS)
 	@$(RUN) -m scripts.bench_launchers --out $(or $(OUT),results)/LAUNCHERS.md
+	@$(RUN) -m scripts.bench_scaling --out $(or $(OUT),results)/SCALING.md
 
 zoo: $(READY) $(ZOO) ## Install the libraries of the optional tokenizers and speaker encoders
 
