@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -34,7 +35,9 @@ class RayCluster:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{probe.getsockname()[1]}"
-        self.environment = {"RAY_ADDRESS": self.address, "RAY_USAGE_STATS_ENABLED": "0"}
+        # Otherwise a token in the home folder, which any `ray.init` leaves there, decides who asks for one.
+        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        self.environment = {"RAY_ADDRESS": self.address, "RAY_USAGE_STATS_ENABLED": "0"} | token
         """What a process needs in order to use it."""
 
     def __enter__(self) -> "RayCluster":
@@ -72,7 +75,7 @@ class RayCluster:
     def _start(self, *options: str) -> None:
         common = "--node-ip-address=127.0.0.1", f"--object-store-memory={STORE}", "--block"
         # Tests share their machine with others, for whose memory Ray would kill workers here.
-        environment = os.environ | {"RAY_memory_monitor_refresh_ms": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+        environment = os.environ | self.environment | {"RAY_memory_monitor_refresh_ms": "0"}
         environment.pop("RAY_ADDRESS", None)
         with (self.folder / "nodes.out").open("ab") as out:
             started = subprocess.Popen(
@@ -86,7 +89,11 @@ class RayCluster:
         end = time.monotonic() + START
         while True:
             done = subprocess.run(
-                [sys.executable, "-c", question, self.address], capture_output=True, text=True, timeout=60
+                [sys.executable, "-c", question, self.address],
+                env=os.environ | self.environment,
+                capture_output=True,
+                text=True,
+                timeout=60,
             )
             if done.returncode == 0 and f"'CPU': {nodes}.0" in (done.stdout if nodes else "'CPU': 0.0"):
                 return
