@@ -1,6 +1,6 @@
 """A right to build that one process has at a time, also over a shared file system, and that survives nobody.
 
-The holder keeps a file `<path>.lock/<n>` and touches it every few seconds. Whoever finds a holder of its own
+The holder keeps a file `<path>.lease/<n>` and touches it every few seconds. Whoever finds a holder of its own
 machine gone, or another's file untouched for `STALE` seconds, takes over by making the file of number n + 1:
 the file system lets one succeed. Nothing here asks for `flock`, which NFS and its like keep badly; what is
 asked is that making a hard link fails where the name exists. Ages are differences of times that the file
@@ -160,7 +160,7 @@ def holder_of(path: Path) -> Holder | None:
 
 
 def _folder(path: Path) -> Path:
-    return path.with_name(f"{path.name}.lock")
+    return path.with_name(f"{path.name}.lease")
 
 
 @contextlib.contextmanager

@@ -62,7 +62,7 @@ def compare(one: Path, other: Path, pattern: str) -> tuple[list[str], list[str]]
         path.relative_to(folder).as_posix()
         for folder in (one, other)
         for path in folder.glob(pattern)
-        if path.is_file() and path.parent.suffix != ".lock"
+        if path.is_file() and path.parent.suffix != ".lease"
     }
     same = {
         name

@@ -45,7 +45,7 @@ def kill(process: BaseProcess) -> None:
 
 def on_another_machine(path: Path, silent_for: float) -> Path:
     """What a process leaves behind that nobody here can see."""
-    folder = path.with_name(f"{path.name}.lock")
+    folder = path.with_name(f"{path.name}.lease")
     folder.mkdir()
     file = folder / "4"
     file.write_text(json.dumps({"host": "node17", "space": "pid:[1]", "pid": 77, "job": "SLURM_JOB_ID 9"}))
@@ -95,7 +95,7 @@ def test_it_gives_signs_of_life(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(lease, "BEAT", 0.05)
     mine = Lease(path)
     mine.acquire()
-    [file] = path.with_name("thing.lock").iterdir()
+    [file] = path.with_name("thing.lease").iterdir()
     os.utime(file, (0, 0))
     end = time.monotonic() + 10
     while file.stat().st_mtime == 0 and time.monotonic() < end:
@@ -107,7 +107,7 @@ def test_it_gives_signs_of_life(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_who_slept_too_long_has_lost_it_and_takes_nothing_away(path: Path) -> None:
     sleeper, other = Lease(path), Lease(path)
     sleeper.acquire()
-    [file] = path.with_name("thing.lock").iterdir()
+    [file] = path.with_name("thing.lease").iterdir()
     file.write_text(json.dumps({"host": "elsewhere", "space": "", "pid": 1}))
     os.utime(file, (0, 0))
     assert other.acquire(wait=False) and not sleeper.is_held
@@ -161,3 +161,10 @@ def test_whoever_waits_says_for_whom(
     assert other.acquire()
     assert f"which process {os.getpid()} on" in caplog.text
     other.release()
+
+
+def test_lock_files_of_an_earlier_version_are_in_nobodys_way(path: Path) -> None:
+    path.with_name("thing.lock").touch()
+    mine = Lease(path)
+    assert mine.acquire(wait=False)
+    mine.release()

@@ -104,13 +104,13 @@ PHASES: Mapping[str, Callable[[Path], Iterator[int]]]
 
 def encoding(cache: Path) -> Iterator[int]:
     """Processes that make tokens."""
-    yield from _holders(cache, "tokens/**/*.lock/*")
+    yield from _holders(cache, "tokens/**/*.lease/*")
 
 
 def training(cache: Path) -> Iterator[int]:
     """Processes that train a vocoder and have kept a checkpoint."""
     for checkpoint in cache.glob("vocoders/*.building/last.ckpt"):
-        yield from _holders(cache, f"vocoders/{checkpoint.parent.name.removesuffix('.building')}.lock/*")
+        yield from _holders(cache, f"vocoders/{checkpoint.parent.name.removesuffix('.building')}.lease/*")
 
 
 def scoring(cache: Path) -> Iterator[int]:
