@@ -109,7 +109,8 @@ class Lease:
     def _try(self) -> bool:
         """Make the file of the next number, unless somebody is alive behind the last one."""
         folder = _folder(self.path)
-        folder.mkdir(exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # not exist_ok: who had it may remove it meanwhile
+            folder.mkdir()
         try:
             with _draft(folder) as own:
                 own.write_text(json.dumps(asdict(Holder.me())))  # whole before it has the name that counts
