@@ -146,7 +146,7 @@ class Ranks:
 
     @staticmethod
     def _keys(parts: int, number: int) -> list[str]:
-        return [f"{number}/work/{part}" for part in range(parts)]
+        return [f"{number}/sent/{part}" for part in range(parts)]
 
     @contextmanager
     def _group(self, backend: str) -> Iterator[None]:

@@ -45,17 +45,26 @@ def run_stage(job: Job, stage: str, shard: str | None) -> None:
     if stage == "all" or (stage == "score" and part is None):
         job.run()
         return
-    with job.writing():
-        if job.is_done(job.key(), job.metric_keys()):
-            log.info("done already: %s", job.label)
-            return
-        if stage == "encode":
-            _encode(job, part)
-        elif stage == "train":
-            job.task.train(job.tokenizer, job.corpus, job.followed())
-        elif part is not None:
-            job.task.score_part(job.tokenizer, job.corpus, job.setting, part)
-    log.info("stage %s%s is done: %s", stage, f", part {part}," if part else "", job.label)
+    piece = f"stage {stage}, part {part}" if part else f"stage {stage}"
+    try:
+        with job.writing():
+            if job.is_done(job.key(), job.metric_keys()):
+                log.info("done already: %s", job.label)
+                return
+            _run_piece(job, stage, part)
+    except Exception as error:  # a sweep goes on and reports it at its end
+        log.error("failed: %s: %s: %s", piece, job.label, error)
+        raise
+    log.info("%s is done: %s", piece, job.label)
+
+
+def _run_piece(job: Job, stage: str, part: Part | None) -> None:
+    if stage == "encode":
+        _encode(job, part)
+    elif stage == "train":
+        job.task.train(job.tokenizer, job.corpus, job.followed())
+    elif part is not None:
+        job.task.score_part(job.tokenizer, job.corpus, job.setting, part)
 
 
 def _encode(job: Job, part: Part | None) -> None:

@@ -1,8 +1,8 @@
 """Does a results folder agree with a reference, number by number?
 
-    RESULTS=/tmp/fresh CACHE=/tmp/cache make reproduce-table
-    python -m scripts.agrees /tmp/fresh/mini                      # with results/mini
-    python -m scripts.agrees /tmp/fresh/mini --reference other/mini
+    RESULTS=fresh CACHE=fresh/cache make reproduce-table
+    python -m scripts.agrees fresh/mini                      # with results/mini
+    python -m scripts.agrees fresh/mini --reference other/mini
 
 What is computed from codes and recordings alone must be the same to `TOLERANCE`. What rests on a training
 may differ as far as the arithmetic of another processor, magnified by thousands of steps, takes it: it must

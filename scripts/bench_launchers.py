@@ -2,7 +2,7 @@
 
     python -m scripts.bench_launchers --out results/LAUNCHERS.md
 
-SLURM is measured where it runs (`python -m tests.cluster.slurm /tmp/slurm` starts one on this machine), Ray
+SLURM is measured where it runs (`python -m tests.cluster.slurm <folder>` starts one on this machine), Ray
 on the cluster that RAY_ADDRESS names, or else starting it here.
 """
 

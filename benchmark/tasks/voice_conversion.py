@@ -133,7 +133,17 @@ class VoiceConversion(ScoringTask):
         """See `ScoringTask.decode`."""
         if not self._applies(tokenizer):
             return None
-        sources, _, targets = self.conversion(corpus, setting.store)
+        return self._converted(self.conversion(corpus, setting.store), tokenizer, corpus, setting, part)
+
+    def _converted(
+        self,
+        conversion: Conversion,
+        tokenizer: Tokenizer,
+        corpus: Corpus,
+        setting: Setting,
+        part: Part | None = None,
+    ) -> Decoded:
+        sources, _, targets = conversion
         how = self.vocoder, setting, self.decoder, part
         return Decoded(sources, resynthesise(tokenizer, corpus, sources, targets, *how), targets)
 
@@ -144,13 +154,14 @@ class VoiceConversion(ScoringTask):
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
         """See `Task.run`."""
-        decoded = self.decode(tokenizer, corpus, setting)
-        if decoded is None:
+        if not self._applies(tokenizer):
             return not_applicable(
                 "its own decoder takes no target prompt, so it cannot convert; decoder=vocoder can"
             )
+        conversion = self.conversion(corpus, setting.store)
+        pairing = conversion.pairing
+        decoded = self._converted(conversion, tokenizer, corpus, setting)
         sources, audio, targets = decoded
-        pairing = self.conversion(corpus, setting.store).pairing
         frame = self.evaluate(decoded, setting)
         pairs = {pair.source_id: pair for pair in pairing.pairs}
         for column in ("target_id", "target_speaker", "condition"):

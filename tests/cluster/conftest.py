@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.cluster.slurm import Slurm
 from tests.cluster.sweeps import run
 
 
@@ -22,3 +23,11 @@ def short() -> Iterator[Path]:
     """A folder directly below that of temporary files."""
     with TemporaryDirectory(prefix="c", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def slurm(short: Path) -> Iterator[Slurm]:
+    """A cluster of a file's own."""
+    pytest.importorskip("submitit", reason="the extra `cluster` is not installed")
+    with Slurm(short / "slurm") as cluster:
+        yield cluster

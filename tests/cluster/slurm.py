@@ -1,6 +1,6 @@
 """A real SLURM of one node on the loopback, all of whose files lie in one folder.
 
-    python -m tests.cluster.slurm /tmp/slurm      # until it is told to end; prints what to export
+    python -m tests.cluster.slurm <folder>      # until it is told to end; prints what to export
 
 starts munged, slurmctld and slurmd as the user who calls it, who then is SLURM's administrator.
 """

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -24,13 +23,6 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.skipif(bool(missing()), reason=f"not installed (slurm-wlm, munge): {', '.join(missing())}"),
 ]
-
-
-@pytest.fixture(scope="module")
-def slurm(short: Path) -> Iterator[Slurm]:
-    pytest.importorskip("submitit", reason="the extra `cluster` is not installed")
-    with Slurm(short / "slurm") as cluster:
-        yield cluster
 
 
 def job_of(pid: int) -> str:

@@ -4,7 +4,6 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -22,13 +21,6 @@ JOB = [f"{name}={ONE.get(name, value)}" for name, _, value in (text.partition("=
 JOB += ["vocoder.steps=20", "metric=[mel_distance]"]
 TOLERANCE = 1e-4
 """Of the scores: sums in another order, through twenty steps."""
-
-
-@pytest.fixture(scope="module")
-def slurm(short: Path) -> Iterator[Slurm]:
-    pytest.importorskip("submitit", reason="the extra `cluster` is not installed")
-    with Slurm(short / "slurm") as cluster:
-        yield cluster
 
 
 def start(folder: Path, command: list[str], *overrides: str, **variables: str) -> subprocess.Popen[str]:

@@ -1,7 +1,5 @@
 """Our DIO against that of pyworld, also as StoneMask refines it."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import pyworld
@@ -9,39 +7,28 @@ from scipy.signal import firwin, lfilter
 
 from benchmark.metrics.dio import dio
 from benchmark.metrics.f0 import Dio
+from tests.metrics.pitch_signals import RATE, SIXTEEN_BITS, Signals, assert_same_track
 
-RATE = 16_000
-LENGTH = 16_000
-TIME = np.arange(LENGTH) / RATE
-SIXTEEN_BITS = 32767
+NAMED = Signals(16_000).named()
 
 
 def same_as_pyworld(
     samples: np.ndarray, floor: float = 60.0, ceiling: float = 500.0, period: float = 10.0, rtol: float = 1e-8
 ) -> np.ndarray:
-    """F0, after a look that pyworld finds the same, voicing included."""
-    samples = np.ascontiguousarray(samples, dtype=np.float64)
-    before = samples.copy()
-    expected, times = pyworld.dio(samples, RATE, f0_floor=floor, f0_ceil=ceiling, frame_period=period)
-    found = dio(samples, floor, ceiling, period)
-    np.testing.assert_array_equal(samples, before)
-    np.testing.assert_array_equal(found > 0, expected > 0)
-    np.testing.assert_allclose(found, expected, rtol=rtol, atol=0)
-    refined = Dio(floor=floor, ceiling=ceiling, frame_period=period).track(samples)
-    np.testing.assert_allclose(refined, pyworld.stonemask(samples, expected, times, RATE), rtol=rtol, atol=0)
-    return found
-
-
-def voice(f0: np.ndarray | float) -> np.ndarray:
-    """Twenty harmonics of an F0 in Hz at each sample."""
-    phase = 2 * np.pi * np.cumsum(np.broadcast_to(f0, TIME.shape)) / RATE
-    return np.sum([np.sin(k * phase) / k for k in range(1, 21)], axis=0)
-
-
-def clicks(*places: int) -> np.ndarray:
-    samples = np.zeros(LENGTH)
-    samples[list(places)] = 1
-    return samples
+    """F0, after a look that pyworld finds the same, and refines it to the same."""
+    limits = {"f0_floor": floor, "f0_ceil": ceiling, "frame_period": period}
+    assert_same_track(
+        samples,
+        Dio(floor=floor, ceiling=ceiling, frame_period=period).track,
+        lambda wav: pyworld.stonemask(wav, *pyworld.dio(wav, RATE, **limits), RATE),
+        rtol,
+    )
+    return assert_same_track(
+        samples,
+        lambda wav: dio(wav, floor, ceiling, period),
+        lambda wav: pyworld.dio(wav, RATE, **limits)[0],
+        rtol,
+    )
 
 
 def test_on_real_speech_it_is_that_of_pyworld(clips: dict[str, np.ndarray]) -> None:
@@ -78,33 +65,10 @@ def test_for_any_range_and_frame_period_it_is_that_of_pyworld(
     assert len(found) == int(1000 * len(speech) / RATE / period) + 1 and found.max() <= ceiling
 
 
-SIGNALS: dict[str, Callable[[], np.ndarray]] = {
-    "a sine": lambda: np.sin(2 * np.pi * 123.4 * TIME),
-    "a square": lambda: np.sign(np.sin(2 * np.pi * 123.4 * TIME)),
-    "a rising sine": lambda: np.sin(2 * np.pi * (60 + 200 * TIME) * TIME),
-    "vibrato": lambda: voice(150 + 30 * np.sin(2 * np.pi * 3 * TIME)),
-    "two voices": lambda: voice(110.3) + voice(171.7),
-    "a voice that comes and goes": lambda: voice(140.1) * (np.sin(2 * np.pi * 3 * TIME) > 0),
-    "a voice that fades": lambda: voice(140.1) * np.exp(-12 * (3 * TIME % 1)),
-    "a voice in noise": lambda: voice(210.7) + np.random.default_rng(0).standard_normal(LENGTH),
-    "a voice beside a constant": lambda: voice(210.7) + 50,
-    "a faint voice": lambda: np.round(3 * voice(210.7)) / SIXTEEN_BITS,
-    "noise": lambda: np.random.default_rng(1).standard_normal(LENGTH),
-    "a click": lambda: clicks(LENGTH // 2),
-    "clicks": lambda: clicks(*range(0, LENGTH, 137)),
-    "a click at the beginning": lambda: clicks(0),
-    "a click at the end": lambda: clicks(LENGTH - 1),
-    "the highest frequency": lambda: (-1.0) ** np.arange(LENGTH),
-    "half of that": lambda: np.cos(np.pi / 2 * np.arange(LENGTH)),
-    "silence": lambda: np.zeros(LENGTH),
-    "a constant": lambda: np.full(LENGTH, 0.3),
-}
-
-
-@pytest.mark.parametrize("name", SIGNALS)
+@pytest.mark.parametrize("name", NAMED)
 def test_on_synthetic_signals_it_is_that_of_pyworld(name: str) -> None:
     for scale in (1, SIXTEEN_BITS):
-        same_as_pyworld(SIGNALS[name]() * scale)
+        same_as_pyworld(NAMED[name] * scale)
 
 
 def test_digital_silence_between_words_holds_no_voice(speech: np.ndarray) -> None:
