@@ -1,5 +1,7 @@
 """Fixtures every test may use."""
 
+import benchmark  # noqa: F401  # isort: skip  # before torch: it settles which instructions are used
+
 import os
 from collections.abc import Callable
 from pathlib import Path

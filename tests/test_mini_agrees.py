@@ -61,8 +61,15 @@ def test_what_differs_is_told() -> None:
     assert told(own, value=own.value * 1.0005) == []
     assert "and not" in told(own, value=own.value * 1.01)[0]
     assert told(trained, value=(trained.value + trained.hi) / 2) == []
-    assert f"in [{trained.lo:.4g}" in told(trained, value=trained.hi + 0.01)[0]
+    assert f"and not {trained.value:.6g} [{trained.lo:.4g}" in told(trained, value=trained.hi + 0.01)[0]
+    meets = replace(trained, value=trained.hi + 0.01, hi=trained.hi + 0.02)
+    assert agrees.disagreements([meets], rows) == []
+    used = next(row for row in rows if (row.tokenizer, row.metric) == ("mel_rvq", "used"))
+    assert used.value and told(used, value=used.value * 1.01) == []  # a codebook, without interval
+    assert told(used, value=used.value * 1.03)
     assert "59 scored, 1 failed and not 60, 0" in told(own, n_scored=59, n_failed=1)[0]
+    assert told(trained, n_scored=59, n_failed=1) == []  # what has no score moves with the training
+    assert "59 scored, 0 failed" in told(trained, n_scored=59)[0]
     assert "NC" in told(trained, status="NC")[0]
     assert told(own, tokenizer="opus_7k") == [
         "reconstruction × opus_7k × synthetic × seed 0: pesq: not in the reference"
@@ -72,3 +79,8 @@ def test_what_differs_is_told() -> None:
 def test_a_folder_without_rows_is_no_agreement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert agrees.main([str(tmp_path), "--reference", str(REFERENCE)]) == 1
     assert "has no rows" in capsys.readouterr().err
+
+
+def test_a_folder_is_not_compared_with_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert agrees.main([str(REFERENCE)]) == 1
+    assert "is the reference itself" in capsys.readouterr().err
