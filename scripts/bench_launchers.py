@@ -2,8 +2,8 @@
 
     python -m scripts.bench_launchers --out results/LAUNCHERS.md
 
-SLURM is measured where it runs (`python -m tests.cluster.slurm <folder>` starts one on this machine), Ray
-on the cluster that RAY_ADDRESS names, or else starting it here.
+SLURM is measured where it runs (`python -m tests.cluster.slurm <folder>` starts one on this machine) and is
+left out elsewhere, Ray on the cluster that RAY_ADDRESS names, or else starting it here.
 """
 
 import argparse
@@ -33,10 +33,17 @@ JOB = [
 ]
 
 
-def is_here(launcher: str) -> bool:
-    """Whether its plugin is installed, and its scheduler."""
+def lacks(launcher: str) -> str:
+    """What it would need to be measured here; empty where it has that."""
     library = {"basic": "hydra", "joblib": "joblib", "ray": "ray"}.get(launcher, "submitit")
-    return find_spec(library) is not None and ("slurm" not in launcher or shutil.which("sbatch") is not None)
+    if find_spec(library) is None:
+        return f"{library} is not installed (make cluster)"
+    if "slurm" in launcher:
+        if shutil.which("scontrol") is None:
+            return "there is no SLURM here"
+        if subprocess.run(["scontrol", "ping"], capture_output=True, timeout=60, check=False).returncode:
+            return "SLURM has no controller that answers (python -m tests.cluster.slurm <folder> starts one)"
+    return ""
 
 
 def sweep(folder: Path, launcher: str, jobs: int) -> float:
@@ -62,7 +69,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--launchers", nargs="+", default=LAUNCHERS)
     arguments = parser.parse_args(argv)
-    names = [name for name in arguments.launchers if is_here(name)]
+    left_out = {name: why for name in arguments.launchers if (why := lacks(name))}
+    for name, why in left_out.items():
+        sys.stderr.write(f"{name} is left out: {why}\n")
+    names = [name for name in arguments.launchers if name not in left_out]
     lengths = (1, arguments.jobs)
     with TemporaryDirectory() as text:
         folder = Path(text)
