@@ -95,12 +95,9 @@ def main(arguments: list[str] | None = None) -> int:
     found = disagreements(fresh, reference)
     known = {_name(row): row for row in reference}
     same = sum(_name(row) in known and _near(row, known[_name(row)]) for row in fresh)
-    print(
-        "\n".join(
-            [*found, f"{len(fresh) - len(found)} of {len(fresh)} rows agree, {same} of them to {TOLERANCE}"]
-        )
-    )
-    return 0 if len(found) == 1 else 1
+    agreed = len(fresh) - len(found)
+    print("\n".join([*found, f"{agreed} of {len(fresh)} rows agree, {same} of them to {TOLERANCE}"]))
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
