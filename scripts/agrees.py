@@ -5,10 +5,10 @@
     python -m scripts.agrees fresh/mini --reference other/mini
 
 What is computed from recordings alone must be the same to `TOLERANCE`. What rests on a codebook, a vocoder or
-a probe that was fitted is so too on processors with AVX2 (`benchmark/arithmetic.py`); elsewhere the last bits
-differ, magnified by thousands of steps, and it must lie within `FITTED_TOLERANCE` or have an interval that
-meets the reference's. Status and the number of utterances must be equal. Exit status 1 where something is
-not, with a list.
+a probe that was fitted may differ on another processor, whose last bits thousands of steps magnify
+(`benchmark/arithmetic.py`): it must lie within `FITTED_TOLERANCE` or have an interval that meets the
+reference's. Status and the number of utterances must be equal. Exit status 1 where something is not, with a
+list.
 """
 
 import argparse
