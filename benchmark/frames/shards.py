@@ -131,9 +131,14 @@ def make_shards(
 
 
 def shard(recipe: Recipe, store: ArtifactStore, number: int, wait: bool = True) -> Path | None:
-    """Folder of a shard; None where another process is at it and we do not wait."""
+    """Folder of a shard; None where another process is at it and we do not wait.
+
+    Raises: FileNotFoundError where another process has joined all shards, and removed them.
+    """
 
     def build(folder: Path) -> None:
+        if store.has(recipe.kind, recipe.key):  # since it was last looked for
+            raise FileNotFoundError(f"{recipe.shards_kind} are joined")
         recipe.build(recipe.shards[number], folder)
 
     return store.get_part(recipe.shards_kind, {"shard": number}, build, wait)

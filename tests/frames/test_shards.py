@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,6 +108,23 @@ def test_two_at_once_share_the_shards(store: ArtifactStore, undisturbed: dict[st
         thread.join()
     assert sorted(builders[0].built + builders[1].built) == [0, 5, 10, 15, 20]
     assert content(folders[0]) == content(folders[1]) == undisturbed
+
+
+def test_shards_that_were_joined_since_are_not_made_again(
+    store: ArtifactStore, undisturbed: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process joins them between a look for the whole and one for the shard."""
+    looked_for = shards.shard
+    late, other = Builder(), Builder()
+
+    def overtaken(*arguments: Any) -> Path | None:
+        monkeypatch.setattr(shards, "shard", looked_for)
+        make(recipe(other), ArtifactStore(store.root))
+        return looked_for(*arguments)
+
+    monkeypatch.setattr(shards, "shard", overtaken)
+    assert content(make(recipe(late), store)) == undisturbed
+    assert (late.built, sorted(other.built)) == ([], [0, 5, 10, 15, 20])
 
 
 def test_a_damaged_shard_is_made_again(store: ArtifactStore, undisturbed: dict[str, str]) -> None:
