@@ -30,7 +30,7 @@ def use_avx2(flags: str | None = None) -> None:
 
     Args:
         flags: Features of the processor, by default those Linux lists. Where there are none to read, and on
-            other processors, nothing is set: numbers then agree as far as `scripts/agrees.py` allows.
+            other processors, nothing is set, and what is trained may differ.
     """
     if flags is None:
         flags = _flags()

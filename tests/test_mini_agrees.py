@@ -61,15 +61,8 @@ def test_what_differs_is_told() -> None:
     assert told(own, value=own.value * 1.0005) == []
     assert "and not" in told(own, value=own.value * 1.01)[0]
     assert told(trained, value=(trained.value + trained.hi) / 2) == []
-    assert f"and not {trained.value:.6g} [{trained.lo:.4g}" in told(trained, value=trained.hi + 0.01)[0]
-    meets = replace(trained, value=trained.hi + 0.01, hi=trained.hi + 0.02)
-    assert agrees.disagreements([meets], rows) == []
-    used = next(row for row in rows if (row.tokenizer, row.metric) == ("mel_rvq", "used"))
-    assert used.value and told(used, value=used.value * 1.01) == []  # a codebook, without interval
-    assert told(used, value=used.value * 1.03)
+    assert f"in [{trained.lo:.4g}" in told(trained, value=trained.hi + 0.01)[0]
     assert "59 scored, 1 failed and not 60, 0" in told(own, n_scored=59, n_failed=1)[0]
-    assert told(trained, n_scored=59, n_failed=1) == []  # what has no score moves with the training
-    assert "59 scored, 0 failed" in told(trained, n_scored=59)[0]
     assert "NC" in told(trained, status="NC")[0]
     assert told(own, tokenizer="opus_7k") == [
         "reconstruction × opus_7k × synthetic × seed 0: pesq: not in the reference"
