@@ -30,41 +30,41 @@ reproduce-table: $(READY) ## Run every job of PROFILE that has no result yet, an
 	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper" >&2; exit 2; }
 	@status=0; for experiment in $(EXPERIMENTS); do \
 		$(RUN) -m benchmark experiment=$$experiment || status=1; \
-	done; $(RUN) -m benchmark.report $(TABLES) && exit $$status
+	done; $(RUN) -m benchmark.results.report $(TABLES) && exit $$status
 
 # Together, for what their jobs share costs once.
 plan: $(READY) ## Say what PROFILE costs before it starts: hours, disk, what is done (WORKERS=, RATES=, ARGS=)
 	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper" >&2; exit 2; }
-	@$(RUN) -m benchmark.cost experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) \
+	@$(RUN) -m benchmark.jobs.cost experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) \
 		$(if $(WORKERS),--workers $(WORKERS)) $(if $(RATES),--rates $(RATES)) $(ARGS)
 
 status: $(READY) ## Say which jobs of PROFILE are done, missing, stale or failed, and why
 	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper" >&2; exit 2; }
-	@$(RUN) -m benchmark.status experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) $(ARGS)
+	@$(RUN) -m benchmark.jobs.status experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) $(ARGS)
 
 tables: $(READY) ## Rewrite tables, figures and report.html of PROFILE from its rows
-	@$(RUN) -m benchmark.report $(TABLES)
+	@$(RUN) -m benchmark.results.report $(TABLES)
 
 tokenizers: $(READY) ## Print the facts of every tokenizer, and write them to results/TOKENIZERS.md
-	@$(RUN) -m benchmark.tokenizer_sheet
+	@$(RUN) -m benchmark.jobs.catalogue.tokenizers
 
 metrics: $(READY) ## Print what each number means, and write it to results/METRICS.md
-	@$(RUN) -m benchmark.metric_sheet
+	@$(RUN) -m benchmark.jobs.catalogue.metrics
 
 doctor: $(READY) ## Say what a run with ARGS="tokenizer=… task=…" would miss on this machine
-	@$(RUN) -m benchmark.doctor $(ARGS)
+	@$(RUN) -m benchmark.jobs.doctor $(ARGS)
 
 data: $(READY) ## Download and check a corpus: DATASET=librispeech, libritts or slurp, ROOT=folder, SUBSETS=…
 	@$(RUN) -m scripts.prepare_data $(DATASET) $(if $(ROOT),"$(ROOT)") $(if $(SUBSETS),--subsets $(SUBSETS)) $(ARGS)
 
 bench: $(READY) ## Measure memory at scale, k-means, encoding, metrics and launchers (real speech by ARGS="dataset=librispeech")
 	@mkdir -p $(or $(OUT),results)
-	@$(RUN) -m scripts.bench_scale --out $(or $(OUT),results)/SCALE.md
-	@$(RUN) -m scripts.bench_kmeans --out $(or $(OUT),results)/KMEANS_SPEED.md $(ARGS)
-	@$(RUN) -m scripts.bench_encode --out $(or $(OUT),results)/ENCODING_SPEED.md $(ARGS)
-	@$(RUN) -m scripts.bench_metrics --out $(or $(OUT),results)/METRIC_SPEED.md $(ARGS)
-	@$(RUN) -m scripts.bench_launchers --out $(or $(OUT),results)/LAUNCHERS.md
-	@$(RUN) -m scripts.bench_scaling --out $(or $(OUT),results)/SCALING.md
+	@$(RUN) -m scripts.bench.scale --out $(or $(OUT),results)/SCALE.md
+	@$(RUN) -m scripts.bench.kmeans --out $(or $(OUT),results)/KMEANS_SPEED.md $(ARGS)
+	@$(RUN) -m scripts.bench.encode --out $(or $(OUT),results)/ENCODING_SPEED.md $(ARGS)
+	@$(RUN) -m scripts.bench.metrics --out $(or $(OUT),results)/METRIC_SPEED.md $(ARGS)
+	@$(RUN) -m scripts.bench.launchers --out $(or $(OUT),results)/LAUNCHERS.md
+	@$(RUN) -m scripts.bench.scaling --out $(or $(OUT),results)/SCALING.md
 
 zoo: $(READY) $(ZOO) ## Install the libraries of the optional tokenizers and speaker encoders
 

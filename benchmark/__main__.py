@@ -10,10 +10,10 @@ from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-import benchmark.launchers  # noqa: F401  (before the first config is composed)
+import benchmark.jobs.launchers  # noqa: F401  (before the first config is composed)
 from benchmark.errors import UserError
-from benchmark.overview import Failure
-from benchmark.world import World, started_world
+from benchmark.jobs.progress import Failure
+from benchmark.training.cluster_environment import World, started_world
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +25,8 @@ NOISY = ("faiss.loader", "lightning.pytorch", "lightning.fabric")
 def main(cfg: DictConfig) -> Failure | None:
     """Run one job; with `-m` Hydra calls this once per combination.
 
-    In a sweep a failed job gives its failure back, and `benchmark.sweep` lists it at the end: Hydra would
-    stop at the end of the batch and tell of the first one alone.
+    In a sweep a failed job returns its failure, and `benchmark.jobs.hydra_callbacks` lists all of them at the
+    end: Hydra alone would stop after the batch and name the first one only.
     """
     if HydraConfig.get().mode != RunMode.MULTIRUN:
         run(cfg)
@@ -51,7 +51,7 @@ def run(cfg: DictConfig) -> None:
     import lightning  # noqa: F401  # it sets the levels of its loggers
     import torch
 
-    from benchmark.ranks import ranks_of
+    from benchmark.training.process_group import ranks_of
 
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -76,8 +76,8 @@ def work(cfg: DictConfig, world: World | None) -> None:
 
     Raises: UserError, which nobody has told of yet, or CompactHydraException in place of one that is told.
     """
-    from benchmark.build import make_followers, make_job
-    from benchmark.stages import run_stage
+    from benchmark.jobs.build import make_followers, make_job
+    from benchmark.jobs.stages import run_stage
 
     job = make_job(cfg)
     job.setting.trainer.require(world)

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 from benchmark.errors import UserError
-from benchmark.report.compare import Side, compare, comparison_grid, pick
-from benchmark.report.formats import to_latex, to_markdown
+from benchmark.results.report.compare import Side, compare, comparison_grid, pick
+from benchmark.results.report.formats import to_latex, to_markdown
 from benchmark.results.store import ResultsStore
 
 

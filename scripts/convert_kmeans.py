@@ -18,7 +18,7 @@ import numpy as np
 from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 from safetensors.numpy import save
 
-from benchmark.artifacts import write_atomic
+from benchmark.storage.atomic_files import write_atomic
 
 PLAIN = {
     ("numpy", "ndarray"),

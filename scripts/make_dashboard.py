@@ -17,8 +17,8 @@ from typing import Any
 
 from benchmark.errors import UserError
 from benchmark.metrics.definitions import Definition
-from benchmark.report.grid import heading
-from benchmark.report.tables import TABLES, make_table
+from benchmark.results.report.grid import heading
+from benchmark.results.report.tables import TABLES, make_table
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 

@@ -12,10 +12,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmark.artifacts import ArtifactStore, write_atomic
-from benchmark.build import build
 from benchmark.errors import UserError
-from benchmark.plan import compose, opened
+from benchmark.jobs.build import build
+from benchmark.jobs.compose import compose, opened
+from benchmark.storage.artifacts import ArtifactStore
+from benchmark.storage.atomic_files import write_atomic
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -17,11 +17,11 @@ import os
 import sys
 from pathlib import Path
 
-from benchmark.artifacts import write_atomic
-from benchmark.data.preparation import Preparation
-from benchmark.data.published_corpora import CORPORA
-from benchmark.data.verification import verify
+from benchmark.data.download.preparation import Preparation
+from benchmark.data.download.published_corpora import CORPORA
+from benchmark.data.download.verification import verify
 from benchmark.errors import UserError
+from benchmark.storage.atomic_files import write_atomic
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -5,8 +5,8 @@ python -m scripts.update_readme
 
 from pathlib import Path
 
-from benchmark.report.grid import entry, heading
-from benchmark.report.tables import make_table
+from benchmark.results.report.grid import entry, heading
+from benchmark.results.report.tables import make_table
 from benchmark.results.store import ResultsStore
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.artifacts import ArtifactStore
 from benchmark.results.row import Row
+from benchmark.storage.artifacts import ArtifactStore
+
+pytest_plugins = ["tests.speech_signals"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 # Set before the library is imported, which reads them once: no test may wait for a network, and real

@@ -141,5 +141,5 @@ def test_mistakes_get_a_sentence_and_no_traceback(
 
 
 def test_report_without_rows_names_the_command(tmp_path: Path) -> None:
-    run = benchmark(tmp_path, str(tmp_path / "empty"), module="benchmark.report")
+    run = benchmark(tmp_path, str(tmp_path / "empty"), module="benchmark.results.report")
     assert run.returncode == 1 and "make reproduce-table" in run.stderr and "Traceback" not in run.stderr

@@ -65,7 +65,7 @@ def test_it_runs_from_outside_the_package(folder: Path) -> None:
 
 
 def test_the_doctor_knows_it_too(folder: Path) -> None:
-    run = command(folder, "benchmark.doctor", "-m", "tokenizer=my_codec,opus_6k", "task=codebook_usage")
+    run = command(folder, "benchmark.jobs.doctor", "-m", "tokenizer=my_codec,opus_6k", "task=codebook_usage")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "my_codec" in run.stdout and "Nothing is missing" in run.stdout
 

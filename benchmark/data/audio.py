@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from benchmark.data.threads import in_threads
+from benchmark.data.thread_map import in_threads
 from benchmark.types import SAMPLE_RATE
 
 MIN_SECONDS = 0.1

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmark.errors import UserError
-from benchmark.id_table import Column, IdTable, absolute
+from benchmark.storage.id_table import Column, IdTable, absolute
 from benchmark.types import Utterance
 
 COLUMNS = [field.name for field in fields(Utterance)]

@@ -9,11 +9,12 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
-from benchmark.artifacts import describe, digest
 from benchmark.errors import UserError
+from benchmark.extractors.base import Extractor, Side
 from benchmark.metrics.definitions import Definition
-from benchmark.metrics.extractor import Extractor, Side
-from benchmark.metrics.pair import Pair
+from benchmark.metrics.signal_pair import Pair
+from benchmark.storage.hashing import digest
+from benchmark.storage.identity import describe, uid_of
 
 SHOWN_ONLY = ("label", "tasks")
 """Fields that change no number."""
@@ -89,7 +90,7 @@ class Metric(ABC):
 
         Raises: UserError when a model is not at hand.
         """
-        content: dict[str, Any] = {"class": type(self).__qualname__, "version": self.version}
+        content: dict[str, Any] = {"class": uid_of(type(self)), "version": self.version}
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name not in SHOWN_ONLY:

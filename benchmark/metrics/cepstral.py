@@ -11,12 +11,12 @@ from scipy.signal import lfilter
 from scipy.spatial.distance import cdist
 
 from benchmark.errors import unknown
+from benchmark.extractors.base import Extractor, Side
+from benchmark.extractors.f0.extractors import F0, Dio, Pitched, pyworld
 from benchmark.metrics.base import Family, Metric, Undefined
-from benchmark.metrics.extractor import Extractor, Side
-from benchmark.metrics.f0 import F0, Dio, Pitched, pyworld
-from benchmark.metrics.pair import ALIGNMENTS, Alignment, Pair
-from benchmark.metrics.signals import sound
-from benchmark.metrics.time_warping import warp
+from benchmark.metrics.dtw import warp
+from benchmark.metrics.framing import sound
+from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
 
 FULL_SCALE = np.iinfo(np.int16).max

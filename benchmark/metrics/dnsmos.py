@@ -12,11 +12,11 @@ import numpy as np
 from scipy.fft import rfft
 
 from benchmark.errors import unknown
+from benchmark.extractors.base import Extractor, Side, SignalExtractor
+from benchmark.extractors.libraries import require
 from benchmark.metrics.base import Family, Metric, Undefined
-from benchmark.metrics.extractor import Extractor, Side, SignalExtractor
-from benchmark.metrics.libraries import require
-from benchmark.metrics.pair import Pair
-from benchmark.metrics.signals import mel_filterbank
+from benchmark.metrics.framing import mel_filterbank
+from benchmark.metrics.signal_pair import Pair
 from benchmark.types import SAMPLE_RATE
 
 SECONDS = 9.01

@@ -7,8 +7,8 @@ import pesq
 
 from benchmark.errors import unknown
 from benchmark.metrics.base import Family, Metric, Undefined
-from benchmark.metrics.pair import ALIGNMENTS, Alignment, Pair
-from benchmark.metrics.signals import sound
+from benchmark.metrics.framing import sound
+from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
 
 BANDS = {"wb": "wideband, 16 kHz, ITU-T P.862.2", "nb": "narrowband, 16 kHz, ITU-T P.862.1"}

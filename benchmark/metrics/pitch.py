@@ -11,11 +11,11 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from benchmark.errors import unknown
+from benchmark.extractors.base import Extractor, Side
+from benchmark.extractors.f0.extractors import Dio, Pitched
 from benchmark.metrics.base import Family, Metric, Undefined
-from benchmark.metrics.extractor import Extractor, Side
-from benchmark.metrics.f0 import Dio, Pitched
-from benchmark.metrics.pair import ALIGNMENTS, Alignment, Pair
-from benchmark.metrics.signals import sound
+from benchmark.metrics.framing import sound
+from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 
 GROSS_ERROR = 0.2
 """A voiced frame is grossly wrong when its F0 is off by more than this share of the reference's."""

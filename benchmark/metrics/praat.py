@@ -6,14 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 
+from benchmark.extractors.base import Extractor, Side
+from benchmark.extractors.f0.extractors import Pitched, checked
+from benchmark.extractors.libraries import require
 from benchmark.metrics.base import Family, Metric, Undefined
-from benchmark.metrics.extractor import Extractor, Side
-from benchmark.metrics.f0 import Pitched, checked
-from benchmark.metrics.libraries import require
-from benchmark.metrics.pair import ALIGNMENTS, Alignment, Pair
+from benchmark.metrics.dtw import warp
+from benchmark.metrics.framing import of_original, sound
 from benchmark.metrics.pitch import pearson
-from benchmark.metrics.signals import of_original, sound
-from benchmark.metrics.time_warping import warp
+from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
 
 

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from benchmark.extractors.base import Extractor, Side
+from benchmark.extractors.speaker.encoders import SpeakerEncoder
+from benchmark.extractors.speaker.resemblyzer import Resemblyzer
 from benchmark.metrics.base import Family, Metric, Undefined
-from benchmark.metrics.extractor import Extractor, Side
-from benchmark.metrics.pair import Pair
-from benchmark.metrics.resemblyzer import Resemblyzer
-from benchmark.metrics.speaker_encoders import SpeakerEncoder
+from benchmark.metrics.signal_pair import Pair
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmark.errors import UserError
 from benchmark.metrics.base import Family, Metric, Undefined
-from benchmark.metrics.pair import ALIGNMENTS, Alignment, Pair
-from benchmark.metrics.signals import magnitudes, mel_filterbank, sound
+from benchmark.metrics.framing import magnitudes, mel_filterbank, sound
+from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
 
 

@@ -12,11 +12,11 @@ from scipy.fft import rfft
 from scipy.signal import resample_poly
 
 from benchmark.errors import unknown
+from benchmark.extractors.base import Extractor, Side, SignalExtractor
+from benchmark.extractors.f0.extractors import checked
 from benchmark.metrics.base import Family, Metric, Undefined
-from benchmark.metrics.extractor import Extractor, Side, SignalExtractor
-from benchmark.metrics.f0 import checked
-from benchmark.metrics.pair import ALIGNMENTS, Alignment, Pair
-from benchmark.metrics.signals import frames, of_original, sound
+from benchmark.metrics.framing import frames, of_original, sound
+from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
 
 RATE = 10_000

@@ -9,14 +9,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmark.checkpoints import load_tensors, resolve, weights_digest
 from benchmark.data.audio import AudioError
 from benchmark.errors import UserError
+from benchmark.extractors.base import Batch, Extractor, ModelExtractor, Side, Value
+from benchmark.extractors.clips import on_sound_clips
+from benchmark.extractors.libraries import require
 from benchmark.metrics.base import Family, Metric
-from benchmark.metrics.clips import on_sound_clips
-from benchmark.metrics.extractor import Batch, Extractor, ModelExtractor, Side, Value
-from benchmark.metrics.libraries import require
-from benchmark.metrics.pair import Pair
+from benchmark.metrics.signal_pair import Pair
+from benchmark.storage.checkpoints import resolve
+from benchmark.storage.weights import load_tensors, weights_digest
 from benchmark.types import SAMPLE_RATE
 
 WEIGHTS = "utmos_state_dict.pt"

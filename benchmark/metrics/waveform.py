@@ -5,10 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from benchmark.metrics.alignment import MAX_DELAY
 from benchmark.metrics.base import Family, Metric, Undefined
-from benchmark.metrics.pair import ALIGNMENTS, Alignment, Pair
-from benchmark.metrics.signals import sound
+from benchmark.metrics.delay import MAX_DELAY
+from benchmark.metrics.framing import sound
+from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
 
 
@@ -60,7 +60,7 @@ class SiSdr(Metric):
 
 @dataclass(frozen=True, kw_only=True)
 class Delay(Metric):
-    """Samples by which the decoded signal lags the original, see `benchmark.metrics.alignment`."""
+    """Samples by which the decoded signal lags the original, see `benchmark.metrics.delay`."""
 
     family: ClassVar[Family] = "waveform"
     unit: ClassVar[str] = "samples"

@@ -19,9 +19,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.artifacts import file_digest, write_atomic
 from benchmark.errors import UserError
 from benchmark.results.row import Row
+from benchmark.storage.atomic_files import write_atomic
+from benchmark.storage.hashing import file_digest
 
 log = logging.getLogger(__name__)
 

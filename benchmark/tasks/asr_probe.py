@@ -6,17 +6,17 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from benchmark.data.corpus import Corpus
+from benchmark.data.corpora.base import Corpus
 from benchmark.metrics.definitions import ATTENTION_READER, CTC_READER, DEFINITIONS
-from benchmark.metrics.statistics import ratio_interval
-from benchmark.metrics.text import char_errors, word_errors
-from benchmark.probes.config import AttentionConfig
-from benchmark.probes.predict import infeasible, transcribe
-from benchmark.probes.scores import constant_transcript
-from benchmark.probes.text import normalize
-from benchmark.probes.train import train_asr_probe
+from benchmark.metrics.intelligibility import char_errors, word_errors
+from benchmark.metrics.statistics.intervals import ratio_interval
+from benchmark.models.probes.config import AttentionConfig
+from benchmark.models.probes.normalize import normalize
+from benchmark.models.probes.predict import infeasible, transcribe
+from benchmark.models.probes.scores import constant_transcript
+from benchmark.models.probes.train import train_asr_probe
 from benchmark.tasks.base import Measure, Outcome, Setting, clusters, failure_reasons, not_applicable
-from benchmark.tasks.probing import (
+from benchmark.tasks.probing.base import (
     ProbingTask,
     Split,
     probe_frame,
@@ -25,9 +25,9 @@ from benchmark.tasks.probing import (
     tokenized_splits,
     why_no_probe,
 )
-from benchmark.tasks.trained_probe import probe_label, trained_probe
+from benchmark.tasks.probing.trained_probe import probe_label, trained_probe
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.training import read_report
+from benchmark.training.trainer import read_report
 
 
 @dataclass(kw_only=True)

@@ -8,15 +8,16 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 
-from benchmark.artifacts import ArtifactStore, describe
-from benchmark.data.corpus import Corpus
+from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError, unknown
-from benchmark.frames.shards import Part
 from benchmark.metrics.definitions import DEFINITIONS, Definition
-from benchmark.metrics.statistics import METHODS, Bootstrap, Interval, mean_interval
+from benchmark.metrics.statistics.intervals import METHODS, Bootstrap, Interval, mean_interval
+from benchmark.storage.artifacts import ArtifactStore
+from benchmark.storage.identity import describe
+from benchmark.storage.shards import Part
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.training import TrainerConfig
+from benchmark.training.trainer import TrainerConfig
 
 Status = Literal["ok", "NC", "failed", "n/a"]
 Encoding = tuple[Tokenizer, Manifest]

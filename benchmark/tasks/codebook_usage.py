@@ -6,14 +6,16 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from benchmark.alignment.aligner import Aligner, KnownPhones
-from benchmark.alignment.tiers import phone_tiers
-from benchmark.artifacts import ArtifactStore
-from benchmark.data.corpus import Corpus
-from benchmark.metrics.codebook import CodebookUsage
-from benchmark.metrics.usage_growth import UsageGrowth
+from benchmark.data.corpora.base import Corpus
+from benchmark.extractors.phones.aligner import Aligner, KnownPhones
+from benchmark.extractors.phones.store import phone_tiers
+from benchmark.metrics.codes.codebook_usage import CodebookUsage
+from benchmark.metrics.codes.usage_growth import UsageGrowth
+from benchmark.storage.artifacts import ArtifactStore
+from benchmark.storage.token_store import TokenStore
 from benchmark.tasks.base import Encoding, Outcome, Setting, Task
-from benchmark.tasks.code_content import (
+from benchmark.tasks.probing.base import MAX_FRAME_RATE
+from benchmark.tasks.probing.code_content import (
     PHONE_METRICS,
     SPEAKER_METRIC,
     Findings,
@@ -22,10 +24,8 @@ from benchmark.tasks.code_content import (
     of_the_split,
     strides,
 )
-from benchmark.tasks.probing import MAX_FRAME_RATE
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.tokens.encode import encode_manifest, fit_codebook, has_codebook
-from benchmark.tokens.store import TokenStore
+from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook, has_codebook
 from benchmark.types import TokenizerSpec
 
 

@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from benchmark.alignment.aligner import Aligner
-from benchmark.data.corpus import Corpus
+from benchmark.data.corpora.base import Corpus
 from benchmark.errors import UserError
-from benchmark.probes.config import AttentionConfig, ProbeConfig, differences
+from benchmark.extractors.phones.aligner import Aligner
+from benchmark.models.probes.config import AttentionConfig, ProbeConfig, differences
 from benchmark.tasks.asr_probe import AsrProbe
 from benchmark.tasks.base import Measure, Outcome, Setting
 from benchmark.tasks.phone_probe import PhoneProbe
-from benchmark.tasks.probing import ProbingTask
+from benchmark.tasks.probing.base import ProbingTask
 from benchmark.tokenizers.base import Tokenizer
 
 SHARED_COLUMNS = ["utterance_id", "speaker_id"]

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from benchmark.data.corpus import Corpus
-from benchmark.probes.predict import classify
-from benchmark.probes.scores import most_frequent
-from benchmark.probes.train import train_intent_probe
+from benchmark.data.corpora.base import Corpus
+from benchmark.models.probes.predict import classify
+from benchmark.models.probes.scores import most_frequent
+from benchmark.models.probes.train import train_intent_probe
 from benchmark.tasks.base import Outcome, Setting, failure_reasons, mean_measure, not_applicable
-from benchmark.tasks.probing import (
+from benchmark.tasks.probing.base import (
     ProbingTask,
     probe_frame,
     reason_of,
@@ -19,9 +19,9 @@ from benchmark.tasks.probing import (
     tokenized_splits,
     why_no_probe,
 )
-from benchmark.tasks.trained_probe import probe_label, trained_probe
+from benchmark.tasks.probing.trained_probe import probe_label, trained_probe
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.training import read_report
+from benchmark.training.trainer import read_report
 
 
 @dataclass(kw_only=True)

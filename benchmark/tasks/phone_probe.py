@@ -7,18 +7,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmark.alignment.aligner import Aligner
-from benchmark.alignment.tiers import PhoneTiers, phone_tiers
-from benchmark.data.corpus import Corpus
+from benchmark.data.corpora.base import Corpus
+from benchmark.extractors.phones.aligner import Aligner
+from benchmark.extractors.phones.store import PhoneTiers, phone_tiers
 from benchmark.metrics.definitions import DEFINITIONS
-from benchmark.metrics.statistics import ratio_interval
-from benchmark.probes.config import ProbeConfig
-from benchmark.probes.data import Derived
-from benchmark.probes.predict import phones_by_frame
-from benchmark.probes.scores import frames_wrong, most_frequent
-from benchmark.probes.train import train_phone_probe
+from benchmark.metrics.statistics.intervals import ratio_interval
+from benchmark.models.probes.config import ProbeConfig
+from benchmark.models.probes.data import Derived
+from benchmark.models.probes.predict import phones_by_frame
+from benchmark.models.probes.scores import frames_wrong, most_frequent
+from benchmark.models.probes.train import train_phone_probe
+from benchmark.storage.token_store import TokenStore
 from benchmark.tasks.base import Measure, Outcome, Setting, clusters, failure_reasons, not_applicable
-from benchmark.tasks.probing import (
+from benchmark.tasks.probing.base import (
     ProbingTask,
     probe_frame,
     reason_of,
@@ -26,10 +27,9 @@ from benchmark.tasks.probing import (
     tokenized_splits,
     why_no_probe,
 )
-from benchmark.tasks.trained_probe import probe_label, trained_probe
+from benchmark.tasks.probing.trained_probe import probe_label, trained_probe
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.tokens.store import TokenStore
-from benchmark.training import read_report
+from benchmark.training.trainer import read_report
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 

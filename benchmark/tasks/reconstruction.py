@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from benchmark.artifacts import ArtifactStore
-from benchmark.data.corpus import Corpus
+from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
-from benchmark.frames.shards import Part
+from benchmark.storage.artifacts import ArtifactStore
+from benchmark.storage.shards import Part
 from benchmark.tasks.base import Outcome, Setting, failure_reasons
-from benchmark.tasks.examples import examples
-from benchmark.tasks.prompts import own_prompts
-from benchmark.tasks.resynthesis import resynthesise, uses_vocoder
-from benchmark.tasks.scoring import Decoded, ScoringTask
+from benchmark.tasks.decoding.audio_examples import examples
+from benchmark.tasks.decoding.prompts import own_prompts
+from benchmark.tasks.decoding.resynthesis import resynthesise
+from benchmark.tasks.decoding.scoring import Decoded, ScoringTask
+from benchmark.tasks.decoding.trained_vocoder import uses_vocoder
 from benchmark.tokenizers.base import Tokenizer
 
 

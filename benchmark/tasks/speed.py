@@ -11,17 +11,17 @@ import pandas as pd
 import torch
 
 from benchmark.data.audio import AudioError, read_audio
-from benchmark.data.corpus import Corpus
+from benchmark.data.corpora.base import Corpus
 from benchmark.metrics.definitions import DEFINITIONS
+from benchmark.models.vocoder.synthesize import Vocoder
 from benchmark.tasks.base import Measure, Outcome, Setting, failure_reasons, not_applicable
-from benchmark.tasks.decoding import DecodingTask, interval_of
-from benchmark.tasks.prompts import own_prompts
-from benchmark.tasks.resynthesis import trained_vocoder, uses_vocoder
+from benchmark.tasks.decoding.base import DecodingTask, interval_of
+from benchmark.tasks.decoding.prompts import own_prompts
+from benchmark.tasks.decoding.trained_vocoder import trained_vocoder, uses_vocoder
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.tokens.encode import fit_codebook
-from benchmark.training import read_report
+from benchmark.tokenizers.encoding.encode import fit_codebook
+from benchmark.training.trainer import read_report
 from benchmark.types import SAMPLE_RATE
-from benchmark.vocoder.synthesize import Vocoder
 
 SideInfo = list[torch.Tensor] | None
 Decode = Callable[[torch.Tensor, SideInfo, np.ndarray, int], object]

@@ -6,19 +6,20 @@ from typing import Any, ClassVar, NamedTuple
 
 import pandas as pd
 
-from benchmark.artifacts import ArtifactStore
-from benchmark.data.corpus import Corpus
+from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError, unknown
-from benchmark.frames.shards import Part
 from benchmark.metrics.definitions import CONDITIONS, Definition, restricted, under
+from benchmark.storage.artifacts import ArtifactStore
+from benchmark.storage.shards import Part
 from benchmark.tasks.base import Measure, Outcome, Setting, failure_reasons, not_applicable
-from benchmark.tasks.examples import examples
-from benchmark.tasks.pairing import make_pairs
-from benchmark.tasks.pairs import Pairing, read_pairs
-from benchmark.tasks.prompts import own_prompts
-from benchmark.tasks.resynthesis import resynthesise, uses_vocoder
-from benchmark.tasks.scoring import Decoded, ScoringTask
+from benchmark.tasks.decoding.audio_examples import examples
+from benchmark.tasks.decoding.conversion_pairs import Pairing, read_pairs
+from benchmark.tasks.decoding.pairing import make_pairs
+from benchmark.tasks.decoding.prompts import own_prompts
+from benchmark.tasks.decoding.resynthesis import resynthesise
+from benchmark.tasks.decoding.scoring import Decoded, ScoringTask
+from benchmark.tasks.decoding.trained_vocoder import uses_vocoder
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.types import Utterance
 

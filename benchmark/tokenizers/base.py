@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 import torch
 
-from benchmark.artifacts import KEY_UNLESS_DEFAULT
 from benchmark.data.audio import resample
 from benchmark.errors import unknown
+from benchmark.storage.identity import KEY_UNLESS_DEFAULT, uid_of
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 Precision = Literal["float32", "bfloat16", "auto"]
@@ -82,7 +82,7 @@ class Tokenizer(ABC):
         # A sample with the same codes proves nothing about the rest, so artifacts are kept apart.
         precision = {"precision": "bfloat16"} if self.wants_bfloat16 else {}
         return {
-            "class": f"{type(self).__module__}.{type(self).__qualname__}",
+            "class": uid_of(type(self)),
             "version": self.version,
             "arguments": arguments,
             "weights": self.weights_digest(),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from benchmark.checkpoints import load_into, load_tensors
 from benchmark.errors import UserError
+from benchmark.storage.weights import load_into, load_tensors
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
@@ -28,6 +28,8 @@ class BigCodec(Pretrained):
     As in the official inference, speech of whole frames is padded by one frame more: there are always
     1 to 200 zeros at the end.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.bigcodec.BigCodec"
 
     library: ClassVar[str | None] = "bigcodec"
     extra: ClassVar[str | None] = "zoo"

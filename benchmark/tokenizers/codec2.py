@@ -36,6 +36,8 @@ class Codec2(Tokenizer):
         bitrate: Bit/s: 3200 and 2400 have frames of 20 ms, 1600, 1400, 1300, 1200 and 700 (700C) of 40 ms.
     """
 
+    uid: ClassVar[str] = "benchmark.tokenizers.codec2.Codec2"
+
     library: ClassVar[str | None] = "pycodec2"
     extra: ClassVar[str | None] = "zoo"
 

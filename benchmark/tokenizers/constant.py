@@ -1,6 +1,7 @@
 """The floor of all floors: a tokenizer that says nothing."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -17,6 +18,8 @@ class Constant(Tokenizer):
     Whatever is read off it is known without listening. A probing task answers for it with the best
     constant: the majority class, or the transcript with the lowest WER on dev.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.constant.Constant"
 
     @property
     def spec(self) -> TokenizerSpec:

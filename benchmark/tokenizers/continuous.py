@@ -1,6 +1,7 @@
 """The topline of a k-means tokenizer: its features before quantization, as float16."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 
@@ -23,6 +24,8 @@ class Continuous(Tokenizer):
         base: A tokenizer by k-means; its codebook is neither fitted nor used.
         dimensions: Of its features; stated, since facts must be known without loading weights.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.continuous.Continuous"
 
     base: QuantizedFeatures
     dimensions: int

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 
@@ -28,6 +28,8 @@ class Dac(Pretrained):
         sample_rate: 16000 or 24000, that of the checkpoint.
         num_codebooks: How many of the model's books are used; the first ones are a code by themselves.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.dac.Dac"
 
     sample_rate: Literal[16_000, 24_000]
     num_codebooks: int

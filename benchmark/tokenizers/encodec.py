@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -24,6 +24,8 @@ class Encodec(Pretrained):
     Attributes:
         bandwidth: kbit/s: 1.5, 3, 6, 12 or 24, for 2 to 32 codebooks.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.encodec.Encodec"
 
     bandwidth: float = 6.0
 

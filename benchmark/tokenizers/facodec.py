@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import torch
 from torch.nn import functional as F
 
-from benchmark.checkpoints import load_into, load_tensors
 from benchmark.errors import UserError
-from benchmark.tokenizers.facodec_network import BOOKS, HOP, FacodecNetwork, rename
+from benchmark.storage.weights import load_into, load_tensors
+from benchmark.tokenizers.networks.facodec import BOOKS, HOP, FacodecNetwork, rename
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
@@ -25,6 +26,8 @@ class Facodec(Pretrained):
     without detail codes.) Speech is padded with zeros to whole frames; upstream drops a last one that is
     not full.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.facodec.Facodec"
 
     @property
     def spec(self) -> TokenizerSpec:

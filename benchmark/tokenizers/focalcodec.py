@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
 from math import log2, prod
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import nn
 
-from benchmark.checkpoints import load_into, load_tensors
 from benchmark.errors import UserError
-from benchmark.tokenizers.focalcodec_network import Compressor, Decompressor, Vocos
+from benchmark.storage.weights import load_into, load_tensors
+from benchmark.tokenizers.networks.focalcodec import Compressor, Decompressor, Vocos
+from benchmark.tokenizers.networks.wavlm import WavLM
 from benchmark.tokenizers.pretrained import Pretrained
-from benchmark.tokenizers.wavlm_network import WavLM
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 CODEBOOK_SIZE = 8192
@@ -64,6 +64,8 @@ class FocalCodec(Pretrained):
     Attributes:
         hop_length: Samples per code, a fact of the checkpoint: 320, 640 or 1280.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.focalcodec.FocalCodec"
 
     hop_length: Hop
 

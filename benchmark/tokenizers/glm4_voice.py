@@ -3,13 +3,13 @@
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from benchmark.checkpoints import load_into, load_tensors
-from benchmark.tokenizers.glm4_voice_network import BlockCausalEncoder
+from benchmark.storage.weights import load_into, load_tensors
 from benchmark.tokenizers.kmeans import quantize
+from benchmark.tokenizers.networks.glm4_voice import BlockCausalEncoder
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
@@ -34,6 +34,8 @@ class Glm4Voice(Pretrained):
     The decoder of GLM-4-Voice is a diffusion model with a vocoder, a system of its own: codes are heard
     through the benchmark's vocoder.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.glm4_voice.Glm4Voice"
 
     @property
     def spec(self) -> TokenizerSpec:

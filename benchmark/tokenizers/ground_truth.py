@@ -1,6 +1,7 @@
 """The topline: 16-bit samples as tokens."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -13,6 +14,8 @@ OFFSET = 2**15
 @dataclass(kw_only=True)
 class GroundTruth(Tokenizer):
     """Linear 16-bit PCM: each sample is a token, and decoding gives the recording back."""
+
+    uid: ClassVar[str] = "benchmark.tokenizers.ground_truth.GroundTruth"
 
     @property
     def spec(self) -> TokenizerSpec:

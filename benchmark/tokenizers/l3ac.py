@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 
-from benchmark.checkpoints import load_into, load_tensors
 from benchmark.errors import unknown
+from benchmark.storage.weights import load_into, load_tensors
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
@@ -34,6 +34,8 @@ class L3ac(Pretrained):
     Attributes:
         model: One of `GEOMETRY`, each of which has weights of its own.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.l3ac.L3ac"
 
     library: ClassVar[str | None] = "l3ac"
     extra: ClassVar[str | None] = "zoo"

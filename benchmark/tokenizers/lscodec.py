@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, ClassVar, Literal, Protocol, get_args
 
 import torch
 import yaml
 from torch import nn
 
-from benchmark.checkpoints import load_into, load_tensors
 from benchmark.errors import UserError
+from benchmark.storage.weights import load_into, load_tensors
 from benchmark.tokenizers.base import NOT_IDENTITY, true_length
-from benchmark.tokenizers.lscodec_network import Encoder, receptive_field
+from benchmark.tokenizers.networks.lscodec import Encoder, receptive_field
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
@@ -60,9 +60,11 @@ class LSCodec(Pretrained):
 
     Attributes:
         hop_length: Samples per code, a fact of the checkpoint: 320 or 640.
-        decoder: How to load the decoder, which is a vocoder: `benchmark.vocoder.lscodec.LSCodecDecoder`;
-            None to leave decoding to another.
+        decoder: How to load the decoder, which is a vocoder: a
+            `benchmark.models.vocoder.lscodec.LSCodecDecoder`; None to leave decoding to another.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.lscodec.LSCodec"
 
     hop_length: Hop
     decoder: PromptedDecoder | None = field(default=None, metadata=NOT_IDENTITY)

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from benchmark.artifacts import digest, file_digest
 from benchmark.errors import UserError
+from benchmark.storage.hashing import digest, file_digest
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
@@ -33,6 +33,8 @@ class Lyra(Tokenizer):
         num_quantizers: Levels sent per frame, 1 to 46. Lyra's own rates are 16, 30 and 46: 3.2, 6.0
             and 9.2 kbit/s.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.lyra.Lyra"
 
     library: ClassVar[str] = "ai_edge_litert"
     extra: ClassVar[str] = "lyra"

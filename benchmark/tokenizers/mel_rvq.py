@@ -23,6 +23,8 @@ class MelRvq(QuantizedFeatures):
     the harmonics of a low voice are still resolved. Frame t is centred on hop t (`log_mel`).
     """
 
+    uid: ClassVar[str] = "benchmark.tokenizers.mel_rvq.MelRvq"
+
     standardise: ClassVar[bool] = True
 
     num_codebooks: int = 4

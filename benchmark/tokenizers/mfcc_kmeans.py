@@ -26,6 +26,8 @@ class MfccKmeans(QuantizedFeatures):
     codes then share 2.76 instead of 2.71 bit per frame with those of `whisper_kmeans`.
     """
 
+    uid: ClassVar[str] = "benchmark.tokenizers.mfcc_kmeans.MfccKmeans"
+
     standardise: ClassVar[bool] = True
 
     @property

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -24,6 +24,8 @@ class Mimi(Pretrained):
     Attributes:
         num_codebooks: 1 semantic + num_codebooks - 1 acoustic; Moshi uses 8.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.mimi.Mimi"
 
     num_codebooks: int = 8
 

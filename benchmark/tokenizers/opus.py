@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import av
 import numpy as np
@@ -32,6 +33,8 @@ class Opus(Tokenizer):
     Attributes:
         bitrate: Bit/s, a multiple of 400 (one byte per packet). Opus is made for 6000 and above.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.opus.Opus"
 
     bitrate: int = 6_000
 

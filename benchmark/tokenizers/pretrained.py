@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from benchmark.checkpoints import is_here, resolve, weights_digest
 from benchmark.errors import UserError
+from benchmark.storage.checkpoints import is_here, resolve
+from benchmark.storage.weights import weights_digest
 from benchmark.tokenizers.base import NOT_IDENTITY, Tokenizer
 from benchmark.types import TokenizerSpec
 

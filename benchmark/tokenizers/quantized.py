@@ -13,8 +13,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load, save
 
-from benchmark.artifacts import KEY_UNLESS_DEFAULT, file_digest
 from benchmark.errors import UserError, unknown
+from benchmark.storage.hashing import file_digest
+from benchmark.storage.identity import KEY_UNLESS_DEFAULT
 from benchmark.tokenizers.base import NOT_IDENTITY, FittedTokenizer
 from benchmark.tokenizers.kmeans import FrameReservoir, Seeding, fit_kmeans, fit_residual, quantize
 from benchmark.tokenizers.position_means import PositionMeans

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from benchmark.checkpoints import load_into
 from benchmark.errors import UserError, unknown
+from benchmark.storage.weights import load_into
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
@@ -53,6 +53,8 @@ class S3Tokenizer(Pretrained):
     Attributes:
         model: One of `VERSIONS`.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.s3tokenizer.S3Tokenizer"
 
     library: ClassVar[str | None] = "s3tokenizer"
     extra: ClassVar[str | None] = "zoo"

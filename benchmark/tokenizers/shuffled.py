@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ class Shuffled(Tokenizer):
     Which codes occur, and how often, stays; what is said does not. The permutation is drawn from a
     seed made of the utterance's own codes, so it does not depend on the batch.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.shuffled.Shuffled"
 
     base: Tokenizer
 

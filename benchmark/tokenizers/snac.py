@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from benchmark.checkpoints import load_into, load_tensors
+from benchmark.storage.weights import load_into, load_tensors
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import TokenizerSpec
 
@@ -31,6 +31,8 @@ class Snac(Pretrained):
 
     The decoder adds noise by design. Its seed is fixed, so that decoding is a function of the codes.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.snac.Snac"
 
     library: ClassVar[str | None] = "snac"
     extra: ClassVar[str | None] = "zoo"

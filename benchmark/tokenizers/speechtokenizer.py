@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from benchmark.checkpoints import load_into, load_tensors
 from benchmark.errors import UserError
+from benchmark.storage.weights import load_into, load_tensors
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
@@ -29,6 +29,8 @@ class SpeechTokenizer(Pretrained):
     Attributes:
         num_codebooks: How many of the 8 books are used. The first alone is the "semantic" token.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.speechtokenizer.SpeechTokenizer"
 
     library: ClassVar[str | None] = "speechtokenizer"
     extra: ClassVar[str | None] = "zoo"

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 
-from benchmark.encoders.waveform import normalised
 from benchmark.errors import UserError, unknown
+from benchmark.extractors.encoders.waveform import normalised
 from benchmark.tokenizers.base import true_length
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.tokenizers.quantized import QuantizedFeatures
@@ -34,6 +34,8 @@ class SslKmeans(Pretrained, QuantizedFeatures):
         normalise: Whether each utterance is brought to zero mean and unit variance first, as the
             large models were trained.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.ssl_kmeans.SslKmeans"
 
     architecture: Architecture
     layer: int

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
 
-from benchmark.checkpoints import load_into, load_tensors
 from benchmark.errors import UserError
+from benchmark.storage.weights import load_into, load_tensors
 from benchmark.tokenizers.base import true_length
 from benchmark.tokenizers.kmeans import quantize
+from benchmark.tokenizers.networks.ticodec import Decoder, Encoder, plain_weights
 from benchmark.tokenizers.pretrained import Pretrained
-from benchmark.tokenizers.ticodec_network import Decoder, Encoder, plain_weights
 from benchmark.types import TokenizerSpec
 
 HOP = 320
@@ -46,6 +46,8 @@ class TiCodec(Pretrained):
     Attributes:
         num_codebooks: 1, 2 or 4; each is a model of its own, not a prefix of the larger one.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.ticodec.TiCodec"
 
     num_codebooks: Codebooks = 4
 

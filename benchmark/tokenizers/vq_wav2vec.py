@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import nn
 
-from benchmark.checkpoints import load_into, load_tensors
 from benchmark.errors import UserError, unknown
+from benchmark.storage.weights import load_into, load_tensors
 from benchmark.tokenizers.base import true_length
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
@@ -36,6 +36,8 @@ class VqWav2Vec(Pretrained):
         quantizer: How the model was trained to choose entries: "kmeans" takes the nearest, "gumbel"
             the most likely.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.vq_wav2vec.VqWav2Vec"
 
     quantizer: Quantizer = "kmeans"
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -26,6 +26,8 @@ class W2vBertKmeans(Pretrained, QuantizedFeatures):
     Attributes:
         layer: Output of conformer block l, counted from one.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.w2vbert_kmeans.W2vBertKmeans"
 
     layer: int
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
-from benchmark.encoders.waveform import normalised
+from benchmark.extractors.encoders.waveform import normalised
 from benchmark.tokenizers.base import true_length
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
@@ -24,6 +24,8 @@ class Wav2Vec2Vq(Pretrained):
     Attributes:
         normalise: Whether each utterance is brought to zero mean and unit variance first.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.wav2vec2_vq.Wav2Vec2Vq"
 
     normalise: bool
 

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 
-from benchmark.checkpoints import load_into, load_tensors
 from benchmark.errors import UserError, unknown
+from benchmark.storage.weights import load_into, load_tensors
+from benchmark.tokenizers.networks.wavtokenizer import WavTokenizerNetwork, rename
 from benchmark.tokenizers.pretrained import Pretrained
-from benchmark.tokenizers.wavtokenizer_network import WavTokenizerNetwork, rename
 from benchmark.types import TokenizerSpec
 
 SAMPLE_RATE = 24_000
@@ -26,6 +26,8 @@ class WavTokenizer(Pretrained):
     Attributes:
         frame_rate: Frames per second, 75 or 40, that of the checkpoint.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.wavtokenizer.WavTokenizer"
 
     frame_rate: FrameRate
 

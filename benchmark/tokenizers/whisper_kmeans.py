@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 import torch
 
-from benchmark.checkpoints import whisper_backend
-from benchmark.encoders.whisper import HOP, WINDOW_FRAMES, WhisperFeatures, Window, windows
 from benchmark.errors import UserError
+from benchmark.extractors.encoders.whisper import HOP, WINDOW_FRAMES, WhisperFeatures, Window, windows
+from benchmark.storage.weights import whisper_backend
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.tokenizers.quantized import QuantizedFeatures
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
@@ -29,6 +29,8 @@ class WhisperKmeans(Pretrained, QuantizedFeatures):
         centre_positions: Whether the mean of each position in the window, over the training speech, is
             taken off before k-means, see `PositionMeans`. Published centroids come without such means.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.whisper_kmeans.WhisperKmeans"
 
     layer: int | None = None
     window: Window = "exact"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -23,6 +23,8 @@ class Xcodec(Pretrained):
     Attributes:
         bandwidth: kbit/s: 0.5, 1, 1.5, 2 or 4, for 1 to 8 codebooks.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.xcodec.Xcodec"
 
     bandwidth: float = 4.0
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -19,6 +19,8 @@ class Xcodec2(Pretrained):
 
     The model appends a sample and pads to whole frames; the frame that holds padding alone is dropped.
     """
+
+    uid: ClassVar[str] = "benchmark.tokenizers.xcodec2.Xcodec2"
 
     @property
     def spec(self) -> TokenizerSpec:
@@ -66,6 +68,8 @@ class Xcodec2(Pretrained):
 @dataclass(kw_only=True)
 class NeuCodec(Xcodec2):
     """X-Codec 2's design with a decoder to 24 kHz; it pads less, so it may end one frame earlier."""
+
+    uid: ClassVar[str] = "benchmark.tokenizers.xcodec2.NeuCodec"
 
     @property
     def spec(self) -> TokenizerSpec:

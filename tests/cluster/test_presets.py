@@ -11,9 +11,9 @@ import torch
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from benchmark.launchers import VARIABLES, at_once, is_elsewhere, left_behind
-from benchmark.plan import CONF, opened, planned
-from benchmark.preflight import preflight
+from benchmark.jobs.compose import CONF, opened, planned
+from benchmark.jobs.launchers import VARIABLES, at_once, is_elsewhere, left_behind
+from benchmark.jobs.preflight import preflight
 from tests.cluster.sweeps import ROOT
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:\s*'hydra/launcher:UserWarning")

@@ -15,7 +15,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from benchmark.build import build
+from benchmark.jobs.build import build
 from benchmark.tokenizers.pretrained import Pretrained
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.data import archives
-from benchmark.data.archives import unpack
+from benchmark.data.download import archives
+from benchmark.data.download.archives import unpack
 from benchmark.errors import UserError
 
 FILES = {

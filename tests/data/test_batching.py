@@ -3,8 +3,9 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from benchmark import distributed
-from benchmark.data.batching import BucketBatches, equal_length_batches, sorted_batches
+from benchmark.data.batching import equal_length_batches, sorted_batches
+from benchmark.training import collectives as distributed
+from benchmark.training.bucket_sampler import BucketBatches
 
 LENGTHS = np.random.default_rng(0).integers(20, 400, 97).tolist()
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from benchmark.artifacts import ArtifactStore
-from benchmark.data.custom import Custom
+from benchmark.data.corpora.custom import Custom
 from benchmark.errors import UserError
+from benchmark.storage.artifacts import ArtifactStore
 
 ROWS = [
     "clips/a.wav,ann,train,go,F",

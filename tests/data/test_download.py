@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmark.data import download as downloads
-from benchmark.data.download import checksum, download
-from benchmark.data.published_corpora import Source
+from benchmark.data.download import download as downloads
+from benchmark.data.download.download import checksum, download
+from benchmark.data.download.published_corpora import Source
 from benchmark.errors import UserError
 
 CONTENT = bytes(range(256)) * 4000

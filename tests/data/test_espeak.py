@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.data.espeak import SYNTHESIS_RATE, synthesize
-from benchmark.data.synthetic import SPEAKERS
+from benchmark.data.corpora.synthetic import SPEAKERS
+from benchmark.data.synthesis.espeak import SYNTHESIS_RATE, synthesize
 from benchmark.errors import UserError
 
 TEXT = "please turn off the lights in the kitchen"
@@ -31,7 +31,7 @@ def test_speech_does_not_depend_on_what_was_spoken_before(speaker) -> None:
 
 def test_speech_is_the_same_in_another_process() -> None:
     code = (
-        "from hashlib import sha256; from benchmark.data.espeak import synthesize;"
+        "from hashlib import sha256; from benchmark.data.synthesis.espeak import synthesize;"
         "synthesize('something else first', 'fr', 'm3', 120, 20);"
         f"print(sha256(synthesize({TEXT!r}, 'en-us', 'f2').tobytes()).hexdigest())"
     )

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from benchmark.data.espeak import SYNTHESIS_RATE, synthesize, synthesize_with_onsets
-from benchmark.data.espeak_phones import PAUSE, phone_spans, spell
-from benchmark.data.synthetic import SPEAKERS, Synthetic
+from benchmark.data.corpora.synthetic import SPEAKERS, Synthetic
+from benchmark.data.synthesis.espeak import SYNTHESIS_RATE, synthesize, synthesize_with_onsets
+from benchmark.data.synthesis.espeak_phones import PAUSE, phone_spans, spell
 
 TEXT = "please turn off the lights, in the kitchen"
 PHONES = [*"pl", "iː", "z", "t", "ɜː", *"nɔfðəl", "aɪ", *"tsɪnðəkɪ", "tʃ", *"ən"]

@@ -2,8 +2,8 @@ from collections import Counter
 
 import pytest
 
-from benchmark.data.grammar import RESIDUES, SCENARIOS, intents, sentences
-from benchmark.data.multilingual import SENTENCES
+from benchmark.data.synthesis.grammar import RESIDUES, SCENARIOS, intents, sentences
+from benchmark.data.synthesis.multilingual import SENTENCES
 from benchmark.errors import UserError
 
 COUNTS = {"train": 480, "dev": 60, "test": 96}

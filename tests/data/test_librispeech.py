@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.artifacts import ArtifactStore
-from benchmark.data.librispeech import LibriSpeech
+from benchmark.data.corpora.librispeech import LibriSpeech
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
+from benchmark.storage.artifacts import ArtifactStore
 
 SPLITS = {"train": ["train-clean-100"], "test": ["test-other"]}
 

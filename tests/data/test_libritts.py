@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from benchmark.artifacts import ArtifactStore
 from benchmark.data.audio import resample
-from benchmark.data.espeak import SYNTHESIS_RATE, synthesize
-from benchmark.data.libritts import TESTSET_B_START, LibriTTS
+from benchmark.data.corpora.libritts import TESTSET_B_START, LibriTTS
 from benchmark.data.manifest import Manifest
+from benchmark.data.synthesis.espeak import SYNTHESIS_RATE, synthesize
 from benchmark.errors import UserError
+from benchmark.storage.artifacts import ArtifactStore
 
 RATE = 24_000
 SPLITS = {"train": ["train-clean-100"], "dev": ["dev-clean"], "test": ["test-clean"]}

@@ -19,16 +19,16 @@ from typing import Any
 import pytest
 import soundfile
 
-from benchmark.artifacts import ArtifactStore
-from benchmark.data import preparation as preparations
 from benchmark.data.audio import resample
-from benchmark.data.download import checksum
-from benchmark.data.espeak import SYNTHESIS_RATE, synthesize
-from benchmark.data.librispeech import LibriSpeech
-from benchmark.data.libritts import LibriTTS
-from benchmark.data.published_corpora import CORPORA, Counts, PublishedCorpus, Source
-from benchmark.data.slurp import Slurp
+from benchmark.data.corpora.librispeech import LibriSpeech
+from benchmark.data.corpora.libritts import LibriTTS
+from benchmark.data.corpora.slurp import Slurp
+from benchmark.data.download import preparation as preparations
+from benchmark.data.download.download import checksum
+from benchmark.data.download.published_corpora import CORPORA, Counts, PublishedCorpus, Source
+from benchmark.data.synthesis.espeak import SYNTHESIS_RATE, synthesize
 from benchmark.errors import UserError
+from benchmark.storage.artifacts import ArtifactStore
 from scripts.prepare_data import main
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -155,7 +155,7 @@ def serve(built: dict, file_server: Any, monkeypatch: pytest.MonkeyPatch) -> Cal
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmark.data.download.PAUSE", 0.0)
+    monkeypatch.setattr("benchmark.data.download.download.PAUSE", 0.0)
 
 
 def report(root: Path, dataset: str) -> dict[str, Any]:
@@ -269,7 +269,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
     def start(dataset: str, *arguments: str) -> subprocess.Popen:
         (tmp_path / "table.pickle").write_bytes(pickle.dumps(CORPORA[dataset]))
         program = (
-            "import pickle, sys; from benchmark.data.published_corpora import CORPORA\n"
+            "import pickle, sys; from benchmark.data.download.published_corpora import CORPORA\n"
             "CORPORA[sys.argv[2]] = pickle.load(open(sys.argv[1], 'rb'))\n"
             "from scripts.prepare_data import main; sys.exit(main(sys.argv[2:]))"
         )

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmark.artifacts import ArtifactStore
-from benchmark.data.slurp import Slurp
+from benchmark.data.corpora.slurp import Slurp
 from benchmark.errors import UserError
+from benchmark.storage.artifacts import ArtifactStore
 
 
 def corpus(root: Path | str, **arguments: Any) -> Slurp:

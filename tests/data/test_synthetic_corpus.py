@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from benchmark.artifacts import ArtifactStore
 from benchmark.data.audio import read_audio
-from benchmark.data.espeak import SYNTHESIS_RATE
-from benchmark.data.grammar import intents
+from benchmark.data.corpora.synthetic import SPEAKERS, Synthetic
 from benchmark.data.manifest import Manifest
-from benchmark.data.synthetic import SPEAKERS, Synthetic
+from benchmark.data.synthesis.espeak import SYNTHESIS_RATE
+from benchmark.data.synthesis.grammar import intents
 from benchmark.errors import UserError
+from benchmark.storage.artifacts import ArtifactStore
 
 TINY = {"train_utterances": 24, "dev_utterances": 12, "test_utterances": 12, "seed": 0}
 
@@ -46,7 +46,7 @@ def test_another_process_makes_the_same_bytes_in_another_order(
     tiny: dict[str, Manifest], tmp_path: Path
 ) -> None:
     code = (
-        "import sys; from pathlib import Path; from benchmark.data.synthetic import Synthetic;"
+        "import sys; from pathlib import Path; from benchmark.data.corpora.synthetic import Synthetic;"
         f"c = Synthetic(name='other label', **{TINY!r});"
         "[print(c.build(s, Path(sys.argv[1])).digest) for s in ('test_es', 'test', 'dev')]"
     )

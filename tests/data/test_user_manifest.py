@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.data.problems import Problems
+from benchmark.data.manifest_errors import Problems
 from benchmark.data.user_manifest import COLUMNS, Line, read_user_manifest
 
 HEADER = "audio_path,utterance_id,speaker_id,split,text,intent,scenario,language,gender\n"

@@ -4,11 +4,11 @@ import pyworld
 from scipy.signal import firwin, lfilter
 
 from benchmark.errors import UserError
+from benchmark.extractors.f0.extractors import Dio, Harvest
 from benchmark.metrics.base import Undefined
 from benchmark.metrics.cepstral import MelCepstralDistortion, MelCepstrum, warped_cepstrum
-from benchmark.metrics.f0 import Dio, Harvest
-from benchmark.metrics.pair import Pair
 from benchmark.metrics.pitch import GrossPitchError
+from benchmark.metrics.signal_pair import Pair
 
 CEPSTRUM = MelCepstrum()
 DB = 10 / np.log(10) * np.sqrt(2)

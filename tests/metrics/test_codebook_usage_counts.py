@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from benchmark.metrics import pair_counts
-from benchmark.metrics.codebook import CodebookUsage
+from benchmark.metrics.codes import co_occurrence as pair_counts
+from benchmark.metrics.codes.codebook_usage import CodebookUsage
 
 
 def usage_of(sizes: tuple[int, ...], *utterances: list[list[int]]) -> CodebookUsage:

@@ -7,9 +7,9 @@ import pytest
 
 from benchmark.data.audio import AudioError, read_audio
 from benchmark.errors import UserError
-from benchmark.metrics import libraries
+from benchmark.extractors import libraries
 from benchmark.metrics.dnsmos import P808, P835, DnsmosScore, Scale
-from benchmark.metrics.pair import Pair
+from benchmark.metrics.signal_pair import Pair
 
 pytest.importorskip("speechmos")
 

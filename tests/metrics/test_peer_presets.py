@@ -14,8 +14,8 @@ from scipy.signal import firwin, lfilter, resample_poly
 
 from benchmark.errors import UserError
 from benchmark.metrics.base import Metric, Undefined
-from benchmark.metrics.pair import Pair
 from benchmark.metrics.praat import ContourCorrelation, Praat
+from benchmark.metrics.signal_pair import Pair
 from benchmark.metrics.stoi import Stoi
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "metric"
@@ -141,7 +141,7 @@ def test_contour_correlation_without_pitch_is_undefined(synthetic: np.ndarray, n
 
 
 def test_without_its_library_praat_names_the_extra(metric: Named, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmark.metrics.libraries.find_spec", lambda name: None)
+    monkeypatch.setattr("benchmark.extractors.libraries.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"parselmouth.*speech-token-benchmark\[praat\]"):
         _ = metric("codec_superb_f0_corr").key
     assert "22050" in metric("codec_superb_f0_corr").definition  # which can be read without it

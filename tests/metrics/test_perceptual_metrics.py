@@ -5,8 +5,8 @@ import pytest
 
 from benchmark.errors import UserError
 from benchmark.metrics.base import Metric, Undefined
-from benchmark.metrics.pair import Pair
 from benchmark.metrics.perceptual import Pesq
+from benchmark.metrics.signal_pair import Pair
 from benchmark.metrics.stoi import Stoi, StoiBands
 
 PESQ, STOI, ESTOI = Pesq(), Stoi(), Stoi(label="ESTOI", extended=True)

@@ -6,17 +6,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import mutual_info_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from benchmark.metrics import pair_counts
-from benchmark.metrics.codebook import CodebookUsage
-from benchmark.metrics.phone_information import PhoneInformation
-from benchmark.metrics.speaker_information import (
+from benchmark.metrics.codes import co_occurrence as pair_counts
+from benchmark.metrics.codes.codebook_usage import CodebookUsage
+from benchmark.metrics.codes.phone_information import PhoneInformation
+from benchmark.metrics.codes.speaker_information import (
     FOLDS,
     INVERSE_REGULARISATION,
     ITERATIONS,
     CodeHistograms,
     speaker_hits,
 )
-from benchmark.metrics.usage_growth import UsageGrowth
+from benchmark.metrics.codes.usage_growth import UsageGrowth
 
 
 def information(codes: list[int], phones: str, size: int = 8) -> PhoneInformation:

@@ -7,10 +7,9 @@ import pyworld
 from scipy.signal import firwin, lfilter
 
 from benchmark.errors import UserError
+from benchmark.extractors.f0.crepe import Crepe
+from benchmark.extractors.f0.extractors import F0, Dio, Harvest, Pyin
 from benchmark.metrics.base import Metric, Undefined
-from benchmark.metrics.f0 import F0, Dio, Harvest, Pyin
-from benchmark.metrics.neural_f0 import Crepe
-from benchmark.metrics.pair import Pair
 from benchmark.metrics.pitch import (
     F0FrameError,
     GrossPitchError,
@@ -19,6 +18,7 @@ from benchmark.metrics.pitch import (
     PitchRmse,
     VoicingDecisionError,
 )
+from benchmark.metrics.signal_pair import Pair
 
 TRACKERS = [Dio(), Harvest(), Pyin()]
 GPE, VDE, FFE = GrossPitchError(), VoicingDecisionError(), F0FrameError()
@@ -90,7 +90,7 @@ def test_crepe_agrees_with_dio_and_says_the_same_twice(synthetic: np.ndarray) ->
 
 
 def test_without_its_library_crepe_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmark.metrics.libraries.find_spec", lambda name: None)
+    monkeypatch.setattr("benchmark.extractors.libraries.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"speech-token-benchmark\[crepe\]"):
         _ = GrossPitchError(extractor=Crepe()).key
 

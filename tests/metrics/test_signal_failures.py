@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.data.audio import AudioError
 from benchmark.metrics.base import Metric, Undefined
-from benchmark.metrics.pair import Pair
+from benchmark.metrics.signal_pair import Pair
 
 NAMES = [
     "pesq", "stoi", "estoi", "si_sdr", "mel_distance", "mr_stft", "mcd", "gpe", "vde", "ffe", "f0_rmse",

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from benchmark.metrics.significance import holm, paired_test
-from benchmark.metrics.statistics import mean_interval
+from benchmark.metrics.statistics.intervals import mean_interval
+from benchmark.metrics.statistics.significance import holm, paired_test
 
 NAN = float("nan")
 

@@ -6,10 +6,10 @@ import torch
 from resemblyzer import VoiceEncoder, preprocess_wav
 
 from benchmark.data.audio import AudioError, read_audio
+from benchmark.extractors.base import Batch, Side
+from benchmark.extractors.speaker.resemblyzer import Resemblyzer
 from benchmark.metrics.base import Undefined
-from benchmark.metrics.extractor import Batch, Side
-from benchmark.metrics.pair import Pair
-from benchmark.metrics.resemblyzer import Resemblyzer
+from benchmark.metrics.signal_pair import Pair
 from benchmark.metrics.speaker import (
     PreservedSimilarity,
     SourceSimilarity,

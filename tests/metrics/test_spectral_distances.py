@@ -7,7 +7,7 @@ import torch
 
 from benchmark.errors import UserError
 from benchmark.metrics.base import Metric
-from benchmark.metrics.pair import Pair
+from benchmark.metrics.signal_pair import Pair
 from benchmark.metrics.spectral import MultiResolutionStft, MultiScaleDistance
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmark.metrics.statistics import Interval, mean_interval, ratio_interval
+from benchmark.metrics.statistics.intervals import Interval, mean_interval, ratio_interval
 
 NAN = float("nan")
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from benchmark.metrics.text import char_errors, normalise, word_errors
+from benchmark.metrics.intelligibility import char_errors, normalise, word_errors
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 
 from benchmark.data.audio import AudioError
 from benchmark.errors import UserError
-from benchmark.metrics.pair import Pair
+from benchmark.metrics.signal_pair import Pair
 from benchmark.metrics.utmos import WEIGHTS, Utmos, UtmosScore
 
 utmos_torch = pytest.importorskip("utmos_pytorch.utmos_torch")

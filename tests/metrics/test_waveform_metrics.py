@@ -4,7 +4,7 @@ import torch
 from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio
 
 from benchmark.metrics.base import Undefined
-from benchmark.metrics.pair import Pair
+from benchmark.metrics.signal_pair import Pair
 from benchmark.metrics.waveform import Delay, SiSdr
 
 SDR = SiSdr()

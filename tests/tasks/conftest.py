@@ -8,20 +8,20 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from benchmark.artifacts import ArtifactStore
 from benchmark.data.audio import header, write_audio
-from benchmark.data.corpus import Corpus
+from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
+from benchmark.extractors.asr.extractors import Listener, Transcript
+from benchmark.extractors.speaker.encoders import Embed, SpeakerEncoder
 from benchmark.metrics.base import Metric
+from benchmark.metrics.intelligibility import WordErrorRate
 from benchmark.metrics.pitch import PitchCorrelation
 from benchmark.metrics.speaker import SourceSimilarity, TargetSimilarity
-from benchmark.metrics.speaker_encoders import Embed, SpeakerEncoder
 from benchmark.metrics.stoi import Stoi
-from benchmark.metrics.text import WordErrorRate
-from benchmark.metrics.transcript import Listener, Transcript
-from benchmark.tasks import resynthesis
+from benchmark.storage.artifacts import ArtifactStore
 from benchmark.tasks.base import Setting
-from benchmark.training import TrainerConfig, save_report
+from benchmark.tasks.decoding import resynthesis
+from benchmark.training.trainer import TrainerConfig, save_report
 from benchmark.types import Utterance
 
 PITCH = {"s0": 210.0, "s1": 230.0, "s2": 110.0, "s3": 125.0, "s4": 250.0, "s5": 95.0}

@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.artifacts import ArtifactStore
-from benchmark.build import build
 from benchmark.data.audio import write_audio
-from benchmark.job import Job
-from benchmark.plan import compose, opened
-from benchmark.report.grid import make_grid
-from benchmark.report.tables import make_table
+from benchmark.jobs.build import build
+from benchmark.jobs.compose import compose, opened
+from benchmark.jobs.job import Job
+from benchmark.results.report.grid import make_grid
+from benchmark.results.report.tables import make_table
 from benchmark.results.store import ResultsStore
+from benchmark.storage.artifacts import ArtifactStore
 from benchmark.tasks.base import Setting
-from benchmark.training import TrainerConfig
+from benchmark.training.trainer import TrainerConfig
 
 SUBSETS = {"train-clean-100": (1, 2, 3), "test-clean": (7,), "test-other": (8,)}
 SMALL = ["task=asr_probe", "tokenizer=mfcc_kmeans", "tokenizer.codebook_size=4", "dataset.holdout_speakers=1"]

@@ -7,24 +7,24 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.alignment.aligner import KnownPhones
-from benchmark.alignment.phones import SILENCE
-from benchmark.alignment.tiers import phone_tiers
-from benchmark.artifacts import ArtifactStore
-from benchmark.data.synthetic import Synthetic
+from benchmark.data.corpora.synthetic import Synthetic
 from benchmark.errors import UserError
-from benchmark.job import Job
+from benchmark.extractors.phones.aligner import KnownPhones
+from benchmark.extractors.phones.segments import SILENCE
+from benchmark.extractors.phones.store import phone_tiers
+from benchmark.jobs.job import Job
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
+from benchmark.storage.artifacts import ArtifactStore
+from benchmark.storage.token_store import TokenStore, TokenWriter
 from benchmark.tasks.base import Outcome, Setting
-from benchmark.tasks.code_content import of_phones, token_centres
 from benchmark.tasks.codebook_usage import CodebookUsageTask
+from benchmark.tasks.probing.code_content import of_phones, token_centres
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.constant import Constant
 from benchmark.tokenizers.ground_truth import GroundTruth
 from benchmark.tokenizers.shuffled import Shuffled
-from benchmark.tokens.store import TokenStore, TokenWriter
-from benchmark.training import TrainerConfig
+from benchmark.training.trainer import TrainerConfig
 from benchmark.types import TokenizerSpec
 
 pytest.importorskip("espeakng_loader")
@@ -188,7 +188,7 @@ def test_codes_that_are_the_phones_at_their_centres_know_all_of_them(
 
 
 def test_the_key_depends_on_the_aligner(setting: Setting) -> None:
-    from benchmark.alignment.wav2vec2 import CTCAligner
+    from benchmark.extractors.phones.wav2vec2 import CTCAligner
 
     absent = CodebookUsageTask(name="codebook_usage", aligner=CTCAligner(checkpoint="nobody/nothing"))
     with pytest.raises(UserError, match="hf download nobody/nothing"):

@@ -7,24 +7,24 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from benchmark.alignment.aligner import KnownPhones
-from benchmark.alignment.phones import SILENCE
-from benchmark.alignment.tiers import phone_tiers
-from benchmark.artifacts import ArtifactStore
-from benchmark.build import build
-from benchmark.data.synthetic import Synthetic
+from benchmark.data.corpora.synthetic import Synthetic
 from benchmark.errors import UserError
-from benchmark.job import Job
-from benchmark.probes.config import AttentionConfig, ProbeConfig
+from benchmark.extractors.phones.aligner import KnownPhones
+from benchmark.extractors.phones.segments import SILENCE
+from benchmark.extractors.phones.store import phone_tiers
+from benchmark.jobs.build import build
+from benchmark.jobs.job import Job
+from benchmark.models.probes.config import AttentionConfig, ProbeConfig
 from benchmark.results.store import ResultsStore
+from benchmark.storage.artifacts import ArtifactStore
 from benchmark.tasks.asr_probe import AsrProbe
 from benchmark.tasks.base import Setting
 from benchmark.tasks.ctc_ablation import CtcAblation
 from benchmark.tasks.phone_probe import PhoneProbe, frame_phones
-from benchmark.tasks.probing import tokenized_splits
+from benchmark.tasks.probing.base import tokenized_splits
 from benchmark.tokenizers.constant import Constant
 from benchmark.tokenizers.mfcc_kmeans import MfccKmeans
-from benchmark.training import TrainerConfig
+from benchmark.training.trainer import TrainerConfig
 
 pytest.importorskip("espeakng_loader")
 CONF = Path(__file__).resolve().parents[2] / "conf"

@@ -9,8 +9,8 @@ import pytest
 from benchmark.data.audio import header, write_audio
 from benchmark.data.manifest import Manifest
 from benchmark.results.store import _replace_folder
-from benchmark.tasks.examples import examples
-from benchmark.tasks.resynthesis import Resynthesis
+from benchmark.tasks.decoding.audio_examples import examples
+from benchmark.tasks.decoding.resynthesis import Resynthesis
 from benchmark.types import Utterance
 
 

@@ -10,15 +10,16 @@ import pytest
 import torch
 
 from benchmark.data.audio import header, read_audio, write_audio
-from benchmark.data.corpus import Corpus
+from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
+from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.tasks.base import Setting
-from benchmark.tasks.resynthesis import resynthesise, uses_vocoder
+from benchmark.tasks.decoding.resynthesis import resynthesise
+from benchmark.tasks.decoding.trained_vocoder import uses_vocoder
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.facodec import Facodec
 from benchmark.tokenizers.ticodec import TiCodec
 from benchmark.types import Utterance
-from benchmark.vocoder.config import VocoderConfig
 
 TOKENIZERS = Path(__file__).parents[1] / "tokenizers"
 CONFIG = VocoderConfig(name="unused")

@@ -10,8 +10,8 @@ import pytest
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
 from benchmark.metrics.definitions import CONDITIONS
-from benchmark.tasks.pairing import make_pairs
-from benchmark.tasks.pairs import ANY_SPEAKER, Pairing, read_pairs
+from benchmark.tasks.decoding.conversion_pairs import ANY_SPEAKER, Pairing, read_pairs
+from benchmark.tasks.decoding.pairing import make_pairs
 from benchmark.types import Utterance
 
 THREE = ("same_gender", "cross_gender", "cross_lingual")

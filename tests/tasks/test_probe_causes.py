@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.artifacts import ArtifactStore
 from benchmark.data.audio import header, write_audio
-from benchmark.data.corpus import Corpus
+from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
-from benchmark.job import Job
-from benchmark.probes.config import ProbeConfig
-from benchmark.probes.text import encode
+from benchmark.jobs.job import Job
+from benchmark.models.probes.config import ProbeConfig
+from benchmark.models.probes.normalize import encode
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
+from benchmark.storage.artifacts import ArtifactStore
 from benchmark.tasks.asr_probe import AsrProbe
 from benchmark.tasks.base import Setting
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.training import TrainerConfig
+from benchmark.training.trainer import TrainerConfig
 from benchmark.types import SAMPLE_RATE, TokenizerSpec, Utterance
 
 WORDS = ("go", "stop", "left", "right", "up", "down")

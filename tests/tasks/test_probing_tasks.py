@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
-from benchmark.artifacts import ArtifactStore
-from benchmark.build import build
-from benchmark.data.synthetic import Synthetic
+from benchmark.data.corpora.synthetic import Synthetic
 from benchmark.errors import UserError
-from benchmark.job import Job
-from benchmark.probes.config import ProbeConfig
-from benchmark.probes.text import normalize
+from benchmark.jobs.build import build
+from benchmark.jobs.job import Job
+from benchmark.models.probes.config import ProbeConfig
+from benchmark.models.probes.normalize import normalize
 from benchmark.results.store import ResultsStore
+from benchmark.storage.artifacts import ArtifactStore
 from benchmark.tasks.asr_probe import AsrProbe
 from benchmark.tasks.base import Setting
 from benchmark.tasks.codebook_usage import CodebookUsageTask
@@ -24,7 +24,7 @@ from benchmark.tokenizers.constant import Constant
 from benchmark.tokenizers.continuous import Continuous
 from benchmark.tokenizers.mel_rvq import MelRvq
 from benchmark.tokenizers.mfcc_kmeans import MfccKmeans
-from benchmark.training import TrainerConfig
+from benchmark.training.trainer import TrainerConfig
 
 pytest.importorskip("espeakng_loader")
 CONF = Path(__file__).resolve().parents[2] / "conf"

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from benchmark.data.manifest import Manifest
-from benchmark.tasks.prompts import same_speaker_prompts
+from benchmark.tasks.decoding.prompts import same_speaker_prompts
 from benchmark.types import Utterance
 
 

@@ -9,20 +9,21 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.artifacts import ArtifactStore
 from benchmark.data.audio import header, read_audio, write_audio
-from benchmark.data.corpus import Corpus
+from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
-from benchmark.tasks import resynthesis
+from benchmark.models.vocoder.config import VocoderConfig
+from benchmark.storage.artifacts import ArtifactStore
 from benchmark.tasks.base import Setting
-from benchmark.tasks.resynthesis import decoding_splits, resynthesise
+from benchmark.tasks.decoding import resynthesis
+from benchmark.tasks.decoding.resynthesis import resynthesise
+from benchmark.tasks.decoding.trained_vocoder import decoding_splits
 from benchmark.tokenizers.ground_truth import GroundTruth
 from benchmark.tokenizers.mel_rvq import MelRvq
 from benchmark.tokenizers.shuffled import Shuffled
-from benchmark.training import TrainerConfig
+from benchmark.training.trainer import TrainerConfig
 from benchmark.types import TokenizerSpec, Utterance
-from benchmark.vocoder.config import VocoderConfig
 
 
 @dataclass(kw_only=True)

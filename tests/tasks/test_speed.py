@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.data.corpus import Corpus
+from benchmark.data.corpora.base import Corpus
 from benchmark.metrics.definitions import DEFINITIONS
-from benchmark.tasks import resynthesis, speed
+from benchmark.models.vocoder.config import VocoderConfig
+from benchmark.tasks import speed
 from benchmark.tasks.base import Setting
+from benchmark.tasks.decoding import resynthesis
 from benchmark.tasks.speed import Speed
 from benchmark.tokenizers.ground_truth import GroundTruth
 from benchmark.tokenizers.mel_rvq import MelRvq
 from benchmark.tokenizers.opus import Opus
-from benchmark.vocoder.config import VocoderConfig
 
 CONFIG = VocoderConfig(name="parrot")
 

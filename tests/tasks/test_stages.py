@@ -7,25 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.artifacts import ArtifactStore
-from benchmark.data.corpus import Corpus
+from benchmark.data.corpora.base import Corpus
 from benchmark.errors import UserError
-from benchmark.evaluation import evaluate
-from benchmark.frames import shards
-from benchmark.job import Job
+from benchmark.jobs.job import Job
+from benchmark.jobs.stages import awaited, run_stage
 from benchmark.metrics.base import Metric
+from benchmark.metrics.evaluation import evaluate
+from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.results.store import ResultsStore
-from benchmark.stages import awaited, run_stage
-from benchmark.tasks import resynthesis
+from benchmark.storage import shards
+from benchmark.storage.artifacts import ArtifactStore
 from benchmark.tasks.base import Setting
 from benchmark.tasks.codebook_usage import CodebookUsageTask
+from benchmark.tasks.decoding import resynthesis
+from benchmark.tasks.decoding.scoring import ScoringTask
 from benchmark.tasks.reconstruction import Reconstruction
-from benchmark.tasks.scoring import ScoringTask
 from benchmark.tasks.voice_conversion import VoiceConversion
 from benchmark.tokenizers.ground_truth import GroundTruth
 from benchmark.tokenizers.mel_rvq import MelRvq
-from benchmark.training import TrainerConfig
-from benchmark.vocoder.config import VocoderConfig
+from benchmark.training.trainer import TrainerConfig
 
 UNUSED = VocoderConfig(name="unused")
 

@@ -9,20 +9,20 @@ import pandas as pd
 import pytest
 import soundfile
 
-from benchmark.artifacts import ArtifactStore
 from benchmark.data.audio import read_audio
-from benchmark.data.corpus import Corpus
-from benchmark.data.synthetic import Synthetic
+from benchmark.data.corpora.base import Corpus
+from benchmark.data.corpora.synthetic import Synthetic
 from benchmark.errors import UserError
+from benchmark.models.vocoder.config import VocoderConfig
+from benchmark.storage.artifacts import ArtifactStore
 from benchmark.tasks.base import Setting
-from benchmark.tasks.prompts import own_prompts
+from benchmark.tasks.decoding.prompts import own_prompts
+from benchmark.tasks.decoding.resynthesis import resynthesise
 from benchmark.tasks.reconstruction import Reconstruction
-from benchmark.tasks.resynthesis import resynthesise
 from benchmark.tasks.voice_conversion import VoiceConversion
 from benchmark.tokenizers.ground_truth import GroundTruth
 from benchmark.tokenizers.mel_rvq import MelRvq
 from benchmark.tokenizers.opus import Opus
-from benchmark.vocoder.config import VocoderConfig
 
 CONFIG = VocoderConfig(name="parrot")
 THREE = ["same_gender", "cross_gender", "cross_lingual"]

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from benchmark.errors import UserError
-from benchmark.frames.store import shard_file
-from benchmark.probes.frontend import PADDING, features_of
+from benchmark.models.probes.frontend import PADDING, features_of
+from benchmark.storage.frame_store import shard_file
+from benchmark.storage.token_store import TokenStore, TokenWriter
 from benchmark.tokenizers.constant import Constant
 from benchmark.tokenizers.continuous import Continuous, to_codes
 from benchmark.tokenizers.mel_rvq import MelRvq
-from benchmark.tokens.store import TokenStore, TokenWriter
 
 
 def test_bit_patterns_are_float16_and_back() -> None:

@@ -13,9 +13,9 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from benchmark.artifacts import digest
-from benchmark.build import build
 from benchmark.errors import UserError
+from benchmark.jobs.build import build
+from benchmark.storage.hashing import digest
 from benchmark.tokenizers.base import FittedTokenizer, Tokenizer
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.tokenizers.quantized import QuantizedFeatures

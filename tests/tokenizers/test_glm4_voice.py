@@ -13,7 +13,7 @@ from transformers import WhisperFeatureExtractor
 
 from benchmark.errors import UserError
 from benchmark.tokenizers.glm4_voice import CODEBOOK_SIZE, HOP, Glm4Voice
-from benchmark.tokenizers.glm4_voice_network import BlockCausalEncoder
+from benchmark.tokenizers.networks.glm4_voice import BlockCausalEncoder
 
 HERE = Path(__file__).parent
 UPSTREAM = "zai-org/GLM-4-Voice @ eb00ce9"

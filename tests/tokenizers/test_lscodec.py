@@ -12,7 +12,7 @@ import yaml
 
 from benchmark.errors import UserError
 from benchmark.tokenizers.lscodec import LSCodec
-from benchmark.tokenizers.lscodec_network import receptive_field
+from benchmark.tokenizers.networks.lscodec import receptive_field
 
 HERE = Path(__file__).parent
 MINIATURE = runpy.run_path(str(HERE / "weights" / "lscodec.py"))

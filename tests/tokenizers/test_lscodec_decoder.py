@@ -12,8 +12,8 @@ from torch.nn.functional import layer_norm
 from transformers import WavLMModel
 
 from benchmark.errors import UserError
+from benchmark.models.vocoder.lscodec import AlphaDecoder, LSCodecDecoder
 from benchmark.tokenizers.lscodec import LSCodec
-from benchmark.vocoder.lscodec import AlphaDecoder, LSCodecDecoder
 
 HERE = Path(__file__).parent
 MINIATURE = runpy.run_path(str(HERE / "weights" / "lscodec.py"))

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.artifacts import digest
 from benchmark.errors import UserError
+from benchmark.storage.hashing import digest
+from benchmark.tokenizers.encoding.encode import has_codebook
 from benchmark.tokenizers.mel_rvq import MelRvq
 from benchmark.tokenizers.mfcc_kmeans import MfccKmeans
-from benchmark.tokens.encode import has_codebook
 
 SIZE, DIMENSIONS = 16, 39
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.artifacts import digest
 from benchmark.errors import UserError
+from benchmark.storage.hashing import digest
 from benchmark.tokenizers.quantized import QuantizedFeatures
 from benchmark.types import TokenizerSpec
 

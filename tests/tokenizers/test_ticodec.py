@@ -11,8 +11,8 @@ from torch.nn.functional import normalize
 
 from benchmark.data.audio import resample
 from benchmark.errors import UserError
+from benchmark.tokenizers.networks.ticodec import Decoder, Encoder
 from benchmark.tokenizers.ticodec import CODEBOOK_SIZE, HOP, INVARIANT_CODES, WEIGHTS, TiCodec
-from benchmark.tokenizers.ticodec_network import Decoder, Encoder
 
 HERE = Path(__file__).parent
 UPSTREAM = "y-ren16/TiCodec @ 13af0eb"

@@ -7,7 +7,7 @@ from torch.nn.functional import normalize
 from transformers import WhisperFeatureExtractor
 
 from benchmark.tokenizers.glm4_voice import CODEBOOK_SIZE, Glm4Voice
-from benchmark.tokenizers.glm4_voice_network import BlockCausalEncoder
+from benchmark.tokenizers.networks.glm4_voice import BlockCausalEncoder
 
 CONFIG = {
     "d_model": 32,

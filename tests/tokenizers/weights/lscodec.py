@@ -10,11 +10,11 @@ import torch
 import yaml
 from transformers import WavLMConfig, WavLMModel
 
+from benchmark.models.vocoder.lscodec import AlphaDecoder
+from benchmark.models.vocoder.published import published_names
 from benchmark.tokenizers.lscodec import GROUP, LSCodec
-from benchmark.tokenizers.lscodec_network import Encoder
+from benchmark.tokenizers.networks.lscodec import Encoder
 from benchmark.tokenizers.pretrained import Pretrained
-from benchmark.vocoder.lscodec import AlphaDecoder
-from benchmark.vocoder.published import published_names
 
 STEMS = {
     320: "[({w}, 10, 5), ({w}, 8, 4)] + [({w}, 4, 2)] * 4",

@@ -3,8 +3,8 @@ from pathlib import Path
 import torch
 from torch.nn.functional import normalize
 
+from benchmark.tokenizers.networks.ticodec import RENAMED, Decoder, Encoder
 from benchmark.tokenizers.ticodec import CODEBOOK_SIZE, INVARIANT_CODES, WEIGHTS, TiCodec
-from benchmark.tokenizers.ticodec_network import RENAMED, Decoder, Encoder
 
 CHANNELS = 8
 

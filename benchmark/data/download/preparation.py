@@ -1,0 +1,150 @@
+"""Preparing a published corpus: what of it is not there is downloaded, checked and unpacked."""
+
+import logging
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.data.download.archives import unpack
+from benchmark.data.download.download import download, require_intact
+from benchmark.data.download.published_corpora import Archive, PublishedCorpus, Source
+from benchmark.errors import UserError, unknown
+from benchmark.storage.lease import Lease
+
+log = logging.getLogger(__name__)
+
+RESERVE = 1 << 28
+"""Bytes that stay free on the disk."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A corpus on its way to the disk. Whatever it is killed at, the next run goes on there.
+
+    Attributes:
+        published: What there is to have.
+        root: The corpus's own folder, or the one that is to hold it.
+        archives: Where the archives are kept; None for a folder below `root`.
+        mirror: Server and folder that have the files in place of the published ones.
+        delete_archives: Whether an archive goes once it is unpacked.
+    """
+
+    published: PublishedCorpus
+    root: Path
+    archives: Path | None = None
+    mirror: str | None = None
+    delete_archives: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The corpus's own folder, as its reader finds it in `root`."""
+        inner = self.root / self.published.title
+        if not self.published.own_folder:
+            return self.root
+        places = (self.root / place for one in self.published.archives.values() for place in one.places)
+        is_own = self.root.name == self.published.title or any(map(_holds, places))
+        return self.root if is_own and not inner.is_dir() else inner
+
+    @property
+    def annotations(self) -> Path:
+        """The folder of the annotations: where some are, or where they are written to."""
+        names = {source.name for one in self.published.archives.values() for source in one.annotations}
+        places = [self.folder / place for place in self.published.annotation_places or (".",)]
+        return next((p for p in places if any((p / name).is_file() for name in names)), places[0])
+
+    def present(self, subset: str) -> Path | None:
+        """The folder of a subset; None where it is not there."""
+        places = (self.folder / place for place in self._archive(subset).places)
+        return next(filter(_holds, places), None)
+
+    def run(self, subsets: Sequence[str]) -> None:
+        """Download and unpack what is not there.
+
+        Raises: UserError, with whatever is complete left in place.
+        """
+        lacking = [name for name in subsets if self.present(name) is None]
+        for name in subsets:
+            if name not in lacking:
+                log.info("%s is there: %s", name, self.present(name))
+        sources = dict.fromkeys(s for name in subsets for s in self._archive(name).annotations)
+        missing = [source for source in sources if not (self.annotations / source.name).is_file()]
+        if not lacking and not missing:
+            return
+        self._require_space(lacking, missing)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lease = Lease(self.root / f".preparing-{self.published.title}")
+            if not lease.acquire(wait=False):
+                raise UserError(f"another process prepares {self.published.title} in {self.root}")
+            try:
+                for source in missing:
+                    download(source, self.annotations / source.name, self.mirror)
+                for name in lacking:
+                    self._fetch(self._archive(name))
+            finally:
+                lease.release()
+        except OSError as error:
+            raise UserError(f"cannot write below {self.root}: {error.strerror or error}") from error
+
+    def _archive(self, subset: str) -> Archive:
+        if subset not in self.published.archives:
+            raise unknown(f"subset of {self.published.title}", subset, self.published.archives)
+        return self.published.archives[subset]
+
+    def _fetch(self, archive: Archive) -> None:
+        path = self._kept(archive.source)
+        if path.is_file():
+            require_intact(path, archive.source, str(path.parent))
+        else:
+            log.info("downloading %s", archive.source.name)
+            download(archive.source, path, self.mirror)
+        target = self.folder / archive.places[0]
+        log.info("unpacking %s to %s", path, target)
+        unpack(path, archive.inside, target)
+        if self.delete_archives:
+            path.unlink()
+
+    def _kept(self, source: Source) -> Path:
+        """Where an archive is, or will be; those of two corpora have the same names."""
+        return (self.archives or self.root / "archives" / self.published.title) / source.name
+
+    def _require_space(self, subsets: Iterable[str], missing: Iterable[Source]) -> None:
+        """Raises: UserError where the disk would be full before the end, as far as sizes are known."""
+        archives = list(map(self._archive, subsets))
+        fetched = [(one.source.size or 0) - self._fetched(one.source) for one in archives]
+        kept = max(fetched, default=0) if self.delete_archives else sum(fetched)
+        unpacked = round(sum((one.source.size or 0) * one.unpacked for one in archives))
+        unpacked += sum(source.size or 0 for source in missing)
+        places = {_existing(self.archives or self.root): kept, _existing(self.root): unpacked}
+        if len({place.stat().st_dev for place in places}) == 1:
+            places = {_existing(self.root): kept + unpacked}
+        log.info("about %s to write", _gigabytes(kept + unpacked))
+        for place, need in places.items():
+            free = shutil.disk_usage(place).free
+            if need + RESERVE > free:
+                raise UserError(
+                    f"{place} has {_gigabytes(free)} free, about {_gigabytes(need + RESERVE)} are needed. "
+                    "Make room, name fewer subsets, add --delete-archives, or keep the archives on another "
+                    "disk (--archives)"
+                )
+
+    def _fetched(self, source: Source) -> int:
+        """Bytes of an archive that are here already."""
+        path = self._kept(source)
+        part = path.with_name(f"{path.name}.part")
+        return next((file.stat().st_size for file in (path, part) if file.is_file()), 0)
+
+
+def _holds(folder: Path) -> bool:
+    """Whether there is such a folder with something in it."""
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    return next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB"

@@ -1,0 +1,225 @@
+"""Whisper on its two backends, CTranslate2 and transformers."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.errors import UserError
+from benchmark.extractors.asr.transcriber import WINDOW, Transcriber, token_limit
+from benchmark.storage.checkpoints import resolve
+from benchmark.storage.weights import whisper_backend
+from benchmark.types import SAMPLE_RATE
+
+CONTEXTS = (10.0, 20.0, WINDOW)
+"""Seconds, for a quarter to a third of the cost of always 30. WER of tiny.en in float32, these against
+always 30: 60 utterances of LibriSpeech test-other 17.9 and 16.9 %, with white noise at 5 dB 39.4 and
+42.8 %; 96 short commands by eSpeak NG 25.8 and 32.0 %. A context of 5 raises the first to 28.1 %."""
+FRAME_RATE = 100
+"""Mel frames per second."""
+MOST_PROMPT_TOKENS = 4
+"""Start, language, task, no timestamps."""
+
+
+class FasterWhisper(Transcriber):
+    """A CTranslate2 model: on a CPU the fastest way.
+
+    The encoder's cost grows with its context, so a window is padded with silence to the shortest of
+    `contexts` that holds it, and is decoded with windows of the same context only.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        batch_size: int = 8,
+        device: str = "cpu",
+        compute_type: str = "float32",
+        contexts: Sequence[float] = CONTEXTS,
+        language: str = "en",
+    ) -> None:
+        """Take the model in `folder`.
+
+        Args:
+            folder: model.bin, config.json, tokenizer.json.
+            name: How a table calls it.
+            batch_size: Windows decoded together; changes no transcript.
+            device: "cpu" or "cuda".
+            compute_type: Arithmetic of CTranslate2. "int8" is a quarter faster than "float32" and
+                has about two points more WER with tiny.en; "float16" is for GPUs.
+            contexts: Ascending seconds, the last of them 30.
+            language: ISO 639-1.
+        """
+        super().__init__(folder, batch_size, language)
+        self.device = device
+        self.compute_type = compute_type
+        self.contexts = tuple(float(seconds) for seconds in contexts)
+        if list(self.contexts) != sorted(set(self.contexts)) or self.contexts[-1:] != (WINDOW,):
+            raise UserError(f"ASR contexts must ascend and end in {WINDOW:g} seconds, not {contexts}")
+        self.name = f"{name} (CTranslate2 {compute_type})"
+
+    def identity(self) -> dict[str, Any]:
+        """See `Transcriber.identity`."""
+        return super().identity() | {"compute_type": self.compute_type, "contexts": list(self.contexts)}
+
+    @cached_property
+    def _model(self) -> Any:
+        import ctranslate2
+        import torch
+
+        # Sums change with the number of threads that share them, so each worker has one.
+        workers = torch.get_num_threads() if self.device == "cpu" else 1
+        return ctranslate2.models.Whisper(
+            str(self.folder),
+            device=self.device,
+            compute_type=self.compute_type,
+            intra_threads=1,
+            inter_threads=workers,
+        )
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        import tokenizers
+
+        return tokenizers.Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+
+    @cached_property
+    def _features(self) -> Any:
+        from faster_whisper.feature_extractor import FeatureExtractor
+
+        return FeatureExtractor(feature_size=self._model.n_mels)
+
+    def _decode(self, windows: list[np.ndarray]) -> list[str]:
+        pending = []
+        for context, members in groupby(windows, self._context):
+            for batch in _batches(list(members), self.batch_size):
+                pending += self._submit(batch, context)
+        return [
+            self._tokenizer.decode(result.result().sequences_ids[0][:limit], skip_special_tokens=True)
+            for limit, result in pending
+        ]
+
+    def _context(self, window: np.ndarray) -> float:
+        return next(seconds for seconds in self.contexts if len(window) <= seconds * SAMPLE_RATE)
+
+    def _submit(self, windows: list[np.ndarray], context: float) -> list[tuple[int, Any]]:
+        """Token limit and coming result of each window of one batch."""
+        import ctranslate2
+
+        samples, frames = int(context * SAMPLE_RATE), int(context * FRAME_RATE)
+        mels = [self._features(np.pad(w, (0, samples - len(w))), padding=0)[:, :frames] for w in windows]
+        limits = [token_limit(len(window)) for window in windows]
+        results = self._model.generate(
+            ctranslate2.StorageView.from_array(np.ascontiguousarray(mels, dtype=np.float32)),
+            [self._prompt] * len(windows),
+            beam_size=1,
+            max_length=2 * max(limits),  # CTranslate2 gives half of it to the text
+            asynchronous=True,
+        )
+        return list(zip(limits, results, strict=True))
+
+    @cached_property
+    def _prompt(self) -> list[int]:
+        language = [f"<|{self.language}|>", "<|transcribe|>"] if self._is_multilingual else []
+        names = ["<|startoftranscript|>", *language, "<|notimestamps|>"]
+        tokens = [self._tokenizer.token_to_id(name) for name in names]
+        if None in tokens:
+            raise UserError(f"{self.name} knows no language {self.language!r}")
+        return tokens
+
+    @property
+    def _is_multilingual(self) -> bool:
+        return self._model.is_multilingual
+
+
+class HubWhisper(Transcriber):
+    """A transformers model in float32, every window padded with silence to 30 s."""
+
+    def __init__(
+        self, folder: Path, name: str, batch_size: int = 8, device: str = "cpu", language: str = "en"
+    ) -> None:
+        """Take the model in `folder`: config.json, safetensors, and the processor's files.
+
+        Args:
+            folder: Local folder of the checkpoint.
+            name: How a table calls it.
+            batch_size: Windows decoded together.
+            device: "cpu" or "cuda".
+            language: ISO 639-1.
+        """
+        super().__init__(folder, batch_size, language)
+        self.device = device
+        self.name = f"{name} (transformers float32)"
+
+    @cached_property
+    def _model(self) -> Any:
+        import torch
+        from transformers import WhisperForConditionalGeneration
+
+        model = WhisperForConditionalGeneration.from_pretrained(
+            self.folder, dtype=torch.float32, local_files_only=True
+        )
+        return model.eval().to(self.device)
+
+    @cached_property
+    def _processor(self) -> Any:
+        from transformers import WhisperProcessor
+
+        return WhisperProcessor.from_pretrained(self.folder, local_files_only=True)
+
+    def _decode(self, windows: list[np.ndarray]) -> list[str]:
+        return [text for batch in _batches(windows, self.batch_size) for text in self._generate(batch)]
+
+    def _generate(self, windows: list[np.ndarray]) -> list[str]:
+        import torch
+
+        inputs = self._processor(
+            windows, sampling_rate=SAMPLE_RATE, return_tensors="pt", return_attention_mask=True
+        )
+        limits = [token_limit(len(window)) for window in windows]
+        language = {"language": self.language, "task": "transcribe"} if self._is_multilingual else {}
+        with torch.no_grad():
+            tokens = self._model.generate(
+                inputs.input_features.to(self.device),
+                attention_mask=inputs.attention_mask.to(self.device),
+                do_sample=False,
+                num_beams=1,
+                return_timestamps=False,
+                condition_on_prev_tokens=False,
+                max_length=MOST_PROMPT_TOKENS + max(limits),
+                **language,
+            )
+        rows = [row[:limit] for row, limit in zip(tokens.tolist(), limits, strict=True)]
+        return self._processor.batch_decode(rows, skip_special_tokens=True)
+
+    @property
+    def _is_multilingual(self) -> bool:
+        return self._model.generation_config.is_multilingual
+
+
+def _batches(windows: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
+    return (windows[start : start + size] for start in range(0, len(windows), size))
+
+
+def load_transcriber(
+    checkpoint: str, revision: str | None, device: str, batch_size: int, language: str = "en"
+) -> Transcriber:
+    """The transcriber for a checkpoint, on the backend that its files are made for.
+
+    Args:
+        checkpoint: See `checkpoints.resolve`.
+        revision: Of a hub id.
+        device: "cpu" or "cuda".
+        batch_size: Windows decoded together.
+        language: That the speech is in, ISO 639-1.
+
+    Raises:
+        UserError: the checkpoint is missing or is no Whisper model.
+    """
+    folder = resolve(checkpoint, revision)
+    if whisper_backend(folder) == "ctranslate2":
+        return FasterWhisper(folder, checkpoint, batch_size, device=device, language=language)
+    return HubWhisper(folder, checkpoint, batch_size, device, language)

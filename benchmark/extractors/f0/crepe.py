@@ -1,0 +1,84 @@
+"""Pitch by a neural network."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+
+from benchmark.extractors.f0.extractors import F0
+from benchmark.extractors.libraries import require
+from benchmark.types import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    import torch
+
+FRAMES_AT_ONCE = 512
+"""Frames of which the network and the decoding take one piece, 5 s at 10 ms."""
+BIN, LOWEST = 20.0, 1997.3794084376191
+"""Cents of one bin of the network, and of the first above 10 Hz."""
+NEIGHBOURS = 4
+"""Bins on either side of the decoded one over which its pitch is averaged, as in the original CREPE."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crepe(F0):
+    """CREPE (Kim et al. 2018), the weights of the torchcrepe package, Viterbi decoding.
+
+    Attributes:
+        model: "tiny" (0.5 M parameters) or "full" (22 M).
+        periodicity: A frame is voiced where the network's confidence is at least this.
+    """
+
+    library: ClassVar[str] = "torchcrepe"
+    extra: ClassVar[str] = "crepe"
+
+    name: ClassVar[str] = "CREPE"
+
+    model: Literal["tiny", "full"] = "tiny"
+    periodicity: float = 0.21
+
+    @property
+    def words(self) -> str:
+        """The extractor in a definition."""
+        return f"{super().words}, {self.model}, voiced from periodicity {self.periodicity:g}"
+
+    def track(self, samples: np.ndarray) -> np.ndarray:
+        """See `F0.track`.
+
+        Raises: UserError when torchcrepe is not installed.
+        """
+        require("torchcrepe", "crepe")
+        import torch
+        import torchcrepe
+
+        with torch.no_grad():
+            f0, periodicity = torchcrepe.predict(
+                torch.from_numpy(samples.astype(np.float32))[None],
+                SAMPLE_RATE,
+                round(self.frame_period * SAMPLE_RATE / 1000),
+                fmin=self.floor,
+                fmax=self.ceiling,
+                model=self.model,
+                decoder=_decode,
+                return_periodicity=True,
+                batch_size=FRAMES_AT_ONCE,
+                device="cpu",
+            )
+        return np.where(periodicity >= self.periodicity, f0, 0.0)[0].astype(np.float64)
+
+
+def _decode(salience: "torch.Tensor") -> tuple["torch.Tensor", "torch.Tensor"]:
+    """Bins of the Viterbi path, and F0 in Hz; torchcrepe's own adds a random dither to it.
+
+    Args:
+        salience: (1, 360, frames), minus infinity outside floor and ceiling.
+    """
+    import torch
+    import torchcrepe
+
+    bins, _ = torchcrepe.decode.viterbi(salience)
+    weights = salience.clamp(min=0)
+    number = torch.arange(weights.shape[1])[None, :, None]
+    weights = torch.where((number - bins[:, None]).abs() <= NEIGHBOURS, weights, 0)
+    cents = (weights * (LOWEST + BIN * number)).sum(1) / weights.sum(1)
+    return bins, 10 * 2 ** (cents / 1200)

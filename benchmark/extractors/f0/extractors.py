@@ -1,0 +1,158 @@
+"""F0 extractors: the pitch of speech every few milliseconds."""
+
+import warnings
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy as np
+from scipy.signal import firwin, lfilter
+
+from benchmark.extractors.base import SignalExtractor
+from benchmark.extractors.f0.world.dio import dio
+from benchmark.extractors.f0.world.harvest import harvest
+from benchmark.types import SAMPLE_RATE
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message="pkg_resources", category=UserWarning)
+    import pyworld
+
+LOW_CUT_TAPS = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pitched(SignalExtractor):
+    """Base of what holds F0 in Hz in the first column of its value, 0 where unvoiced."""
+
+    kind: ClassVar[str] = "pitch"
+
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """The extractor in a definition."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class F0(Pitched):
+    """Base of what is F0 alone: (frames, 1).
+
+    Attributes:
+        floor: Lowest F0 in Hz.
+        ceiling: Highest F0 in Hz.
+        frame_period: Milliseconds between frames.
+        low_cut: Hz below which the signal is filtered away before; 0 for no filter.
+    """
+
+    name: ClassVar[str]
+
+    floor: float = 60.0
+    ceiling: float = 500.0
+    frame_period: float = 10.0
+    low_cut: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """The extractor in a definition."""
+        after = f" after a {self.low_cut:g} Hz low cut" if self.low_cut else ""
+        return f"{self.name}, {self.floor:g}–{self.ceiling:g} Hz, {self.frame_period:g} ms{after}"
+
+    def extract(self, wav: np.ndarray) -> np.ndarray:
+        """See `SignalExtractor.extract`."""
+        return self.track(self.prepare(wav))[:, None]
+
+    def prepare(self, wav: np.ndarray) -> np.ndarray:
+        """The samples as `track` takes them, float64 (T,).
+
+        Raises: ValueError for an empty clip, and for samples that are not finite, which WORLD would take for
+            silence.
+        """
+        samples = checked(wav)
+        return lfilter(_low_cut(self.low_cut), 1, samples) if self.low_cut else samples
+
+    @abstractmethod
+    def track(self, samples: np.ndarray) -> np.ndarray:
+        """F0 (frames,) of prepared samples."""
+
+
+def checked(wav: np.ndarray) -> np.ndarray:
+    """The clip in float64 and in one piece.
+
+    Raises: ValueError for one without samples or with samples that are not finite.
+    """
+    if not len(wav):
+        raise ValueError("empty clip")
+    if not np.isfinite(wav).all():
+        raise ValueError("NaN or infinite samples")
+    return np.ascontiguousarray(wav, dtype=np.float64)
+
+
+@lru_cache
+def _low_cut(cutoff: float) -> np.ndarray:
+    """A linear-phase high-pass filter; it delays original and decoded speech alike."""
+    return firwin(LOW_CUT_TAPS, cutoff / (SAMPLE_RATE / 2), pass_zero=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dio(F0):
+    """DIO, refined by StoneMask (Morise et al. 2009, 2016).
+
+    DIO is in our own array operations: that of pyworld takes four times as long.
+    """
+
+    name: ClassVar[str] = "pyworld DIO+StoneMask"
+
+    def track(self, samples: np.ndarray) -> np.ndarray:
+        """See `F0.track`."""
+        f0 = dio(samples, self.floor, self.ceiling, self.frame_period)
+        times = np.arange(len(f0)) * self.frame_period / 1000
+        return pyworld.stonemask(samples, f0, times, SAMPLE_RATE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Harvest(F0):
+    """Harvest (Morise 2017), in our own array operations: that of pyworld takes five times as long."""
+
+    name: ClassVar[str] = "WORLD Harvest"
+
+    def track(self, samples: np.ndarray) -> np.ndarray:
+        """See `F0.track`."""
+        return harvest(samples, self.floor, self.ceiling, self.frame_period)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pyin(F0):
+    """Probabilistic YIN (Mauch and Dixon 2014) as librosa has it.
+
+    Attributes:
+        frame_length: Samples of a frame, of which half is its window.
+    """
+
+    name: ClassVar[str] = "librosa pYIN"
+
+    frame_length: int = 1024
+
+    @property
+    def words(self) -> str:
+        """The extractor in a definition."""
+        return f"{super().words}, frames of {self.frame_length}"
+
+    def track(self, samples: np.ndarray) -> np.ndarray:
+        """See `F0.track`.
+
+        Raises: ValueError for a clip shorter than a frame.
+        """
+        import librosa  # slow to import, and used by nothing else here
+
+        if len(samples) < self.frame_length:
+            raise ValueError(f"shorter than a frame of {self.frame_length} samples")
+        f0, voiced, _ = librosa.pyin(
+            samples,
+            fmin=self.floor,
+            fmax=self.ceiling,
+            sr=SAMPLE_RATE,
+            frame_length=self.frame_length,
+            hop_length=round(self.frame_period * SAMPLE_RATE / 1000),
+            pad_mode="constant",
+        )
+        return np.where(voiced, f0, 0.0)

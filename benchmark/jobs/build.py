@@ -1,0 +1,135 @@
+"""From config to objects: the only place where the library meets Hydra's instantiate."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import get_class, instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from benchmark.data.corpora.base import Corpus
+from benchmark.errors import UserError
+from benchmark.jobs.job import Job
+from benchmark.jobs.stages import awaited
+from benchmark.jobs.trackers.base import Followers
+from benchmark.results.store import ResultsStore
+from benchmark.storage.artifacts import ArtifactStore
+from benchmark.storage.weights import DIGESTS
+from benchmark.tasks.base import Setting, Task
+from benchmark.tokenizers.base import Tokenizer
+
+TRUSTED = ("benchmark.", "lightning.")
+EXTENSIBLE = (Tokenizer, Corpus, Task)
+"""A yaml may name classes of the trusted packages, and classes of the user's own that are one of these:
+`_target_` could otherwise call anything importable."""
+
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # what it logs as an error it raises as well
+
+
+def build(node: DictConfig) -> Any:
+    """Instantiate a config node, nested ones included, with plain lists and dicts as arguments.
+
+    Raises: UserError for a target that is absent, not trusted or cannot be imported, a missing value, or
+        arguments that the class refuses.
+    """
+    try:
+        content = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UserError(f"config: {error}") from error
+    if not isinstance(content, dict) or "_target_" not in content:
+        group = node._get_full_key(None)
+        raise UserError(f"config: {group} names no class (_target_); choose one by {group}=…")
+    for target in _targets(content):
+        _require_trusted(target)
+    try:
+        return instantiate(content, _convert_="object")
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, UserError):
+            raise cause from None
+        where = str(error).splitlines()[0].removesuffix(":")
+        raise UserError(f"config: {where}" + (f": {cause}" if cause else "")) from error
+
+
+def _require_trusted(target: str) -> None:
+    """Go by the class itself: a dotted name below `benchmark.` may lead to what a module there imports."""
+    bases = " or ".join(base.__name__ for base in EXTENSIBLE)
+    legal = f"Legal: a class of {' or '.join(TRUSTED)}, or a {bases} of your own on the Python path"
+    try:
+        found = get_class(target)
+    except Exception as error:  # importing a module can raise anything
+        reason = " ".join(str(error).split())
+        raise UserError(f"config: _target_ {target!r} cannot be used: {reason}. {legal}") from error
+    if not found.__module__.startswith(TRUSTED) and not issubclass(found, EXTENSIBLE):
+        raise UserError(f"config: _target_ {target!r} is not trusted. {legal}")
+
+
+def _targets(content: Any) -> list[str]:
+    """Every `_target_` in a nested container."""
+    if isinstance(content, dict):
+        own = [str(content["_target_"])] if "_target_" in content else []
+        return own + [target for value in content.values() for target in _targets(value)]
+    if isinstance(content, list):
+        return [target for value in content for target in _targets(value)]
+    return []
+
+
+def make_job(cfg: DictConfig, make: Callable[[DictConfig], Any] = build) -> Job:
+    """Build every part of one run from the composed config.
+
+    Args:
+        cfg: The config of one job.
+        make: Builds a part of it: another than `build` where parts are shared between jobs.
+
+    Raises: UserError for a config that cannot be built.
+    """
+    store = ArtifactStore(cfg.paths.cache, awaited(cfg.stage), patience=3600 * cfg.patience)
+    DIGESTS.folder = store.root / "digests"
+    return Job(
+        profile=cfg.profile_name,
+        tokenizer=make(cfg.tokenizer),
+        corpus=make(cfg.dataset),
+        task=make(cfg.task),
+        setting=Setting(
+            store=store,
+            trainer=make(cfg.trainer),
+            seed=cfg.seed,
+            device=cfg.device,
+            processes=cfg.threads,
+            progress=cfg.trainer.progress_bar,
+            bootstrap=cfg.bootstrap,
+        ),
+        results=ResultsStore(f"{cfg.paths.results}/{cfg.profile_name}"),
+        config=scientific_part(cfg),
+        policy=cfg.policy,
+        max_failed_share=cfg.max_failed_share,
+    )
+
+
+def make_followers(cfg: DictConfig, group: str, folder: Path) -> Followers:
+    """What follows the jobs of `cfg`.
+
+    Args:
+        cfg: The config of one job.
+        group: What the jobs of one sweep share.
+        folder: Where the trackers may write.
+
+    Raises: UserError for a mistake in the group `logger`.
+    """
+    trackers = {str(name): build(node) for name, node in cfg.logger.items()}
+    config = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(config, dict)
+    whole = {str(name): value for name, value in config.items()}
+    return Followers(trackers, group=group, folder=folder, config=whole)
+
+
+def scientific_part(cfg: DictConfig) -> dict[str, Any]:
+    """The resolved config as plain data, without what only says where things are kept or shown."""
+    content = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(content, dict)
+    content["trainer"].pop("loggers")
+    aside = ("paths", "logger", "policy", "preflight", "stage", "shard", "patience")
+    return {str(name): value for name, value in content.items() if name not in aside}

@@ -1,0 +1,200 @@
+"""What a command line of `python -m benchmark` would run: every job's config, composed and not run."""
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, cast
+
+from hydra import version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository
+from hydra._internal.config_search_path_impl import SearchPathQuery
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from hydra.plugins.config_source import ConfigResult
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+import benchmark.jobs.launchers  # noqa: F401  (before the first config is composed)
+from benchmark.errors import UserError
+
+
+class _KeptFiles(CachingConfigRepository):
+    """Parses every yaml once: Hydra alone would parse them anew for each job."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_KeptFiles":
+        return self
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        """A copy, since what is composed of it shares its nodes."""
+        return deepcopy(super().load_config(config_path))
+
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+ROOT_CONFIG = "config"
+
+
+@contextmanager
+def opened(config_dir: str | None = None) -> Iterator[Hydra]:
+    """Hydra on `conf`, and on a folder of the user's, as `--config-dir` adds it.
+
+    Raises: UserError for a folder that does not exist, and in place of Hydra's own errors.
+    """
+    version.setbase("1.3")
+    search_path = create_config_search_path(str(CONF))
+    if config_dir is not None:
+        folder = Path(config_dir).expanduser().absolute()
+        if not folder.is_dir():
+            raise UserError(f"--config-dir: {str(folder)!r} is not a folder")
+        before = SearchPathQuery(provider="schema", path=None)
+        search_path.prepend(provider="command-line", path=f"file://{folder}", anchor=before)
+    try:
+        hydra = Hydra.create_main_hydra2("benchmark", search_path)
+        loader = cast(ConfigLoaderImpl, hydra.config_loader)
+        loader.repository = cast(ConfigRepository, _KeptFiles(loader.repository))
+        yield hydra
+    except (HydraException, OmegaConfBaseException) as error:
+        cause = error.__cause__  # Hydra says which override, OmegaConf what is wrong with it
+        more = f"\n{cause}" if isinstance(cause, OmegaConfBaseException) else ""
+        raise UserError(f"{error}{more}") from error
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def sweep_parser(program: str, description: str | None) -> ArgumentParser:
+    """A command line that takes what `python -m benchmark` takes; parse it with `parse_intermixed_args`."""
+    parser = ArgumentParser(program, description=description, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("overrides", nargs="*", help="Hydra overrides, comma lists and experiment=… included")
+    parser.add_argument("-m", "--multirun", action="store_true", help="a sweep over the comma lists")
+    parser.add_argument("-cd", "--config-dir", help="a folder of yaml files of your own")
+    return parser
+
+
+def compose(hydra: Hydra, overrides: Sequence[str]) -> DictConfig:
+    """The config of a single job."""
+    return hydra.compose_config(ROOT_CONFIG, list(overrides), RunMode.RUN)
+
+
+def planned(hydra: Hydra, overrides: Sequence[str], multirun: bool) -> list[DictConfig]:
+    """One config per job, in the order in which they would start.
+
+    Args:
+        hydra: From `opened`.
+        overrides: As on the command line; comma lists make a sweep, as does an experiment in MULTIRUN mode.
+        multirun: Whether `-m` is given.
+
+    Raises:
+        UserError: the experiment names another sweeper than Hydra's own.
+    """
+    master = hydra.compose_config(
+        ROOT_CONFIG, list(overrides), RunMode.MULTIRUN, validate_sweep_overrides=False
+    )
+    if not multirun and master.hydra.mode != RunMode.MULTIRUN:
+        return [_as_run(compose(hydra, overrides))]
+    return swept(hydra, master)
+
+
+def swept(hydra: Hydra, master: DictConfig) -> list[DictConfig]:
+    """One config per job of the sweep that `master` is the config of, in the order of their numbers.
+
+    Raises: UserError when another sweeper than Hydra's own is named.
+    """
+    sweeper = master.hydra.sweeper
+    if not sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
+        raise UserError(f"only sweeps by hydra/sweeper=basic can be listed, not by {sweeper._target_}")
+    params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
+    parser = OverridesParser.create(config_loader=hydra.config_loader)
+    parsed = parser.parse_overrides([*params, *master.hydra.overrides.task])
+    (jobs,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+    compositions = _Compositions(hydra, master)
+    return [compositions.of(parser.parse_overrides(job)) for job in jobs]
+
+
+@contextmanager
+def running() -> Iterator[Hydra]:
+    """The Hydra that runs this very sweep, which for a while parses every yaml once."""
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None, "no sweep is running"
+    loader = cast(ConfigLoaderImpl, hydra.config_loader)
+    kept = loader.repository
+    loader.repository = cast(ConfigRepository, _KeptFiles(kept))
+    try:
+        yield hydra
+    finally:
+        loader.repository = kept
+
+
+class _Compositions:
+    """Configs of the jobs of one sweep, with fewer compositions than jobs, for each takes a while.
+
+    Values, such as the seed, are set afterwards. A job that differs from the first in several choices is put
+    together from jobs that differ in one of them, where each changes nothing but the node of its own name.
+    """
+
+    def __init__(self, hydra: Hydra, master: DictConfig) -> None:
+        self._loader, self._master = cast(ConfigLoaderImpl, hydra.config_loader), master
+        self._composed: dict[tuple[str, ...], DictConfig] = {}
+        self._local: dict[tuple[str, ...], bool] = {}
+        self._first: list[str] = []
+
+    def of(self, job: list[Override]) -> DictConfig:
+        """The config of one job, given all its overrides."""
+        choices = [o for o in job if self._loader.repository.group_exists(o.key_or_group)]
+        cfg = self._assembled(choices) or deepcopy(self._compose([str(o.input_line) for o in choices]))
+        ConfigLoaderImpl._apply_overrides_to_config([o for o in job if o not in choices], cfg)
+        return cfg
+
+    def _assembled(self, choices: list[Override]) -> DictConfig | None:
+        """None where the job has to be composed as a whole."""
+        texts = [str(o.input_line) for o in choices]
+        self._first = self._first or texts
+        places = [place for place, text in enumerate(texts) if text != self._first[place]]
+        if len(places) < 2:
+            return None
+        first = self._compose(self._first)
+        changed = {}
+        for place in places:
+            group = choices[place].key_or_group
+            one = [*self._first[:place], texts[place], *self._first[place + 1 :]]
+            if choices[place].package is not None or group not in first or not self._is_local(one, group):
+                return None
+            changed[group] = self._compose(one)[group]
+        cfg = deepcopy(first)
+        for group, node in changed.items():
+            cfg[group] = node
+        return cfg
+
+    def _is_local(self, job: list[str], group: str) -> bool:
+        """Whether a job differs from the first in the node `group` alone."""
+        key = tuple(job)
+        if key not in self._local:
+            first, other = (_without(self._compose(each), group) for each in (self._first, job))
+            self._local[key] = first == other
+        return self._local[key]
+
+    def _compose(self, job: list[str]) -> DictConfig:
+        key = tuple(job)
+        if key not in self._composed:
+            self._composed[key] = _as_run(self._loader.load_sweep_config(self._master, job))
+        return self._composed[key]
+
+
+def _as_run(cfg: DictConfig) -> DictConfig:
+    """Without Hydra's own part, which a run does not see either."""
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return cfg
+
+
+def _without(cfg: DictConfig, group: str) -> dict[str, Any]:
+    """Everything but one top-level node, as plain data."""
+    whole = cast(dict[str, Any], OmegaConf.to_container(cfg))
+    return {name: value for name, value in whole.items() if name != group}

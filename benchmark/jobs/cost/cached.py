@@ -1,0 +1,85 @@
+"""Questions to a store that builds nothing: is the artifact there that this job would make?
+
+Each question is the call that would make it, with a copy of the tokenizer, since it loads its codebook.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import torch
+
+from benchmark.jobs.job import Job
+from benchmark.models.probes.config import ProbeConfig
+from benchmark.models.probes.train import train_asr_probe, train_intent_probe
+from benchmark.models.vocoder.config import PromptConfig, VocoderConfig
+from benchmark.models.vocoder.features import prompt_store
+from benchmark.tasks.decoding.trained_vocoder import trained_vocoder
+from benchmark.tasks.probing.base import tokenized_splits
+from benchmark.tasks.probing.trained_probe import trained_probe
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook
+
+Ask = Callable[[], object]
+"""Raises where something is missing, see `benchmark.jobs.cost.read_only_store.is_here`."""
+
+TRAINED: dict[str, Callable[..., None]] = {"asr": train_asr_probe, "intent": train_intent_probe}
+"""By kind of probe; that of phones depends on an alignment, and is known by the rows alone."""
+
+
+def codebook(job: Job, tokenizer: Tokenizer) -> Ask:
+    """The codebook of a tokenizer."""
+    return lambda: fit_codebook(deepcopy(tokenizer), job.corpus, job.setting.store, job.setting.seed)
+
+
+def tokens(job: Job, tokenizer: Tokenizer, split: str, limit: int | None) -> Ask:
+    """The tokens of a split, or of at most `limit` utterances of it."""
+
+    def ask() -> object:
+        own, store = deepcopy(tokenizer), job.setting.store
+        manifest = job.corpus.manifest(split, store).subset(limit)
+        fit_codebook(own, job.corpus, store, job.setting.seed)
+        return encode_manifest(own, manifest, store)
+
+    return ask
+
+
+def vocoder(job: Job, source: Tokenizer, config: VocoderConfig) -> Ask:
+    """The vocoder for the codes of `source`."""
+    return lambda: trained_vocoder(deepcopy(source), job.corpus, config, job.setting)
+
+
+def prompts(job: Job, config: PromptConfig, width: int) -> Ask:
+    """The kept prompt features of the two splits that a vocoder is trained with."""
+
+    def ask() -> object:
+        store = job.setting.store
+        return [
+            prompt_store(config, _NeverCalled(width), job.corpus.manifest(split, store), store, "cpu")
+            for split in ("train", "dev")
+        ]
+
+    return ask
+
+
+def probe(job: Job, config: ProbeConfig, kind: str) -> Ask | None:
+    """A probe, where its kind can be asked for."""
+    if kind not in TRAINED:
+        return None
+
+    def ask() -> object:
+        own = deepcopy(job.tokenizer)
+        train, dev, _ = tokenized_splits(own, job.corpus, job.setting)
+        return trained_probe(kind, TRAINED[kind], own, (train, {}), (dev, {}), config, job.setting)
+
+    return ask
+
+
+class _NeverCalled:
+    """Stands for a prompt encoder whose weights need not be here."""
+
+    def __init__(self, features: int) -> None:
+        self.features = features
+
+    def __call__(self, wav: torch.Tensor, lengths: torch.Tensor) -> Any:  # noqa: ARG002
+        raise AssertionError("a plan asks what is there, and encodes nothing")

@@ -1,0 +1,123 @@
+"""How much speech a split has: by its manifest where there is one, else by the published numbers."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from benchmark.data.corpora.base import Corpus
+from benchmark.data.corpora.slurp import Slurp
+from benchmark.data.corpora.subsets import SubsetCorpus
+from benchmark.data.corpora.synthetic import Synthetic
+from benchmark.data.download.published_corpora import CORPORA, Counts
+from benchmark.errors import UserError
+from benchmark.jobs.cost.read_only_store import Absent
+from benchmark.storage.artifacts import ArtifactStore
+from benchmark.storage.hashing import digest
+
+MANIFEST, PUBLISHED, ABOUT, UNKNOWN = "its manifest", "as published", "about", "unknown: no manifest yet"
+
+LISTED = 500
+"""Utterances of a list such as testset-B."""
+HOURS_PER_SPEAKER = 0.42
+"""Of LibriSpeech's training subsets: 25 minutes a speaker, 30 in train-other-500."""
+SLURP_RECORDINGS, SLURP_SYNTHETIC = {"train": 50_600, "dev": 8_690, "test": 13_078}, 69_300
+"""Recordings of SLURP, where all of a sentence are taken, and of its synthetic part; round where only
+round numbers were found."""
+SLURP_SECONDS, SLURP_SYNTHETIC_SECONDS = 2.88, 2.26
+"""A recording in the mean: 58 h and 43.5 h in all (Bastianelli et al., EMNLP 2020)."""
+SYNTHETIC_SECONDS = 3.4
+"""An utterance of the embedded corpus, by its manifests."""
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Utterances and hours, and how they are known."""
+
+    utterances: int
+    hours: float
+    source: str
+
+    @property
+    def seconds(self) -> float:
+        """Of all utterances together."""
+        return self.hours * 3600
+
+    @property
+    def mean(self) -> float:
+        """Seconds of an utterance."""
+        return self.seconds / max(1, self.utterances)
+
+    def limited(self, limit: int | None) -> "Speech":
+        """At most so many utterances of it."""
+        if limit is None or limit >= self.utterances:
+            return self
+        return replace(self, utterances=limit, hours=limit * self.mean / 3600)
+
+
+def speech(corpus: Corpus, split: str, store: ArtifactStore) -> Speech:
+    """The speech of a split.
+
+    Args:
+        corpus: Need not be on this machine.
+        split: "train", "dev" or "test".
+        store: One that builds nothing, see `benchmark.jobs.cost.read_only_store.Present`.
+    """
+    try:
+        manifest = corpus.manifest(split, store)
+    except (Absent, UserError, OSError):
+        return _without_manifest(corpus, split)
+    return Speech(len(manifest), manifest.hours, MANIFEST)
+
+
+def split_key(corpus: Corpus, split: str) -> str:
+    """The same for splits of the same speech, whatever the rest of the corpus is: trainings are shared."""
+    content: dict[str, Any] = asdict(corpus)
+    del content["name"]
+    subsets = content.pop("splits", {})
+    content["subsets"] = list(subsets.get(split) or ["dev out of", *subsets.get("train", [])])
+    return digest([type(corpus).__qualname__, split, content])
+
+
+def _without_manifest(corpus: Corpus, split: str) -> Speech:
+    if isinstance(corpus, SubsetCorpus):
+        return _of_subsets(corpus, split)
+    if isinstance(corpus, Slurp):
+        return _of_slurp(corpus, split)
+    if isinstance(corpus, Synthetic):
+        utterances = getattr(corpus, f"{split}_utterances")
+        return Speech(utterances, utterances * SYNTHETIC_SECONDS / 3600, ABOUT)
+    return Speech(0, 0.0, UNKNOWN)
+
+
+def _of_slurp(corpus: Slurp, split: str) -> Speech:
+    counts = CORPORA["slurp"].archives["slurp_real"].parts[split]
+    number = SLURP_RECORDINGS[split] if corpus.recordings == "all" else counts.sentences or 0
+    hours = number * SLURP_SECONDS / 3600
+    if split == "train" and "synthetic" in corpus.train_parts:
+        number, hours = number + SLURP_SYNTHETIC, hours + SLURP_SYNTHETIC * SLURP_SYNTHETIC_SECONDS / 3600
+    return Speech(number, hours, ABOUT)
+
+
+def _of_subsets(corpus: SubsetCorpus, split: str) -> Speech:
+    held_out = corpus.holdout_speakers > 0 and split in ("train", "dev")
+    subsets = corpus.splits.get("train" if held_out else split, ())
+    whole = _sum(corpus.title, subsets)
+    if split == "test":
+        listed = LISTED if getattr(corpus, "test_list", None) else getattr(corpus, "test_utterances", None)
+        return whole.limited(listed)
+    if not held_out or whole.source == UNKNOWN:
+        return whole
+    dev = whole.limited(round(corpus.holdout_speakers * HOURS_PER_SPEAKER * 3600 / whole.mean))
+    if split == "dev":
+        return replace(dev, source=ABOUT)
+    return Speech(whole.utterances - dev.utterances, whole.hours - dev.hours, ABOUT)
+
+
+def _sum(title: str, subsets: Sequence[str]) -> Speech:
+    """Of subsets of a published corpus."""
+    published = {corpus.title: corpus for corpus in CORPORA.values()}
+    archives = published[title].archives if title in published else {}
+    counts = [archives[name].parts[name] if name in archives else Counts() for name in subsets]
+    if not counts or any(each.utterances is None or each.hours is None for each in counts):
+        return Speech(0, 0.0, UNKNOWN)
+    return Speech(sum(c.utterances or 0 for c in counts), sum(c.hours or 0.0 for c in counts), PUBLISHED)

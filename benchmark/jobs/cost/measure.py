@@ -1,0 +1,79 @@
+"""How fast the tokenizers that are here encode on this machine."""
+
+import json
+import logging
+import time
+from collections.abc import Iterable
+from copy import deepcopy
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.errors import UserError
+from benchmark.jobs.cost.rates import MEASURED, read_measured
+from benchmark.jobs.requirements import library_needs, parts, weight_needs
+from benchmark.storage.atomic_files import write_atomic
+from benchmark.tokenizers.base import FittedTokenizer, Tokenizer
+from benchmark.tokenizers.encoding.encode import encode_wavs, has_codebook
+from benchmark.types import SAMPLE_RATE
+
+log = logging.getLogger(__name__)
+
+SECONDS = 10
+"""Of an utterance, as long as those of read speech."""
+BATCH = 4
+LEAST = 3.0
+"""Seconds to measure for at least."""
+
+
+def measure(tokenizers: Iterable[Tokenizer], cache: Path) -> dict[str, str]:
+    """Time each tokenizer, and keep the rates in the cache for later plans.
+
+    Noise stands for speech: what is computed does not depend on what is heard. Reading is not counted.
+
+    Args:
+        tokenizers: With the device that they are to run on; what they stand on is timed in their place.
+        cache: Root of the artifacts.
+
+    Returns: By name the rate in words, or why there is none.
+    """
+    found: dict[str, str] = {}
+    rates = read_measured(cache)
+    for whole in tokenizers:
+        inner = parts(whole.vocoder_source)
+        for tokenizer in inner[1:] or inner:
+            if tokenizer.name in found:
+                continue
+            needs = *library_needs(parts(tokenizer)), *weight_needs(tokenizer, hub=None)
+            missing = [need.what for need in needs]
+            if missing:
+                found[tokenizer.name] = f"not here: {'; '.join(missing)}"
+                continue
+            try:
+                rate = _rate(deepcopy(tokenizer))
+            except (UserError, RuntimeError, ValueError, OSError) as error:
+                found[tokenizer.name] = f"failed: {' '.join(str(error).split())}"
+                continue
+            device = "gpu" if tokenizer.device.startswith("cuda") else "cpu"
+            date = datetime.now(UTC).strftime("%Y-%m-%d")
+            rates.setdefault(device, {})[tokenizer.name] = [float(f"{rate:.3g}"), date]
+            found[tokenizer.name] = f"{rate:.3g} × real time"
+            write_atomic(cache / MEASURED, json.dumps(rates, indent=1, sort_keys=True))
+    return found
+
+
+def _rate(tokenizer: Tokenizer) -> float:
+    """Seconds of sound encoded per second."""
+    rng = np.random.default_rng(0)
+    wavs = [rng.standard_normal(SECONDS * SAMPLE_RATE).astype(np.float32) / 10 for _ in range(BATCH)]
+    if isinstance(tokenizer, FittedTokenizer) and has_codebook(tokenizer):
+        frames = BATCH * SECONDS * tokenizer.spec.frame_rate
+        rounds = int(-(-1.2 * tokenizer.spec.codebook_size // frames))
+        tokenizer.fit((wav for _ in range(rounds) for wav in wavs), seed=0)
+    encode_wavs(tokenizer, wavs[:1])  # weights are loaded, and kernels chosen
+    start, encoded = time.monotonic(), 0
+    while (elapsed := time.monotonic() - start) < LEAST:
+        encode_wavs(tokenizer, wavs)
+        encoded += BATCH * SECONDS
+    return encoded / elapsed

@@ -1,0 +1,167 @@
+"""What a run or a sweep would miss on this machine, said before anything runs.
+
+    python -m benchmark.jobs.doctor tokenizer=encodec_24khz task=reconstruction
+    python -m benchmark.jobs.doctor -m tokenizer=mimi,snac_24khz task=reconstruction
+    python -m benchmark.jobs.doctor experiment=mini
+    python -m benchmark.jobs.doctor dataset=custom manifest=my.csv task=asr_probe  # each line
+
+takes what `python -m benchmark` takes and looks at every tokenizer, corpus and model of the planned jobs:
+libraries, weights, folders. Nothing is downloaded; the hub is asked for sizes where it can be reached.
+Exit status 1 when something is missing.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from benchmark.data.corpora.custom import Custom
+from benchmark.errors import UserError
+from benchmark.jobs.build import build
+from benchmark.jobs.compose import opened, planned, sweep_parser
+from benchmark.jobs.requirements import (
+    Need,
+    checkpoint_needs,
+    corpus_needs,
+    libraries,
+    library_needs,
+    list_needs,
+    models,
+    parts,
+    weight_needs,
+)
+from benchmark.storage.hub_downloads import Hub, total
+
+
+@dataclass
+class Item:
+    """One thing that the planned jobs use."""
+
+    kind: str
+    name: str
+    needs: list[Need] = field(default_factory=list)
+    """What it lacks on this machine."""
+    _looked: set[str] = field(default_factory=set)
+
+    def look(self, aspect: str, needs: Iterable[Need]) -> None:
+        """Add what is missing; `needs` finds it out only where this aspect is looked at first."""
+        if aspect not in self._looked:
+            self._looked.add(aspect)
+            self.needs += [need for need in needs if need not in self.needs]
+
+
+class Examination:
+    """Everything that jobs use, each thing looked at once however many jobs use it."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._items: dict[tuple[str, str], Item] = {}
+        self._built: dict[tuple[str, str], Any] = {}
+
+    @property
+    def items(self) -> list[Item]:
+        """In groups by kind, each in the order of the jobs; of tasks only those that cannot be built."""
+        items = [item for item in self._items.values() if item.kind != "task" or item.needs]
+        kinds = list(dict.fromkeys(item.kind for item in items))
+        return sorted(items, key=lambda item: kinds.index(item.kind))
+
+    def add(self, cfg: DictConfig) -> None:
+        """Look at what one job uses."""
+        own, tokenizer = self._part("tokenizer", cfg.tokenizer)
+        speech, corpus = self._part("corpus", cfg.dataset)
+        _, task = self._part("task", cfg.task)
+        if str(cfg.device).startswith("cuda"):
+            self._item("device", cfg.device, cfg.device).look("cuda", _cuda_needs())
+        if tokenizer is None:
+            return
+        own.look("library", library_needs(parts(tokenizer)))
+        own.look("weights", weight_needs(tokenizer, self._hub))
+        if task is None:
+            return
+        for library, user in libraries(task):
+            self._item("metrics", library, library).look("library", library_needs([user]))
+        for kind, checkpoint, revision in models(task, tokenizer):
+            item = self._item(kind, f"{checkpoint}@{revision}", checkpoint)
+            item.look("weights", checkpoint_needs(self._hub, checkpoint, revision))
+        if isinstance(corpus, Custom):
+            for aspect, needs in list_needs(corpus, task, tokenizer):
+                speech.look(aspect, needs)
+        elif corpus is not None:
+            for split in task.reads(tokenizer, corpus):
+                speech.look(split, corpus_needs(corpus, split))
+
+    def _item(self, kind: str, key: str, name: str) -> Item:
+        return self._items.setdefault((kind, key), Item(kind, name))
+
+    def _part(self, kind: str, node: DictConfig) -> tuple[Item, Any]:
+        """The object of a config node; None where it cannot be built, which its item then says."""
+        try:
+            key = kind, OmegaConf.to_yaml(node, resolve=True)
+        except OmegaConfBaseException:  # a value that cannot be resolved: building it says which
+            key = kind, OmegaConf.to_yaml(node)
+        item = self._item(*key, str(node.get("name", "?")))
+        if key not in self._built:
+            self._built[key] = None
+            try:
+                self._built[key] = build(node)
+                item.name = self._built[key].name  # that of a list of recordings comes from its file
+            except UserError as error:
+                item.needs.append(Need(str(error)))
+        return item, self._built[key]
+
+
+def _cuda_needs() -> Iterator[Need]:
+    import torch
+
+    if not torch.cuda.is_available():
+        yield Need("torch finds no CUDA device; device=cpu runs without one")
+
+
+def text(items: list[Item]) -> str:
+    """The report: a line for each item, then the commands that fetch what can be fetched."""
+    kinds, names = (max(len(getattr(item, part)) for item in items) for part in ("kind", "name"))
+    lines = []
+    for item in items:
+        state = "missing" if item.needs else "here"
+        reasons = "; ".join(" ".join(need.what.split()) for need in item.needs)
+        lines.append(f"{state:7}  {item.kind:{kinds}}  {item.name:{names}}  {reasons}".rstrip())
+    needs = [need for item in items for need in item.needs]
+    if not needs:
+        return "\n".join([*lines, "", "Nothing is missing."])
+    for need in needs:
+        if need.details:
+            lines += ["", f"{need.what.removesuffix(', see below')}:", *need.details]
+    commands = dict.fromkeys(need.install for need in needs if need.install)
+    downloads = dict.fromkeys(need.download for need in needs if need.download)
+    lines += ["", f"{sum(bool(item.needs) for item in items)} of {len(items)} lack something."]
+    if commands or downloads:
+        lines += ["To fetch what can be fetched:", "", *(f"    {command}" for command in commands)]
+    for download in downloads:
+        notes = "; ".join(filter(None, (download.size, download.note)))
+        lines.append(f"    {download.command}  # {notes}")
+    if downloads:
+        lines += ["", f"To download in all: {total(downloads)}."]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the report; 0 when nothing is missing, 1 otherwise and after a mistake of the user's."""
+    given = sweep_parser("python -m benchmark.jobs.doctor", __doc__).parse_intermixed_args(arguments)
+    examination = Examination(Hub())
+    try:
+        with opened(given.config_dir) as hydra:
+            for cfg in planned(hydra, given.overrides, given.multirun):
+                examination.add(cfg)
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    items = examination.items
+    sys.stdout.write(text(items) + "\n")
+    return int(any(item.needs for item in items))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,232 @@
+"""Around the jobs of a sweep: what can fail is said first, how it stands meanwhile, and tables at the end."""
+
+import atexit
+import logging
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
+
+from benchmark.errors import UserError
+from benchmark.jobs import launchers
+from benchmark.jobs.progress import CLEAR, Board, Expected, Failure, JobFile, closing
+from benchmark.training.cluster_environment import is_follower, started_world
+
+log = logging.getLogger(__name__)
+
+
+class WriteReport(Callback):
+    """Hydra callback that rewrites tables and figures when a run, or a whole sweep, has ended."""
+
+    def on_run_end(self, config: DictConfig, **_: Any) -> None:
+        """Once, after a single run."""
+        self._write(config)
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Once, after all jobs of a sweep."""
+        self._write(config)
+
+    def _write(self, config: DictConfig) -> None:
+        if _only_trains(config):
+            return
+        from benchmark.results.report.write import (
+            write_report,  # heavy, and the processes of a sweep never write it
+        )
+
+        folder = Path(config.paths.results) / config.profile_name
+        try:
+            write_report(folder)
+        except UserError as error:  # a run that failed before its first row has nothing to show
+            log.warning("no tables: %s", error)
+            return
+        if config.logger and config.hydra.mode == RunMode.MULTIRUN:
+            self._publish(config, folder)
+
+    def _publish(self, config: DictConfig, folder: Path) -> None:
+        """Give the report of a sweep to the dashboards."""
+        from benchmark.jobs.build import make_followers
+
+        sweep = Path(config.hydra.sweep.dir)
+        try:
+            plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+            make_followers(plain, sweep.name, sweep).report(folder)
+        except (UserError, OmegaConfBaseException) as error:
+            log.warning("the report is not published: %s", error)
+
+
+class WatchSweep(Callback):
+    """Hydra callback that looks ahead of a sweep, shows how it stands, and tells at the end what failed.
+
+    Processes of a launcher get a pickled copy of it, whose `folder` they write to. A sweep with a failed job,
+    or one that does not start for what it lacks, ends the process with status 1: first of the callbacks in
+    the config, it is the last to hear of the end.
+    """
+
+    def __init__(self) -> None:
+        self.folder: Path | None = None
+        self.rewrites = False
+        self.labels: Mapping[int, str] = {}
+        self._board: Board | None = None
+        self._current: JobFile | None = None
+        """The job that this process is at."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A thread stays where it is.
+        return self.__dict__ | {"_board": None, "_place": launchers.Place.here()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state.pop("_place").enter()  # before anything in the process of a job reads a relative path
+        self.__dict__.update(state)
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Rank 0 leaves its folder and its log; no other rank does."""
+        if _only_trains(config):
+            with read_write(config), open_dict(config):
+                config.hydra.run.dir, config.hydra.output_subdir = ".", None
+                config.hydra.job_logging.handlers.file.filename = os.devnull
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Preflight; then the overview begins."""
+        if started_world() is not None and not config.hydra.launcher._target_.endswith(".BasicLauncher"):
+            sys.stderr.write(f"{started_world()} run this sweep job by job: leave hydra/launcher at basic\n")
+            raise SystemExit(1)
+        if _only_trains(config):
+            return
+        try:
+            launchers.prepare(config)
+        except UserError as error:
+            sys.stderr.write(f"{error}\n")
+            raise SystemExit(1) from None
+        expected = self._look_ahead(config)
+        # Two sweeps may have been given one folder, and an earlier one may have left files there.
+        own = f"{os.getpid()}-{time.time_ns()}"
+        self.folder = Path(config.hydra.sweep.dir).absolute() / "jobs" / own
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.rewrites = sys.stderr.isatty() and not config.trainer.progress_bar
+        self._board = Board(self.folder, expected, self.rewrites)
+        # Where a launcher gives up, nobody hears of the end.
+        atexit.register(self._close, launchers.left_behind(config))
+
+    def on_job_start(self, config: DictConfig, **_: Any) -> None:
+        """In the process of the job."""
+        if self.folder is None:
+            return
+        launchers.leave_when_told(config)
+        if _only_trains(config):
+            return
+        self._current = _begun(config, self.labels)
+        if (self.folder / self._current.file).exists():
+            # By a scheduler, after a kill, a lost node or a time limit.
+            log.warning("started again, and what is done is kept: %s", self._current.label)
+        self._current.write(self.folder)
+        if self.rewrites:
+            _begin_lines_anew()
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+        """In the process of the job."""
+        if self.folder is None or _only_trains(config):
+            return
+        given = job_return._return_value
+        failed = job_return.status == JobStatus.FAILED or isinstance(given, Failure)
+        reason = given.reason if isinstance(given, Failure) else f"{type(given).__name__}: {given}"
+        ended = replace(
+            self._current or _begun(config, self.labels),
+            end=time.time(),
+            state="failed" if failed else "done",
+            reason=reason if failed else "",
+        )
+        ended.write(self.folder)
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:  # noqa: ARG002
+        """The closing lines; status 1 where a job has failed."""
+        if self._close():
+            raise SystemExit(1)
+
+    def _look_ahead(self, config: DictConfig) -> Expected:
+        logging.getLogger("faiss.loader").setLevel(logging.WARNING)  # tells which build it loads
+
+        from benchmark.jobs import compose as plan
+        from benchmark.jobs.preflight import preflight
+
+        try:
+            with plan.running() as hydra:
+                found = preflight(
+                    plan.swept(hydra, config), launchers.at_once(config), launchers.is_elsewhere(config)
+                )
+        except (UserError, HydraException, OmegaConfBaseException) as error:
+            # A mistake in the overrides, which Hydra tells of in a moment, or a sweeper of another kind.
+            log.debug("the sweep cannot be looked at before it starts: %s", error)
+            return Expected()
+        if found.problems:
+            sys.stderr.write(f"{found.text}\n\n")
+            if config.preflight == "stop":
+                sys.stderr.write("The sweep was not started. preflight=warn starts it all the same.\n")
+                raise SystemExit(1)
+        self.labels = found.labels
+        return found.expected
+
+    def _close(self, more: str = "") -> bool:
+        """Stop the overview and say how the sweep has ended, once; whether a job is not done."""
+        atexit.unregister(self._close)
+        board, self._board = self._board, None
+        if board is None:
+            return False
+        files = board.close()
+        sys.stderr.write("\n".join(filter(None, (closing(files, board.expected), more))) + "\n")
+        return any(file.state != "done" for file in files)
+
+
+def _only_trains(config: DictConfig) -> bool:
+    """Whether rank 0 does the job, and this process takes part in its trainings alone."""
+    return config.trainer.strategy == "ddp" and is_follower()
+
+
+def _begun(config: DictConfig, labels: Mapping[int, str]) -> JobFile:
+    """What is to be known of a job that starts now."""
+    names = [OmegaConf.select(config, f"{part}.name") or "?" for part in ("task", "tokenizer", "dataset")]
+    number = int(config.hydra.job.num)
+    return JobFile(
+        number=number,
+        label=labels.get(number, f"{' × '.join(map(str, names))} × seed {config.seed}"),
+        log=_relative(str(OmegaConf.select(config, "hydra.job_logging.handlers.file.filename") or "")),
+        begin=time.time(),
+    )
+
+
+def _relative(path: str) -> str:
+    """Below the working directory where that is shorter."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path
+
+
+def _begin_lines_anew() -> None:
+    """Log lines of this process to a terminal wipe the overview before them, which is drawn anew below."""
+
+    class Wiping(logging.Formatter):
+        def __init__(self, inner: logging.Formatter | None) -> None:
+            super().__init__()
+            self.inner = inner or logging.Formatter()
+
+        def format(self, record: logging.LogRecord) -> str:
+            return CLEAR + self.inner.format(record)
+
+    for handler in logging.getLogger().handlers:
+        stream = getattr(handler, "stream", None)
+        if (
+            stream in (sys.stdout, sys.stderr)
+            and stream.isatty()
+            and not isinstance(handler.formatter, Wiping)
+        ):
+            handler.setFormatter(Wiping(handler.formatter))

@@ -1,0 +1,134 @@
+"""Before a sweep starts: everything that is bound to fail, as one list, and what the sweep has to do.
+
+Jobs that are done already need nothing, so that only the others are looked at. A download that the hub has
+confirmed is no problem: the job fetches it.
+"""
+
+import importlib.util
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from benchmark.errors import UserError, unknown
+from benchmark.jobs.cost.dry_jobs import Jobs
+from benchmark.jobs.cost.rates import load_rates
+from benchmark.jobs.cost.sweep import Sweep
+from benchmark.jobs.cost.workload import Workload
+from benchmark.jobs.doctor import Examination, Item, text
+from benchmark.jobs.progress import Expected
+from benchmark.jobs.requirements import Need
+from benchmark.jobs.status import COMPLETE, state_of
+from benchmark.jobs.trackers.wandb_tracker import has_login, is_offline
+from benchmark.storage.hub_downloads import Hub
+
+log = logging.getLogger(__name__)
+
+POLICIES = ("stop", "warn", "off")
+LEAST_FREE = 200_000_000
+"""Bytes that a folder must have left, whatever the jobs are expected to write."""
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What was found: the jobs to expect, and what stands in the way of some of them."""
+
+    expected: Expected
+    problems: list[Item]
+    labels: Mapping[int, str] = field(default_factory=dict)
+    """How lines name a job, by number."""
+
+    @property
+    def text(self) -> str:
+        """The list, with the commands that fetch what can be fetched."""
+        return text(self.problems)
+
+
+def preflight(configs: Sequence[DictConfig], workers: int = 1, elsewhere: bool = False) -> Preflight:
+    """Look at every job of a sweep that is not done.
+
+    Args:
+        configs: Those of the jobs, in the order of their numbers.
+        workers: Jobs that will run side by side: so many trainings keep checkpoints at a time.
+        elsewhere: Whether they run on other machines, whose devices are not those of this one.
+
+    Raises: UserError for a `preflight` that is none of `POLICIES`.
+    """
+    for cfg in configs:
+        if cfg.preflight not in POLICIES:
+            raise unknown("preflight", cfg.preflight, POLICIES)
+    if not configs or configs[0].preflight == "off":
+        return Preflight(Expected(jobs=len(configs)), [])
+    make, examination = Jobs(), Examination(Hub())
+    sweep: Sweep | None = None
+    done, seconds, labels = set(), {}, {}
+    for number, cfg in enumerate(configs):
+        try:
+            job = make(cfg)
+            piece = [f"{name} {cfg[name]}" for name in ("stage", "shard") if cfg[name] not in (None, "all")]
+            labels[number] = " × ".join([job.label, f"seed {job.setting.seed}", *piece])
+            if job.policy == "only_missing" and state_of(job).state in COMPLETE:
+                done.add(number)
+                continue
+            cache = job.setting.store.root
+            sweep = sweep or Sweep(Workload(load_rates(None, cache)))
+            before = {piece.key for piece in sweep.to_do}
+            sweep.add(job)
+            seconds[number] = 1.0 + sum(p.seconds for p in sweep.to_do if p.key not in before)
+        except UserError as error:  # the examination says so too, in its place
+            log.debug("job %d: %s", number, error)
+            seconds[number] = 1.0
+        examination.add(cfg)
+    problems = [item for item in map(_fatal, examination.items) if item.needs]
+    if elsewhere:
+        problems = [item for item in problems if item.kind != "device"]
+    problems += _disk(configs[0], sweep, workers)
+    problems += _loggers(configs[0])
+    expected = Expected(jobs=len(configs), done=frozenset(done), seconds=seconds)
+    return Preflight(expected, problems if seconds else [], labels)
+
+
+def _fatal(item: Item) -> Item:
+    """Without what the job will download by itself."""
+    needs = [n for n in item.needs if n.download is None or not n.download.exact or n.download.note]
+    return replace(item, needs=needs)
+
+
+def _disk(cfg: DictConfig, sweep: Sweep | None, workers: int) -> Iterator[Item]:
+    """Folders that cannot be written or are too small for what is to come."""
+    to_come = 0.0
+    if sweep is not None:
+        scratch = sorted((piece.scratch for piece in sweep.to_do), reverse=True)[:workers]
+        to_come = sum(piece.size for piece in sweep.to_do) + sum(scratch)
+    for variable, folder, size in (("CACHE", cfg.paths.cache, to_come), ("RESULTS", cfg.paths.results, 0.0)):
+        path = Path(folder).absolute()
+        present = next(parent for parent in (path, *path.parents) if parent.exists())
+        free, wanted = shutil.disk_usage(present).free, max(size, LEAST_FREE)
+        if not os.access(present, os.W_OK):
+            yield Item("disk", folder, [Need(f"cannot be written; name another by {variable}=<folder>")])
+        elif free < wanted:
+            yield Item(
+                "disk",
+                folder,
+                [
+                    Need(
+                        f"{free / 1e9:.1f} GB free, about {wanted / 1e9:.1f} GB are to come; "
+                        f"make room, or name another by {variable}=<folder>"
+                    )
+                ],
+            )
+
+
+def _loggers(cfg: DictConfig) -> Iterator[Item]:
+    """A dashboard that was asked for and will not get anything."""
+    if "wandb" not in cfg.logger or is_offline():
+        return
+    if importlib.util.find_spec("wandb") is None:
+        yield Item("logger", "wandb", [Need("library wandb", install="pip install wandb")])
+    elif not has_login():
+        need = Need("no login: `wandb login`, or WANDB_MODE=offline to keep runs on disk")
+        yield Item("logger", "wandb", [need])

@@ -1,0 +1,171 @@
+"""What tokenizers, corpora and tasks need beyond this package, and whether this machine has it."""
+
+import importlib.util
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.data.corpora.base import Corpus
+from benchmark.data.corpora.custom import Custom
+from benchmark.data.manifest_errors import Problems
+from benchmark.errors import UserError
+from benchmark.extractors.base import Extractor
+from benchmark.extractors.phones.aligner import Aligner
+from benchmark.models.vocoder.config import PromptConfig
+from benchmark.storage.checkpoints import is_here, is_hub_id, resolve
+from benchmark.storage.hub_downloads import Download, Hub
+from benchmark.tasks.base import Task
+from benchmark.tasks.decoding.base import DecodingTask
+from benchmark.tasks.decoding.scoring import ScoringTask
+from benchmark.tasks.decoding.trained_vocoder import uses_vocoder
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.pretrained import Pretrained
+from benchmark.tokenizers.quantized import QuantizedFeatures
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing that is missing."""
+
+    what: str
+    """What it is, or a sentence that also says how to mend it."""
+    install: str = ""
+    """Command that installs it."""
+    download: Download | None = None
+    details: tuple[str, ...] = ()
+    """Lines to stand below the report."""
+
+
+def parts(tokenizer: Tokenizer) -> list[Tokenizer]:
+    """A tokenizer and those it stands on."""
+    inner = [getattr(tokenizer, item.name) for item in fields(tokenizer)]
+    return [tokenizer, *(part for value in inner if isinstance(value, Tokenizer) for part in parts(value))]
+
+
+def extras(tokenizer: Tokenizer) -> dict[str, bool]:
+    """Extras of this package whose library it needs, and whether each library is installed."""
+    found: dict[str, bool] = {}
+    for part in parts(tokenizer):
+        library = getattr(part, "library", None)
+        if library is not None:
+            extra = getattr(part, "extra", None) or library
+            found[extra] = found.get(extra, True) and importlib.util.find_spec(library) is not None
+    return found
+
+
+def library_needs(users: Iterable[Any]) -> Iterator[Need]:
+    """Libraries that are not installed, of tokenizers or what metrics rest on."""
+    for part in users:
+        library, extra = getattr(part, "library", None), getattr(part, "extra", None)
+        if library is not None and importlib.util.find_spec(library) is None:
+            wheel = f"'speech-token-benchmark[{extra}]'" if extra else library.replace("_", "-")
+            yield Need(f"library {library}", install=f"pip install {wheel}")
+
+
+def weight_needs(tokenizer: Tokenizer, hub: Hub | None) -> Iterator[Need]:
+    """Weights that are not on this machine; without a hub to ask, only that they are not."""
+    for part in parts(tokenizer):
+        if isinstance(part, QuantizedFeatures) and part.centroids and not Path(part.centroids).is_file():
+            yield Need(
+                f"centroids {part.centroids}: no such file; python -m scripts.convert_kmeans makes one"
+            )
+        if isinstance(part, Pretrained):
+            yield from checkpoint_needs(hub, part.checkpoint, part.revision, part.files, part.size_mb)
+            continue
+        try:
+            part.weights_digest()
+        except (UserError, OSError) as error:
+            yield Need(str(error))
+
+
+def has_weights(tokenizer: Tokenizer) -> bool | None:
+    """Whether the weights are on this machine, without a download; None where there are none to have."""
+    if all(part.spec.checkpoint is None for part in parts(tokenizer)):
+        return None
+    return not any(weight_needs(tokenizer, hub=None))
+
+
+def checkpoint_needs(
+    hub: Hub | None,
+    checkpoint: str,
+    revision: str | None,
+    files: list[str] | None = None,
+    about_mb: float | None = None,
+) -> Iterator[Need]:
+    """A checkpoint that is not here, with the command that fetches it, or the sentence that says why."""
+    files = files or []
+    if is_here(checkpoint, revision, files):
+        return
+    if is_hub_id(checkpoint):
+        where = checkpoint if revision is None else f"{checkpoint}@{revision}"
+        download = hub.download(checkpoint, revision, files, about_mb) if hub else None
+        yield Need(f"weights {where}", download=download)
+        return
+    try:
+        resolve(checkpoint, revision, files)
+    except UserError as error:
+        yield Need(str(error))
+
+
+def corpus_needs(corpus: Corpus, split: str) -> Iterator[Need]:
+    """Folders and files of a split that are missing."""
+    try:
+        corpus.identity(split)
+    except (UserError, OSError) as error:
+        yield Need(str(error))
+
+
+def list_needs(corpus: Custom, task: Task, tokenizer: Tokenizer) -> Iterator[tuple[str, Iterator[Need]]]:
+    """By aspect: what must be mended in a list of recordings, and what this task misses in it."""
+    yield "list", _need(f"{corpus.file} must be mended", corpus.problems())
+    if not corpus.is_sound:
+        return
+    for split in task.reads(tokenizer, corpus):
+        yield split, corpus_needs(corpus, split)
+    for column, splits in task.labels.items():
+        for split in splits:
+            yield f"{split} {column}", _need(f"{task.name} misses labels", corpus.unlabelled(column, split))
+
+
+def _need(what: str, problems: Problems) -> Iterator[Need]:
+    if problems:
+        yield Need(f"{what} in {len(problems):,} places, see below", details=tuple(problems.lines()))
+
+
+def models(task: Task, tokenizer: Tokenizer) -> Iterator[tuple[str, str, str | None]]:
+    """Kind, checkpoint and revision of every pretrained model that the task uses for this tokenizer."""
+    own = isinstance(task, DecodingTask) and not uses_vocoder(tokenizer, task.decoder)
+    decoder = getattr(tokenizer, "decoder", None) if own else None
+    for part in [*_nested(task), *([decoder] if decoder else [])]:
+        if isinstance(part, PromptConfig) and (part.features == "mel" or part.random_weights or own):
+            continue  # its own decoder needs no vocoder
+        if isinstance(getattr(part, "checkpoint", None), str):
+            yield _kind(part), part.checkpoint, getattr(part, "revision", None)
+
+
+def _kind(part: Any) -> str:
+    """What a report calls a pretrained model."""
+    if isinstance(part, Aligner):
+        return "aligner"
+    if isinstance(part, Extractor):
+        return {"transcripts": "asr", "embeddings": "speaker encoder"}.get(part.kind, part.kind)
+    return type(part).__name__.removesuffix("Config").lower()
+
+
+def libraries(task: Task) -> Iterator[tuple[str, Any]]:
+    """Name and user of every library that the metrics of a task need beyond this package's own."""
+    for metric in task.own_metrics.values() if isinstance(task, ScoringTask) else ():
+        for part in [metric, *(need for _, need in metric.needs())]:
+            if library := getattr(part, "library", ""):
+                yield library, part
+
+
+def _nested(config: Any) -> Iterator[Any]:
+    """A dataclass and all dataclasses in its fields, those in mappings among them."""
+    yield config
+    for item in fields(config):
+        value = getattr(config, item.name)
+        for part in value.values() if isinstance(value, dict) else [value]:
+            if is_dataclass(part) and not isinstance(part, type):
+                yield from _nested(part)

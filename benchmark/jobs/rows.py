@@ -1,0 +1,127 @@
+"""From the outcome of a task to result rows, one for each metric."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from benchmark.metrics.definitions import Definition
+from benchmark.metrics.statistics.intervals import METHODS, Bootstrap, Interval
+from benchmark.results.row import Row
+from benchmark.results.store import ResultsStore
+from benchmark.storage.artifacts import ArtifactStore
+from benchmark.tasks.base import Outcome
+from benchmark.tokenizers.encoding.bfloat16_check import read_check
+from benchmark.types import TokenizerSpec
+
+FAMILY = 100
+"""Columns that a family of metrics may have."""
+JobNames = tuple[str, str, str, int, str]
+"""Task, tokenizer, corpus, seed and variant: what names a job's rows."""
+
+
+def rows_of(
+    outcome: Outcome,
+    shared: Mapping[str, Any],
+    definitions: Mapping[str, Definition],
+    metric_keys: Mapping[str, str],
+    bootstrap: Bootstrap,
+    max_failed_share: float,
+) -> list[Row]:
+    """Make one row for every metric that the task reports, whatever has become of it.
+
+    Args:
+        outcome: What the task has found.
+        shared: The fields that all rows of the job have in common.
+        definitions: Every metric that the task reports, by name.
+        metric_keys: Digest of what each metric alone depends on.
+        bootstrap: Unit that intervals resample.
+        max_failed_share: Share of failed utterances above which a metric's number is not shown.
+    """
+    measures = {measure.metric: measure for measure in outcome.measures}
+    failures = outcome.notes.get("failures", [])
+    rows = []
+    for place, (metric, definition) in enumerate(definitions.items()):
+        measure = measures.get(metric)
+        interval = measure.interval if measure else None
+        scored = interval if interval and interval.n_scored else None  # of nothing there is no value
+        status, reason = outcome.status, outcome.reason
+        if status != "failed":
+            status, reason = outcome.statuses.get(metric, (status, reason))
+        if status == "ok" and scored is None:
+            status, reason = "failed", "; ".join(["no utterance could be scored", *failures])
+        elif status == "ok" and scored and _failed_share(scored) > max_failed_share:
+            share = f"{_failed_share(scored):.0%} of the utterances have no score, more than max_failed_share"
+            status, reason, scored = "failed", "; ".join([share, *failures]), None
+        rows.append(
+            Row(
+                **shared,
+                metric=metric,
+                value=scored.value if scored else None,
+                lo=scored.lo if scored else None,
+                hi=scored.hi if scored else None,
+                interval=METHODS[bootstrap] if scored and math.isfinite(scored.lo) else "",
+                n_scored=interval.n_scored if interval else 0,
+                n_failed=interval.n_failed if interval else 0,
+                status=status,
+                reason=reason or "; ".join(failures),
+                definition=measure.definition if measure else definition.definition,
+                metric_key=metric_keys.get(metric, ""),
+                display=_display(definition, place),
+            )
+        )
+    return rows
+
+
+def with_other_metrics(
+    results: ResultsStore, names: JobNames, rows: list[Row], utterances: pd.DataFrame
+) -> tuple[list[Row], pd.DataFrame]:
+    """Add what an earlier run of the same job has found by other metrics.
+
+    Returns:
+        The rows of both runs, and the scores by utterance of both.
+    """
+    made = {row.metric for row in rows}
+    others = [
+        row
+        for row in results.job(*names)
+        if row.key == rows[0].key and row.status != "failed" and row.metric not in made
+    ]
+    if not others:
+        return rows, utterances
+    whole = results.utterances(*names)
+    if utterances.empty:  # this run has failed
+        return [*rows, *others], whole
+    earlier = whole.set_index("utterance_id")
+    kept = {row.metric.partition("/")[0] for row in others}
+    columns = [name for name in earlier.columns if name.partition(":")[0] in kept]
+    joined = utterances.join(earlier[columns], on="utterance_id")
+    why = joined["utterance_id"].map(earlier["failure"]).where(joined[sorted(kept)].isna().any(axis=1))
+    joined["failure"] = joined["failure"].fillna(why)
+    return [*rows, *others], joined
+
+
+def _failed_share(interval: Interval) -> float:
+    return interval.n_failed / (interval.n_scored + interval.n_failed)
+
+
+def _display(definition: Definition, place: int) -> dict[str, Any]:
+    """What a table needs to know of a metric that it may never have heard of."""
+    names = "label", "unit", "higher_is_better", "decimals"
+    content = {name: getattr(definition, name) for name in names}
+    return content | {"place": FAMILY * definition.family + place}
+
+
+def side_info(spec: TokenizerSpec) -> dict[str, Any]:
+    """What is sent beside the codes, which the bitrate does not count."""
+    if not spec.side_info:
+        return {}
+    return {"side_info": spec.side_info, "side_info_bits_per_utterance": spec.side_info_bits}
+
+
+def encode_precision(store: ArtifactStore) -> dict[str, Any]:
+    """What the tokens of this run were encoded in, where bfloat16 had been asked for."""
+    folders = [store.root / reference for reference in sorted(store.used) if reference.startswith("tokens/")]
+    checks = [check for check in map(read_check, folders) if check is not None]
+    return {"encode_precision": checks} if checks else {}

@@ -1,0 +1,78 @@
+"""Jobs cut where an artifact lies between, so that each piece runs on the machine that it fits.
+
+Codes are made on many cores, vocoders and probes are trained on GPUs, speech is scored on cores again. A
+stage waits for what earlier ones make and never makes it itself; `stage=all` makes whatever is missing.
+"""
+
+import logging
+
+from benchmark.errors import UserError, unknown
+from benchmark.jobs.job import Job
+from benchmark.storage.shards import Part
+from benchmark.tokenizers.encoding.encode import encode_manifest, encode_part, fit_codebook
+
+log = logging.getLogger(__name__)
+
+ENCODED, TRAINED = ("codebooks", "tokens"), ("vocoders", "probes")
+STAGES = {"all": (), "encode": (), "train": ENCODED, "score": (*ENCODED, *TRAINED)}
+"""Kinds of artifacts that each awaits."""
+
+
+def awaited(stage: str) -> tuple[str, ...]:
+    """Kinds of artifacts that a stage waits for.
+
+    Raises: UserError for a stage that is none.
+    """
+    if stage not in STAGES:
+        raise unknown("stage", stage, STAGES)
+    return STAGES[stage]
+
+
+def run_stage(job: Job, stage: str, shard: str | None) -> None:
+    """Run a job, or a piece of it, which leaves its work in the store and writes no rows.
+
+    Args:
+        job: What to run; nothing where its rows are there.
+        stage: One of `STAGES`. "score" of the whole, as "all", ends with the rows.
+        shard: Such as "3/16": of the utterances to encode or to score, every so manieth shard.
+
+    Raises: UserError for another text, or when a corpus folder or a model is missing.
+    """
+    awaited(stage)
+    part = None if shard is None else Part.parse(str(shard))
+    if part is not None and stage not in ("encode", "score"):
+        raise UserError(f"shard={part} divides stage=encode and stage=score, not stage={stage}")
+    if stage == "all" or (stage == "score" and part is None):
+        job.run()
+        return
+    piece = f"stage {stage}, part {part}" if part else f"stage {stage}"
+    try:
+        with job.writing():
+            if job.is_done(job.key(), job.metric_keys()):
+                log.info("done already: %s", job.label)
+                return
+            _run_piece(job, stage, part)
+    except Exception as error:  # a sweep goes on and reports it at its end
+        log.error("failed: %s: %s: %s", piece, job.label, error)
+        raise
+    log.info("%s is done: %s", piece, job.label)
+
+
+def _run_piece(job: Job, stage: str, part: Part | None) -> None:
+    if stage == "encode":
+        _encode(job, part)
+    elif stage == "train":
+        job.task.train(job.tokenizer, job.corpus, job.followed())
+    elif part is not None:
+        job.task.score_part(job.tokenizer, job.corpus, job.setting, part)
+
+
+def _encode(job: Job, part: Part | None) -> None:
+    """The codes of everything that the task needs them of."""
+    store, progress = job.setting.store, job.setting.progress
+    for tokenizer, manifest in job.task.encodes(job.tokenizer, job.corpus, store):
+        fit_codebook(tokenizer, job.corpus, store, job.setting.seed)
+        if part is None:
+            encode_manifest(tokenizer, manifest, store, progress)
+        else:
+            encode_part(tokenizer, manifest, store, part, progress)

@@ -1,0 +1,188 @@
+"""What exists of a sweep, what is missing, and what no longer holds, with the reason. Runs nothing.
+
+    python -m benchmark.jobs.status experiment=mini
+    python -m benchmark.jobs.status -m tokenizer=mel_rvq,mimi task=reconstruction,asr_probe
+
+takes what `python -m benchmark` takes, and several experiments at once. A line per job: done, NC (done, but
+the training did not converge), missing, stale (its rows are of another configuration or of other code),
+failed, or unclear where what the rows depend on cannot be looked at. Exit status 0 when all is done.
+"""
+
+import json
+import logging
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from huggingface_hub import constants
+from omegaconf import DictConfig, OmegaConf
+
+from benchmark.errors import UserError
+from benchmark.jobs.compose import opened, planned, sweep_parser
+from benchmark.jobs.cost.dry_jobs import Jobs, sweeps
+from benchmark.jobs.cost.read_only_store import Absent
+from benchmark.jobs.job import Job
+from benchmark.results.row import Row
+
+State = Literal["done", "NC", "missing", "stale", "failed", "unclear"]
+COMPLETE: frozenset[State] = frozenset(("done", "NC"))
+
+KEYED = (
+    *("tokenizer", "dataset", "task", "seed", "bootstrap", "max_failed_share"),
+    *("trainer.precision", "trainer.max_steps"),
+)
+"""Parts of the config that a job's key depends on; `task` holds the probe, the vocoder and the metrics."""
+UNKEYED = ("tokenizer.device", "trainer.loggers")
+SHOWN = 4
+"""Most differences that a line tells of."""
+
+
+@dataclass(frozen=True)
+class JobState:
+    """How a job stands, and why."""
+
+    label: str
+    state: State
+    reason: str = ""
+
+
+def look(cfg: DictConfig, make: Callable[[DictConfig], Job]) -> JobState:
+    """State of the job of a config, also of one that cannot be built."""
+    try:
+        return state_of(make(cfg))
+    except UserError as error:
+        names = (OmegaConf.select(cfg, f"{part}.name") or "?" for part in ("task", "tokenizer", "dataset"))
+        return JobState(f"{' × '.join(map(str, names))} × seed {cfg.seed}", "unclear", str(error))
+
+
+def state_of(job: Job) -> JobState:
+    """Compare what the results folder holds of a job with what the job would make now."""
+    names = job.task.name, job.tokenizer.name, job.corpus.name, job.setting.seed
+    label = f"{job.label} × seed {job.setting.seed}"
+    try:
+        variant = job.task.variant(job.tokenizer)
+        rows = job.results.job(*names, variant)
+    except UserError as error:
+        return JobState(label, "unclear", str(error))
+    failed = next((row for row in rows if row.status == "failed"), None)
+    try:
+        key, metric_keys = job.key(), job.metric_keys()
+    except Absent as error:  # pairs to convert are found in manifests, and their digest is part of the key
+        reason = f"its rows depend on {error}, which this cache does not hold"
+        return JobState(label, "unclear" if rows else "missing", reason if rows else "")
+    except (UserError, OSError) as error:
+        if failed is not None:
+            return JobState(label, "failed", failed.reason)
+        return JobState(label, "unclear" if rows else "missing", f"cannot run here: {error}")
+    if not rows:
+        return JobState(label, "missing")
+    exists = job.setting.store.exists
+    if job.results.finished(*names, key, metric_keys, exists, variant):
+        diverged = next((row for row in rows if row.status == "NC" and row.metric in metric_keys), None)
+        return JobState(label, "NC", diverged.reason) if diverged else JobState(label, "done")
+    if rows[0].key != key and rows[0].key:
+        return JobState(label, "stale", "; ".join(_changes(job, rows[0])))
+    if failed is not None and failed.metric in metric_keys:
+        return JobState(label, "failed", failed.reason)
+    return JobState(label, "stale", "; ".join(_incomplete(job, rows, metric_keys)))
+
+
+def _changes(job: Job, row: Row) -> list[str]:
+    """What of the config is another than when the row was written."""
+    path = job.results.root / "configs" / f"{row.config_digest}.json"
+    try:
+        then = dict(_flat(json.loads(path.read_text(encoding="utf-8"))))
+    except (OSError, ValueError):
+        return [f"its key is another; its config {path.name} is gone, so that nobody can say what changed"]
+    now = dict(_flat(job.config))
+    names = [
+        name
+        for name in sorted(then.keys() | now.keys())
+        if name.startswith(tuple(f"{part}." for part in KEYED)) or name in KEYED
+        if name not in UNKEYED and then.get(name) != now.get(name)
+    ]
+    if not names:
+        return [
+            "the config is the same, so its code, its weights or its corpus has changed since commit "
+            + (row.git_commit or "unknown")
+        ]
+    both = [name for name in names if name in then and name in now]
+    told = [f"{name}: {_short(then[name])} then, {_short(now[name])} now" for name in both[:SHOWN]]
+    if more := len(both) - len(told):
+        told.append(f"and {more} more values")
+    if single := [name for name in names if name not in both]:
+        few = ", ".join(single[:SHOWN]) + (f" and {len(single) - SHOWN} more" if len(single) > SHOWN else "")
+        told.append(f"settings that came or went: {few}")
+    return told
+
+
+def _incomplete(job: Job, rows: Sequence[Row], metric_keys: dict[str, str]) -> Iterator[str]:
+    """Why rows with the right key are not enough."""
+    have = {row.metric: row.metric_key for row in rows}
+    absent = [metric for metric in metric_keys if metric not in have]
+    other = [metric for metric, key in metric_keys.items() if metric in have and have[metric] != key]
+    gone = Counter(
+        reference.partition("/")[0]
+        for reference in sorted({reference for row in rows for reference in row.artifacts})
+        if not job.setting.store.exists(reference)
+    )
+    if absent:
+        yield f"not scored yet: {', '.join(absent)}"
+    if other:
+        yield f"defined in another way now: {', '.join(other)}"
+    if gone:
+        kinds = ", ".join(f"{count} of {kind}" for kind, count in gone.items())
+        yield f"artifacts gone from {job.setting.store.root}: {kinds}"
+    if not (absent or other or gone):
+        yield "its scores by utterance are gone or damaged"
+
+
+def _flat(content: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of nested dicts by dotted name."""
+    if isinstance(content, dict) and content:
+        for key, value in content.items():
+            yield from _flat(value, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, content
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:37]}…"
+
+
+def text(states: Sequence[JobState]) -> str:
+    """A line per job, and the sum."""
+    width = max((len(state.label) for state in states), default=0)
+    lines = [
+        f"{state.state:8} {state.label:{width}}  {' '.join(state.reason.split())}".rstrip()
+        for state in states
+    ]
+    counts = Counter(state.state for state in states)
+    summary = ", ".join(f"{counts[name]} {name}" for name in get_args(State) if counts[name])
+    return "\n".join([*lines, "", f"{len(states)} job{'s' if len(states) != 1 else ''}: {summary}"])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the states; 0 when every job is done, 1 otherwise and after a mistake of the user's."""
+    given = sweep_parser("python -m benchmark.jobs.status", __doc__).parse_intermixed_args(arguments)
+    constants.HF_HUB_OFFLINE = True  # looks at what is here
+    logging.disable(logging.WARNING)  # a damaged file has its line
+    make, states = Jobs(), []
+    try:
+        with opened(given.config_dir) as hydra:
+            for overrides in sweeps(given.overrides):
+                states += [look(cfg, make) for cfg in planned(hydra, overrides, given.multirun)]
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    finally:
+        logging.disable(logging.NOTSET)
+    sys.stdout.write(text(states) + "\n")
+    return int(any(state.state not in COMPLETE for state in states))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

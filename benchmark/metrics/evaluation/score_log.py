@@ -1,0 +1,118 @@
+"""Scores as they come, kept line by line: a killed evaluation has lost at most the line it was writing.
+
+A journal belongs to the decoded speech of one manifest. Every process appends to a file of its own, so that
+several may score the same speech, also over a shared file system; a reader takes the union.
+"""
+
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+import numpy as np
+
+from benchmark.data.audio import AudioError
+from benchmark.extractors.base import Extractor, Value
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The score of one utterance by one metric; without a `value` the `reason` says why."""
+
+    value: float | None = None
+    weight: float = 1.0
+    text: str | None = None
+    reason: str = ""
+
+
+class Journal:
+    """Entries by utterance and key of a metric, and what models made of the decoded speech.
+
+    As a context manager it can be written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.entries: dict[tuple[str, str], Entry] = {}
+        self._values: dict[tuple[str, str], Any] = {}
+        self._file: TextIO | None = None
+        for path in sorted(folder.glob("*.jsonl")):
+            for line in _lines(path):
+                self._take(line)
+
+    def __enter__(self) -> "Journal":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = f"{platform.node()}.{os.getpid()}.{time.time_ns()}.jsonl"
+        self._file = (self.folder / name).open("x", encoding="utf-8")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._file is not None
+        self.sync()
+        self._file.close()
+        self._file = None
+
+    def add(self, utterance_id: str, key: str, entry: Entry) -> None:
+        """Keep a score."""
+        self._write({"id": utterance_id, "of": key, "score": asdict(entry)})
+
+    def add_value(self, utterance_id: str, extractor: Extractor, value: Value | AudioError) -> None:
+        """Keep what a model made of the decoded speech of an utterance, or why it made nothing."""
+        content: Any = value.tolist() if isinstance(value, np.ndarray) else str(value)
+        form = "failure" if isinstance(value, AudioError) else "value"
+        self._write({"id": utterance_id, "of": extractor.key, form: content})
+
+    def value(self, utterance_id: str, extractor: Extractor) -> Value | AudioError | None:
+        """What `add_value` was given; None where that has not happened."""
+        line = self._values.get((utterance_id, extractor.key))
+        if line is None:
+            return None
+        if "failure" in line:
+            return AudioError(line["failure"])
+        content = line["value"]
+        return content if isinstance(content, str) else np.asarray(content, extractor.dtype)
+
+    def sync(self) -> None:
+        """Force what was written to the disk."""
+        assert self._file is not None
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def _write(self, line: dict[str, Any]) -> None:
+        assert self._file is not None
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+        self._take(line)
+
+    def _take(self, line: dict[str, Any]) -> None:
+        place = line["id"], line["of"]
+        if "score" in line:
+            self.entries[place] = Entry(**line["score"])
+        else:
+            self._values[place] = line
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Whole lines of a file; the last one of a killed process may be torn."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for number, text in enumerate(file, start=1):
+            try:
+                line = json.loads(text)
+                if not text.endswith("\n") or not {"id", "of"} < line.keys():
+                    raise ValueError("not a whole line")
+            except (ValueError, AttributeError):
+                log.info("%s: line %d is torn and is made again", path, number)
+                continue
+            yield line

@@ -1,0 +1,89 @@
+"""Metrics of pairs over the cores; what fails, even by killing its process, is counted as failed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+
+import numpy as np
+from joblib import delayed
+
+from benchmark.data.audio import AudioError
+from benchmark.errors import UserError
+from benchmark.metrics.base import Metric, Score, Undefined
+from benchmark.metrics.evaluation.score_log import Entry
+from benchmark.metrics.evaluation.single_thread import one_thread, workers
+from benchmark.metrics.signal_pair import Pair
+
+Entries = dict[str, Entry]
+"""By name of the metric."""
+Task = tuple[Pair, Mapping[str, Metric]]
+"""A pair, and metrics to take of it by name."""
+DIED = "the process that computed it died"
+
+
+def score(pair: Pair, metrics: Mapping[str, Metric]) -> Entries:
+    """Every metric of one pair; one that fails does not keep the others from being computed."""
+    with one_thread():
+        return {name: _entry(metric, pair) for name, metric in metrics.items()}
+
+
+def _entry(metric: Metric, pair: Pair) -> Entry:
+    try:
+        found = metric.score(pair)
+    except (Undefined, AudioError) as error:
+        return Entry(reason=str(error))
+    except (UserError, OSError, MemoryError):
+        raise
+    except Exception as error:  # of a library, on odd audio: this pair's failure
+        return Entry(reason=f"{type(error).__name__}: {error}")
+    result = found if isinstance(found, Score) else Score(float(found))
+    if not np.isfinite(result.value):
+        return Entry(reason="not defined for this pair", text=result.text)
+    return Entry(float(result.value), float(result.weight), result.text)
+
+
+def score_all(tasks: Sequence[Task], processes: int = 1) -> Iterator[tuple[int, Entries]]:
+    """Number and scores of each task, as they come; several processes begin at once.
+
+    Args:
+        tasks: Pairs with the metrics to take of them; what these need of models is given with the pair.
+        processes: 1 works in this process, where a library that crashes takes it along.
+
+    Raises: UserError, OSError or MemoryError, which are not failures of a pair.
+    """
+    if processes == 1:
+        return ((number, score(*task)) for number, task in enumerate(tasks))
+    return _collect(_scatter(tasks, processes), tasks)
+
+
+def _collect(results: Iterator[tuple[int, Entries]], tasks: Sequence[Task]) -> Iterator[tuple[int, Entries]]:
+    done = set()
+    try:
+        for number, entries in results:
+            done.add(number)
+            yield number, entries
+    except BrokenProcessPool:
+        for number, (pair, metrics) in enumerate(tasks):
+            if number not in done:
+                yield number, {name: _alone(pair, name, metric) for name, metric in metrics.items()}
+
+
+def _scatter(tasks: Sequence[Task], processes: int) -> Iterator[tuple[int, Entries]]:
+    """The processes start at once, before the first result is asked for.
+
+    The longest pairs come first, so that no process is busy with one when the others have ended.
+    """
+    order = sorted(range(len(tasks)), key=lambda number: -len(tasks[number][0].reference))
+    return workers(processes, ordered=False)(delayed(_numbered)(number, *tasks[number]) for number in order)
+
+
+def _numbered(number: int, pair: Pair, metrics: Mapping[str, Metric]) -> tuple[int, Entries]:
+    return number, score(pair, metrics)
+
+
+def _alone(pair: Pair, name: str, metric: Metric) -> Entry:
+    """One metric of one pair in a process of its own, to find out which of them kills it."""
+    try:
+        [(_, entries)] = _scatter([(pair, {name: metric})], 2)
+    except BrokenProcessPool:
+        return Entry(reason=DIED)
+    return entries[name]

@@ -1,0 +1,96 @@
+"""What metrics of waveforms share: the two signals of a pair, and short-time spectra without torch."""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.fft import rfft
+from scipy.signal import get_window
+
+from benchmark.extractors.base import SignalExtractor
+from benchmark.metrics.base import Undefined
+from benchmark.metrics.signal_pair import Alignment, Pair
+from benchmark.types import SAMPLE_RATE
+
+
+def sound(pair: Pair, alignment: Alignment) -> tuple[np.ndarray, np.ndarray]:
+    """Original and decoded signal of one length, both with something to hear.
+
+    Raises:
+        Undefined: a side is empty or digital silence, of which no metric says anything.
+        ValueError: NaN or infinite samples.
+    """
+    for side, wav in (("the original", pair.reference), ("the decoded signal", pair.decoded)):
+        if not len(wav):
+            raise Undefined(f"{side} is empty")
+        if not np.isfinite(wav).all():
+            raise ValueError(f"NaN or infinite samples in {side}")
+    reference, decoded = pair.aligned(alignment)
+    for side, wav in (("the original", reference), ("the decoded signal", decoded)):
+        if not wav.any():
+            raise Undefined(f"{side} is digital silence")
+    return reference, decoded
+
+
+def of_original(pair: Pair, extractor: SignalExtractor, alignment: Alignment) -> np.ndarray:
+    """What the extractor makes of the original as `alignment` leaves it; kept where that is all of it.
+
+    Raises: AudioError or ValueError where there is none.
+    """
+    reference, _ = pair.aligned(alignment)
+    if len(reference) == len(pair.reference):
+        return np.asarray(pair.value("reference", extractor, alignment))
+    return extractor.extract(reference)
+
+
+def frames(wav: np.ndarray, size: int, hop: int) -> np.ndarray:
+    """Overlapping frames (frames, size), a view; none of a clip shorter than one."""
+    if len(wav) < size:
+        return np.zeros((0, size), wav.dtype)
+    return sliding_window_view(wav, size)[::hop]
+
+
+def magnitudes(wav: np.ndarray, n_fft: int, hop: int, window: int) -> np.ndarray:
+    """Amplitude spectrum (frames, n_fft // 2 + 1), float32, frame t centred on sample t · hop.
+
+    The window is a periodic Hann one in the middle of the FFT. The ends are reflected, or padded with zeros
+    where the clip is too short for that.
+    """
+    mode = "reflect" if len(wav) > n_fft // 2 else "constant"
+    padded = np.pad(np.asarray(wav, np.float32), n_fft // 2, mode=mode)  # type: ignore[call-overload]
+    return np.abs(rfft(frames(padded, n_fft, hop) * _hann(window, n_fft), axis=1))
+
+
+@lru_cache
+def _hann(window: int, n_fft: int) -> np.ndarray:
+    left = (n_fft - window) // 2
+    return np.pad(get_window("hann", window), (left, n_fft - window - left)).astype(np.float32)
+
+
+@lru_cache
+def mel_filterbank(n_fft: int, n_mels: int, f_min: float, f_max: float) -> np.ndarray:
+    """Triangular filters (n_fft // 2 + 1, n_mels), float32, of Slaney's mel scale and area normalisation.
+
+    The scale (Slaney 1998, Auditory Toolbox) is linear up to 1 kHz, 15 mel, and logarithmic above: 27 mel for
+    a factor of 6.4. It is the one of `benchmark.data.mel.LogMel` and of librosa.
+    """
+    edges = _hertz(np.linspace(_mel(np.array(f_min)), _mel(np.array(f_max)), n_mels + 2))
+    bins = (np.arange(n_fft // 2 + 1) * SAMPLE_RATE / n_fft)[:, None]
+    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
+    rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
+    filters = np.maximum(0, np.minimum(rising, falling)) * (2 / (high - low))
+    return filters.astype(np.float32)
+
+
+LINEAR = 200 / 3
+"""Hz to a mel below 1 kHz."""
+STEP = np.log(6.4) / 27
+"""Natural logarithm of the ratio of two frequencies one mel apart above it."""
+
+
+def _mel(hertz: np.ndarray) -> np.ndarray:
+    return np.where(hertz < 1000, hertz / LINEAR, 15 + np.log(np.maximum(hertz, 1000) / 1000) / STEP)
+
+
+def _hertz(mel: np.ndarray) -> np.ndarray:
+    return np.where(mel < 15, mel * LINEAR, 1000 * np.exp(STEP * (mel - 15)))

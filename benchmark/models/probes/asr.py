@@ -1,0 +1,31 @@
+"""Which ASR probe a config asks for, and what it can answer."""
+
+from collections.abc import Sequence
+
+from benchmark.models.probes.attention import AttentionProbe
+from benchmark.models.probes.config import AttentionConfig, ProbeConfig
+from benchmark.models.probes.ctc import CTCProbe
+from benchmark.models.probes.normalize import ctc_feasible
+from benchmark.models.probes.transcribing import TranscribingProbe
+from benchmark.models.probes.units import Units
+from benchmark.types import TokenizerSpec
+
+
+def make_asr_probe(
+    spec: TokenizerSpec, config: ProbeConfig, units: Units, table_dim: int | None = None
+) -> TranscribingProbe:
+    """An untrained probe with an attention decoder for an `AttentionConfig`, with CTC for any other."""
+    if isinstance(config, AttentionConfig):
+        return AttentionProbe(spec, config, units, table_dim)
+    return CTCProbe(spec, config, units, table_dim)
+
+
+def can_emit(labels: Sequence[int], frames: int, spec: TokenizerSpec, config: ProbeConfig) -> bool:
+    """Whether the probe could answer with `labels` on so many frames of codes.
+
+    CTC needs a frame for each label, after upsampling; attention stops at a length that follows from
+    the duration.
+    """
+    if isinstance(config, AttentionConfig):
+        return len(labels) <= config.most_labels(frames / spec.frame_rate)
+    return ctc_feasible(labels, frames * config.upsampling(spec.frame_rate))

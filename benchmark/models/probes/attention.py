@@ -1,0 +1,71 @@
+"""The ASR probe with an attention decoder: CTC's encoder and budget, without CTC's assumptions."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from benchmark.models.probes.config import AttentionConfig
+from benchmark.models.probes.data import Batch
+from benchmark.models.probes.decoder import END, AttentionDecoder
+from benchmark.models.probes.transcribing import TranscribingProbe
+from benchmark.models.probes.units import CHARACTERS, Units
+from benchmark.types import TokenizerSpec
+
+
+class AttentionProbe(TranscribingProbe):
+    """BiLSTM, and a decoder trained with cross-entropy on the labels before each (teacher forcing).
+
+    No label needs a frame of its own, and labels are not independent given the frames: what the
+    decoder learns of the transcripts' language is part of what is measured.
+    """
+
+    config: AttentionConfig
+    output: AttentionDecoder
+
+    def __init__(
+        self,
+        spec: TokenizerSpec,
+        config: AttentionConfig,
+        units: Units = CHARACTERS,
+        table_dim: int | None = None,
+    ) -> None:
+        super().__init__(spec, config, units, table_dim)
+        self.frame_rate = spec.frame_rate
+
+    def make_output(self, features: int, outputs: int) -> nn.Module:
+        """The decoder."""
+        config = self.config
+        return AttentionDecoder(
+            features, outputs, config.hidden_dim, config.embedding_dim, config.stacking, config.dropout
+        )
+
+    def forward(self, codes: torch.Tensor, lengths: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Codes (B, K, T) and labels (B, S) to scores (B, S + 1, labels) of each label and the end."""
+        return self.output(*self.encode(codes, lengths), labels).float()
+
+    def predict(self, codes: torch.Tensor, lengths: torch.Tensor) -> list[str]:
+        """The transcript of each utterance, greedily."""
+        return self._transcripts(*self.encode(codes, lengths), lengths)
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """Smoothed cross-entropy per label, the end included, averaged over utterances."""
+        return self._loss(self(batch.codes, batch.lengths, batch.labels), batch)
+
+    def judge(self, batch: Batch) -> tuple[torch.Tensor, list[str]]:
+        """See `TranscribingProbe`."""
+        features, lengths = self.encode(batch.codes, batch.lengths)
+        loss = self._loss(self.output(features, lengths, batch.labels).float(), batch)
+        return loss, self._transcripts(features, lengths, batch.lengths)
+
+    def _transcripts(self, features: torch.Tensor, lengths: torch.Tensor, frames: torch.Tensor) -> list[str]:
+        limits = frames.new_tensor([self.config.most_labels(f / self.frame_rate) for f in frames.tolist()])
+        return [self.spell(labels) for labels in self.output.greedy(features, lengths, limits)]
+
+    def _loss(self, scores: torch.Tensor, batch: Batch) -> torch.Tensor:
+        targets = functional.pad(batch.labels, (0, 1), value=END)
+        losses = functional.cross_entropy(
+            scores.transpose(1, 2), targets, reduction="none", label_smoothing=self.config.label_smoothing
+        )
+        counts = batch.label_lengths + 1
+        counted = torch.arange(targets.shape[1], device=targets.device) < counts[:, None]
+        return ((losses * counted).sum(1) / counts).mean()

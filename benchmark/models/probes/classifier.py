@@ -1,0 +1,78 @@
+"""The intent probe: one label per utterance."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from benchmark.models.probes.config import ProbeConfig
+from benchmark.models.probes.data import Batch
+from benchmark.models.probes.module import Probe
+from benchmark.types import TokenizerSpec
+
+UNSEEN = 0
+"""Label of an intent that training never showed: always an error."""
+
+
+class IntentProbe(Probe):
+    """BiLSTM, mean over the frames of the utterance, linear layer (DASB's LSTM head for SLURP).
+
+    Label i + 1 is the i-th of `num_intents`; 0 is `UNSEEN` and has no output.
+    """
+
+    monitor = "dev_error_then_loss"
+    curve = "dev_error"
+    anneal_on = "dev_error"
+
+    def __init__(
+        self, spec: TokenizerSpec, config: ProbeConfig, num_intents: int, table_dim: int | None = None
+    ) -> None:
+        super().__init__(spec, config, num_intents, table_dim)
+        self.dropout = nn.Dropout(config.dropout)
+        self._dev: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def forward(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Codes (B, K, T) to scores (B, num_intents), float32."""
+        features, lengths = self.encode(codes, lengths)
+        valid = torch.arange(features.shape[1], device=features.device) < lengths[:, None]
+        pooled = (features * valid[..., None]).sum(1) / lengths[:, None].clamp(min=1)
+        return self.output(self.dropout(pooled)).float()
+
+    def predict(self, codes: torch.Tensor, lengths: torch.Tensor) -> list[int]:
+        """The position of the best intent of each utterance."""
+        best: list[int] = self(codes, lengths).argmax(-1).tolist()
+        return best
+
+    def make_output(self, features: int, outputs: int) -> nn.Module:
+        """One linear layer, or two without anything between them.
+
+        DASB has the first of the two before the pooling; both are linear, so it is the same function.
+        """
+        width = self.config.projection_dim
+        if width is None:
+            return nn.Linear(features, outputs)
+        return nn.Sequential(nn.Linear(features, width), nn.Linear(width, outputs, bias=False))
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """Cross-entropy over the intents that training knows."""
+        return functional.cross_entropy(self(batch.codes, batch.lengths), batch.labels[:, 0] - 1)
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the answers of the last epoch."""
+        self._dev = []
+
+    def validation_step(self, batch: Batch) -> None:
+        """Scores of one batch."""
+        self._dev.append((self(batch.codes, batch.lengths), batch.labels[:, 0]))
+
+    def on_validation_epoch_end(self) -> None:
+        """Error rate, and loss over the intents that training knows."""
+        scores, labels = (torch.cat(parts) for parts in zip(*self._dev, strict=True))
+        error = (scores.argmax(-1) + 1 != labels).float().mean()
+        known = labels != UNSEEN
+        loss = functional.cross_entropy(
+            scores[known], labels[known] - 1, reduction="sum"
+        ) / known.sum().clamp(min=1)
+        self.log("dev_error", error, sync_dist=True)
+        self.log("dev_loss", loss, sync_dist=True)
+        # The loss decides between epochs of equal error: the term stays below one utterance's weight.
+        self.log(self.monitor, error + loss / (1 + loss) / len(labels), sync_dist=True)

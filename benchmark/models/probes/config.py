@@ -1,0 +1,165 @@
+"""What a probe is and how it is trained: the yaml group `probe`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from math import ceil
+
+from benchmark.errors import UserError, unknown
+from benchmark.storage.identity import KEY_UNLESS_DEFAULT
+
+CHOICES = {
+    "combine": ("sum", "concat", "attention"),
+    "init": ("random", "codebook"),
+    "schedule": ("cosine", "newbob"),
+    "select": ("cer", "wer"),
+    "units": ("characters", "bpe"),
+}
+MAY_BE_ZERO = {"substitution", "weight_decay", "dropout", "warmup", "pilot_epochs", "label_smoothing"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeConfig:
+    """Size and schedule of a probe; the same for every tokenizer that is compared."""
+
+    name: str
+    embedding_dim: int
+    """Width of the frame made from the codes, and of every codebook's embedding drawn at random."""
+    combine: str
+    """How the K embeddings of a frame become one: "sum", "concat" with a projection from K · D to the
+    width, or "attention" over codebooks as in DASB."""
+    min_frame_rate: float
+    """Frames per second that the probe works at, at least: slower codes are repeated, see `upsampling`."""
+    hidden_dim: int
+    """Units per direction of the BiLSTM."""
+    layers: int
+    dropout: float
+    """Between the layers of the BiLSTM, and on the vector that the intent probe pools from it."""
+    substitution: float
+    """Share of the codes that training replaces by random ones of their codebook, anew each time."""
+    learning_rate: float | Sequence[float]
+    """Peak of the schedule; of several the best on dev is taken, after a pilot training of each."""
+    warmup: float
+    """Share of all steps over which the learning rate rises linearly."""
+    weight_decay: float
+    grad_clip: float
+    """Largest norm of the gradient."""
+    batch_size: int
+    steps_per_epoch: int | None
+    """Batches between two looks at dev; None for one pass over the training utterances."""
+    epochs: int
+    patience: int | None
+    """Stop after so many epochs without a better dev score; None trains to the end."""
+    pilot_epochs: int = 0
+    """Length of a pilot training, with a whole schedule of its own; needed for several learning rates."""
+    schedule: str = "cosine"
+    """After the warm-up: "cosine" to zero, or "newbob", times 0.8 after an epoch whose dev loss (intents:
+    dev error) is not at least 0.25 % below the one before."""
+    shared_rows: int | None = None
+    """Rows of one embedding table for all codebooks, so that K and V change no parameter count: see
+    `frontend.row_numbers`. None gives every code its own row."""
+    init: str = "random"
+    """Embeddings drawn at random, or the tokenizer's own "codebook" vectors, projected to the width."""
+    freeze: bool = False
+    """Whether the embeddings stay as they start."""
+    open_forget_gates: bool = True
+    """Whether forget gates start with a bias of 1; torch's own start is close to 0."""
+    projection_dim: int | None = None
+    """Intent: width of a linear layer between the BiLSTM and the output; None for none."""
+    select: str = "cer"
+    """ASR: the dev score that picks the epoch."""
+    units: str = "characters"
+    """ASR: what CTC emits, "characters" or "bpe", pieces of words trained on the training texts."""
+    bpe_size: int = 200
+    """Pieces, single characters included; only where `units` is bpe."""
+    beam: int | None = None
+    """ASR: prefixes of the beam search on test, without language model; None decodes greedily."""
+    batch_seconds: float | None = field(default=None, metadata=KEY_UNLESS_DEFAULT)
+    """Seconds of speech in a batch at most, padding counted, whatever K and the frame rate; None for no
+    limit beside `batch_size`."""
+
+    def __post_init__(self) -> None:
+        """Raise UserError for a value that no training can use."""
+        for name, legal in CHOICES.items():
+            if getattr(self, name) not in legal:
+                raise unknown(name, getattr(self, name), legal)
+        for item in fields(self):
+            values = getattr(self, item.name)
+            for value in values if isinstance(values, Sequence) else [values]:
+                self._require_usable(item.name, value)
+        for name in ("substitution", "dropout", "warmup"):
+            if getattr(self, name) >= 1:
+                raise UserError(f"probe {self.name!r}: {name}={getattr(self, name)} must be below 1")
+        if not self.learning_rates:
+            raise UserError(f"probe {self.name!r}: learning_rate=[] must hold at least one value")
+        if len(self.learning_rates) > 1 and not self.pilot_epochs:
+            raise UserError(f"probe {self.name!r}: several learning rates need pilot_epochs of 1 or more")
+        if self.shared_rows and (self.combine == "concat" or self.init == "codebook"):
+            raise UserError(
+                f"probe {self.name!r}: shared_rows={self.shared_rows} keeps the number of parameters, which "
+                f"combine={self.combine} with init={self.init} cannot; use combine=sum or attention and "
+                "init=random, or shared_rows=null"
+            )
+
+    def _require_usable(self, name: str, value: object) -> None:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return
+        if value < 0 or (value == 0 and name not in MAY_BE_ZERO):
+            raise UserError(f"probe {self.name!r}: {name}={value} must be positive")
+
+    @property
+    def learning_rates(self) -> tuple[float, ...]:
+        """One value, or the grid."""
+        if isinstance(self.learning_rate, int | float):
+            return (self.learning_rate,)
+        return tuple(self.learning_rate)
+
+    def upsampling(self, frame_rate: float) -> int:
+        """Smallest number of repetitions of each frame that reaches `min_frame_rate`.
+
+        A CTC head cannot emit more symbols than frames, and English speech runs at about 15
+        characters a second: without this rule a slow tokenizer is scored on its frame rate. It is
+        the same rule for all and part of the probe's definition.
+        """
+        return max(1, ceil(self.min_frame_rate / frame_rate - 1e-6))
+
+    def batch_frames(self, frame_rate: float) -> int | None:
+        """`batch_seconds` in frames of a tokenizer, before they are repeated."""
+        return None if self.batch_seconds is None else ceil(self.batch_seconds * frame_rate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionConfig(ProbeConfig):
+    """An ASR probe that reads the encoder by attention instead of CTC; the decoder is as wide as it.
+
+    `hidden_dim` is also the width of the decoder's LSTM, of what it attends to and of the space where
+    the two are compared; `embedding_dim` that of its label embeddings.
+    """
+
+    stacking: int = 2
+    """Frames of the encoder that attention sees as one: fewer places to look for a label."""
+    label_smoothing: float = 0.1
+    """Share of the target's probability that training spreads over all labels."""
+    max_label_rate: float = 30.0
+    """Labels per second at which greedy decoding stops, whether or not the transcript has ended."""
+
+    def __post_init__(self) -> None:
+        """As the base class, and for what the decoder cannot do."""
+        super().__post_init__()
+        if self.label_smoothing >= 1:
+            raise UserError(f"probe {self.name!r}: label_smoothing={self.label_smoothing} must be below 1")
+        if self.beam is not None:
+            raise UserError(f"probe {self.name!r}: beam={self.beam} is for CTC; attention needs beam=null")
+
+    def most_labels(self, seconds: float) -> int:
+        """The limit of greedy decoding for an utterance."""
+        return ceil(self.max_label_rate * seconds - 1e-6)
+
+
+OF_THE_HEAD = {"name", "projection_dim", "select", "units", "bpe_size", "beam"}
+"""Fields that may differ between probes with one encoder and one budget."""
+
+
+def differences(first: ProbeConfig, second: ProbeConfig) -> list[str]:
+    """Fields in which the encoder or the budget of two probes differ."""
+    names = (item.name for item in fields(ProbeConfig) if item.name not in OF_THE_HEAD)
+    return [name for name in names if getattr(first, name) != getattr(second, name)]

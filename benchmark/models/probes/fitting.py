@@ -1,0 +1,170 @@
+"""Fitting a probe: pilots where the learning rate is to be picked, the training, and its record."""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors.torch import save
+
+from benchmark.errors import UserError
+from benchmark.models.probes.config import ProbeConfig
+from benchmark.models.probes.data import Batch, Labelled, dev_loader, steps_of_a_pass, train_loader
+from benchmark.models.probes.diagnosis import codebook_use
+from benchmark.models.probes.frontend import FeatureFrontend, TokenFrontend
+from benchmark.models.probes.module import Probe
+from benchmark.models.probes.predict import WEIGHTS
+from benchmark.storage.atomic_files import write_atomic
+from benchmark.training.callbacks import read_history
+from benchmark.training.trainer import REPORT, TrainerConfig, fit, read_report, save_report
+from benchmark.types import TokenizerSpec
+
+log = logging.getLogger(__name__)
+
+PILOTS = "pilots"
+"""Folder of the pilot trainings within a probe's."""
+STANDARDISED_ON = 1000
+"""Training utterances, about so many at equal distances, that continuous features are standardised on."""
+UNTRAINED_BATCHES = 4
+"""Dev batches that the loss before training is taken on."""
+
+SomeProbe = TypeVar("SomeProbe", bound=Probe)
+
+
+def fit_probe(
+    make_probe: Callable[[ProbeConfig, int | None], SomeProbe],
+    config: ProbeConfig,
+    train: Labelled,
+    dev: Labelled,
+    spec: TokenizerSpec,
+    vectors: torch.Tensor | None,
+    trainer: TrainerConfig,
+    seed: int,
+    folder: Path,
+) -> tuple[SomeProbe, dict[str, Any]]:
+    """Fit, write the weights, and report what is the same for all probes.
+
+    Each pilot is a training of its own in a folder of its own: a killed run goes on with the one it
+    was at. Of several learning rates the one whose pilot reached the best dev score wins,
+    the lower dev loss where scores are equal.
+
+    Args:
+        make_probe: A probe of a config and a width of its table; its weights depend on the seed alone.
+        config: Size and schedule; may hold several learning rates.
+        train: What it learns from.
+        dev: What picks the learning rate and the epoch.
+        spec: Tokenizer behind the tokens.
+        vectors: Its codebook vectors (K, V, D), for `init: codebook`.
+        trainer: Device and precision.
+        seed: Fixes batches, substitutions and dropout.
+        folder: Where everything goes.
+
+    Raises:
+        UserError: `init: codebook`, and there are no vectors.
+    """
+    if config.init != "codebook":
+        vectors = None
+    elif vectors is None and not spec.continuous:
+        raise UserError(
+            f"probe {config.name!r} starts from codebook vectors (init=codebook), which tokenizer "
+            f"{spec.name!r} does not give; use init=random"
+        )
+    started = time.perf_counter()
+
+    def ready(run_config: ProbeConfig) -> SomeProbe:
+        probe = make_probe(run_config, None if vectors is None else vectors.shape[2])
+        if vectors is not None and isinstance(probe.frontend, TokenFrontend):
+            probe.frontend.start_from(vectors)
+        if isinstance(probe.frontend, FeatureFrontend):
+            apart = max(1, len(train.labels) // STANDARDISED_ON)
+            probe.frontend.standardise(train.tokens[key] for key in islice(train.labels, 0, None, apart))
+        return probe
+
+    def pilot(rate: float) -> dict[str, Any]:
+        target = folder / PILOTS / f"{rate:g}"
+        if not (target / REPORT).exists():
+            target.mkdir(parents=True, exist_ok=True)
+            probe = ready(replace(config, learning_rate=rate, epochs=config.pilot_epochs, patience=None))
+            _fit(probe, train, dev, spec, replace(trainer, loggers={}), seed, target)
+            save_report(target, _pilot_report(probe, rate, read_history(target)))
+        return read_report(target)
+
+    pilots = [pilot(rate) for rate in config.learning_rates] if len(config.learning_rates) > 1 else []
+    best = min(pilots, key=lambda record: (record["score"], record["dev_loss"]), default=None)
+    rate = best["learning_rate"] if best else config.learning_rates[0]
+    if best:
+        log.info("learning rate %g of %s, picked on dev", rate, config.learning_rates)
+    probe = ready(replace(config, learning_rate=rate))
+    untrained = untrained_loss(probe, train, spec, trainer.torch_device)
+    _fit(probe, train, dev, spec, trainer, seed, folder)
+    write_atomic(folder / WEIGHTS, save(probe.state_dict()))
+    history = read_history(folder)
+    scores = [row[probe.monitor] for row in history if probe.monitor in row]
+    return probe, {
+        "parameters": sum(parameter.numel() for parameter in probe.parameters() if parameter.requires_grad),
+        "utterances": {"train": len(train.labels), "dev": len(dev.labels)},
+        "skipped": {"train": train.skipped, "dev": dev.skipped},
+        "max_steps": trainer.max_steps,
+        "upsampling": probe.frontend.upsampling,
+        "learning_rate": {"picked": rate, "pilots": pilots},
+        "best_epoch": min(range(len(scores)), key=scores.__getitem__, default=None),
+        "untrained_loss": untrained,
+        "grad_norm": {"first": history[0]["grad_norm"], "last": history[-1]["grad_norm"]},
+        "curve": [row[probe.curve] for row in history if probe.curve in row],
+        "curves": {
+            name: [row.get(name) for row in history] for name in ("train_loss", "dev_loss", "grad_norm")
+        },
+        "codebook": codebook_use(train.tokens, list(train.labels), spec),
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def _pilot_report(probe: Probe, rate: float, history: list[dict[str, float]]) -> dict[str, Any]:
+    """What a pilot leaves behind; one that diverged can win only among its like."""
+    whole = all(math.isfinite(value) for row in history for value in row.values())
+    return {
+        "learning_rate": rate,
+        "score": min(row[probe.monitor] for row in history) if whole else math.inf,
+        "dev_loss": min(row["dev_loss"] for row in history) if whole else math.inf,
+        "curve": [row.get(probe.curve) for row in history],
+    }
+
+
+def _fit(
+    probe: Probe,
+    train: Labelled,
+    dev: Labelled,
+    spec: TokenizerSpec,
+    trainer: TrainerConfig,
+    seed: int,
+    folder: Path,
+) -> None:
+    config = probe.config
+    per_epoch = config.steps_per_epoch or steps_of_a_pass(train, spec, config, seed)
+    steps, epochs = trainer.schedule(per_epoch, config.epochs)
+    fit(
+        probe,
+        train_loader(train, spec, config, steps, seed, trainer.num_workers),
+        dev_loader(dev, spec, config),
+        folder,
+        epochs=epochs,
+        seed=seed,
+        config=trainer,
+        monitor=probe.monitor,
+        patience=config.patience,
+    )
+
+
+@torch.no_grad()
+def untrained_loss(probe: Probe, train: Labelled, spec: TokenizerSpec, device: str) -> float:
+    """Loss of the initial weights on the longest training utterances: training must get below it."""
+    probe.to(device).eval()
+    batches = islice(dev_loader(train, spec, probe.config), UNTRAINED_BATCHES)
+    losses = [float(probe.loss(Batch(*(part.to(device) for part in batch)))) for batch in batches]
+    probe.cpu().train()
+    return sum(losses) / len(losses)

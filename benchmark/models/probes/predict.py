@@ -1,0 +1,119 @@
+"""Answers of a trained probe, read from its folder."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from benchmark.data.batching import sorted_batches
+from benchmark.models.probes.asr import can_emit, make_asr_probe
+from benchmark.models.probes.classifier import IntentProbe
+from benchmark.models.probes.config import ProbeConfig
+from benchmark.models.probes.data import pad_codes
+from benchmark.models.probes.normalize import normalize
+from benchmark.models.probes.phones import PhoneProbe
+from benchmark.models.probes.transcribing import TranscribingProbe
+from benchmark.models.probes.units import units_of
+from benchmark.storage.token_store import TokenStore
+from benchmark.types import TokenizerSpec
+
+WEIGHTS, LABELS = "model.safetensors", "labels.json"
+
+
+def transcribe(
+    folder: Path,
+    spec: TokenizerSpec,
+    tokens: TokenStore,
+    ids: Sequence[str],
+    config: ProbeConfig,
+    device: str,
+) -> dict[str, str]:
+    """Transcripts by the ASR probe that `train_asr_probe` left in `folder`.
+
+    Args:
+        folder: The probe's folder.
+        spec: Tokenizer behind `tokens`.
+        tokens: Codes of the utterances.
+        ids: Utterances wanted; those without tokens (`tokens.failures`) get no answer.
+        config: As in training.
+        device: Where to run.
+
+    Returns:
+        Transcript by id. An answer does not depend on the other utterances, but for float rounding.
+    """
+    weights = load_file(folder / WEIGHTS)
+    probe = make_asr_probe(spec, config, units_of(config, folder), _table_dim(weights))
+    probe.load_state_dict(weights)
+    return answers(probe, tokens, ids, device)
+
+
+def infeasible(
+    folder: Path, spec: TokenizerSpec, tokens: TokenStore, texts: Mapping[str, str], config: ProbeConfig
+) -> int:
+    """Utterances whose text the ASR probe in `folder` cannot emit, see `asr.can_emit`."""
+    units = units_of(config, folder)
+    return sum(
+        not can_emit(units.encode(normalize(text)), tokens.frames(key), spec, config)
+        for key, text in texts.items()
+        if key in tokens
+    )
+
+
+def classify(
+    folder: Path,
+    spec: TokenizerSpec,
+    tokens: TokenStore,
+    ids: Sequence[str],
+    config: ProbeConfig,
+    device: str,
+) -> dict[str, str]:
+    """Intents by the probe that `train_intent_probe` left in `folder`; arguments as `transcribe`."""
+    intents: list[str] = json.loads((folder / LABELS).read_text())
+    weights = load_file(folder / WEIGHTS)
+    probe = IntentProbe(spec, config, len(intents), _table_dim(weights))
+    probe.load_state_dict(weights)
+    positions = answers(probe, tokens, ids, device)
+    return {utterance_id: intents[position] for utterance_id, position in positions.items()}
+
+
+def phones_by_frame(
+    folder: Path,
+    spec: TokenizerSpec,
+    tokens: TokenStore,
+    ids: Sequence[str],
+    config: ProbeConfig,
+    device: str,
+) -> dict[str, list[str]]:
+    """The phone of every upsampled frame by the probe that `train_phone_probe` left in `folder`."""
+    phones: list[str] = json.loads((folder / LABELS).read_text())
+    weights = load_file(folder / WEIGHTS)
+    probe = PhoneProbe(spec, config, len(phones), _table_dim(weights))
+    probe.load_state_dict(weights)
+    positions = answers(probe, tokens, ids, device)
+    return {utterance_id: [phones[place] for place in row] for utterance_id, row in positions.items()}
+
+
+def _table_dim(weights: Mapping[str, torch.Tensor]) -> int | None:
+    """Width of the embedding table, which codebook vectors may have set."""
+    table = weights.get("frontend.embedding.weight")
+    return None if table is None else table.shape[1]
+
+
+@torch.no_grad()
+def answers(
+    probe: TranscribingProbe | IntentProbe | PhoneProbe, tokens: TokenStore, ids: Sequence[str], device: str
+) -> dict[str, Any]:
+    """`probe.predict` for every utterance that has tokens, in batches of similar length."""
+    probe.to(device).eval()
+    present = [utterance_id for utterance_id in ids if utterance_id not in tokens.failures]
+    found: dict[str, Any] = {}
+    limit = probe.config.batch_frames(probe.spec.frame_rate)
+    for batch in sorted_batches([tokens.frames(key) for key in present], probe.config.batch_size, limit):
+        keys = [present[index] for index in batch]
+        codes = [tokens[key] for key in keys]
+        lengths = torch.tensor([item.shape[1] for item in codes])
+        found |= zip(keys, probe.predict(pad_codes(codes).to(device), lengths.to(device)), strict=True)
+    return {key: found[key] for key in present}

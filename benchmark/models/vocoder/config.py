@@ -1,0 +1,246 @@
+"""Sizes and recipe of a vocoder as plain data.
+
+The defaults are the published ones: CTX-vec2wav (Du et al., "UniCATS", AAAI 2024) in the form that
+LSCodec (Guo et al., Interspeech 2025) calls alpha: WavLM prompt, no auxiliary pitch and energy branch.
+What is not published for alpha (its widths) is taken from vec2wav 2.0 (Guo et al., ICASSP 2025).
+"""
+
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Literal, get_args
+
+from benchmark.errors import UserError
+from benchmark.training.budget import capped
+
+PromptFeatures = Literal["mel", "wavlm", "whisper"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontendConfig:
+    """Two Conformer encoders with cross-attention to the prompt."""
+
+    dim: int = 184
+    heads: int = 2
+    feed_forward: int = 1536
+    feed_forward_kernel: int = 3
+    conv_kernel: int = 31
+    conv_norm: Literal["batch", "layer"] = "batch"
+    """In the convolution module: BatchNorm over valid frames, or LayerNorm over channels, which a few
+    hundred steps train better than statistics of small batches."""
+    blocks: tuple[int, int] = (2, 2)
+    dropout: float = 0.2
+    table_dim: int = 256
+    """Width per codebook of the learned vectors, where the tokenizer has no codebook to offer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuxiliaryConfig:
+    """The branch of CTX-vec2wav that predicts voicing, pitch and energy between the two encoders."""
+
+    kernel: int = 5
+    """Of the convolution that brings the three features back into the hidden sequence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptConfig:
+    """What is taken from the prompt and how it enters the frontend.
+
+    Attributes:
+        features: A normalised log-mel, or hidden states of a frozen encoder, 50 per second.
+        prenet: Four residual convolutions (vec2wav 2.0), or one of width five (CTX-vec2wav).
+        checkpoint: Where the encoder comes from, see `benchmark.storage.checkpoints`; unused by mel features.
+        revision: Commit of a hub id.
+        layer: The encoder's block whose output is taken, counted from one; for Whisper, None is the
+            encoder's output after its final norm, the only one that CTranslate2 weights give.
+        random_weights: WavLM-large's architecture with seeded random weights in place of the
+            checkpoint, for trials without it; `VocoderConfig.label` then says so.
+        cache: Keep the features of the training utterances in half precision instead of computing
+            them whenever a prompt is drawn.
+    """
+
+    features: PromptFeatures = "wavlm"
+    prenet: Literal["stack", "single"] = "stack"
+    checkpoint: str | None = "microsoft/wavlm-large"
+    revision: str | None = None
+    layer: int | None = 6
+    random_weights: bool = False
+    cache: bool = False
+
+    def __post_init__(self) -> None:
+        if self.features not in get_args(PromptFeatures):
+            raise UserError(
+                f"prompt.features must be one of {get_args(PromptFeatures)}, not {self.features!r}"
+            )
+        if self.random_weights and self.features != "wavlm":
+            raise UserError(
+                f"prompt.random_weights is for prompt.features=wavlm, not {self.features}: leave it out"
+            )
+        if self.features == "wavlm" and self.layer is None:
+            raise UserError("prompt.layer of a WavLM must be a number, such as 6")
+        if self.features != "mel" and self.checkpoint is None:
+            raise UserError(f"prompt.features={self.features} needs prompt.checkpoint: a folder or a hub id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpsamplingConfig:
+    """Sizes of a generator of transposed convolutions and residual blocks."""
+
+    channels: int = 512
+    scales_50hz: tuple[int, ...] = (10, 8, 2, 2)
+    scales_100hz: tuple[int, ...] = (8, 5, 2, 2)
+    resblock_kernels: tuple[int, ...] = (3, 7, 11)
+    dilations: tuple[int, ...] = (1, 3, 5)
+
+    def scales(self, hop_length: int) -> tuple[int, ...]:
+        """Upsampling from one frame to `hop_length` samples.
+
+        Raises: ValueError when neither of the two choices multiplies to it.
+        """
+        choices = (self.scales_50hz, self.scales_100hz)
+        for choice in choices:
+            if prod(choice) == hop_length:
+                return tuple(choice)
+        raise ValueError(f"upsampling scales {choices} do not multiply to {hop_length}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HiFiGANConfig(UpsamplingConfig):
+    """HiFi-GAN V1 generator (Kong et al., 2020)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BigVGANConfig(UpsamplingConfig):
+    """vec2wav 2.0's generator: BigVGAN (Lee et al., 2023) whose Snake activations hear the prompt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ISTFTConfig:
+    """ConvNeXt blocks over frames and an inverse-STFT head (Vocos, Siuzdak, 2023), for small machines."""
+
+    dim: int = 256
+    hidden: int = 768
+    blocks: int = 6
+    kernel: int = 7
+    n_fft: int = 1024
+    hop_length: int = 160
+    """Of the STFT, in samples: divides the model's hop, whose frame then holds several of the STFT.
+    The model's hop is taken where that is shorter, as it is for tokens above 50 Hz."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorConfig:
+    """Multi-period and multi-scale discriminators of HiFi-GAN."""
+
+    periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    period_channels: tuple[int, ...] = (32, 128, 512, 1024, 1024)
+    scales: int = 3
+    scale_channels: int = 128
+    scale_max_channels: int = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelResolution:
+    """One log-mel analysis of the waveform loss."""
+
+    n_fft: int = 1024
+    hop_length: int = 200
+    win_length: int = 800
+    n_mels: int = 80
+    floor: float = 1e-10
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """Weights of the generator's losses."""
+
+    adversarial: float = 1.0
+    feature_matching: float = 2.0
+    mel: float = 45.0
+    """Mean over `resolutions` of the L1 distance between natural log-mels of the waveforms."""
+    resolutions: tuple[MelResolution, ...] = (MelResolution(),)
+    auxiliary: float = 5.0
+    """Of the L1 distance of voicing, pitch and energy; only where the frontend predicts them."""
+    frontend_mel: float = 60.0
+    frontend_mel_until: float = 0.2
+    """Share of the budget after which the frontend's own mel prediction is no longer trained."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """Adam for generator and discriminators alike; the learning rate is a function of the step."""
+
+    lr: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.9)
+    warmup_steps: int = 0
+    decay: Literal["halving", "cosine"] = "halving"
+    milestones: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
+    """Shares of the budget at which "halving" halves."""
+    gradient_clip: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VocoderConfig:
+    """A vocoder and how it is trained.
+
+    Attributes:
+        steps: Generator steps, a whole number of epochs of `steps_per_epoch`.
+        adversarial_start: Share of the budget before the discriminators begin.
+        segment_seconds: Length of the crop the generator is trained on.
+        min_seconds: Shorter training utterances are skipped; must leave a segment beside the prompt.
+        max_seconds: Longer training utterances are cut to a random stretch of this length.
+        dev_utterances: Validation looks at this many utterances at most.
+        batch_size: Utterances per step at most, over all devices.
+        batch_seconds: Seconds per step at most, padding counted; None for no limit beside `batch_size`.
+        max_steps: The cap that `limited` has put on the published budget, see there.
+    """
+
+    name: str
+    frontend: FrontendConfig = field(default_factory=FrontendConfig)
+    auxiliary: AuxiliaryConfig | None = None
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    generator: HiFiGANConfig | BigVGANConfig | ISTFTConfig = field(default_factory=HiFiGANConfig)
+    discriminators: DiscriminatorConfig | None = field(default_factory=DiscriminatorConfig)
+    losses: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    steps: int = 1_000_000
+    steps_per_epoch: int = 5000
+    adversarial_start: float = 0.0
+    batch_size: int = 16
+    batch_seconds: float | None = 240.0
+    segment_seconds: float = 1.0
+    min_seconds: float = 6.0
+    max_seconds: float = 30.0
+    dev_utterances: int = 64
+    max_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps % self.steps_per_epoch:
+            raise ValueError(f"steps {self.steps} is no multiple of steps_per_epoch {self.steps_per_epoch}")
+        if not 2 * self.segment_seconds <= self.min_seconds <= self.max_seconds:
+            raise ValueError(
+                f"need 2 * segment_seconds <= min_seconds <= max_seconds, not "
+                f"{self.segment_seconds}, {self.min_seconds}, {self.max_seconds}"
+            )
+
+    @property
+    def label(self) -> str:
+        """What a row calls this decoder: its name, and what keeps its numbers from counting as that."""
+        marks = ["random prompt encoder"] if self.prompt.random_weights else []
+        marks += [f"{self.steps} steps"] if self.max_steps is not None else []
+        return ", ".join([self.name, *marks])
+
+    def limited(self, max_steps: int | None) -> "VocoderConfig":
+        """This recipe within a cap of steps; it itself where that is none.
+
+        The shares of its schedule refer to the shorter budget, and `label` names that.
+        """
+        steps_per_epoch, epochs = capped(self.steps_per_epoch, self.epochs, max_steps)
+        if steps_per_epoch * epochs == self.steps:
+            return self
+        steps = steps_per_epoch * epochs
+        return replace(self, steps=steps, steps_per_epoch=steps_per_epoch, max_steps=max_steps)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the budget."""
+        return self.steps // self.steps_per_epoch

@@ -1,0 +1,147 @@
+"""Train a vocoder on the codes of one tokenizer."""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch.utils.data import DataLoader
+
+from benchmark.data.batching import sorted_batches
+from benchmark.data.manifest import Manifest
+from benchmark.errors import UserError
+from benchmark.models.vocoder.config import VocoderConfig
+from benchmark.models.vocoder.data import NONE_KEPT, VocoderItems, collate
+from benchmark.models.vocoder.dev_monitor import Listening
+from benchmark.models.vocoder.features import kept_features
+from benchmark.models.vocoder.frame_rates import FrameRates
+from benchmark.models.vocoder.model import CTXVec2Wav
+from benchmark.models.vocoder.module import VocoderModule, constant_distance
+from benchmark.storage.artifacts import ArtifactStore
+from benchmark.storage.token_store import TokenStore
+from benchmark.training.bucket_sampler import BucketBatches, Draw
+from benchmark.training.callbacks import read_history
+from benchmark.training.trainer import TrainerConfig, fit, save_report
+from benchmark.types import TokenizerSpec
+
+WEIGHTS = "model.safetensors"
+MONITOR = "val/mel"
+STATISTICS_UTTERANCES = 300
+"""Utterances whose mels give the mean and variance of the prompt features."""
+
+
+def train_vocoder(
+    spec: TokenizerSpec,
+    codebook_vectors: torch.Tensor | None,
+    tokens: TokenStore,
+    manifest: Manifest,
+    dev_tokens: TokenStore,
+    dev_manifest: Manifest,
+    config: VocoderConfig,
+    trainer: TrainerConfig,
+    seed: int,
+    folder: Path,
+    store: ArtifactStore | None = None,
+) -> None:
+    """Train and leave `model.safetensors`, `history.csv` and `report.json` in `folder`.
+
+    Continues what a killed training left in the folder, to the same weights.
+
+    Args:
+        spec: Frame rate and codebook sizes of the codes.
+        codebook_vectors: (K, V, D) vectors behind the codes, or None to learn them.
+        tokens: Codes of the training utterances.
+        manifest: Their audio.
+        dev_tokens: Codes of the utterances that pick the best epoch.
+        dev_manifest: Their audio.
+        config: Sizes and recipe.
+        trainer: Device and precision.
+        seed: Fixes initial weights, batches, crops, prompts and dropout.
+        folder: Exists, and is empty or left by a killed training.
+        store: Where features of the recordings are kept; needed by `prompt.cache` and `auxiliary`.
+
+    Raises:
+        UserError: the tokens are too fast for the vocoder, or no utterance is long enough.
+    """
+    begin = time.monotonic()
+    if store is None and (config.prompt.cache or config.auxiliary is not None):
+        raise ValueError(f"{config.name} keeps features of the recordings and needs a store for them")
+    rates = FrameRates.of(spec)
+    torch.manual_seed(seed)
+    model = CTXVec2Wav(config, rates, spec.codebook_sizes, codebook_vectors)
+    features, dev_features = (
+        NONE_KEPT
+        if store is None
+        else kept_features(config, rates, model.prompt, recordings, store, trainer.torch_device)
+        for recordings in (manifest, dev_manifest)
+    )
+    train = VocoderItems(tokens, manifest, rates, config, features=features)
+    dev = VocoderItems(dev_tokens, dev_manifest, rates, config, config.dev_utterances, dev_features)
+    for split, items in (("train", train), ("dev", dev)):
+        if not len(items):
+            raise UserError(
+                f"no {split} utterance can train the vocoder {config.name!r}: {dict(items.skipped)}; "
+                "take a corpus with longer utterances or lower min_seconds"
+            )
+    module = VocoderModule(model, config, trainer.compile)
+    some = range(0, len(train), math.ceil(len(train) / STATISTICS_UTTERANCES))
+    model.mel.fit(torch.from_numpy(train.wav(index)) for index in some)
+    if model.frontend.auxiliary is not None:
+        model.frontend.auxiliary.fit(train.auxiliary(index) for index in some)
+    most = None if config.batch_seconds is None else round(config.batch_seconds * rates.model_rate)
+    batches = BucketBatches(train.lengths, config.batch_size, config.steps_per_epoch, seed, most)
+    dev_batches = _fixed_batches(dev, config.batch_size, most)
+    fit(
+        module,
+        DataLoader(train, batch_sampler=batches, **_loading(trainer)),
+        DataLoader(dev, batch_sampler=dev_batches, **_loading(trainer)),
+        folder,
+        epochs=config.epochs,
+        seed=seed,
+        config=trainer,
+        monitor=MONITOR,
+        observers=[Listening()],
+    )
+    weights = {name: tensor.contiguous() for name, tensor in module.model.state_dict().items()}
+    save_file(weights, folder / WEIGHTS)
+    contents = [dev[draw].wav for batch in dev_batches for draw in batch]
+    floor = constant_distance([module.distance(wav[None])[0] for wav in contents])
+    report = verdict(read_history(folder), floor) | {
+        "parameters": sum(parameter.numel() for parameter in module.model.parameters()),
+        "steps": int(module.generator_step),
+        "max_steps": config.max_steps,
+        "skipped": {"train": dict(train.skipped), "dev": dict(dev.skipped)},
+        "seconds": round(time.monotonic() - begin, 1),
+    }
+    save_report(folder, report)
+
+
+def verdict(history: list[dict[str, float]], floor: float) -> dict[str, Any]:
+    """Whether a training converged: all its numbers finite and its best epoch below the floor.
+
+    Args:
+        history: Scalars of every epoch.
+        floor: `val/mel` of a constant prediction.
+    """
+    curve = [row[MONITOR] for row in history if math.isfinite(row[MONITOR])]
+    best = min(curve, default=math.nan)
+    reason = ""
+    if not all(math.isfinite(value) for row in history for value in row.values()):
+        reason = f"diverged in epoch {len(history) - 1}"
+    elif not best < floor:
+        reason = f"best {MONITOR} {best:.3f} is no better than a constant spectrum ({floor:.3f})"
+    scores = {"val_mel": best, "first_val_mel": history[0][MONITOR], "floor_mel": floor}
+    return {"status": "NC" if reason else "ok", "reason": reason} | scores
+
+
+def _fixed_batches(items: VocoderItems, batch_size: int, most: int | None) -> list[list[Draw]]:
+    """Every item once, its prompt drawn from its index: validation is the same in every epoch."""
+    batches = sorted_batches(items.lengths, batch_size, most)
+    return [[(index, index) for index in batch] for batch in batches]
+
+
+def _loading(trainer: TrainerConfig) -> dict[str, Any]:
+    workers = trainer.num_workers
+    return {"collate_fn": collate, "num_workers": workers, "persistent_workers": workers > 0}

@@ -1,0 +1,29 @@
+"""`python -m benchmark.report results/mini`: tables and figures again from the rows that are there."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmark.errors import UserError
+from benchmark.results.report.tables import OVERVIEW, TABLES
+from benchmark.results.report.write import write_report
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the report of a results folder and print its tables; 1 after a mistake of the user's."""
+    parser = argparse.ArgumentParser(prog="python -m benchmark.report", description=__doc__)
+    parser.add_argument("folder", type=Path, help="results of one profile, such as results/mini")
+    folder = parser.parse_args(arguments).folder
+    try:
+        write_report(folder)
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    tables = [folder / "tables" / f"{name}.md" for name in (*TABLES, OVERVIEW)]
+    sys.stdout.write("\n".join(path.read_text(encoding="utf-8") for path in tables if path.exists()))
+    sys.stdout.write(f"\ntables: {folder / 'tables'} (md, csv, tex)\nreport: {folder / 'report.html'}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Which tokenizer of a column is significantly best: what the bold numbers of a table rest on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from benchmark.metrics.statistics.significance import holm, paired_test
+from benchmark.results.report.cells import Cell
+from benchmark.results.report.tables import ANCHORS, Table
+from benchmark.results.row import Row
+
+LEVEL = 0.05
+
+RATIOS: dict[str, tuple[str, str]] = {
+    "probe_wer": ("words_wrong", "words"),
+    "probe_cer": ("characters_wrong", "characters"),
+    "attention_wer": ("words_wrong", "words"),
+    "phone_error": ("frames_wrong", "frames"),
+}
+"""Metrics that are a ratio of two columns' sums; any other is the mean of the column it names, by the weights
+in "<metric>:weight" where there are any."""
+
+Utterances = Callable[[Row], pd.DataFrame]
+"""Looks up the per-utterance scores of the job that a row belongs to; empty where there are none."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The outcome of a table's columns.
+
+    Attributes:
+        best: Place of the line, and metric, of each number that is significantly best.
+        columns: Those in which two or more tokenizers compete.
+        undecided: Those of them in which no number can be, by the reason.
+    """
+
+    best: frozenset[tuple[int, str]] = frozenset()
+    columns: list[str] = field(default_factory=list)
+    undecided: dict[str, list[str]] = field(default_factory=dict)
+
+
+def hold_contest(table: Table, utterances: Utterances) -> Contest:
+    """Compare the best number of every column with each other one, per corpus.
+
+    It is significantly best when it is better in all of these paired tests after Holm's correction for
+    their number. Anchors, what did not converge or failed, and metrics without a direction do not compete.
+    Utterances that either tokenizer failed on are left out of their pair; several seeds of a tokenizer are
+    averaged per utterance, so that the tests tell of utterances and speakers, not of seeds.
+    """
+    best: set[tuple[int, str]] = set()
+    undecided: dict[str, list[str]] = {}
+    corpora = sorted({line.corpus for line in table.lines})
+    columns: list[str] = []
+    for metric, definition in table.metrics.items():
+        if definition.higher_is_better is None:
+            continue
+        sign = 1 if definition.higher_is_better else -1
+        for corpus in corpora:
+            cells = {
+                place: line.cells[metric]
+                for place, line in enumerate(table.lines)
+                if line.corpus == corpus and line.kind not in ANCHORS and line.cells[metric].status == "ok"
+            }
+            if len(cells) < 2:
+                continue
+            leader, *rivals = sorted(cells, key=lambda place: -sign * (cells[place].value or 0.0))
+            wins, reason = _wins(cells[leader], [cells[place] for place in rivals], sign, utterances)
+            if wins:
+                best.add((leader, metric))
+            columns.append(definition.label + (f" on {'/'.join(corpus)}" if len(corpora) > 1 else ""))
+            if reason:
+                undecided.setdefault(reason, []).append(columns[-1])
+    return Contest(frozenset(best), columns, undecided)
+
+
+def _wins(leader: Cell, rivals: list[Cell], sign: int, utterances: Utterances) -> tuple[bool, str]:
+    """Whether the leader is significantly better than every rival, and what keeps that from being told."""
+    if len({row.definition for cell in (leader, *rivals) for row in cell.rows}) > 1:
+        return False, "not defined alike for all tokenizers"
+    scores = [scores_of(cell, utterances) for cell in (leader, *rivals)]
+    present = [frame for frame in scores if frame is not None]
+    if len(present) < len(scores):
+        return False, "no scores per utterance to compare"
+    tests = []
+    for other in present[1:]:
+        own, their = present[0].align(other, join="outer")
+        speakers = own.index.get_level_values("speaker_id")
+        tests.append(paired_test(own["above"], their["above"], speakers, (own["below"], their["below"])))
+    if not all(test.n_pairs for test in tests):
+        return False, "two tokenizers have no scored utterance in common"
+    possible = holm([test.smallest_p for test in tests]).max()
+    if possible > LEVEL:
+        fewest = min(test.n_clusters for test in tests)
+        return False, (
+            f"{fewest} speaker{'s' if fewest > 1 else ''} and {len(tests)} comparison"
+            f"{'s' if len(tests) > 1 else ''} allow no p-value below {possible:.3g}"
+        )
+    better = all(sign * test.difference > 0 for test in tests)
+    return better and holm([test.p_value for test in tests]).max() <= LEVEL, ""
+
+
+def scores_of(cell: Cell, utterances: Utterances) -> pd.DataFrame | None:
+    """What is summed above and below a metric's fraction, by utterance and speaker, averaged over seeds.
+
+    NaN where a seed has no score; None where a job keeps none.
+    """
+    seeds = []
+    for row in cell.rows:
+        frame = utterances(row)
+        metric, _, condition = row.metric.partition("/")
+        above, below = (
+            f"{metric}:{name}" if f"{metric}:{name}" in frame else name  # heads side by side
+            for name in RATIOS.get(metric, (metric, ""))
+        )
+        if above not in frame or (below and below not in frame):
+            return None
+        if condition:
+            frame = frame[frame["condition"] == condition]
+        table = frame.set_index(["utterance_id", "speaker_id"])
+        if f"{metric}:weight" in table:
+            weights = table[f"{metric}:weight"]
+            parts = {"above": table[metric] * weights, "below": weights}
+        else:
+            parts = {"above": table[above], "below": table[below] if below else 1.0}
+        seeds.append(pd.DataFrame(parts, dtype=float))
+    return sum(seeds[1:], start=seeds[0]) / len(seeds)

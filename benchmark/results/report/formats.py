@@ -1,0 +1,202 @@
+"""The three files of a table: CSV for programs, Markdown for the screen, LaTeX for papers."""
+
+import csv
+import io
+import re
+import unicodedata
+
+from benchmark.results.report.cells import Line
+from benchmark.results.report.grid import Entry, Grid
+from benchmark.results.report.tables import Table
+
+FACTS = (
+    "tokenizer",
+    "kind",
+    "decoder",
+    "frame_rate_hz",
+    "num_codebooks",
+    "codebook_size",
+    "bitrate_kbps",
+)
+"""First columns of every CSV table."""
+
+SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"$\mathdollar$",  # \$ asks for a font that a small TeX installation lacks
+    "#": r"\#",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "–": "--",
+    "—": "---",
+    "…": r"\ldots{}",
+    "↓": r"$\downarrow$",
+    "↑": r"$\uparrow$",
+    "→": r"$\rightarrow$",
+    "×": r"$\times$",
+    "·": r"$\cdot$",
+    "±": r"$\pm$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "−": "$-$",
+    "Σ": r"$\Sigma$",
+    "µ": r"$\mu$",
+    "μ": r"$\mu$",
+    "²": r"\textsuperscript{2}",
+}
+"""Characters that pdflatex reads as commands, or does not know without further packages."""
+
+
+def to_csv(table: Table) -> str:
+    """One line per tokenizer and corpus; six significant digits, empty where there is no number.
+
+    A table by condition has the utterances scored beside each number. Text that a spreadsheet would run as a
+    formula has an apostrophe before it.
+    """
+    parts = ("", "_lo", "_hi", *(["_n"] if table.layout.by_condition else []))
+    metrics = [metric + part for metric in table.metrics for part in parts]
+    counts = ["n_scored", "n_failed", "status", "reason", "dataset", "split"]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(_harmless, [*FACTS, *metrics, *counts]))
+    for line in table.lines:
+        facts = [line.frame_rate, line.num_codebooks, line.codebook_size, line.bitrate_kbps]
+        cells = [line.cells[metric] for metric in table.metrics]
+        numbers = [x for c in cells for x in (c.value, c.lo, c.hi, c.n_scored)[: len(parts)]]
+        writer.writerow(
+            [
+                *(*map(_harmless, (line.tokenizer, line.kind, line.decoder)), *map(_digits, facts)),
+                *(*map(_digits, numbers), line.scored[0], line.n_failed),
+                *map(_harmless, (line.status, _reason(line), line.dataset, line.split)),
+            ]
+        )
+    return text.getvalue()
+
+
+def to_markdown(grid: Grid) -> str:
+    """A pipe table with aligned columns, so that it reads as well in a terminal, and notes below it."""
+    cells = [[_markdown_entry(entry) for entry in row] for row in grid.body]
+    header = [_markdown(text) for text in grid.header]
+    if grid.groups:  # Markdown has one header row: the groups take it, the header follows as a line
+        cells.insert(0, header)
+        header = [text for label, width in grid.groups for text in (_markdown(label), *[""] * (width - 1))]
+    widths = [max(3, *map(len, column)) for column in zip(header, *cells, strict=True)]
+
+    def line(texts: list[str]) -> str:
+        padded = [
+            text.rjust(width) if is_number else text.ljust(width)
+            for text, width, is_number in zip(texts, widths, grid.is_number, strict=True)
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rule = ["-" * (w - n) + ":" * n for w, n in zip(widths, grid.is_number, strict=True)]
+    notes = [_markdown(text) for text in grid.notes]
+    notes += [
+        f"{str(mark).translate(SUPERSCRIPTS)} {_markdown(text)}"
+        for mark, text in enumerate(grid.footnotes, 1)
+    ]
+    table = "\n".join([line(header), line(rule), *map(line, cells)])
+    return f"### {_markdown(grid.title)}\n\n{table}\n\n" + "".join(f"- {note}\n" for note in notes)
+
+
+def to_latex(grid: Grid) -> str:
+    r"""A table with its notes, to be read by a document that uses booktabs and graphicx.
+
+    It is never wider than the text: a wide one is shrunk, and reads better on a page turned by lscape.
+    """
+    align = "".join("r" if is_number else "l" for is_number in grid.is_number)
+    notes = [latex(text) for text in grid.notes]
+    notes += [rf"\textsuperscript{{{m}}} {latex(text)}" for m, text in enumerate(grid.footnotes, 1)]
+    lines = [
+        rf"% {latex(grid.title)}. Needs \usepackage{{booktabs,graphicx}}.",
+        r"\begin{minipage}{\linewidth}",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{{align}}}",
+        r"\toprule",
+        *_latex_groups(grid),
+        " & ".join(map(latex, grid.header)) + r" \\",
+        r"\midrule",
+        *(" & ".join(map(_latex_entry, row)) + r" \\" for row in grid.body),
+        r"\bottomrule",
+        r"\end{tabular}}",
+        r"\par\smallskip\footnotesize\raggedright",
+        *(rf"{note}\par" for note in notes),
+        r"\end{minipage}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_groups(grid: Grid) -> list[str]:
+    """The headings above the header, with a rule below each."""
+    cells, rules, first = [], [], 1
+    for label, width in grid.groups:
+        cells.append(rf"\multicolumn{{{width}}}{{c}}{{{latex(label)}}}")
+        if label:
+            rules.append(rf"\cmidrule(lr){{{first}-{first + width - 1}}}")
+        first += width
+    return [" & ".join(cells) + r" \\", " ".join(rules)] if cells else []
+
+
+def latex(text: str) -> str:
+    """Escape text for pdflatex; a character that it cannot print becomes its Unicode name."""
+    return "".join(LATEX.get(c) or (c if c.isascii() or _is_latin(c) else _named(c)) for c in _line(text))
+
+
+def _is_latin(character: str) -> bool:
+    """Accented Latin-1 letters that pdflatex prints from UTF-8 in its default font encoding."""
+    return "À" <= character <= "ÿ" and character not in "×÷ÐÞðþ"
+
+
+def _named(character: str) -> str:
+    return f"[{unicodedata.name(character, f'U+{ord(character):04X}').lower()}]"
+
+
+def _line(text: str) -> str:
+    """The text on one line: a reason may be the message of an exception."""
+    return " ".join(text.split())
+
+
+def _markdown(text: str) -> str:
+    return re.sub(r"([|*<\\])", r"\\\1", _line(text))
+
+
+def _markdown_entry(entry: Entry) -> str:
+    value = f"**{_markdown(entry.value)}**" if entry.bold else _markdown(entry.value)
+    mark = "" if entry.mark is None else str(entry.mark).translate(SUPERSCRIPTS)
+    return " ".join(filter(None, (value, entry.rest))) + mark
+
+
+def _latex_entry(entry: Entry) -> str:
+    value, rest = (re.sub(r"(?<![\w-])-(?=\d)", "$-$", latex(text)) for text in (entry.value, entry.rest))
+    mark = "" if entry.mark is None else rf"\textsuperscript{{{entry.mark}}}"
+    value = rf"\textbf{{{value}}}" if entry.bold else value
+    return " ".join(filter(None, (value, rest))) + mark
+
+
+def _digits(number: float | None) -> str:
+    return "" if number is None else f"{number:.6g}"
+
+
+def _harmless(text: str) -> str:
+    """Text that no spreadsheet takes for a formula, by the apostrophe that spreadsheets read as "text"."""
+    return f"'{text}" if text.lstrip(" \n").startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def _reason(line: Line) -> str:
+    """Every cell that is not plainly scored, metrics with the same story together."""
+    metrics: dict[str, list[str]] = {}
+    for metric, cell in line.cells.items():
+        what = cell.status if cell.status != "ok" else f"{cell.n_failed} failed" if cell.n_failed else ""
+        if what:
+            metrics.setdefault(f"{what}: {_line(cell.reason)}".removesuffix(": "), []).append(metric)
+    return "; ".join(f"{' '.join(names)} {story}" for story, names in metrics.items())

@@ -1,0 +1,103 @@
+"""The survey's layout: one wide table of token family, model and rate, then all tasks side by side.
+
+It shows the columns that the survey of discrete speech tokens compares (Guo et al. 2025, Recent Advances in
+Discrete Speech Tokens: A Review); every other metric is in the tables of the single tasks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from benchmark.results.report.best_in_column import Contest
+from benchmark.results.report.cells import Cell, Line
+from benchmark.results.report.grid import DASH, Entry, Grid, entry, footnote, heading, table_notes
+from benchmark.results.report.tables import OVERVIEW, Table, line_order
+from benchmark.results.row import Row
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "reconstruction": ("wer", "gpe", "pesq", "stoi"),
+    "voice_conversion": ("wer", "secs", "p_corr"),
+    "probing": ("probe_wer", "intent_accuracy"),
+}
+"""Tables in order, with the metrics shown of each; of a table that has none of them, all are."""
+LABELS = {"reconstruction": "Reconstruction", "voice_conversion": "Conversion", "probing": "Probing"}
+
+SEPARATOR = "."
+"""Between the group and the metric in the name of a column: two groups may have a metric of one name."""
+
+
+def make_overview(tables: Mapping[str, Table]) -> Table | None:
+    """Join the tables of `GROUPS`, a line per tokenizer; None where fewer than two of them are there.
+
+    A table with several corpora gives a group of columns for each, so that no line mixes them.
+    """
+    columns: dict[str, tuple[str, str, list[Line]]] = {}
+    for name, metrics in GROUPS.items():
+        if name not in tables:
+            continue
+        table = tables[name]
+        corpora = sorted({line.corpus for line in table.lines})
+        shown = [metric for metric in metrics if metric in table.metrics] or list(table.metrics)
+        for corpus in corpora:
+            group = name + (f"@{'/'.join(corpus)}" if len(corpora) > 1 else "")
+            lines = [line for line in table.lines if line.corpus == corpus]
+            for metric in shown:
+                columns[f"{group}{SEPARATOR}{metric}"] = name, metric, lines
+    used = {name for name, _, _ in columns.values()}
+    if len(used) < 2:
+        return None
+    everywhere = {line.tokenizer: line for name in used for line in tables[name].lines}
+    dataset, split = (
+        "+".join(sorted({part for name in used for line in tables[name].lines for part in pick(line)}))
+        for pick in (lambda line: line.dataset.split("+"), lambda line: line.split.split("+"))
+    )
+    joined = []
+    for label, facts in everywhere.items():
+        mine = {id(lines): {x.tokenizer: x for x in lines}.get(label) for _, _, lines in columns.values()}
+        cells = {}
+        for column, (name, metric, lines) in columns.items():
+            line = mine[id(lines)]
+            cells[column] = line.cells[metric] if line else Cell("n/a", reason=f"no line in the table {name}")
+        decoders = sorted({part for x in mine.values() if x for part in x.decoder.split("+")} - {"none", ""})
+        line = replace(facts, dataset=dataset, split=split, cells=cells, decoder="+".join(decoders) or "none")
+        joined.append(line)
+    return Table(
+        name=OVERVIEW,
+        profile=next(iter(tables.values())).profile,
+        metrics={column: tables[name].metrics[metric] for column, (name, metric, _) in columns.items()},
+        lines=sorted(joined, key=line_order),
+        rows=_rows(joined),
+    )
+
+
+def overview_grid(table: Table, contest: Contest) -> Grid:
+    """Print an overview: family, tokenizer, Hz and kbit/s, then the groups, each under its heading."""
+    footnotes: dict[str, int] = {}
+    body = []
+    for place, line in enumerate(table.lines):
+        rate = DASH if line.frame_rate is None else f"{line.frame_rate:.6g}"
+        bitrate = DASH if line.bitrate_kbps is None else f"{line.bitrate_kbps:.4g}"
+        entries = [Entry(text) for text in (line.kind, line.tokenizer, rate, bitrate)]
+        for column, definition in table.metrics.items():
+            text = footnote(line.cells[column])
+            mark = footnotes.setdefault(text, len(footnotes) + 1) if text else None
+            entries.append(entry(line.cells[column], definition, (place, column) in contest.best, mark))
+        body.append(entries)
+    groups: dict[str, int] = {}
+    for column in table.metrics:
+        name, _, corpus = column.rpartition(SEPARATOR)[0].partition("@")
+        label = LABELS[name] + (f", {corpus}" if corpus else "")
+        groups[label] = groups.get(label, 0) + 1
+    headings = [heading(definition) for definition in table.metrics.values()]
+    return Grid(
+        title=f"Overview, profile {table.profile}",
+        num_names=2,
+        header=["family", "tokenizer", "Hz", "kbps", *headings],
+        body=body,
+        notes=table_notes(table, contest),
+        footnotes=list(footnotes),
+        groups=[("", 4), *groups.items()],
+    )
+
+
+def _rows(lines: list[Line]) -> list[Row]:
+    return [row for line in lines for cell in line.cells.values() for row in cell.rows]

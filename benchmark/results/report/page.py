@@ -1,0 +1,192 @@
+"""The report as one page that needs nothing beside it: `report.html`."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from benchmark.results.report.best_in_column import Utterances
+from benchmark.results.report.grid import Grid
+from benchmark.results.report.page_audio import FLAC, collect
+from benchmark.results.report.page_charts import growth, histograms, library, rates
+from benchmark.results.report.page_facts import jobs, meanings, problems, versions
+from benchmark.results.report.page_tables import View, view
+from benchmark.results.report.page_utterances import cases, ids, jobs_of
+from benchmark.results.report.tables import TABLES, Table
+from benchmark.results.row import Row
+
+FILES = Path(__file__).parent / "page"
+
+
+def make_page(
+    folder: Path,
+    rows: list[Row],
+    tables: Mapping[str, Table],
+    grids: Mapping[str, Grid],
+    files: Mapping[str, Mapping[str, str]],
+    refused: list[str],
+    utterances: Utterances,
+    usage: tuple[Mapping[str, pd.DataFrame], Mapping[str, int]],
+    curves: Mapping[str, Any],
+) -> str:
+    """The page's HTML; the same results give the same text.
+
+    Args:
+        folder: The results folder; its recordings lie in `audio`.
+        rows: All of them.
+        tables: By name, those that are not empty.
+        grids: The same as printed.
+        files: The same as files, by table and suffix.
+        refused: Why there are no other tables.
+        utterances: Looks up scores by utterance.
+        usage: Counts of codes and codebook sizes, by label.
+        curves: Growth of the codes used, by label.
+    """
+    apart = [tables[name] for name in TABLES if name in tables]
+    by_job = jobs_of(rows)
+    sounds = collect(folder / "audio", sorted(ids(by_job, utterances).items()))
+    found = cases(by_job, utterances, sounds)
+    numbers = {
+        "tables": rates(apart),
+        "usage": histograms(*usage),
+        "growth": growth(curves),
+    }
+    charts = {
+        "rates": any(line["cells"] for table in numbers["tables"] for line in table["lines"]),
+        "trade_off": "probing" in tables and tables.keys() & {"reconstruction", "voice_conversion"},
+        "usage": numbers["usage"],
+        "growth": numbers["growth"],
+        "cases": any(job["metrics"] for job in found),
+        "listen": bool(sounds.clips),
+    }
+    wrong = problems(apart)
+    told = meanings(apart)
+    scripts = [_script(FILES / "tables.js"), _script(FILES / "cases.js"), _safe(library())]
+    scripts.append(_script(FILES / "charts.js"))
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FILES), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("report.html").render(
+        policy=_policy(scripts),
+        css=Markup((FILES / "report.css").read_text(encoding="utf-8")),
+        profile=rows[0].profile,
+        facts={
+            "tokenizers": len({row.label for row in rows}),
+            "corpora": _listed({f"{row.dataset} ({row.split})" for row in rows}),
+        },
+        sections=_sections(charts),
+        tables=[_table(view(table, grids[name], files[name]), table) for name, table in tables.items()],
+        charts=charts,
+        refused=refused,
+        problems=wrong,
+        meanings=[(title, list(group)) for title, group in groupby(told, key=lambda each: each.table)],
+        provenance=_provenance(rows),
+        jobs=jobs(rows),
+        versions=versions(rows),
+        left_out=sounds.left_out,
+        lossless=sounds.kind == FLAC,
+        data={
+            "numbers": _json(numbers),
+            "cases": _json(found),
+            "sounds": _json({"kind": sounds.kind, "clips": sounds.clips}),
+        },
+        scripts=[Markup(script) for script in scripts],
+    )
+
+
+def _table(shown: View, table: Table) -> dict[str, Any]:
+    """What the template reads of a table; `words` is what a search looks through."""
+    return {
+        **{
+            name: getattr(shown, name)
+            for name in ("name", "title", "groups", "columns", "notes", "footnotes")
+        },
+        "downloads": {suffix: Markup(uri) for suffix, uri in shown.downloads.items()},
+        "kinds": list(dict.fromkeys(line.kind for line in table.lines)),
+        "lines": [
+            {
+                "cells": cells,
+                "kind": line.kind,
+                "words": " ".join(
+                    [cell.entry.value for cell in cells if not cell.is_number]
+                    + [line.kind, line.decoder, *line.corpus, line.status]
+                ).lower(),
+            }
+            for cells, line in zip(shown.lines, table.lines, strict=True)
+        ],
+    }
+
+
+def _sections(charts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    sections = {
+        "charts": ("Charts", charts["rates"] or charts["trade_off"]),
+        "tables": ("Tables", True),
+        "listen": ("Listen", charts["listen"]),
+        "utterances": ("Worst and best utterances", charts["cases"]),
+        "codebooks": ("Codebooks", charts["usage"] or charts["growth"]),
+        "problems": ("Missing or failed", True),
+        "definitions": ("Definitions", True),
+        "provenance": ("Provenance", True),
+    }
+    return [(anchor, name) for anchor, (name, present) in sections.items() if present]
+
+
+def _provenance(rows: list[Row]) -> list[tuple[str, str]]:
+    facts = {
+        "profile": {row.profile for row in rows},
+        "commit": {row.git_commit or "unknown" for row in rows},
+        "numbers made on (UTC)": {row.date or "unknown" for row in rows},
+        "seeds": {str(row.seed) for row in rows},
+        "device": {row.device for row in rows},
+        "python": {row.versions.get("python", "unknown") for row in rows},
+        "intervals": {row.interval for row in rows if row.interval},
+        "schema version of the rows": {str(row.schema_version) for row in rows},
+    }
+    return [(word, "; ".join(sorted(texts))) for word, texts in facts.items()]
+
+
+def _listed(texts: set[str]) -> str:
+    *first, last = sorted(texts)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _json(content: Any) -> Markup:
+    """JSON that ends no script element and starts no comment, whatever the texts in it are."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    for letter in "<>&\u2028\u2029":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return Markup(text)
+
+
+def _script(path: Path) -> str:
+    return _safe(path.read_text(encoding="utf-8"))
+
+
+def _safe(script: str) -> str:
+    """Raises: ValueError for a script that would end its own element."""
+    if "</script" in script.lower() or "<!--" in script:
+        raise ValueError("the script would end its element early")
+    return script
+
+
+def _policy(scripts: list[str]) -> str:
+    """A content security policy: no network at all, and no scripts but these."""
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    return "; ".join(
+        [
+            "default-src 'none'",
+            "script-src " + " ".join(f"'sha256-{each}'" for each in hashes),
+            "style-src 'unsafe-inline'",
+            "img-src data:",
+            "media-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )

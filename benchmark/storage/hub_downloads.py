@@ -1,0 +1,90 @@
+"""What a download from the Hugging Face hub would take: the command, and its size where that can be known."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+
+from huggingface_hub import HfApi
+from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFoundError, RevisionNotFoundError
+
+from benchmark.storage.checkpoints import download_command, unneeded, wanted
+
+TIMEOUT = 3.0
+"""Seconds to wait for the hub: it is asked for sizes, without which everything still works."""
+MB = 1e6
+
+
+@dataclass(frozen=True)
+class Download:
+    """One checkpoint to fetch."""
+
+    command: str
+    megabytes: float | None = None
+    exact: bool = False
+    """Whether the size is the hub's, not the yaml's."""
+    note: str = ""
+    """What stands in the way, such as terms to accept."""
+
+    @property
+    def size(self) -> str:
+        """The size as printed."""
+        return "size unknown" if self.megabytes is None else size_text(self.megabytes, self.exact)
+
+
+class Hub:
+    """Asks the hub about repositories, and stops asking once it cannot be reached."""
+
+    def __init__(self) -> None:
+        self._reachable = True
+
+    def download(
+        self, checkpoint: str, revision: str | None, files: Sequence[str], about_mb: float | None
+    ) -> Download:
+        """How to fetch what `checkpoints.resolve` would fetch, for arguments as there.
+
+        Args:
+            checkpoint: Hub id.
+            revision: Branch, tag or commit.
+            files: Patterns.
+            about_mb: The size to state where the hub does not tell.
+        """
+        offline = Download(download_command(checkpoint, revision, files), about_mb)
+        if not self._reachable:
+            return offline
+        try:
+            info = HfApi().model_info(checkpoint, revision=revision, files_metadata=True, timeout=TIMEOUT)
+        except (RepositoryNotFoundError, RevisionNotFoundError, GatedRepoError) as error:
+            reasons = {
+                GatedRepoError: "gated: accept its terms on the hub, then hf auth login",
+                RevisionNotFoundError: f"the hub knows no revision {revision!r} of it",
+            }
+            note = reasons.get(type(error), "the hub knows no such repository, or needs: hf auth login")
+            return Download(offline.command, about_mb, note=note)
+        except (HTTPError, OSError, ValueError):
+            self._reachable = False
+            return offline
+        sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+        note = "gated: accept its terms on the hub, then hf auth login" if info.gated else ""
+        if absent := [pattern for pattern in files if not any(fnmatch(name, pattern) for name in sizes)]:
+            note = f"the hub's repository has no file {', '.join(absent)}"
+        return Download(
+            download_command(checkpoint, revision, files, unneeded(sizes)),
+            sum(sizes[name] for name in wanted(sizes, files)) / MB,
+            exact=True,
+            note=note,
+        )
+
+
+def size_text(megabytes: float, exact: bool) -> str:
+    """A size as printed: "93 MB", "about 2.5 GB"."""
+    number = f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"
+    return number if exact else f"about {number}"
+
+
+def total(downloads: Iterable[Download]) -> str:
+    """The sizes of all downloads together, as printed."""
+    parts = list(downloads)
+    known = [part.megabytes for part in parts if part.megabytes is not None]
+    unknown = len(parts) - len(known)
+    text = size_text(sum(known), exact=all(part.exact for part in parts if part.megabytes is not None))
+    return text + (f", and {unknown} of unknown size" if unknown else "")

@@ -1,0 +1,103 @@
+"""Weights on disk: the digest of a checkpoint's files, and loading them without running code from them."""
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors.torch import load_file
+
+from benchmark.errors import UserError
+from benchmark.storage.checkpoints import COPIES
+from benchmark.storage.hashing import FileDigests, digest
+
+NOT_WEIGHTS = ("*.md", "*.py", "*.pyc")
+DIGESTS = FileDigests()
+"""Of weights; a run gives it a folder among its artifacts."""
+
+
+def weights_digest(folder: Path, files: Sequence[str] = ()) -> str:
+    """Identity of a checkpoint's content, the same on every machine and for every way it got there.
+
+    With `files`, those that match one of the patterns count; otherwise all but hidden files,
+    documentation, code and `COPIES` beside safetensors.
+    """
+    paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*"))}
+    has_safe = any(name.endswith(".safetensors") for name in paths)
+    skipped = (*NOT_WEIGHTS, *(COPIES if has_safe else ()))
+    content = {}
+    for name, path in paths.items():
+        hidden = any(part.startswith((".", "__")) for part in name.split("/"))
+        if files:
+            counts = any(fnmatch(name, pattern) for pattern in files)
+        else:
+            counts = not hidden and not any(fnmatch(path.name, pattern) for pattern in skipped)
+        if counts and path.is_file():
+            status = path.stat()
+            content[name] = _cached_digest(path.resolve(), status.st_size, status.st_mtime_ns)
+    return digest(content)
+
+
+@lru_cache(maxsize=1024)
+def _cached_digest(path: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 - parts of the cache key
+    return DIGESTS(path)
+
+
+def load_tensors(path: Path) -> dict[str, Any]:
+    """The content of a safetensors or pickled checkpoint file, on the CPU; no code in it is ever run.
+
+    Raises:
+        UserError: a pickle that holds more than tensors and plain containers, or a damaged file.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # the two libraries raise a dozen kinds between them
+        raise UserError(f"{path} cannot be loaded safely: {str(error).splitlines()[0]}") from error
+
+
+def fold_weight_norm(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A state dict without weight normalization: every pair `weight_g`, `weight_v` becomes a `weight`.
+
+    The norm is taken over all axes but the first, as torch does by default (Salimans & Kingma 2016).
+    """
+    folded = dict(state)
+    for name in [name for name in state if name.endswith(".weight_g")]:
+        direction = folded.pop(name.removesuffix("g") + "v")
+        norm = direction.flatten(1).norm(dim=1).view(-1, *[1] * (direction.ndim - 1))
+        folded[name.removesuffix("_g")] = direction * (folded.pop(name) / norm)
+    return folded
+
+
+def load_into(model: torch.nn.Module, state: Mapping[str, torch.Tensor], source: object) -> None:
+    """Give a model its weights, in float32, all of them and no others, and freeze it for evaluation.
+
+    Raises:
+        UserError: weights are missing, left over, or of another shape.
+    """
+    try:
+        model.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    except RuntimeError as error:
+        lines = str(error).splitlines()
+        raise UserError(f"{source} does not fit {type(model).__name__}: {' '.join(lines[1:3])}") from error
+    model.eval().requires_grad_(False)
+
+
+def whisper_backend(folder: Path) -> Literal["ctranslate2", "transformers"]:
+    """Which library reads the Whisper model in `folder`.
+
+    Raises:
+        UserError: neither does.
+    """
+    names = {path.name for path in folder.iterdir()}
+    if {"model.bin", "config.json", "tokenizer.json"} <= names:
+        return "ctranslate2"
+    if "config.json" in names and any(n.endswith((".safetensors", "pytorch_model.bin")) for n in names):
+        return "transformers"
+    raise UserError(
+        f"{folder} holds no Whisper model. Legal: model.bin, config.json and tokenizer.json (CTranslate2), "
+        f"or config.json and model.safetensors (transformers); found: {', '.join(sorted(names))}"
+    )

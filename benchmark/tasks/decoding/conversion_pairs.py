@@ -1,0 +1,131 @@
+"""Who is to speak with whose voice: conversion pairs as data, kept with the scores."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmark.data.manifest import Manifest
+from benchmark.errors import UserError
+from benchmark.metrics.definitions import CONDITIONS
+from benchmark.storage.hashing import digest
+from benchmark.types import Utterance
+
+ANY_SPEAKER = "any_speaker"
+"""What a pair is called that fits no condition asked for: another speaker, for want of a better one."""
+
+
+class Pair(NamedTuple):
+    """One conversion: the words of `source_id`, the voice of `target_id`."""
+
+    source_id: str
+    target_id: str
+    target_speaker: str
+    condition: str
+
+
+class Voice(NamedTuple):
+    """Recordings that are alike for pairing."""
+
+    speaker: str
+    gender: str | None
+    language: str
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """At most one pair for each source, sorted by source."""
+
+    pairs: tuple[Pair, ...]
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Why a condition that was asked for has no pair."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Identity of the list, whoever made it."""
+        return digest([list(pair) for pair in self.pairs])
+
+    def counts(self) -> dict[str, int]:
+        """Pairs by condition."""
+        return dict(sorted(Counter(pair.condition for pair in self.pairs).items()))
+
+    def to_csv(self) -> str:
+        """One line per pair below a header; `read_pairs` reads it back."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows([Pair._fields, *self.pairs])
+        return text.getvalue()
+
+
+def voice_of(utterance: Utterance) -> Voice:
+    """What pairing asks of a recording."""
+    return Voice(utterance.speaker_id, utterance.gender, utterance.language)
+
+
+def fits(source: Voice, target: Voice, condition: str) -> bool | None:
+    """Whether a pair of recordings meets a condition; None where that is not known."""
+    if condition == "self":
+        return source.speaker == target.speaker
+    if source.speaker == target.speaker:
+        return False
+    if condition == "cross_lingual":
+        return source.language != target.language
+    if condition in ("same_gender", "cross_gender"):
+        if source.language != target.language:
+            return False
+        if source.gender is None or target.gender is None:
+            return None
+        return (source.gender == target.gender) is (condition == "same_gender")
+    return True
+
+
+def read_pairs(path: Path, sources: Manifest, pool: Mapping[str, Utterance]) -> Pairing:
+    """The pairs of a CSV file such as `Pairing.to_csv` writes.
+
+    Args:
+        path: Columns source_id, target_id, target_speaker, condition.
+        sources: Utterances that may be converted.
+        pool: Recordings that may prompt, by id.
+
+    Raises:
+        UserError: the file is missing, or its pairs are not possible; names the ids.
+    """
+    try:
+        lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+    except OSError as error:
+        raise UserError(
+            f"task.pairs: {path} cannot be read: {error.strerror}; see scripts.make_pairs"
+        ) from error
+    if not lines or lines[0] != list(Pair._fields) or any(len(line) != len(Pair._fields) for line in lines):
+        raise UserError(f"task.pairs: {path} needs the columns {','.join(Pair._fields)} in every line")
+    pairs = sorted(Pair(*line) for line in lines[1:])
+    known = {utterance.utterance_id: utterance for utterance in sources}
+    counts = Counter(pair.source_id for pair in pairs)
+    whole = [pair for pair in pairs if pair.source_id in known and pair.target_id in pool]
+    wrong = {
+        "unknown source": [pair.source_id for pair in pairs if pair.source_id not in known],
+        "unknown target": [pair.target_id for pair in pairs if pair.target_id not in pool],
+        "source listed twice": [name for name, count in counts.items() if count > 1],
+        "prompted by itself": [pair.source_id for pair in pairs if pair.source_id == pair.target_id],
+        f"condition not of {', '.join(CONDITIONS)}, {ANY_SPEAKER}": [
+            pair.condition for pair in pairs if pair.condition not in (*CONDITIONS, ANY_SPEAKER)
+        ],
+        "target of another speaker": [
+            p.target_id for p in whole if pool[p.target_id].speaker_id != p.target_speaker
+        ],
+        "condition does not hold": [
+            pair.source_id
+            for pair in whole
+            if fits(voice_of(known[pair.source_id]), voice_of(pool[pair.target_id]), pair.condition) is False
+        ],
+    }
+    found = [f"{what}: {', '.join(sorted(set(n))[:10])}" for what, n in wrong.items() if n]
+    if found or not pairs:
+        raise UserError(
+            f"task.pairs: {path}: {'; '.join(found) or 'it has no pair'}. See scripts.make_pairs."
+        )
+    return Pairing(tuple(pairs))

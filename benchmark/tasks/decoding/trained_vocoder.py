@@ -1,0 +1,88 @@
+"""The vocoder of a tokenizer's codes: whether one is used, what it depends on, and training it."""
+
+import logging
+from pathlib import Path
+from typing import Literal, get_args
+
+from benchmark.data.corpora.base import Corpus
+from benchmark.errors import UserError, unknown
+from benchmark.models.vocoder.config import VocoderConfig
+from benchmark.models.vocoder.features import prompt_identity
+from benchmark.models.vocoder.train import train_vocoder
+from benchmark.storage.identity import describe
+from benchmark.tasks.base import Setting
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook, has_codebook
+
+log = logging.getLogger(__name__)
+
+VOCODER_VERSION = 1
+Decoder = Literal["auto", "own", "vocoder"]
+
+
+def uses_vocoder(tokenizer: Tokenizer, decoder: Decoder = "auto") -> bool:
+    """Whether the vocoder decodes this tokenizer's codes.
+
+    Args:
+        tokenizer: A topline, which is the recording itself, is never decoded by a vocoder.
+        decoder: "auto" is the tokenizer's own decoder, and the vocoder for those without one; "own" refuses
+            these; "vocoder" decodes all codes alike.
+
+    Raises: UserError for another word, or for "own" where there is none.
+    """
+    spec = tokenizer.spec
+    if decoder not in get_args(Decoder):
+        raise unknown("decoder", decoder, get_args(Decoder))
+    if decoder == "own" and not spec.can_decode:
+        raise UserError(
+            f"{tokenizer.name} has no decoder of its own; legal for it: decoder=auto, decoder=vocoder"
+        )
+    return not spec.can_decode or (decoder == "vocoder" and spec.kind != "topline")
+
+
+def decoding_splits(tokenizer: Tokenizer, decoder: Decoder = "auto") -> tuple[str, ...]:
+    """Splits that decoded speech depends on: a codec that is complete in itself needs no training speech."""
+    if uses_vocoder(tokenizer, decoder):
+        return ("train", "dev", "test")
+    return ("train", "test") if has_codebook(tokenizer) else ("test",)
+
+
+def trained_vocoder(tokenizer: Tokenizer, corpus: Corpus, config: VocoderConfig, setting: Setting) -> Path:
+    """Folder of the vocoder for this tokenizer's codes, trained first if no run has yet.
+
+    `config` is already within the trainer's cap, see `VocoderConfig.limited`.
+    """
+    source = tokenizer.vocoder_source
+    train, dev = (corpus.manifest(split, setting.store) for split in ("train", "dev"))
+    fit_codebook(source, corpus, setting.store, setting.seed)
+    key = {
+        "version": VOCODER_VERSION,
+        "tokenizer": source.identity(),
+        "train": train.digest,
+        "dev": dev.digest,
+        "config": describe(config),
+        "prompt": prompt_identity(config.prompt),
+        "precision": setting.trainer.precision,
+        "seed": setting.seed,
+    }
+
+    def build(folder: Path) -> None:
+        log.info("training vocoder %s on the codes of %s", config.name, source.name)
+        tokens, dev_tokens = (
+            encode_manifest(source, manifest, setting.store, setting.progress) for manifest in (train, dev)
+        )
+        train_vocoder(
+            source.spec,
+            source.codebook_vectors(),
+            tokens,
+            train,
+            dev_tokens,
+            dev,
+            config,
+            setting.trainer,
+            setting.seed,
+            folder,
+            setting.store,
+        )
+
+    return setting.store.get("vocoders", key, build, resumable=True)

@@ -1,0 +1,120 @@
+"""What probing tasks share: a preset, tokens of the three splits, and when probing makes no sense."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from benchmark.data.corpora.base import Corpus
+from benchmark.data.manifest import Manifest
+from benchmark.errors import UserError
+from benchmark.models.probes.config import ProbeConfig
+from benchmark.models.probes.frontend import FEATURES_VERSION
+from benchmark.storage.token_store import TokenStore
+from benchmark.tasks.base import Setting, Task
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook
+
+MAX_FRAME_RATE = 1000
+"""Frames per second above which a recurrent probe is not asked: PCM samples are no tokens."""
+
+
+@dataclass(kw_only=True)
+class ProbingTask(Task):
+    """A task that trains one probe on the tokens of the training split.
+
+    Attributes:
+        probe: Size and schedule: a preset of the group `probe`.
+        usual: The preset, without what its name begins with, whose rows stand for the tokenizer in a
+            profile's tables; those of other presets have lines of their own.
+        prefix: What the names of this task's presets begin with.
+    """
+
+    reads_features: ClassVar[bool] = True
+    prefix: ClassVar[str]
+
+    probe: ProbeConfig
+    usual: str
+
+    def __post_init__(self) -> None:
+        """Raise UserError where the chosen presets are those of other tasks."""
+        if self.probe is None:
+            raise UserError(
+                f"{self.name}: the chosen probe preset is one of another task. Legal: a preset whose name "
+                f"begins with {self.prefix}, or a suite such as probe=mini or probe=controlled_mini; "
+                "python -m benchmark --help lists them"
+            )
+
+    def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:  # noqa: ARG002
+        """See `Task.reads`."""
+        return ("train", "dev", "test")
+
+    def train(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> None:
+        """See `Task.train`; a probe's answers cost seconds, so that nothing is left out."""
+        self.run(tokenizer, corpus, setting)
+
+    def variant(self, tokenizer: Tokenizer) -> str:  # noqa: ARG002
+        """The preset where it is not the usual one."""
+        preset = self.probe.name.removeprefix(self.prefix)
+        return "" if preset == self.usual else preset
+
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
+        """As the base class, without what only names the rows."""
+        content = super().identity(tokenizer, corpus, setting)
+        features = {"features": FEATURES_VERSION} if tokenizer.spec.continuous else {}
+        return {name: value for name, value in content.items() if name != "usual"} | features
+
+
+@dataclass(frozen=True)
+class Split:
+    """Manifest and tokens of one split."""
+
+    manifest: Manifest
+    tokens: TokenStore
+
+
+def tokenized_splits(tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> tuple[Split, Split, Split]:
+    """Train, dev and test, encoded once."""
+    manifests = [corpus.manifest(split, setting.store) for split in ("train", "dev", "test")]
+    fit_codebook(tokenizer, corpus, setting.store, setting.seed)
+    train, dev, test = (
+        Split(manifest, encode_manifest(tokenizer, manifest, setting.store, setting.progress))
+        for manifest in manifests
+    )
+    return train, dev, test
+
+
+def why_no_probe(tokenizer: Tokenizer) -> str | None:
+    """The reason this tokenizer cannot be probed, or None."""
+    if tokenizer.spec.frame_rate > MAX_FRAME_RATE:
+        return f"{tokenizer.spec.frame_rate:g} frames per second are samples, not tokens to probe"
+    return None
+
+
+def reason_of(report: dict[str, Any], tokenizer: Tokenizer) -> str:
+    """What the report of a training says of its verdict, and after an NC where to look further."""
+    if report["status"] != "NC" or tokenizer.spec.continuous:
+        return report["reason"]
+    return f"{report['reason']}; what its codes hold: task=codebook_usage tokenizer={tokenizer.name}"
+
+
+def says_nothing(tokenizer: Tokenizer) -> bool:
+    """Whether the codes carry no bit, so that the best constant answer takes the place of a probe."""
+    return tokenizer.spec.bitrate == 0
+
+
+def probe_frame(split: Split, references: Sequence[str | None]) -> pd.DataFrame:
+    """One row per utterance, those without tokens or label included with the reason in `failure`."""
+    frame = pd.DataFrame(
+        {
+            "utterance_id": [u.utterance_id for u in split.manifest],
+            "speaker_id": [u.speaker_id for u in split.manifest],
+            "reference": [reference or None for reference in references],
+        },
+        dtype=object,
+    )
+    frame["failure"] = frame["utterance_id"].map(split.tokens.failures).astype(object)
+    unlabelled = frame["reference"].isna() & frame["failure"].isna()
+    frame.loc[unlabelled, "failure"] = "no label"
+    return frame

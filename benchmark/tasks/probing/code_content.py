@@ -1,0 +1,103 @@
+"""What codes tell of phones and of speakers, on one split: numbers, or why there are none."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmark.data.manifest import Manifest
+from benchmark.extractors.phones.store import PhoneTiers
+from benchmark.metrics.codes.phone_information import PhoneInformation
+from benchmark.metrics.codes.speaker_information import FOLDS, CodeHistograms, speaker_hits
+from benchmark.metrics.definitions import DEFINITIONS
+from benchmark.metrics.statistics.intervals import Interval, mean_interval
+from benchmark.storage.token_store import TokenStore
+from benchmark.tasks.base import Measure
+from benchmark.types import SAMPLE_RATE, TokenizerSpec
+
+PHONE_METRICS = ("phone_purity", "cluster_purity", "pnmi")
+SPEAKER_METRIC = "speaker_accuracy"
+SPEAKER_UTTERANCES = 1000
+"""Most utterances for the speaker classifier, spread evenly over the speakers; bounds its cost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """Some of a task's numbers."""
+
+    measures: list[Measure] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)
+    absent: str = ""
+    """Why there are none."""
+
+
+def strides(spec: TokenizerSpec) -> list[int]:
+    """Frames that each codebook's code is repeated for."""
+    return [round(spec.frame_rate / rate) for rate in spec.frame_rates]
+
+
+def token_centres(spec: TokenizerSpec, tokens: int, stride: int) -> np.ndarray:
+    """Seconds at the middle of what each token of a codebook stands for, (tokens,)."""
+    return (np.arange(tokens) + 0.5) * stride / spec.frame_rate + spec.head_offset / SAMPLE_RATE
+
+
+def of_the_split(metric: str, value: float, scored: int, failed: int, source: str = "") -> Measure:
+    """A number of all utterances together, which has no interval."""
+    interval = Interval(float("nan"), float("nan"), float("nan"), scored, failed).with_value(value)
+    definition = DEFINITIONS[metric].definition + (f"; {source}" if source else "")
+    return Measure(metric=metric, interval=interval, definition=definition)
+
+
+def of_phones(tiers: PhoneTiers | None, tokens: TokenStore, spec: TokenizerSpec) -> Findings:
+    """Purities and PNMI of every codebook; the measures are those of the one with the highest PNMI."""
+    if tiers is None:
+        return Findings(absent="the corpus comes without phones in time; aligner=wav2vec2_phoneme finds them")
+    books = [PhoneInformation(size) for size in spec.codebook_sizes]
+    known = [name for name in tokens if name in tiers]
+    for name in known:
+        phones = tiers[name]
+        for book, codes, stride in zip(books, tokens[name], strides(spec), strict=True):
+            own = codes[::stride]
+            book.accumulate(own, phones.at(token_centres(spec, len(own), stride)))
+    failures = list(dict.fromkeys(tiers.failures.values()))[:5]
+    pnmi = np.array([book.pnmi for book in books])
+    if np.isnan(pnmi).all():
+        return Findings(absent="; ".join(["no phones to tell apart in utterances with tokens", *failures]))
+    best = int(np.nanargmax(pnmi))
+    lost = len(tokens.failures) + len(tokens) - len(known)
+    return Findings(
+        measures=[
+            of_the_split(name, getattr(books[best], name), len(known), lost, tiers.source)
+            for name in PHONE_METRICS
+        ],
+        notes={
+            "phone_book": best,
+            **{f"{name}_by_book": [getattr(book, name) for book in books] for name in PHONE_METRICS},
+            "pnmi_chance_by_book": [book.chance for book in books],
+            "alignment_failures": failures,
+        },
+    )
+
+
+def of_speakers(test: Manifest, tokens: TokenStore, spec: TokenizerSpec) -> Findings:
+    """How well a linear classifier tells the speakers apart by how often each code occurs."""
+    encoded = [utterance for utterance in test if utterance.utterance_id in tokens]
+    chosen = list(Manifest(encoded).subset(SPEAKER_UTTERANCES)) if encoded else []
+    counts = pd.Series([utterance.speaker_id for utterance in chosen], dtype=object).value_counts()
+    counts = counts[counts >= FOLDS]
+    if len(counts) < 2:
+        return Findings(absent=f"fewer than two speakers have {FOLDS} test utterances, one for each fold")
+    histograms = CodeHistograms(spec.codebook_sizes, strides(spec))
+    speakers = []
+    for utterance in chosen:
+        if utterance.speaker_id in counts:
+            histograms.accumulate(tokens[utterance.utterance_id])
+            speakers.append(utterance.speaker_id)
+    who = np.array(speakers)
+    interval = mean_interval(speaker_hits(histograms.matrix(), who), who).scaled(100)
+    definition = DEFINITIONS[SPEAKER_METRIC].definition
+    return Findings(
+        measures=[Measure(metric=SPEAKER_METRIC, interval=interval, definition=definition)],
+        notes={"speakers": len(counts), "speaker_accuracy_chance": 100 * float(counts.max() / len(who))},
+    )

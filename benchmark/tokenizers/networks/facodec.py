@@ -1,0 +1,295 @@
+"""The networks of FACodec (Ju et al. 2024, NaturalSpeech 3, arXiv 2403.03100, section 3.2).
+
+Convolutions with Snake activations encode 80 frames per second. Three factorised quantizers share the
+latents between prosody, content and what is left of them; a small transformer averages the speaker
+out of the same latents, and conditions the mirror-image decoder through the scale and shift of a norm.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from benchmark.storage.weights import fold_weight_norm
+
+STRIDES = (2, 4, 5, 5)
+"""Of the encoder, first to last; the decoder's run backwards."""
+HOP = 200
+BOOKS = (1, 2, 3)
+"""Codebooks of prosody, content and acoustic detail, in this order in the codes."""
+HEADS = 4
+
+RENAMED = (
+    (r"^decoder\.model\.", "decoder."),
+    (r"^decoder\.(timbre_\w+)\.", r"\1."),
+    (r"^decoder\.quantizer\.0\.layers\.", "prosody."),
+    (r"^decoder\.quantizer\.1\.layers\.", "content."),
+    (r"^decoder\.quantizer\.2\.layers\.", "detail."),
+    (r"\.(block|act|ffn)\.", "."),
+    (r"\._codebook\.weight$", ".codebook"),
+)
+"""From the names in the two published files, behind "encoder." and "decoder.", to those here."""
+CONSTANT = (".filter", ".pe")
+
+
+class FacodecNetwork(nn.Module):
+    """Waveform to codes and a speaker vector, and back.
+
+    Args:
+        filters: Channels after the encoder's first convolution; they double with each stride.
+        dimension: Of latents and speaker vectors.
+        book: Entries of each codebook, and the dimension they are looked up in.
+        width: Channels after the decoder's first convolution; they halve with each stride.
+        timbre_layers: Of the transformer that finds the speaker.
+        timbre_inner: Hidden channels of its feed-forward parts.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        dimension: int,
+        book: tuple[int, int],
+        width: int,
+        timbre_layers: int,
+        timbre_inner: int,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder(filters, dimension)
+        self.prosody, self.content, self.detail = (Books(count, dimension, *book) for count in BOOKS)
+        self.timbre_encoder = TimbreEncoder(dimension, timbre_layers, timbre_inner)
+        self.timbre_linear = nn.Linear(dimension, 2 * dimension)
+        self.decoder = decoder(dimension, width)
+
+    @classmethod
+    def of_shapes(cls, state: Mapping[str, torch.Tensor]) -> "FacodecNetwork":
+        """The network whose widths are those of a state dict with names as here.
+
+        Raises:
+            KeyError: it is the state dict of some other model.
+        """
+        layers = {name.split(".")[2] for name in state if name.startswith("timbre_encoder.layers.")}
+        entries, book_dimension = state["prosody.0.codebook"].shape
+        return cls(
+            filters=state["encoder.0.weight"].shape[0],
+            dimension=state["timbre_linear.weight"].shape[1],
+            book=(entries, book_dimension),
+            width=state["decoder.0.weight"].shape[0],
+            timbre_layers=len(layers),
+            timbre_inner=state["timbre_encoder.layers.0.ffn_2.weight"].shape[1],
+        )
+
+    @property
+    def books(self) -> list["FactorizedBook"]:
+        """All codebooks, in the order of the codes."""
+        return [*self.prosody, *self.content, *self.detail]
+
+    def encode(self, wav: torch.Tensor) -> torch.Tensor:
+        """Waveform (B, T), T a whole number of hops, to codes (B, 6, T / HOP)."""
+        latents = self.encoder(wav[:, None]).transpose(1, 2)
+        # Prosody and content are both read from the latents themselves; detail is what neither explains.
+        prosody, prosody_vectors = self.prosody.encode(latents)
+        content, content_vectors = self.content.encode(latents)
+        detail, _ = self.detail.encode(latents - (prosody_vectors + content_vectors))
+        return torch.cat([prosody, content, detail], dim=1)
+
+    def speaker(self, wav: torch.Tensor) -> torch.Tensor:
+        """Waveform (B, T), T a whole number of hops, to speaker vectors (B, dimension)."""
+        return self.timbre_encoder(self.encoder(wav[:, None]).transpose(1, 2)).mean(1)
+
+    def decode(self, codes: torch.Tensor, speaker: torch.Tensor) -> torch.Tensor:
+        """Codes (B, 6, T') and speaker vectors (B, dimension) to a waveform (B, T' · HOP)."""
+        vectors = [book.vectors(code) for book, code in zip(self.books, codes.unbind(1), strict=True)]
+        latents = torch.stack(vectors).sum(0)
+        scale, shift = self.timbre_linear(speaker)[:, None].chunk(2, dim=-1)
+        styled = F.layer_norm(latents, latents.shape[-1:]) * scale + shift
+        return self.decoder(styled.transpose(1, 2))[:, 0]
+
+
+class Books(nn.ModuleList):
+    """Codebooks of which each codes what those before it leave."""
+
+    def __init__(self, count: int, dimension: int, entries: int, size: int) -> None:
+        super().__init__(FactorizedBook(dimension, entries, size) for _ in range(count))
+
+    def __iter__(self) -> Iterator["FactorizedBook"]:
+        return super().__iter__()  # type: ignore[return-value]
+
+    def encode(self, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Latents (B, T', dimension) to codes (B, K, T'), and the sum of their vectors."""
+        residual, codes = latents, []
+        for book in self:
+            codes.append(book.nearest(residual))
+            residual = residual - book.vectors(codes[-1])
+        return torch.stack(codes, dim=1), latents - residual
+
+
+class FactorizedBook(nn.Module):
+    """A codebook of few dimensions, searched by direction alone.
+
+    Args:
+        dimension: Of the latents it is projected from and to.
+        entries: Number of codes.
+        size: Dimension of the codebook.
+    """
+
+    def __init__(self, dimension: int, entries: int, size: int) -> None:
+        super().__init__()
+        self.in_proj = nn.Linear(dimension, size)
+        self.out_proj = nn.Linear(size, dimension)
+        self.codebook = nn.Parameter(torch.zeros(entries, size))
+
+    def nearest(self, latents: torch.Tensor) -> torch.Tensor:
+        """(B, T', dimension) to codes (B, T')."""
+        points = F.normalize(self.in_proj(latents).flatten(0, 1))
+        entries = F.normalize(self.codebook)
+        # All have length one, so the squares decide nothing but how near-ties are broken upstream.
+        distances = points.pow(2).sum(1, keepdim=True) - 2 * points @ entries.T + entries.pow(2).sum(1)
+        return distances.argmin(1).unflatten(0, latents.shape[:2])
+
+    def vectors(self, codes: torch.Tensor) -> torch.Tensor:
+        """Codes (B, T') to (B, T', dimension)."""
+        return self.out_proj(F.embedding(codes, self.codebook))
+
+
+def encoder(filters: int, dimension: int) -> nn.Sequential:
+    """(B, 1, T) to (B, dimension, T / HOP)."""
+    layers: list[nn.Module] = [nn.Conv1d(1, filters, 7, padding=3)]
+    for stride in STRIDES:
+        down = nn.Conv1d(filters, 2 * filters, 2 * stride, stride, padding=(stride + 1) // 2)
+        layers.append(nn.Sequential(*_residuals(filters), Snake(filters), down))
+        filters *= 2
+    return nn.Sequential(*layers, Snake(filters), nn.Conv1d(filters, dimension, 3, padding=1))
+
+
+def decoder(dimension: int, width: int) -> nn.Sequential:
+    """(B, dimension, T') to (B, 1, T' · HOP)."""
+    layers: list[nn.Module] = [nn.Conv1d(dimension, width, 7, padding=3)]
+    for stride in reversed(STRIDES):
+        up = nn.ConvTranspose1d(
+            width, width // 2, 2 * stride, stride, padding=(stride + 1) // 2, output_padding=stride % 2
+        )
+        layers.append(nn.Sequential(Snake(width), up, *_residuals(width // 2)))
+        width //= 2
+    return nn.Sequential(*layers, Snake(width), nn.Conv1d(width, 1, 7, padding=3), nn.Tanh())
+
+
+def _residuals(channels: int) -> list["Residual"]:
+    return [Residual(channels, dilation) for dilation in (1, 3, 9)]
+
+
+class Residual(nn.Sequential):
+    """x + a dilated and a pointwise convolution of it."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__(
+            Snake(channels),
+            nn.Conv1d(channels, channels, 7, padding=3 * dilation, dilation=dilation),
+            Snake(channels),
+            nn.Conv1d(channels, channels, 1),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, channels, T) to the same shape."""
+        return x + super().forward(x)
+
+
+class Snake(nn.Module):
+    """x + sin²(αx) / β with the logarithms of α and β learnt, at twice the rate to keep aliases out.
+
+    As in BigVGAN (Lee et al. 2023, arXiv 2206.04658, section 3.2), with one low-pass filter for both ways.
+    """
+
+    taps: torch.Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.zeros(channels))
+        self.beta = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("taps", half_band_filter(), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, channels, T) to the same shape."""
+        channels, size = x.shape[1], self.taps.numel()
+        taps = self.taps.expand(channels, 1, -1)
+        margin = size // 2 - 1
+        x = F.conv_transpose1d(F.pad(x, (margin, margin), "replicate"), 2 * taps, stride=2, groups=channels)
+        cut = 3 * margin  # what the margin became, two for one, and what the filter adds to either end
+        x = x[..., cut:-cut]
+        x = x + torch.sin(x * self.alpha.exp()[:, None]).square() / (self.beta.exp()[:, None] + 1e-9)
+        return F.conv1d(F.pad(x, (margin, margin + 1), "replicate"), taps, stride=2, groups=channels)
+
+
+def half_band_filter() -> torch.Tensor:
+    """(12,) taps of a windowed sinc that passes half of the band, with a sum of one.
+
+    The Kaiser window's shape is that of the attenuation, in dB, which so many taps can have when the
+    stop band begins 0.3 of the sampling rate above the cut-off (Oppenheim and Schafer, section 7.5.3).
+    """
+    size, transition = 12, 4 * 0.3
+    attenuation = 2.285 * (size // 2 - 1) * math.pi * transition + 7.95
+    window = torch.kaiser_window(size, periodic=False, beta=0.1102 * (attenuation - 8.7))
+    time = torch.arange(size) - (size - 1) / 2
+    taps = window * torch.sinc(time / 2)
+    return taps / taps.sum()
+
+
+class TimbreEncoder(nn.Module):
+    """Transformer over the frames.
+
+    Upstream's positions run along the batch: all frames of the first utterance have position 0, those
+    of the second position 1. Here all have 0, as when utterances are encoded one by one.
+    """
+
+    def __init__(self, dimension: int, layers: int, inner: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(TimbreLayer(dimension, inner) for _ in range(layers))
+        self.last_ln = nn.LayerNorm(dimension)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, T', dimension) to the same shape."""
+        position_zero = torch.arange(x.shape[-1], device=x.device) % 2  # sin 0, cos 0, sin 0, …
+        x = x + position_zero
+        for layer in self.layers:
+            x = layer(x)
+        return self.last_ln(x)
+
+
+class TimbreLayer(nn.Module):
+    """Self-attention, then a convolution and a linear layer, each on the normed input and added to it."""
+
+    def __init__(self, dimension: int, inner: int) -> None:
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(dimension)
+        self.self_attn = nn.MultiheadAttention(dimension, HEADS, batch_first=True)
+        self.ln_2 = nn.LayerNorm(dimension)
+        self.ffn_1 = nn.Conv1d(dimension, inner, 5, padding=2)
+        self.ffn_2 = nn.Linear(inner, dimension)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, T', dimension) to the same shape."""
+        normed = self.ln_1(x)
+        x = x + self.self_attn(normed, normed, normed, need_weights=False)[0]
+        hidden = self.ffn_1(self.ln_2(x).transpose(1, 2)).transpose(1, 2)
+        return x + self.ffn_2(F.relu(hidden))
+
+
+def rename(
+    encoder: Mapping[str, torch.Tensor], decoder: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The weights of the two published state dicts under their names here, weight norm folded in.
+
+    Left out are the predictors that only training needs, and constants, which are made here.
+    """
+    state = {}
+    for part, published in (("encoder", encoder), ("decoder", decoder)):
+        for name, tensor in published.items():
+            new = f"{part}.{name}"
+            if name.endswith(CONSTANT) or "_predictor." in name:
+                continue
+            for old, ours in RENAMED:
+                new = re.sub(old, ours, new)
+            state[new] = tensor.float()
+    return fold_weight_norm(state)

@@ -1,0 +1,157 @@
+"""TiCodec's encoder and decoder: HiFi-GAN's residual blocks on both sides, and a branch for the voice.
+
+Ren et al. 2024 (arXiv 2310.00014), section 3. Weight normalization is folded into the weights when a
+checkpoint is read. Parameters are named as in the published checkpoints, but for `RENAMED`.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from benchmark.storage.weights import fold_weight_norm
+
+SLOPE = 0.1
+STRIDES = (2, 4, 5, 8)
+"""Of the encoder; the decoder has them in reverse."""
+STRIDE_KERNELS = (4, 8, 11, 16)
+KERNELS = (3, 7, 11)
+DILATIONS = (1, 3, 5)
+MIDDLE = 2
+"""The encoder's stages before the branch for the time-invariant part."""
+CHANNELS_PER_GROUP = 16
+
+RENAMED = {"GlobalTokenEncoder.": "time_invariant.", "ups.": "strided."}
+
+
+class ResidualStack(nn.Module):
+    """Three dilated convolutions, each followed by a plain one and added to its input."""
+
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__()
+        self.convs1 = nn.ModuleList(_same(channels, kernel, dilation) for dilation in DILATIONS)
+        self.convs2 = nn.ModuleList(_same(channels, kernel, 1) for _ in DILATIONS)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, T) to (B, C, T)."""
+        for dilated, plain in zip(self.convs1, self.convs2, strict=True):
+            x = x + plain(_activate(dilated(_activate(x))))
+        return x
+
+
+class TimeInvariantEncoder(nn.Module):
+    """What stays the same over an utterance: convolutions, their mean over time, one linear layer.
+
+    `hidden` and `width` are the channels between and after its convolutions.
+    """
+
+    def __init__(self, channels: int, hidden: int, width: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, after in ((channels, hidden), (hidden, hidden), (hidden, width)):
+            layers += [nn.Conv1d(before, after, 3, padding=1, bias=False), nn.LeakyReLU(SLOPE)]
+        self.conv = nn.Sequential(*layers)
+        self.fn = nn.Sequential(nn.Linear(width, width), nn.LeakyReLU(SLOPE), nn.BatchNorm1d(width))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, T) to (B, D)."""
+        return self.fn(self.conv(x).mean(2))
+
+
+class Encoder(nn.Module):
+    """Samples to latent frames, and to one vector of what does not change.
+
+    Args:
+        channels: After the first convolution; each stage doubles them.
+        hidden: As in `TimeInvariantEncoder`.
+        invariant: Width of the time-invariant vector.
+    """
+
+    def __init__(self, channels: int, hidden: int, invariant: int) -> None:
+        super().__init__()
+        widths = [channels * 2 ** (stage + 1) for stage in range(len(STRIDES))]
+        self.conv_pre = nn.Conv1d(1, channels, 7, padding=3)
+        self.strided = nn.ModuleList(
+            nn.Conv1d(width // 2, width, kernel, stride, padding=(kernel - stride) // 2)
+            for width, kernel, stride in zip(widths, STRIDE_KERNELS, STRIDES, strict=True)
+        )
+        self.resblocks = nn.ModuleList(ResidualStack(w, kernel) for w in widths for kernel in KERNELS[::-1])
+        self.normalize = nn.ModuleList(
+            nn.GroupNorm(width // CHANNELS_PER_GROUP, width, eps=1e-6) for width in widths for _ in KERNELS
+        )
+        self.conv_post = nn.Conv1d(widths[-1], widths[-1], 3, padding=1)
+        self.time_invariant = TimeInvariantEncoder(widths[MIDDLE - 1], hidden, invariant)
+
+    def middle(self, wav: torch.Tensor) -> torch.Tensor:
+        """Samples (B, T) to (B, C, T / 8), where the two parts separate."""
+        x = self.conv_pre(wav[:, None])
+        for stage in range(MIDDLE):
+            x = self._stage(x, stage)
+        return x
+
+    def latents(self, middle: torch.Tensor) -> torch.Tensor:
+        """What changes from frame to frame: `middle` to (B, D, floor(T / 320))."""
+        for stage in range(MIDDLE, len(STRIDES)):
+            middle = self._stage(middle, stage)
+        # The one place where upstream leaves PyTorch's default slope.
+        return self.conv_post(functional.leaky_relu(middle))
+
+    def _stage(self, x: torch.Tensor, stage: int) -> torch.Tensor:
+        """The running sum over the stacks is normalized anew after each of them."""
+        x = self.strided[stage](_activate(x))
+        total = torch.zeros_like(x)
+        part = slice(stage * len(KERNELS), (stage + 1) * len(KERNELS))
+        for stack, norm in zip(self.resblocks[part], self.normalize[part], strict=True):
+            total = norm(total + stack(x))
+        return total / len(KERNELS)
+
+
+class Decoder(nn.Module):
+    """Quantized frames and the time-invariant vector to samples.
+
+    Args:
+        latent: Channels of the frames.
+        channels: After the first convolution; each stage halves them.
+    """
+
+    def __init__(self, latent: int, channels: int) -> None:
+        super().__init__()
+        widths = [channels // 2 ** (stage + 1) for stage in range(len(STRIDES))]
+        self.conv_pre = nn.Conv1d(latent, channels, 7, padding=3)
+        self.strided = nn.ModuleList(
+            nn.ConvTranspose1d(2 * width, width, kernel, stride, padding=(kernel - stride) // 2)
+            for width, kernel, stride in zip(widths, STRIDE_KERNELS[::-1], STRIDES[::-1], strict=True)
+        )
+        self.resblocks = nn.ModuleList(ResidualStack(w, kernel) for w in widths for kernel in KERNELS)
+        self.conv_post = nn.Conv1d(widths[-1], 1, 7, padding=3)
+
+    def forward(self, frames: torch.Tensor, invariant: torch.Tensor) -> torch.Tensor:
+        """(B, D, T') and (B, I) to samples (B, 320 T'); the vector joins where the width is its own."""
+        x = self.conv_pre(frames)
+        for stage, up in enumerate(self.strided):
+            x = up(_activate(x))
+            stacks = self.resblocks[stage * len(KERNELS) : (stage + 1) * len(KERNELS)]
+            x = torch.stack([stack(x) for stack in stacks]).sum(0) / len(KERNELS)
+            if x.shape[1] == invariant.shape[1]:
+                x = x + invariant[:, :, None]
+        return torch.tanh(self.conv_post(_activate(x)))[:, 0]
+
+
+def plain_weights(published: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A published part's weights under the names here, with weight normalization folded in."""
+    state = {}
+    for name, tensor in published.items():
+        for theirs, ours in RENAMED.items():
+            if name.startswith(theirs):
+                name = ours + name.removeprefix(theirs)
+        state[name] = tensor.float()
+    return fold_weight_norm(state)
+
+
+def _same(channels: int, kernel: int, dilation: int) -> nn.Conv1d:
+    return nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel - 1) // 2)
+
+
+def _activate(x: torch.Tensor) -> torch.Tensor:
+    return functional.leaky_relu(x, SLOPE)

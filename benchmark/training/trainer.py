@@ -1,0 +1,269 @@
+"""One way to train anything here: Lightning, resumable after a kill with the same result.
+
+A run is cut into short epochs (of a fixed number of batches, see `data.batching`), with a checkpoint
+and a validation after each. A killed run starts again from its last checkpoint and sees the same
+batches, crops and dropout masks as an undisturbed one, since all of them derive from (seed, epoch,
+batch).
+"""
+
+import json
+import logging
+import platform
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from torch.utils.data import DataLoader
+
+from benchmark.errors import UserError, unknown
+from benchmark.storage.atomic_files import write_atomic
+from benchmark.training.budget import capped
+from benchmark.training.callbacks import History, Milestones, RankProcess, StepSeeds, quieten
+from benchmark.training.cluster_environment import World, started_world
+from benchmark.training.ddp import ddp, require
+from benchmark.training.process_group import ranks_of
+
+log = logging.getLogger(__name__)
+
+LAST, BEST, REPORT = "last.ckpt", "best.ckpt", "report.json"
+STRATEGIES = ("auto", "ddp")
+APPEARS = 60.0
+"""Seconds after which a folder of another machine is seen on a shared file system, or never."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerConfig:
+    """How trainings run on this machine; the group `trainer` holds the choices.
+
+    Only `precision` and `max_steps` change what comes out beyond rounding, and are part of the keys.
+    """
+
+    accelerator: str = "auto"
+    strategy: str = "auto"
+    """auto: one device. ddp: a process per device, each with its rows of every batch; those that srun,
+    submitit or torchrun has started for the job, or else processes of this machine."""
+    devices: int | str = 1
+    """Of each node. auto: all GPUs of this machine, or one for each process that was started on the node."""
+    num_nodes: int | str = "auto"
+    """Machines. auto: as many as processes were started on; nothing is started on another from here."""
+    precision: str = "32-true"
+    compile: bool = False
+    """Whether the vocoder's networks go through torch.compile; probes are too small to gain by it."""
+    max_steps: int | None = None
+    """Caps the budget of every training; the shares of its schedule then refer to the cap."""
+    progress_bar: bool = True
+    num_workers: int = 0
+    loggers: dict[str, Any] = field(default_factory=dict)
+    """Lightning loggers by name, beside our own history file."""
+
+    def __post_init__(self) -> None:
+        """Raise UserError for a choice that no training can follow."""
+        if self.strategy not in STRATEGIES:
+            raise unknown("trainer.strategy", self.strategy, STRATEGIES)
+        for name, count in (("devices", self.devices), ("num_nodes", self.num_nodes)):
+            if count != "auto" and (not isinstance(count, int) or count < 1):
+                raise UserError(f"trainer.{name}={count} must be auto or a number, at least one")
+        if self.strategy == "auto" and self.devices not in (1, "auto"):
+            raise UserError(
+                f"trainer.devices={self.devices} with trainer.strategy=auto: several devices need "
+                "strategy=ddp, which trainer=ddp sets"
+            )
+        if self.max_steps is not None and self.max_steps < 1:
+            raise UserError(f"trainer.max_steps={self.max_steps} must be at least 1, or null for no cap")
+
+    @property
+    def torch_device(self) -> str:
+        """Where a trained module is best run afterwards."""
+        gpu = self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+        return "cuda" if gpu else "cpu"
+
+    @property
+    def own_devices(self) -> int:
+        """How many devices of this machine a training uses that was started alone."""
+        if isinstance(self.devices, int):
+            return self.devices
+        several = self.strategy == "ddp" and self.torch_device == "cuda"
+        return torch.cuda.device_count() if several else 1
+
+    def require(self, world: World | None) -> None:
+        """See `strategy.require`, for what this config asks."""
+        require(world, self.devices, self.num_nodes, self.torch_device)
+
+    def schedule(self, steps_per_epoch: int, epochs: int) -> tuple[int, int]:
+        """Steps per epoch and epochs of a budget under the cap."""
+        return capped(steps_per_epoch, epochs, self.max_steps)
+
+
+def fit(
+    module: lightning.LightningModule,
+    train: DataLoader,
+    dev: DataLoader | None,
+    folder: Path,
+    *,
+    epochs: int,
+    seed: int,
+    config: TrainerConfig,
+    monitor: str | None = None,
+    patience: int | None = None,
+    observers: Sequence[Callback] = (),
+) -> None:
+    """Train `module` for `epochs`, resuming from `folder` if a killed run left a checkpoint there.
+
+    Leaves the module with its best weights by `monitor` (lower is better), or the last ones without
+    a monitor; `history.csv` stays in the folder and the checkpoints are removed.
+
+    Under `strategy=ddp` the ranks are the processes that were started for this job, of which rank 0 is here,
+    or else processes spawned from here, which hold none of the caller's locks; everything given must
+    pickle. Rank 0 alone writes. Validation runs whole on every rank, so that all of them take the same
+    decisions without a message.
+
+    Args:
+        module: Logs its scalars per epoch; its weights are a pure function of the seed.
+        train: Batches of one epoch; its batch sampler has `set_epoch`.
+        dev: Validation batches, or None.
+        folder: Where checkpoints and history go.
+        epochs: Length of the run.
+        seed: Fixes dropout and whatever else is drawn in a training step.
+        config: Devices, precision, progress bar. Its cap is the caller's to apply, by `schedule`.
+        monitor: Logged dev scalar that picks the best epoch.
+        observers: Further callbacks, which may log scalars.
+        patience: Stop after this many epochs without improvement; None trains to the end.
+    """
+    training = Training(
+        module=module,
+        train=train,
+        dev=dev,
+        folder=folder,
+        epochs=epochs,
+        seed=seed,
+        config=config,
+        monitor=monitor,
+        patience=patience,
+        observers=tuple(observers),
+        checkpoint=_usable_checkpoint(folder / LAST),
+    )
+    world = started_world() if config.strategy == "ddp" else None
+    if world is None:
+        training()
+    else:
+        others = replace(training, config=replace(config, loggers={}))
+        backend = "nccl" if config.torch_device == "cuda" else "gloo"
+        ranks_of(world).together(training, others, backend)
+    if monitor and (folder / BEST).exists():
+        state = torch.load(folder / BEST, map_location="cpu", weights_only=True)
+        module.load_state_dict(state["state_dict"])
+    module.cpu().eval()
+    for name in (LAST, BEST):
+        (folder / name).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What every process of a training needs; see `fit`. Other ranks get it pickled, without loggers."""
+
+    module: lightning.LightningModule
+    train: DataLoader
+    dev: DataLoader | None
+    folder: Path
+    epochs: int
+    seed: int
+    config: TrainerConfig
+    monitor: str | None
+    patience: int | None
+    observers: tuple[Callback, ...]
+    checkpoint: Path | None
+
+    def __call__(self) -> None:
+        """Train; in a spawned or started process, together with the others.
+
+        Raises: UserError where the folder is not on this machine.
+        """
+        config = self.config
+        world = started_world() if config.strategy == "ddp" else None
+        if world is not None:
+            _require_shared(self.folder)
+        several = world is not None or config.own_devices > 1
+        with warnings.catch_warnings():
+            quieten()
+            trainer = lightning.Trainer(
+                accelerator=config.accelerator,
+                # Under manual optimisation each backward reaches one of several networks.
+                strategy=ddp(world, config.torch_device, not self.module.automatic_optimization)
+                if several
+                else "auto",
+                devices=1 if world else config.own_devices,  # of a world's the strategy knows
+                num_nodes=world.nodes if world else 1,
+                # A scheduler's variables are for `world` to read: Lightning would wait, or requeue.
+                plugins=[] if several else [LightningEnvironment()],
+                precision=config.precision,  # type: ignore[arg-type]
+                max_epochs=self.epochs,
+                callbacks=self._callbacks(),
+                logger=list(config.loggers.values()) or False,
+                default_root_dir=self.folder,
+                enable_progress_bar=config.progress_bar,
+                enable_model_summary=False,
+                num_sanity_val_steps=0,
+                use_distributed_sampler=False,
+                log_every_n_steps=10,
+            )
+            trainer.fit(self.module, self.train, self.dev, ckpt_path=self.checkpoint, weights_only=True)
+
+    def _callbacks(self) -> list[Callback]:
+        folder, monitor = self.folder, self.monitor
+        callbacks: list[Callback] = [StepSeeds(self.seed), *self.observers, History(folder)]
+        if self.config.strategy == "ddp":
+            callbacks.append(RankProcess())
+        if monitor:
+            best = ModelCheckpoint(folder, "best", monitor=monitor, mode="min", enable_version_counter=False)
+            callbacks.append(best)
+            if self.patience is not None:
+                callbacks.append(EarlyStopping(monitor, patience=self.patience))
+        # The last but for what speaks: its checkpoint holds the state of all the others after this epoch.
+        callbacks.append(
+            ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+        )
+        bar = self.config.progress_bar
+        return [*callbacks, TQDMProgressBar(refresh_rate=10) if bar else Milestones(monitor)]
+
+
+def save_report(folder: Path, report: dict[str, Any]) -> None:
+    """Write a JSON-able training report beside the weights."""
+    write_atomic(folder / REPORT, json.dumps(report, indent=1, sort_keys=True))
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """What `save_report` wrote."""
+    report: dict[str, Any] = json.loads((folder / REPORT).read_text())
+    return report
+
+
+def _require_shared(folder: Path) -> None:
+    """Other ranks read the checkpoint of a killed run, and their tokens beside it."""
+    end = time.monotonic() + APPEARS
+    while not folder.is_dir():
+        if time.monotonic() > end:
+            raise UserError(
+                f"{platform.node()} has no {folder}: CACHE must lie on a file system that all nodes see, "
+                "under one path"
+            )
+        time.sleep(1.0)
+
+
+def _usable_checkpoint(path: Path) -> Path | None:
+    """The checkpoint of a killed run, unless the kill left it unreadable."""
+    if not path.exists():
+        return None
+    try:
+        torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        log.warning("%s cannot be read (%s); training starts again", path, error)
+        path.unlink()
+        return None
+    return path

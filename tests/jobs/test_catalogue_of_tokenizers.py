@@ -1,0 +1,96 @@
+"""The table of tokenizers: every yaml in it, right at a glance, made without weights or network."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmark.jobs.catalogue import tokenizers as tokenizer_sheet
+from benchmark.jobs.catalogue.tokenizers import FILE, configured, facts, main, sheet
+from benchmark.tokenizers.ground_truth import GroundTruth
+from benchmark.tokenizers.lyra import Lyra
+from benchmark.tokenizers.pretrained import Pretrained
+from benchmark.types import TokenizerSpec
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = sorted(path.stem for path in (ROOT / "conf" / "tokenizer").glob("*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def _no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing may ask for weights, and the environment may not change the table."""
+
+    def folder(tokenizer: Pretrained) -> Path:
+        raise AssertionError(f"{tokenizer.name} asked for its weights")
+
+    monkeypatch.setattr(Pretrained, "folder", property(folder))
+    monkeypatch.setenv("RESULTS", str(tmp_path / "results"))
+    for name in ("LYRA", "WHISPER"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def cells(text: str) -> dict[str, list[str]]:
+    """Cells of every line of the table by the first of them."""
+    lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
+    return {line[0].strip(): [cell.strip() for cell in line] for line in lines[2:]}
+
+
+def test_every_yaml_has_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main() == 0
+    printed, written = capsys.readouterr().out, (tmp_path / "results" / FILE).read_text(encoding="utf-8")
+    assert sorted(cells(printed)) == sorted(cells(written)) == NAMES
+    for name, line in cells(written).items():
+        assert cells(printed)[name][: len(line)] == line  # the machine's columns come last
+    assert "installed" in printed and "installed" not in written and str(ROOT) not in written
+    mel = cells(written)["mel_rvq"]
+    assert mel[:6] == ["mel_rvq", "acoustic", "16000", "50", "4 × 256", "1.6"] and mel[8] == "none"
+    assert cells(printed)["ground_truth"][-3:] == ["–", "–", "–"]
+    assert cells(printed)["lyra_3k2"][-3] == "lyra" and cells(printed)["lyra_3k2"][-1] == "absent"
+
+
+def test_the_committed_table_is_that_of_the_yamls() -> None:
+    written = (ROOT / "results" / FILE).read_text(encoding="utf-8")
+    assert written == sheet(configured()[0], with_machine=False), "run `make tokenizers` and commit the file"
+
+
+def test_facts_that_few_tokenizers_have() -> None:
+    spec = TokenizerSpec(
+        name="odd",
+        kind="acoustic-disentangled",
+        sample_rate=16_000,
+        output_rate=24_000,
+        frame_rate=50.0,
+        slow_frame_rates=(12.5, 25.0, 50.0, 50.0),
+        codebook_sizes=(4096, 1024, 1024, 1024),
+        causal=False,
+        can_decode=True,
+        decode_needs_prompt=True,
+        supports_padding=False,
+        side_info="global tokens",
+        side_info_bits=384,
+        licence="unknown (none stated)",
+        checkpoint="some/one",
+        revision="0123456789abcdef0123456789abcdef01234567",
+    )
+    assert facts(spec) == [
+        *("odd", "acoustic-disentangled", "16000 → 24000", "12.5 / 25 / 50", "1 × 4096 + 3 × 1024", "1.4"),
+        *("global tokens: 384 bit", "no", "own, with prompt", "equal length"),
+        *("unknown (none stated)", "some/one@0123456789"),
+    ]
+
+
+def test_a_library_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizers = [GroundTruth(name="a"), Lyra(name="b", checkpoint_dir="/none")]
+    monkeypatch.setattr(Lyra, "library", "no_such_library")
+    table = cells(sheet(tokenizers, with_machine=True))
+    assert table["a"][-3:] == ["–", "–", "–"] and table["b"][-3:] == ["lyra", "no", "absent"]
+
+
+def test_a_wrong_yaml_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def build(_: object) -> None:
+        raise tokenizer_sheet.UserError("it is wrong")
+
+    monkeypatch.setattr(tokenizer_sheet, "build", build)
+    assert main() == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: conf/tokenizer/{NAMES[0]}.yaml: it is wrong")

@@ -1,0 +1,128 @@
+"""A sweep by the real command line: one failed job stops no other, a killed one goes on, and what is bound
+to fail is said before anything starts."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from benchmark.results.row import Row
+from benchmark.results.store import ResultsStore
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = ["dataset=custom", "trainer.progress_bar=false"]
+TOKENIZER = ["tokenizer=mfcc_kmeans", "tokenizer.codebook_size=8"]
+JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+
+
+@pytest.fixture
+def speech(tmp_path: Path) -> Path:
+    """A list of recordings without texts or a dev split, so that probes cannot run."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "my.csv"
+    with path.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("audio_path", "speaker_id", "split"))
+        for split in ("train", "test"):
+            for number in range(6):
+                name = f"{split}{number}.wav"
+                soundfile.write(str(tmp_path / name), 0.1 * rng.standard_normal(32_000), 16_000)
+                table.writerow((name, f"{split}{number % 2}", split))
+    return path
+
+
+def command(folder: Path, *overrides: str) -> tuple[list[str], dict[str, str]]:
+    places = [f"hydra.sweep.dir={folder}/sweep"]
+    environment = {"CACHE": str(folder / "cache"), "RESULTS": str(folder / "results"), "OMP_NUM_THREADS": "1"}
+    return [sys.executable, "-m", "benchmark", "-m", *SMALL, *overrides, *places], os.environ | environment
+
+
+def run(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    line, environment = command(folder, *overrides)
+    return subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280)
+
+
+def rows(folder: Path) -> list[Row]:
+    return ResultsStore(folder / "results" / "mini").rows()
+
+
+@pytest.mark.parametrize("launcher", [["hydra/launcher=basic"], JOBLIB], ids=["basic", "joblib"])
+def test_a_failed_job_stops_no_other_and_is_listed_with_its_log(
+    speech: Path, tmp_path: Path, launcher: list[str]
+) -> None:
+    jobs = [f"manifest={speech}", "task=asr_probe,codebook_usage", "seed=0,1", "preflight=warn", *TOKENIZER]
+    ended = run(tmp_path, *jobs, *launcher)
+    assert ended.returncode == 1, ended.stderr[-3000:]
+    assert {(row.task, row.seed, row.status) for row in rows(tmp_path) if row.status != "n/a"} == {
+        (task, seed, status)
+        for task, status in (("asr_probe", "failed"), ("codebook_usage", "ok"))
+        for seed in (0, 1)
+    }
+    said = ended.stderr.splitlines()
+    assert "sweep: 4 jobs: 2 done, 2 failed" in said
+    place = said.index("sweep: 4 jobs: 2 done, 2 failed")
+    assert said[place + 1].startswith("failed: asr_probe × mfcc_kmeans × my × seed 0: ")
+    assert "no recordings of the split 'dev'" in said[place + 1]
+    log = Path(said[place + 2].removeprefix("        log: "))
+    assert "no recordings of the split 'dev'" in (ROOT / log).read_text()
+    assert any(line.startswith("sweep: ") and "2 failed" in line for line in said[:place])  # meanwhile
+    assert "Traceback" not in ended.stderr
+    assert (tmp_path / "results/mini/tables/codebook_usage.md").is_file()
+
+
+def test_a_sweep_that_lacks_something_does_not_start_and_lists_it(speech: Path, tmp_path: Path) -> None:
+    jobs = [f"manifest={speech}", "task=asr_probe,codebook_usage", "tokenizer=lyra_3k2"]
+    ended = run(tmp_path, *jobs, "tokenizer.checkpoint_dir=/no/weights")
+    assert ended.returncode == 1
+    for words in ("asr_probe misses labels", "/no/weights", "was not started", "preflight=warn"):
+        assert words in ended.stderr, ended.stderr[-3000:]
+    assert not (tmp_path / "results").exists() and "benchmark.jobs.job" not in ended.stdout
+
+
+@pytest.mark.timeout(600)
+def test_a_killed_joblib_sweep_goes_on_to_the_rows_of_an_undisturbed_one(
+    speech: Path, tmp_path: Path
+) -> None:
+    jobs = [f"manifest={speech}", "task=codebook_usage", "seed=0,1,2,3", *TOKENIZER]
+    assert run(tmp_path / "whole", *jobs, "preflight=off").returncode == 0
+    line, environment = command(tmp_path / "killed", *jobs, *JOBLIB, "preflight=off")
+    sweep = subprocess.Popen(
+        line,
+        cwd=ROOT,
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    written, end = tmp_path / "killed/results/mini/rows", time.monotonic() + 120
+    while not (written.is_dir() and list(written.glob("*.jsonl"))) and time.monotonic() < end:
+        time.sleep(0.005)
+    os.killpg(sweep.pid, signal.SIGKILL)
+    sweep.wait()
+    assert sweep.returncode == -signal.SIGKILL  # it had not ended by itself
+    first = {path.name for path in written.glob("*.jsonl")}
+    again = run(tmp_path / "killed", *jobs, *JOBLIB)
+    assert again.returncode == 0, again.stderr[-3000:]
+    assert again.stdout.count("done already") == len(first) or len(first) == 4
+
+    def numbers(folder: Path) -> list[tuple[object, ...]]:
+        return [
+            (r.task, r.tokenizer, r.dataset, r.metric, r.seed, r.value, r.lo, r.hi, r.n_scored, r.status)
+            for r in rows(folder)
+        ]
+
+    assert numbers(tmp_path / "killed") == numbers(tmp_path / "whole")
+    assert len(set(numbers(tmp_path / "killed"))) == len(numbers(tmp_path / "killed"))
+    merged = (tmp_path / "killed/results/mini/rows.jsonl").read_text().splitlines()
+    names = [
+        tuple(json.loads(text)[part] for part in ("task", "tokenizer", "metric", "seed")) for text in merged
+    ]
+    assert len(set(names)) == len(names) == len(rows(tmp_path / "whole"))

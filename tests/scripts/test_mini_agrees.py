@@ -1,0 +1,79 @@
+"""The committed results/mini is what this code makes: part of it from nothing, and a check that can fail."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmark.results.store import ResultsStore
+from scripts import agrees
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "results" / "mini"
+JOBS = (
+    ("task=reconstruction,voice_conversion,codebook_usage", "tokenizer=opus_6k,ground_truth"),
+    ("task=codebook_usage,intent_probe", "tokenizer=mel_rvq"),
+)
+"""What costs least: decoders of their own, a codebook, and one training."""
+
+
+QUIET = ("trainer.progress_bar=false", "trainer.accelerator=cpu")
+
+
+@pytest.mark.timeout(900)
+def test_a_fresh_run_agrees_with_the_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for jobs in JOBS:
+        ended = subprocess.run(
+            [sys.executable, "-m", "benchmark", "-m", *jobs, *QUIET, f"hydra.sweep.dir={tmp_path}/sweep"],
+            cwd=ROOT,
+            env=os.environ | {"CACHE": f"{tmp_path}/cache", "RESULTS": f"{tmp_path}/results"},
+            capture_output=True,
+            text=True,
+            timeout=800,
+        )
+        assert ended.returncode == 0, ended.stderr[-3000:]
+    code = agrees.main([str(tmp_path / "results/mini"), "--reference", str(REFERENCE)])
+    said = capsys.readouterr().out
+    assert code == 0, said
+    rows = ResultsStore(tmp_path / "results/mini").rows()
+    assert {(row.task, row.tokenizer) for row in rows} == {
+        *((task, name) for task in JOBS[0][0][5:].split(",") for name in JOBS[0][1][10:].split(",")),
+        *((task, "mel_rvq") for task in JOBS[1][0][5:].split(",")),
+    }
+    assert sum(row.value is not None for row in rows) > 50
+
+
+def test_what_differs_is_told() -> None:
+    rows = ResultsStore(REFERENCE).rows()
+    assert agrees.disagreements(rows, rows) == []
+    scored = {(row.decoder, row.metric): row for row in rows if row.value and row.status == "ok"}
+    own, trained = scored["own", "pesq"], scored["ctx_vec2wav_mini", "pesq"]
+    assert own.value and trained.value and trained.hi and trained.lo
+
+    def told(row, **changes) -> list[str]:
+        if "value" in changes:
+            changes |= {"lo": changes["value"], "hi": changes["value"]}
+        return agrees.disagreements([replace(row, **changes)], rows)
+
+    assert told(own, value=own.value * 1.0005) == []
+    assert "and not" in told(own, value=own.value * 1.01)[0]
+    assert told(trained, value=(trained.value + trained.hi) / 2) == []
+    assert f"in [{trained.lo:.4g}" in told(trained, value=trained.hi + 0.01)[0]
+    assert "59 scored, 1 failed and not 60, 0" in told(own, n_scored=59, n_failed=1)[0]
+    assert "NC" in told(trained, status="NC")[0]
+    assert told(own, tokenizer="opus_7k") == [
+        "reconstruction × opus_7k × synthetic × seed 0: pesq: not in the reference"
+    ]
+
+
+def test_a_folder_without_rows_is_no_agreement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert agrees.main([str(tmp_path), "--reference", str(REFERENCE)]) == 1
+    assert "has no rows" in capsys.readouterr().err
+
+
+def test_a_folder_is_not_compared_with_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert agrees.main([str(REFERENCE)]) == 1
+    assert "is the reference itself" in capsys.readouterr().err

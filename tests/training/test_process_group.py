@@ -1,0 +1,280 @@
+"""Processes that are started together for one job: rank 0 does it, the others join its trainings.
+
+All of them are real, by torchrun, by submitit, or with the variables that a scheduler would set.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmark.results.row import Row
+from benchmark.results.store import ResultsStore
+from benchmark.training.callbacks import read_history
+from benchmark.training.trainer import LAST
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = [
+    "dataset.train_utterances=24",
+    "dataset.dev_utterances=8",
+    "dataset.test_utterances=8",
+    "tokenizer=mfcc_kmeans",
+    "tokenizer.codebook_size=16",
+    "vocoder.steps=6",
+    "vocoder.steps_per_epoch=2",
+    "vocoder.batch_size=3",
+    "metric=[mel_distance]",
+    "asr_probe.epochs=6",
+    "asr_probe.steps_per_epoch=3",
+    "asr_probe.dropout=0",
+    "limit=4",
+    "preflight=off",
+    "trainer.progress_bar=false",
+    "trainer.accelerator=cpu",
+]
+TASKS = "task=reconstruction,asr_probe"
+PROBE = "task=asr_probe"
+TOLERANCE = 1e-4
+"""Of validation curves and scores: sums in another order, through a handful of steps."""
+Start = Callable[..., subprocess.Popen[str]]
+
+
+def environment(folder: Path, **variables: str) -> dict[str, str]:
+    places = {"CACHE": str(folder / "cache"), "RESULTS": str(folder / "results"), "OMP_NUM_THREADS": "1"}
+    return os.environ | places | variables
+
+
+def line(folder: Path, *overrides: str, name: str = "out") -> list[str]:
+    return [
+        "-m",
+        "benchmark",
+        *overrides,
+        *SMALL,
+        f"hydra.run.dir={folder}/{name}",
+        f"hydra.sweep.dir={folder}/{name}",
+    ]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts a command and ends it with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(command: list[str], env: dict[str, str]) -> subprocess.Popen[str]:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        started.append(subprocess.Popen(command, cwd=ROOT, env=env, **streams))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        assert process.stdout
+        process.stdout.close()
+
+
+@pytest.fixture
+def pair(start: Start) -> Callable[..., list[subprocess.Popen[str]]]:
+    """Two processes that know of each other as they would on a cluster, with nobody who watches over them."""
+
+    def pair(folder: Path, *overrides: str) -> list[subprocess.Popen[str]]:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.getsockname()[1])}
+        return [
+            start(
+                [sys.executable, *line(folder, *overrides, name=f"rank{rank}")],
+                environment(folder, RANK=str(rank), WORLD_SIZE="2", **place),
+            )
+            for rank in (0, 1)
+        ]
+
+    return pair
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both tasks by one process."""
+    folder = tmp_path_factory.mktemp("alone")
+    command = [sys.executable, *line(folder, "-m", TASKS)]
+    ended = subprocess.run(command, cwd=ROOT, env=environment(folder), capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    return folder
+
+
+@pytest.fixture
+def encoded(alone: Path, tmp_path: Path) -> Path:
+    """A folder where nothing is left to do but the trainings and what follows from them."""
+    shutil.copytree(alone / "cache", tmp_path / "cache", ignore=shutil.ignore_patterns("vocoders", "probes"))
+    return tmp_path
+
+
+def rows(folder: Path) -> list[Row]:
+    return ResultsStore(folder / "results" / "mini").rows()
+
+
+def trained(folder: Path, kind: str) -> Path:
+    (history,) = (folder / "cache" / kind).glob("*/history.csv")
+    return history.parent
+
+
+def assert_as_alone(
+    folder: Path, alone: Path, tasks: tuple[str, ...] = ("reconstruction", "asr_probe")
+) -> None:
+    """The same rows, each of them once, and the same curves."""
+    expected = [row for row in rows(alone) if row.task in tasks]
+    found = rows(folder)
+    assert [(row.task, row.metric, row.status, row.key) for row in found] == [
+        (row.task, row.metric, row.status, row.key) for row in expected
+    ]
+    for row, other in zip(found, expected, strict=True):
+        assert row.value == pytest.approx(other.value, rel=TOLERANCE), row.metric
+    for task, kind in (("reconstruction", "vocoders"), ("asr_probe", "probes")):
+        if task in tasks:
+            curves = zip(read_history(trained(folder, kind)), read_history(trained(alone, kind)), strict=True)
+            for epoch, other in curves:
+                assert epoch == pytest.approx(other, rel=TOLERANCE)
+
+
+def test_torchrun_ends_with_the_rows_of_one_process(encoded: Path, alone: Path, start: Start) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    sweep = start([*torchrun, *line(encoded, "-m", TASKS, "trainer=ddp")], environment(encoded))
+    said = sweep.communicate(timeout=280)[0]
+    assert sweep.returncode == 0, said[-3000:]
+    assert_as_alone(encoded, alone)
+    assert said.count("start: asr_probe") == said.count("start: reconstruction") == 1  # rank 0 alone
+    assert said.count("sweep: 2 jobs: 2 done") == 1
+
+
+def test_submitit_ends_with_the_rows_of_one_process(encoded: Path, alone: Path, start: Start) -> None:
+    launcher = ["hydra/launcher=submitit_local", "hydra.launcher.tasks_per_node=2"]
+    command = line(encoded, "-m", PROBE, "trainer=ddp", "trainer.devices=2", *launcher)
+    sweep = start([sys.executable, *command], environment(encoded))
+    said = sweep.communicate(timeout=280)[0]
+    assert sweep.returncode == 0, said[-3000:]
+    assert_as_alone(encoded, alone, ("asr_probe",))
+    assert said.count("sweep: 1 job: 1 done") == 1
+
+
+def wait_for_a_checkpoint(folder: Path, processes: list[subprocess.Popen[str]]) -> None:
+    end = time.monotonic() + 120
+    while not list((folder / "cache" / "probes").glob(f"*.building/{LAST}")):
+        assert time.monotonic() < end and all(process.poll() is None for process in processes)
+        time.sleep(0.01)
+
+
+def test_a_killed_rank_ends_the_job_which_one_process_then_completes(
+    encoded: Path, alone: Path, pair: Callable[..., list[subprocess.Popen[str]]], start: Start
+) -> None:
+    ranks = pair(encoded, PROBE, "trainer=ddp")
+    wait_for_a_checkpoint(encoded, ranks)
+    ranks[1].send_signal(signal.SIGKILL)
+    said = ranks[0].communicate(timeout=200)[0]
+    assert ranks[0].returncode == 1
+    assert f"the training was cut off: rank 1 (process {ranks[1].pid} on" in said, said[-3000:]
+    assert "Start the same command again" in said and "Traceback" not in said
+    assert {row.status for row in rows(encoded)} == {"failed"}
+    (begun,) = (encoded / "cache" / "probes").glob("*.building")
+    before = read_history(begun)
+    assert 0 < len(before) < 6
+    again = start([sys.executable, *line(encoded, PROBE)], environment(encoded))
+    said = again.communicate(timeout=200)[0]
+    assert again.returncode == 0, said[-3000:]
+    assert_as_alone(encoded, alone, ("asr_probe",))
+    assert read_history(trained(encoded, "probes"))[: len(before)] == before  # epochs of two processes
+
+
+def test_what_one_process_began_two_complete(
+    encoded: Path, alone: Path, pair: Callable[..., list[subprocess.Popen[str]]], start: Start
+) -> None:
+    first = start([sys.executable, *line(encoded, PROBE)], environment(encoded))
+    wait_for_a_checkpoint(encoded, [first])
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    (begun,) = (encoded / "cache" / "probes").glob("*.building")
+    before = read_history(begun)
+    assert 0 < len(before) < 6
+    for rank in pair(encoded, PROBE, "trainer=ddp"):
+        said = rank.communicate(timeout=200)[0]
+        assert rank.returncode == 0, said[-3000:]
+    assert_as_alone(encoded, alone, ("asr_probe",))
+    assert read_history(trained(encoded, "probes"))[: len(before)] == before
+    assert not (encoded / "rank1").exists()  # it leaves neither a log nor anything else
+
+
+def test_a_killed_rank_0_ends_the_others(
+    encoded: Path, pair: Callable[..., list[subprocess.Popen[str]]]
+) -> None:
+    ranks = pair(encoded, PROBE, "trainer=ddp")
+    wait_for_a_checkpoint(encoded, ranks)
+    ranks[0].send_signal(signal.SIGKILL)
+    said = ranks[1].communicate(timeout=60)[0]
+    assert ranks[1].returncode == 1
+    assert f"rank 0 (process {ranks[0].pid} on" in said and "has ended, and with it the job" in said, said[
+        -3000:
+    ]
+    assert not rows(encoded)
+
+
+def test_several_processes_do_not_do_the_same_job(
+    encoded: Path, pair: Callable[..., list[subprocess.Popen[str]]]
+) -> None:
+    for rank in pair(encoded, PROBE):
+        said = rank.communicate(timeout=200)[0]
+        assert rank.returncode == 1
+        assert "2 processes on 1 node were started for this job" in said and "trainer=ddp" in said
+        assert "Traceback" not in said
+    assert not rows(encoded)
+
+
+MISFIT = """
+import sys, time
+from benchmark import ranks
+from benchmark.training.cluster_environment import started_world
+
+ranks.GRACE, ranks.LEAVING = 1.0, 4.0
+
+def fail():
+    raise MemoryError("no room on this device")
+
+def sleep():
+    time.sleep(60)
+
+world = started_world()
+line = ranks.ranks_of(world)
+if world.rank:
+    line.follow()
+else:
+    with line.leading():
+        line.together({own}, fail, "gloo")
+"""
+
+
+@pytest.mark.parametrize("own", ["sleep", "lambda: ranks.distributed.barrier()"], ids=["hangs", "waits"])
+def test_the_failure_of_one_rank_reaches_rank_0(tmp_path: Path, start: Start, own: str) -> None:
+    """Rank 0 tells of it and goes on, or ends where what it waits for does not."""
+    (tmp_path / "misfit.py").write_text(MISFIT.format(own=own))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.getsockname()[1])}
+    leader, other = (
+        start(
+            [sys.executable, str(tmp_path / "misfit.py")],
+            environment(tmp_path, RANK=str(rank), WORLD_SIZE="2", PYTHONPATH=str(ROOT), **place),
+        )
+        for rank in (0, 1)
+    )
+    said = leader.communicate(timeout=50)[0]
+    assert leader.returncode == 1
+    assert "MemoryError: no room on this device" in said
+    if own == "sleep":
+        assert "rank 0 hangs since rank 1 failed" in said
+    else:
+        assert f"cut off by rank 1 (process {other.pid} on" in said
+        other.communicate(timeout=50)
+        assert other.returncode == 0  # it heard of the end
