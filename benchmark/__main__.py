@@ -76,15 +76,15 @@ def work(cfg: DictConfig, world: World | None) -> None:
 
     Raises: UserError, which nobody has told of yet, or CompactHydraException in place of one that is told.
     """
-    from benchmark.jobs.build import make_followers, make_job
+    from benchmark.jobs.build import make_job, make_trackers
     from benchmark.jobs.stages import run_stage
 
     job = make_job(cfg)
-    job.setting.trainer.require(world)
+    job.context.trainer.require(world)
     if cfg.logger:
-        job = replace(job, followers=make_followers(cfg, *place()))
+        job = replace(job, trackers=make_trackers(cfg, *place()))
     try:
-        run_stage(job, cfg.stage, cfg.shard)
+        run_stage(job, cfg.stage, cfg.part)
     except UserError as error:
         # Hydra prints this class as its message alone, so a user's mistake shows no traceback.
         raise CompactHydraException(str(error)) from None
@@ -98,7 +98,7 @@ def world_of(cfg: DictConfig) -> World | None:
     world = started_world()
     if world is None or cfg.trainer.strategy == "ddp":
         return world
-    if cfg.shard is not None:  # each has its own
+    if cfg.part is not None:  # each has its own
         return None
     raise UserError(
         f"{world} were started for this job, and each would do all of it: trainer=ddp shares its trainings "

@@ -58,9 +58,9 @@ class TokenizerSpec:
     """Whether zero-padding a batch leaves the codes of its shorter members as they were."""
     output_rate: int | None = None
     """Rate of the decoder's output in Hz where it is not `sample_rate`."""
-    slow_frame_rates: tuple[float, ...] | None = None
+    codebook_frame_rates: tuple[float, ...] | None = None
     """True rate of each codebook where slower ones are repeated to `frame_rate`; counts for the bitrate."""
-    head_offset: int = 0
+    frame_offset: int = 0
     """Samples at `SAMPLE_RATE` by which the window behind code t is centred later than its slot of one
     hop: (window - hop) / 2 for a front end that pads nothing, negative for one that looks back. Zero
     also for windows centred on the slot's edge, where both readings are as good."""
@@ -97,7 +97,7 @@ class TokenizerSpec:
     @property
     def frame_rates(self) -> tuple[float, ...]:
         """Frames per second of each codebook, K values."""
-        return self.slow_frame_rates or (self.frame_rate,) * self.num_codebooks
+        return self.codebook_frame_rates or (self.frame_rate,) * self.num_codebooks
 
     @property
     def token_rate(self) -> float:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError
-from benchmark.metrics.definitions import Definition
+from benchmark.metrics.definitions import MetricInfo
 from benchmark.results.report.grid import heading
 from benchmark.results.report.tables import TABLES, make_table
 from benchmark.results.row import Row
@@ -28,9 +28,9 @@ SOUND = {"reconstruction": "reconstructed", "voice_conversion": "converted"}
 """What a task calls its speech, by task."""
 
 
-def shown(rows: Sequence[Row]) -> dict[str, dict[str, Definition]]:
+def shown(rows: Sequence[Row]) -> dict[str, dict[str, MetricInfo]]:
     """By title of the section, metrics under the names that runs log, each with how it is shown."""
-    sections: dict[str, dict[str, Definition]] = {}
+    sections: dict[str, dict[str, MetricInfo]] = {}
     for name, layout in TABLES.items():
         table = None if layout.by_condition else make_table(name, rows)
         if table is None:
@@ -40,7 +40,7 @@ def shown(rows: Sequence[Row]) -> dict[str, dict[str, Definition]]:
     return sections
 
 
-def workspace(entity: str, project: str, name: str, sections: dict[str, dict[str, Definition]]) -> Any:
+def workspace(entity: str, project: str, name: str, sections: dict[str, dict[str, MetricInfo]]) -> Any:
     """The workspace as an object of wandb's own library.
 
     Raises: UserError where that library is not installed.
@@ -69,7 +69,7 @@ def workspace(entity: str, project: str, name: str, sections: dict[str, dict[str
     )
 
 
-def _panels(metrics: dict[str, Definition]) -> Iterable[Any]:
+def _panels(metrics: dict[str, MetricInfo]) -> Iterable[Any]:
     """For each metric a bar per tokenizer and a scatter against the bitrate; then media and scores."""
     from wandb_workspaces.reports import v2 as wr
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmark.errors import UserError
 from benchmark.jobs.build import build
-from benchmark.jobs.compose import compose, opened
+from benchmark.jobs.compose import compose, open_hydra
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.atomic_files import write_atomic
 
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, help="the CSV file")
     given = parser.parse_intermixed_args(arguments)
     try:
-        with opened() as hydra:
+        with open_hydra() as hydra:
             cfg = compose(hydra, ["task=voice_conversion", *given.overrides])
         corpus, task = build(cfg.dataset), build(cfg.task)
         pairing = task.conversion(corpus, ArtifactStore(cfg.paths.cache)).pairing

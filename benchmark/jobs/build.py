@@ -14,11 +14,11 @@ from benchmark.data.corpora.base import Corpus
 from benchmark.errors import UserError
 from benchmark.jobs.job import Job
 from benchmark.jobs.stages import awaited
-from benchmark.jobs.trackers.base import Followers
+from benchmark.jobs.trackers.base import TrackerCollection
 from benchmark.results.store import ResultsStore
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.weights import DIGESTS
-from benchmark.tasks.base import Setting, Task
+from benchmark.tasks.base import RunContext, Task
 from benchmark.tokenizers.base import Tokenizer
 
 TRUSTED = ("benchmark.", "lightning.")
@@ -93,7 +93,7 @@ def make_job(cfg: DictConfig, make: Callable[[DictConfig], Any] = build) -> Job:
         tokenizer=make(cfg.tokenizer),
         corpus=make(cfg.dataset),
         task=make(cfg.task),
-        setting=Setting(
+        context=RunContext(
             store=store,
             trainer=make(cfg.trainer),
             seed=cfg.seed,
@@ -109,7 +109,7 @@ def make_job(cfg: DictConfig, make: Callable[[DictConfig], Any] = build) -> Job:
     )
 
 
-def make_followers(cfg: DictConfig, group: str, folder: Path) -> Followers:
+def make_trackers(cfg: DictConfig, group: str, folder: Path) -> TrackerCollection:
     """What follows the jobs of `cfg`.
 
     Args:
@@ -123,7 +123,7 @@ def make_followers(cfg: DictConfig, group: str, folder: Path) -> Followers:
     config = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(config, dict)
     whole = {str(name): value for name, value in config.items()}
-    return Followers(trackers, group=group, folder=folder, config=whole)
+    return TrackerCollection(trackers, group=group, folder=folder, config=whole)
 
 
 def scientific_part(cfg: DictConfig) -> dict[str, Any]:
@@ -131,5 +131,5 @@ def scientific_part(cfg: DictConfig) -> dict[str, Any]:
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)
     content["trainer"].pop("loggers")
-    aside = ("paths", "logger", "policy", "preflight", "stage", "shard", "patience")
+    aside = ("paths", "logger", "policy", "preflight", "stage", "part", "patience")
     return {str(name): value for name, value in content.items() if name not in aside}

@@ -43,7 +43,7 @@ ROOT_CONFIG = "config"
 
 
 @contextmanager
-def opened(config_dir: str | None = None) -> Iterator[Hydra]:
+def open_hydra(config_dir: str | None = None) -> Iterator[Hydra]:
     """Hydra on `conf`, and on a folder of the user's, as `--config-dir` adds it.
 
     Raises: UserError for a folder that does not exist, and in place of Hydra's own errors.
@@ -83,7 +83,7 @@ def compose(hydra: Hydra, overrides: Sequence[str]) -> DictConfig:
     return hydra.compose_config(ROOT_CONFIG, list(overrides), RunMode.RUN)
 
 
-def planned(hydra: Hydra, overrides: Sequence[str], multirun: bool) -> list[DictConfig]:
+def compose_jobs(hydra: Hydra, overrides: Sequence[str], multirun: bool) -> list[DictConfig]:
     """One config per job, in the order in which they would start.
 
     Args:
@@ -99,10 +99,10 @@ def planned(hydra: Hydra, overrides: Sequence[str], multirun: bool) -> list[Dict
     )
     if not multirun and master.hydra.mode != RunMode.MULTIRUN:
         return [_as_run(compose(hydra, overrides))]
-    return swept(hydra, master)
+    return expand_sweep(hydra, master)
 
 
-def swept(hydra: Hydra, master: DictConfig) -> list[DictConfig]:
+def expand_sweep(hydra: Hydra, master: DictConfig) -> list[DictConfig]:
     """One config per job of the sweep that `master` is the config of, in the order of their numbers.
 
     Raises: UserError when another sweeper than Hydra's own is named.

@@ -21,9 +21,9 @@ from omegaconf.errors import OmegaConfBaseException
 from benchmark.data.corpora.custom import Custom
 from benchmark.errors import UserError
 from benchmark.jobs.build import build
-from benchmark.jobs.compose import opened, planned, sweep_parser
+from benchmark.jobs.compose import compose_jobs, open_hydra, sweep_parser
 from benchmark.jobs.requirements import (
-    Need,
+    MissingRequirement,
     checkpoint_needs,
     corpus_needs,
     libraries,
@@ -42,11 +42,11 @@ class Item:
 
     kind: str
     name: str
-    needs: list[Need] = field(default_factory=list)
+    needs: list[MissingRequirement] = field(default_factory=list)
     """What it lacks on this machine."""
     _looked: set[str] = field(default_factory=set)
 
-    def look(self, aspect: str, needs: Iterable[Need]) -> None:
+    def look(self, aspect: str, needs: Iterable[MissingRequirement]) -> None:
         """Add what is missing; `needs` finds it out only where this aspect is looked at first."""
         if aspect not in self._looked:
             self._looked.add(aspect)
@@ -109,15 +109,15 @@ class Examination:
                 self._built[key] = build(node)
                 item.name = self._built[key].name  # that of a list of recordings comes from its file
             except UserError as error:
-                item.needs.append(Need(str(error)))
+                item.needs.append(MissingRequirement(str(error)))
         return item, self._built[key]
 
 
-def _cuda_needs() -> Iterator[Need]:
+def _cuda_needs() -> Iterator[MissingRequirement]:
     import torch
 
     if not torch.cuda.is_available():
-        yield Need("torch finds no CUDA device; device=cpu runs without one")
+        yield MissingRequirement("torch finds no CUDA device; device=cpu runs without one")
 
 
 def text(items: list[Item]) -> str:
@@ -152,8 +152,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = sweep_parser("python -m benchmark.jobs.doctor", __doc__).parse_intermixed_args(arguments)
     examination = Examination(Hub())
     try:
-        with opened(given.config_dir) as hydra:
-            for cfg in planned(hydra, given.overrides, given.multirun):
+        with open_hydra(given.config_dir) as hydra:
+            for cfg in compose_jobs(hydra, given.overrides, given.multirun):
                 examination.add(cfg)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")

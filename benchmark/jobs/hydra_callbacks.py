@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from benchmark.errors import UserError
 from benchmark.jobs import launchers
-from benchmark.jobs.progress import CLEAR, Board, Expected, Failure, JobFile, closing
+from benchmark.jobs.progress import CLEAR, Expected, Failure, JobFile, ProgressBoard, closing
 from benchmark.training.cluster_environment import is_follower, started_world
 
 log = logging.getLogger(__name__)
@@ -54,12 +54,12 @@ class WriteReport(Callback):
 
     def _publish(self, config: DictConfig, folder: Path) -> None:
         """Give the report of a sweep to the dashboards."""
-        from benchmark.jobs.build import make_followers
+        from benchmark.jobs.build import make_trackers
 
         sweep = Path(config.hydra.sweep.dir)
         try:
             plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-            make_followers(plain, sweep.name, sweep).report(folder)
+            make_trackers(plain, sweep.name, sweep).report(folder)
         except (UserError, OmegaConfBaseException) as error:
             log.warning("the report is not published: %s", error)
 
@@ -76,7 +76,7 @@ class WatchSweep(Callback):
         self.folder: Path | None = None
         self.rewrites = False
         self.labels: Mapping[int, str] = {}
-        self._board: Board | None = None
+        self._board: ProgressBoard | None = None
         self._current: JobFile | None = None
         """The job that this process is at."""
 
@@ -113,7 +113,7 @@ class WatchSweep(Callback):
         self.folder = Path(config.hydra.sweep.dir).absolute() / "jobs" / own
         self.folder.mkdir(parents=True, exist_ok=True)
         self.rewrites = sys.stderr.isatty() and not config.trainer.progress_bar
-        self._board = Board(self.folder, expected, self.rewrites)
+        self._board = ProgressBoard(self.folder, expected, self.rewrites)
         # Where a launcher gives up, nobody hears of the end.
         atexit.register(self._close, launchers.left_behind(config))
 
@@ -161,7 +161,9 @@ class WatchSweep(Callback):
         try:
             with plan.running() as hydra:
                 found = preflight(
-                    plan.swept(hydra, config), launchers.at_once(config), launchers.is_elsewhere(config)
+                    plan.expand_sweep(hydra, config),
+                    launchers.at_once(config),
+                    launchers.is_elsewhere(config),
                 )
         except (UserError, HydraException, OmegaConfBaseException) as error:
             # A mistake in the overrides, which Hydra tells of in a moment, or a sweeper of another kind.

@@ -12,13 +12,13 @@ from typing import Any, Literal, get_args
 from benchmark.data.corpora.base import Corpus
 from benchmark.errors import UserError, unknown
 from benchmark.jobs.rows import encode_precision, rows_of, side_info, with_other_metrics
-from benchmark.jobs.trackers.base import Followers, left_by
+from benchmark.jobs.trackers.base import TrackerCollection, left_by
 from benchmark.results.provenance import git_commit, versions
 from benchmark.results.store import ResultsStore
 from benchmark.storage.atomic_files import write_atomic
 from benchmark.storage.disk_errors import DiskError, writing
 from benchmark.storage.hashing import digest
-from benchmark.tasks.base import Outcome, Setting, Task, not_applicable
+from benchmark.tasks.base import Outcome, RunContext, Task, not_applicable
 from benchmark.tokenizers.base import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -35,14 +35,14 @@ class Job:
     tokenizer: Tokenizer
     corpus: Corpus
     task: Task
-    setting: Setting
+    context: RunContext
     results: ResultsStore
     config: dict[str, Any]
     """The resolved config, kept beside the rows."""
     policy: Policy = "only_missing"
     max_failed_share: float = MAX_FAILED_SHARE
     """Of the utterances, above which a metric's number is not shown."""
-    followers: Followers = field(default_factory=Followers)
+    trackers: TrackerCollection = field(default_factory=TrackerCollection)
     """Dashboards and the like, which hear of what is run."""
 
     @property
@@ -57,18 +57,18 @@ class Job:
 
         Raises: UserError when a corpus folder or a model is missing.
         """
-        trainer = self.setting.trainer
+        trainer = self.context.trainer
         content = {
             "tokenizer": self.tokenizer.identity(),
             "corpus": [self.corpus.identity(split) for split in self.task.reads(self.tokenizer, self.corpus)],
-            "task": self.task.identity(self.tokenizer, self.corpus, self.setting),
+            "task": self.task.identity(self.tokenizer, self.corpus, self.context),
             "precision": trainer.precision,
-            "seed": self.setting.seed,
+            "seed": self.context.seed,
         }
         if trainer.max_steps is not None:
             content["max_steps"] = trainer.max_steps
-        if self.setting.bootstrap != "speakers":
-            content["bootstrap"] = self.setting.bootstrap
+        if self.context.bootstrap != "speakers":
+            content["bootstrap"] = self.context.bootstrap
         if self.max_failed_share != MAX_FAILED_SHARE:
             content["max_failed_share"] = self.max_failed_share
         return digest(content)
@@ -87,8 +87,8 @@ class Job:
         """
         if self.policy not in get_args(Policy):
             raise unknown("policy", self.policy, get_args(Policy))
-        names = self.task.name, self.tokenizer.name, self.corpus.name, self.setting.seed
-        variant, exists = self.task.variant(self.tokenizer), self.setting.store.exists
+        names = self.task.name, self.tokenizer.name, self.corpus.name, self.context.seed
+        variant, exists = self.task.variant(self.tokenizer), self.context.store.exists
         return self.policy == "only_missing" and self.results.finished(
             *names, key, metric_keys, exists, variant
         )
@@ -98,7 +98,7 @@ class Job:
 
         Raises: UserError, after the failed rows were written.
         """
-        names = self.task.name, self.tokenizer.name, self.corpus.name, self.setting.seed
+        names = self.task.name, self.tokenizer.name, self.corpus.name, self.context.seed
         variant = self.task.variant(self.tokenizer)
         start = time.monotonic()
         key, metric_keys = "", dict[str, str]()
@@ -113,7 +113,7 @@ class Job:
                 if self.tokenizer.spec.continuous and not self.task.reads_features:
                     outcome = not_applicable("its codes are continuous features, which only probes read")
                 else:
-                    outcome = self.task.run(self.tokenizer, self.corpus, self.followed())
+                    outcome = self.task.run(self.tokenizer, self.corpus, self.with_loggers())
         except Exception as error:
             reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             log.error(
@@ -134,16 +134,16 @@ class Job:
             self._write(outcome, key, metric_keys, seconds)
         log.info("done in %.0f s: %s: %s", seconds, self.label, _summary(outcome))
 
-    def followed(self) -> Setting:
-        """The setting, with loggers for the trainings where somebody follows the job."""
-        name = f"{self.label.replace(' × ', '-')}-seed{self.setting.seed}"
-        loggers = self.followers.begin(self.task.name, name)
-        trainer = self.setting.trainer
-        return replace(self.setting, trainer=replace(trainer, loggers=trainer.loggers | loggers))
+    def with_loggers(self) -> RunContext:
+        """The context, with loggers for the trainings where somebody follows the job."""
+        name = f"{self.label.replace(' × ', '-')}-seed{self.context.seed}"
+        loggers = self.trackers.begin(self.task.name, name)
+        trainer = self.context.trainer
+        return replace(self.context, trainer=replace(trainer, loggers=trainer.loggers | loggers))
 
     def writing(self) -> AbstractContextManager[None]:
         """Tells of disks that are full or closed."""
-        return writing({"CACHE": self.setting.store.root, "RESULTS": self.results.root})
+        return writing({"CACHE": self.context.store.root, "RESULTS": self.results.root})
 
     def _write(self, outcome: Outcome, key: str, metric_keys: Mapping[str, str], seconds: float) -> None:
         spec = self.tokenizer.spec
@@ -162,28 +162,28 @@ class Job:
             "dataset": self.corpus.name,
             "split": self._split_label(),
             "task": self.task.name,
-            "seed": self.setting.seed,
+            "seed": self.context.seed,
             "config_digest": config_digest,
             "key": key,
             "git_commit": git_commit(),
             "versions": versions(),
             "date": datetime.now(UTC).date().isoformat(),
-            "device": self.setting.device,
+            "device": self.context.device,
             "wall_time": round(seconds, 1),
-            "artifacts": sorted(self.setting.store.used),
+            "artifacts": sorted(self.context.store.used),
             "variant": self.task.variant(self.tokenizer),
-            "notes": outcome.notes | side_info(spec) | encode_precision(self.setting.store),
+            "notes": outcome.notes | side_info(spec) | encode_precision(self.context.store),
         }
         definitions = self.task.definitions()
         rows = rows_of(
-            outcome, shared, definitions, metric_keys, self.setting.bootstrap, self.max_failed_share
+            outcome, shared, definitions, metric_keys, self.context.bootstrap, self.max_failed_share
         )
-        names = self.task.name, self.tokenizer.name, self.corpus.name, self.setting.seed, rows[0].variant
+        names = self.task.name, self.tokenizer.name, self.corpus.name, self.context.seed, rows[0].variant
         rows, utterances = with_other_metrics(self.results, names, rows, outcome.utterances)
         self.results.write(rows, utterances, outcome.audio)
         for name, text in outcome.lists.items():
             write_atomic(self.results.root / name, text)
-        self.followers.end(lambda: left_by(rows, utterances, self.results.root, self.setting.store.root))
+        self.trackers.end(lambda: left_by(rows, utterances, self.results.root, self.context.store.root))
 
     def _split_label(self) -> str:
         """Of the test split; a corpus that cannot say has failed already, for the reason in the row."""

@@ -21,7 +21,7 @@ from benchmark.jobs.cost.sweep import Sweep
 from benchmark.jobs.cost.workload import Workload
 from benchmark.jobs.doctor import Examination, Item, text
 from benchmark.jobs.progress import Expected
-from benchmark.jobs.requirements import Need
+from benchmark.jobs.requirements import MissingRequirement
 from benchmark.jobs.status import COMPLETE, state_of
 from benchmark.jobs.trackers.wandb_tracker import has_login, is_offline
 from benchmark.storage.hub_downloads import Hub
@@ -69,12 +69,12 @@ def preflight(configs: Sequence[DictConfig], workers: int = 1, elsewhere: bool =
     for number, cfg in enumerate(configs):
         try:
             job = make(cfg)
-            piece = [f"{name} {cfg[name]}" for name in ("stage", "shard") if cfg[name] not in (None, "all")]
-            labels[number] = " × ".join([job.label, f"seed {job.setting.seed}", *piece])
+            piece = [f"{name} {cfg[name]}" for name in ("stage", "part") if cfg[name] not in (None, "all")]
+            labels[number] = " × ".join([job.label, f"seed {job.context.seed}", *piece])
             if job.policy == "only_missing" and state_of(job).state in COMPLETE:
                 done.add(number)
                 continue
-            cache = job.setting.store.root
+            cache = job.context.store.root
             sweep = sweep or Sweep(Workload(load_rates(None, cache)))
             before = {piece.key for piece in sweep.to_do}
             sweep.add(job)
@@ -109,13 +109,17 @@ def _disk(cfg: DictConfig, sweep: Sweep | None, workers: int) -> Iterator[Item]:
         present = next(parent for parent in (path, *path.parents) if parent.exists())
         free, wanted = shutil.disk_usage(present).free, max(size, LEAST_FREE)
         if not os.access(present, os.W_OK):
-            yield Item("disk", folder, [Need(f"cannot be written; name another by {variable}=<folder>")])
+            yield Item(
+                "disk",
+                folder,
+                [MissingRequirement(f"cannot be written; name another by {variable}=<folder>")],
+            )
         elif free < wanted:
             yield Item(
                 "disk",
                 folder,
                 [
-                    Need(
+                    MissingRequirement(
                         f"{free / 1e9:.1f} GB free, about {wanted / 1e9:.1f} GB are to come; "
                         f"make room, or name another by {variable}=<folder>"
                     )
@@ -128,7 +132,7 @@ def _loggers(cfg: DictConfig) -> Iterator[Item]:
     if "wandb" not in cfg.logger or is_offline():
         return
     if importlib.util.find_spec("wandb") is None:
-        yield Item("logger", "wandb", [Need("library wandb", install="pip install wandb")])
+        yield Item("logger", "wandb", [MissingRequirement("library wandb", install="pip install wandb")])
     elif not has_login():
-        need = Need("no login: `wandb login`, or WANDB_MODE=offline to keep runs on disk")
+        need = MissingRequirement("no login: `wandb login`, or WANDB_MODE=offline to keep runs on disk")
         yield Item("logger", "wandb", [need])

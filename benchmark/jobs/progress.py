@@ -149,7 +149,7 @@ def closing(files: list[JobFile], expected: Expected) -> str:
     return "\n".join(lines)
 
 
-class Board:
+class ProgressBoard:
     """Shows the overview while jobs run: one line that is rewritten, or a line whenever a job has ended."""
 
     def __init__(

@@ -25,7 +25,7 @@ from benchmark.tokenizers.quantized import QuantizedFeatures
 
 
 @dataclass(frozen=True)
-class Need:
+class MissingRequirement:
     """One thing that is missing."""
 
     what: str
@@ -54,20 +54,20 @@ def extras(tokenizer: Tokenizer) -> dict[str, bool]:
     return found
 
 
-def library_needs(users: Iterable[Any]) -> Iterator[Need]:
+def library_needs(users: Iterable[Any]) -> Iterator[MissingRequirement]:
     """Libraries that are not installed, of tokenizers or what metrics rest on."""
     for part in users:
         library, extra = getattr(part, "library", None), getattr(part, "extra", None)
         if library is not None and importlib.util.find_spec(library) is None:
             wheel = f"'speech-token-benchmark[{extra}]'" if extra else library.replace("_", "-")
-            yield Need(f"library {library}", install=f"pip install {wheel}")
+            yield MissingRequirement(f"library {library}", install=f"pip install {wheel}")
 
 
-def weight_needs(tokenizer: Tokenizer, hub: Hub | None) -> Iterator[Need]:
+def weight_needs(tokenizer: Tokenizer, hub: Hub | None) -> Iterator[MissingRequirement]:
     """Weights that are not on this machine; without a hub to ask, only that they are not."""
     for part in parts(tokenizer):
         if isinstance(part, QuantizedFeatures) and part.centroids and not Path(part.centroids).is_file():
-            yield Need(
+            yield MissingRequirement(
                 f"centroids {part.centroids}: no such file; python -m scripts.convert_kmeans makes one"
             )
         if isinstance(part, Pretrained):
@@ -76,7 +76,7 @@ def weight_needs(tokenizer: Tokenizer, hub: Hub | None) -> Iterator[Need]:
         try:
             part.weights_digest()
         except (UserError, OSError) as error:
-            yield Need(str(error))
+            yield MissingRequirement(str(error))
 
 
 def has_weights(tokenizer: Tokenizer) -> bool | None:
@@ -92,7 +92,7 @@ def checkpoint_needs(
     revision: str | None,
     files: list[str] | None = None,
     about_mb: float | None = None,
-) -> Iterator[Need]:
+) -> Iterator[MissingRequirement]:
     """A checkpoint that is not here, with the command that fetches it, or the sentence that says why."""
     files = files or []
     if is_here(checkpoint, revision, files):
@@ -100,23 +100,25 @@ def checkpoint_needs(
     if is_hub_id(checkpoint):
         where = checkpoint if revision is None else f"{checkpoint}@{revision}"
         download = hub.download(checkpoint, revision, files, about_mb) if hub else None
-        yield Need(f"weights {where}", download=download)
+        yield MissingRequirement(f"weights {where}", download=download)
         return
     try:
         resolve(checkpoint, revision, files)
     except UserError as error:
-        yield Need(str(error))
+        yield MissingRequirement(str(error))
 
 
-def corpus_needs(corpus: Corpus, split: str) -> Iterator[Need]:
+def corpus_needs(corpus: Corpus, split: str) -> Iterator[MissingRequirement]:
     """Folders and files of a split that are missing."""
     try:
         corpus.identity(split)
     except (UserError, OSError) as error:
-        yield Need(str(error))
+        yield MissingRequirement(str(error))
 
 
-def list_needs(corpus: Custom, task: Task, tokenizer: Tokenizer) -> Iterator[tuple[str, Iterator[Need]]]:
+def list_needs(
+    corpus: Custom, task: Task, tokenizer: Tokenizer
+) -> Iterator[tuple[str, Iterator[MissingRequirement]]]:
     """By aspect: what must be mended in a list of recordings, and what this task misses in it."""
     yield "list", _need(f"{corpus.file} must be mended", corpus.problems())
     if not corpus.is_sound:
@@ -128,9 +130,11 @@ def list_needs(corpus: Custom, task: Task, tokenizer: Tokenizer) -> Iterator[tup
             yield f"{split} {column}", _need(f"{task.name} misses labels", corpus.unlabelled(column, split))
 
 
-def _need(what: str, problems: Problems) -> Iterator[Need]:
+def _need(what: str, problems: Problems) -> Iterator[MissingRequirement]:
     if problems:
-        yield Need(f"{what} in {len(problems):,} places, see below", details=tuple(problems.lines()))
+        yield MissingRequirement(
+            f"{what} in {len(problems):,} places, see below", details=tuple(problems.lines())
+        )
 
 
 def models(task: Task, tokenizer: Tokenizer) -> Iterator[tuple[str, str, str | None]]:

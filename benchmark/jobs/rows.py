@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.metrics.definitions import Definition
+from benchmark.metrics.definitions import MetricInfo
 from benchmark.metrics.statistics.intervals import METHODS, Bootstrap, Interval
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
@@ -24,7 +24,7 @@ JobNames = tuple[str, str, str, int, str]
 def rows_of(
     outcome: Outcome,
     shared: Mapping[str, Any],
-    definitions: Mapping[str, Definition],
+    definitions: Mapping[str, MetricInfo],
     metric_keys: Mapping[str, str],
     bootstrap: Bootstrap,
     max_failed_share: float,
@@ -106,7 +106,7 @@ def _failed_share(interval: Interval) -> float:
     return interval.n_failed / (interval.n_scored + interval.n_failed)
 
 
-def _display(definition: Definition, place: int) -> dict[str, Any]:
+def _display(definition: MetricInfo, place: int) -> dict[str, Any]:
     """What a table needs to know of a metric that it may never have heard of."""
     names = "label", "unit", "higher_is_better", "decimals"
     content = {name: getattr(definition, name) for name in names}

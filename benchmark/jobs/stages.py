@@ -28,30 +28,30 @@ def awaited(stage: str) -> tuple[str, ...]:
     return STAGES[stage]
 
 
-def run_stage(job: Job, stage: str, shard: str | None) -> None:
+def run_stage(job: Job, stage: str, part: str | None) -> None:
     """Run a job, or a piece of it, which leaves its work in the store and writes no rows.
 
     Args:
         job: What to run; nothing where its rows are there.
         stage: One of `STAGES`. "score" of the whole, as "all", ends with the rows.
-        shard: Such as "3/16": of the utterances to encode or to score, every so manieth shard.
+        part: Such as "3/16": take the third of sixteen equal parts of the utterances to encode or to score.
 
     Raises: UserError for another text, or when a corpus folder or a model is missing.
     """
     awaited(stage)
-    part = None if shard is None else Part.parse(str(shard))
-    if part is not None and stage not in ("encode", "score"):
-        raise UserError(f"shard={part} divides stage=encode and stage=score, not stage={stage}")
-    if stage == "all" or (stage == "score" and part is None):
+    own = None if part is None else Part.parse(str(part))
+    if own is not None and stage not in ("encode", "score"):
+        raise UserError(f"part={own} divides stage=encode and stage=score, not stage={stage}")
+    if stage == "all" or (stage == "score" and own is None):
         job.run()
         return
-    piece = f"stage {stage}, part {part}" if part else f"stage {stage}"
+    piece = f"stage {stage}, part {own}" if own else f"stage {stage}"
     try:
         with job.writing():
             if job.is_done(job.key(), job.metric_keys()):
                 log.info("done already: %s", job.label)
                 return
-            _run_piece(job, stage, part)
+            _run_piece(job, stage, own)
     except Exception as error:  # a sweep goes on and reports it at its end
         log.error("failed: %s: %s: %s", piece, job.label, error)
         raise
@@ -62,16 +62,16 @@ def _run_piece(job: Job, stage: str, part: Part | None) -> None:
     if stage == "encode":
         _encode(job, part)
     elif stage == "train":
-        job.task.train(job.tokenizer, job.corpus, job.followed())
+        job.task.train(job.tokenizer, job.corpus, job.with_loggers())
     elif part is not None:
-        job.task.score_part(job.tokenizer, job.corpus, job.setting, part)
+        job.task.score_part(job.tokenizer, job.corpus, job.context, part)
 
 
 def _encode(job: Job, part: Part | None) -> None:
     """The codes of everything that the task needs them of."""
-    store, progress = job.setting.store, job.setting.progress
+    store, progress = job.context.store, job.context.progress
     for tokenizer, manifest in job.task.encodes(job.tokenizer, job.corpus, store):
-        fit_codebook(tokenizer, job.corpus, store, job.setting.seed)
+        fit_codebook(tokenizer, job.corpus, store, job.context.seed)
         if part is None:
             encode_manifest(tokenizer, manifest, store, progress)
         else:

@@ -20,7 +20,7 @@ from huggingface_hub import constants
 from omegaconf import DictConfig, OmegaConf
 
 from benchmark.errors import UserError
-from benchmark.jobs.compose import opened, planned, sweep_parser
+from benchmark.jobs.compose import compose_jobs, open_hydra, sweep_parser
 from benchmark.jobs.cost.dry_jobs import Jobs, sweeps
 from benchmark.jobs.cost.read_only_store import Absent
 from benchmark.jobs.job import Job
@@ -59,8 +59,8 @@ def look(cfg: DictConfig, make: Callable[[DictConfig], Job]) -> JobState:
 
 def state_of(job: Job) -> JobState:
     """Compare what the results folder holds of a job with what the job would make now."""
-    names = job.task.name, job.tokenizer.name, job.corpus.name, job.setting.seed
-    label = f"{job.label} × seed {job.setting.seed}"
+    names = job.task.name, job.tokenizer.name, job.corpus.name, job.context.seed
+    label = f"{job.label} × seed {job.context.seed}"
     try:
         variant = job.task.variant(job.tokenizer)
         rows = job.results.job(*names, variant)
@@ -78,7 +78,7 @@ def state_of(job: Job) -> JobState:
         return JobState(label, "unclear" if rows else "missing", f"cannot run here: {error}")
     if not rows:
         return JobState(label, "missing")
-    exists = job.setting.store.exists
+    exists = job.context.store.exists
     if job.results.finished(*names, key, metric_keys, exists, variant):
         diverged = next((row for row in rows if row.status == "NC" and row.metric in metric_keys), None)
         return JobState(label, "NC", diverged.reason) if diverged else JobState(label, "done")
@@ -126,7 +126,7 @@ def _incomplete(job: Job, rows: Sequence[Row], metric_keys: dict[str, str]) -> I
     gone = Counter(
         reference.partition("/")[0]
         for reference in sorted({reference for row in rows for reference in row.artifacts})
-        if not job.setting.store.exists(reference)
+        if not job.context.store.exists(reference)
     )
     if absent:
         yield f"not scored yet: {', '.join(absent)}"
@@ -134,7 +134,7 @@ def _incomplete(job: Job, rows: Sequence[Row], metric_keys: dict[str, str]) -> I
         yield f"defined in another way now: {', '.join(other)}"
     if gone:
         kinds = ", ".join(f"{count} of {kind}" for kind, count in gone.items())
-        yield f"artifacts gone from {job.setting.store.root}: {kinds}"
+        yield f"artifacts gone from {job.context.store.root}: {kinds}"
     if not (absent or other or gone):
         yield "its scores by utterance are gone or damaged"
 
@@ -172,9 +172,9 @@ def main(arguments: list[str] | None = None) -> int:
     logging.disable(logging.WARNING)  # a damaged file has its line
     make, states = Jobs(), []
     try:
-        with opened(given.config_dir) as hydra:
+        with open_hydra(given.config_dir) as hydra:
             for overrides in sweeps(given.overrides):
-                states += [look(cfg, make) for cfg in planned(hydra, overrides, given.multirun)]
+                states += [look(cfg, make) for cfg in compose_jobs(hydra, overrides, given.multirun)]
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

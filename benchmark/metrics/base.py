@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 from benchmark.errors import UserError
 from benchmark.extractors.base import Extractor, Side
-from benchmark.metrics.definitions import Definition
+from benchmark.metrics.definitions import MetricInfo
 from benchmark.metrics.signal_pair import Pair
 from benchmark.storage.hashing import digest
 from benchmark.storage.identity import describe, uid_of
@@ -23,7 +23,7 @@ Family = Literal["intelligibility", "pitch", "quality", "spectrum", "voice", "op
 """Kinds of metrics, in the order of the columns."""
 
 
-class Undefined(Exception):
+class MetricUndefined(Exception):
     """The metric has no value for this pair; the message says why."""
 
 
@@ -78,7 +78,7 @@ class Metric(ABC):
     def score(self, pair: Pair) -> Score | float:
         """The score of one utterance; NaN means that there is none.
 
-        Raises: Undefined for a pair without a value. Any other error is counted as a failure too.
+        Raises: MetricUndefined for a pair without a value. Any other error is counted as a failure too.
         """
 
     def needs(self) -> Iterator[tuple[Side, Extractor]]:
@@ -103,9 +103,9 @@ class Metric(ABC):
         return digest(self.identity())
 
     @property
-    def facts(self) -> Definition:
+    def facts(self) -> MetricInfo:
         """How tables show it."""
-        return Definition(
+        return MetricInfo(
             label=self.label,
             unit=self.unit,
             higher_is_better=self.higher_is_better,

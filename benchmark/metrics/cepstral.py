@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 from benchmark.errors import unknown
 from benchmark.extractors.base import Extractor, Side
 from benchmark.extractors.f0.extractors import F0, Dio, Pitched, pyworld
-from benchmark.metrics.base import Family, Metric, Undefined
+from benchmark.metrics.base import Family, Metric, MetricUndefined
 from benchmark.metrics.dtw import warp
 from benchmark.metrics.framing import sound
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
@@ -150,7 +150,7 @@ class MelCepstralDistortion(Metric):
         if self.warping:
             expected, found = expected[speech[0]], found[speech[1]]
             if not len(expected) or not len(found):
-                raise Undefined("no frame of speech")
+                raise MetricUndefined("no frame of speech")
             path = warp(cdist(expected, found))
             expected, found = expected[path[0]], found[path[1]]
         else:
@@ -158,6 +158,6 @@ class MelCepstralDistortion(Metric):
             chosen = speech[0][:count]
             expected, found = expected[:count][chosen], found[:count][chosen]
             if not len(expected):
-                raise Undefined("no frame of speech")
+                raise MetricUndefined("no frame of speech")
         distances = np.sqrt(2 * np.square(expected - found).sum(1))
         return float(10 / np.log(10) * distances.mean())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
-class Definition:
+class MetricInfo:
     """Facts of one metric."""
 
     label: str
@@ -31,15 +31,15 @@ HUBERT = (
     "highest PNMI"
 )
 
-DEFINITIONS: dict[str, Definition] = {
-    "probe_wer": Definition(
+DEFINITIONS: dict[str, MetricInfo] = {
+    "probe_wer": MetricInfo(
         label="Probe WER",
         unit="%",
         higher_is_better=False,
         decimals=1,
         definition=f"{CTC_READER}, corpus level (Σ edits / Σ words), jiwer, {NORMALISER}",
     ),
-    "probe_cer": Definition(
+    "probe_cer": MetricInfo(
         label="Probe CER",
         unit="%",
         higher_is_better=False,
@@ -48,14 +48,14 @@ DEFINITIONS: dict[str, Definition] = {
             f"{CTC_READER}, corpus level (Σ edits / Σ characters, spaces included), jiwer, {NORMALISER}"
         ),
     ),
-    "attention_wer": Definition(
+    "attention_wer": MetricInfo(
         label="Attention WER",
         unit="%",
         higher_is_better=False,
         decimals=1,
         definition=f"{ATTENTION_READER}, corpus level (Σ edits / Σ words), jiwer, {NORMALISER}",
     ),
-    "phone_error": Definition(
+    "phone_error": MetricInfo(
         label="Phone error",
         unit="%",
         higher_is_better=False,
@@ -65,77 +65,77 @@ DEFINITIONS: dict[str, Definition] = {
             "is wrong, silence counted as a phone"
         ),
     ),
-    "intent_accuracy": Definition(
+    "intent_accuracy": MetricInfo(
         label="Intent accuracy",
         unit="%",
         higher_is_better=True,
         decimals=1,
         definition="BiLSTM over tokens with pooling, share of utterances whose scenario_action is right",
     ),
-    "scenario_accuracy": Definition(
+    "scenario_accuracy": MetricInfo(
         label="Scenario accuracy",
         unit="%",
         higher_is_better=True,
         decimals=1,
         definition="share of utterances where the predicted intent's scenario is right",
     ),
-    "action_accuracy": Definition(
+    "action_accuracy": MetricInfo(
         label="Action accuracy",
         unit="%",
         higher_is_better=True,
         decimals=1,
         definition="share of utterances where the predicted intent's action is right",
     ),
-    "rtf_encode": Definition(
+    "rtf_encode": MetricInfo(
         label="Encoding",
         unit="× real time",
         higher_is_better=False,
         decimals=3,
         definition=f"seconds of computation per second of speech {ALONE}",
     ),
-    "rtf_decode": Definition(
+    "rtf_decode": MetricInfo(
         label="Decoding",
         unit="× real time",
         higher_is_better=False,
         decimals=3,
         definition=f"seconds of computation per second of speech, from codes, {ALONE}",
     ),
-    "used": Definition(
+    "used": MetricInfo(
         label="Used",
         unit="%",
         higher_is_better=True,
         decimals=1,
         definition="codebook entries that occur at all, mean over codebooks",
     ),
-    "perplexity": Definition(
+    "perplexity": MetricInfo(
         label="Perplexity",
         unit="",
         higher_is_better=None,
         decimals=1,
         definition=f"2 to the power of the order-0 entropy, mean over codebooks; {PLUG_IN}",
     ),
-    "entropy": Definition(
+    "entropy": MetricInfo(
         label="Entropy",
         unit="bit/token",
         higher_is_better=None,
         decimals=2,
         definition=f"order-0 entropy of the codes, mean over codebooks; {PLUG_IN}",
     ),
-    "bitrate_nominal": Definition(
+    "bitrate_nominal": MetricInfo(
         label="Nominal rate",
         unit="kbit/s",
         higher_is_better=None,
         decimals=3,
         definition="frame rate × Σ log2 of codebook sizes",
     ),
-    "bitrate_entropy": Definition(
+    "bitrate_entropy": MetricInfo(
         label="Order-0 rate",
         unit="kbit/s",
         higher_is_better=None,
         decimals=3,
         definition=f"frame rate × Σ order-0 entropy over codebooks; {PLUG_IN}",
     ),
-    "bitrate_conditional": Definition(
+    "bitrate_conditional": MetricInfo(
         label="Order-1 rate",
         unit="kbit/s",
         higher_is_better=None,
@@ -145,28 +145,28 @@ DEFINITIONS: dict[str, Definition] = {
             f"codebook; {PLUG_IN}, more so than order 0"
         ),
     ),
-    "run_length": Definition(
+    "run_length": MetricInfo(
         label="Run",
         unit="ms",
         higher_is_better=None,
         decimals=0,
         definition="mean duration of a run of equal codes, mean over codebooks",
     ),
-    "phone_purity": Definition(
+    "phone_purity": MetricInfo(
         label="Phone purity",
         unit="",
         higher_is_better=None,
         decimals=3,
         definition=f"share of tokens whose phone is the most frequent one of their code, {HUBERT}",
     ),
-    "cluster_purity": Definition(
+    "cluster_purity": MetricInfo(
         label="Cluster purity",
         unit="",
         higher_is_better=None,
         decimals=3,
         definition=f"share of tokens whose code is the most frequent one of their phone, {HUBERT}",
     ),
-    "pnmi": Definition(
+    "pnmi": MetricInfo(
         label="PNMI",
         unit="",
         higher_is_better=True,
@@ -176,7 +176,7 @@ DEFINITIONS: dict[str, Definition] = {
             "the rows' notes hold its value for permuted phones"
         ),
     ),
-    "speaker_accuracy": Definition(
+    "speaker_accuracy": MetricInfo(
         label="Speaker accuracy",
         unit="%",
         higher_is_better=None,
@@ -203,7 +203,7 @@ def under(metric: str, condition: str) -> str:
     return f"{metric}/{condition}"
 
 
-def restricted(definition: Definition, condition: str) -> Definition:
+def restricted(definition: MetricInfo, condition: str) -> MetricInfo:
     """A metric over the utterances of one condition."""
     label, meaning = CONDITIONS[condition]
     return replace(

@@ -14,7 +14,7 @@ from scipy.fft import rfft
 from benchmark.errors import unknown
 from benchmark.extractors.base import Extractor, Side, SignalExtractor
 from benchmark.extractors.libraries import require
-from benchmark.metrics.base import Family, Metric, Undefined
+from benchmark.metrics.base import Family, Metric, MetricUndefined
 from benchmark.metrics.framing import mel_filterbank
 from benchmark.metrics.signal_pair import Pair
 from benchmark.types import SAMPLE_RATE
@@ -182,7 +182,7 @@ class DnsmosScore(Metric):
         scores = np.asarray(pair.value("decoded", self._extractor, "cut"))
         value = float(scores[0, 0 if self.scale == "p808" else P835_SCALES.index(self.scale)])
         if not np.isfinite(value):
-            raise Undefined("the model gave no finite score")
+            raise MetricUndefined("the model gave no finite score")
         return value
 
     @property

@@ -8,7 +8,7 @@ from scipy.fft import rfft
 from scipy.signal import get_window
 
 from benchmark.extractors.base import SignalExtractor
-from benchmark.metrics.base import Undefined
+from benchmark.metrics.base import MetricUndefined
 from benchmark.metrics.signal_pair import Alignment, Pair
 from benchmark.types import SAMPLE_RATE
 
@@ -17,18 +17,18 @@ def sound(pair: Pair, alignment: Alignment) -> tuple[np.ndarray, np.ndarray]:
     """Original and decoded signal of one length, both with something to hear.
 
     Raises:
-        Undefined: a side is empty or digital silence, of which no metric says anything.
+        MetricUndefined: a side is empty or digital silence, of which no metric says anything.
         ValueError: NaN or infinite samples.
     """
     for side, wav in (("the original", pair.reference), ("the decoded signal", pair.decoded)):
         if not len(wav):
-            raise Undefined(f"{side} is empty")
+            raise MetricUndefined(f"{side} is empty")
         if not np.isfinite(wav).all():
             raise ValueError(f"NaN or infinite samples in {side}")
     reference, decoded = pair.aligned(alignment)
     for side, wav in (("the original", reference), ("the decoded signal", decoded)):
         if not wav.any():
-            raise Undefined(f"{side} is digital silence")
+            raise MetricUndefined(f"{side} is digital silence")
     return reference, decoded
 
 

@@ -12,7 +12,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 from benchmark.errors import unknown
 from benchmark.extractors.asr.extractors import Transcript
 from benchmark.extractors.base import Extractor, Side
-from benchmark.metrics.base import Family, Metric, Score, Undefined
+from benchmark.metrics.base import Family, Metric, MetricUndefined, Score
 from benchmark.metrics.signal_pair import Pair
 
 UNDEFINED = (float("nan"), float("nan"))
@@ -131,12 +131,14 @@ class ErrorRate(Metric):
         return Score(100 * edits / parts, parts, heard)
 
     def _reference(self, pair: Pair) -> str:
-        """The normalised text to compare with; raises Undefined where it holds no word."""
+        """The normalised text to compare with; raises MetricUndefined where it holds no word."""
         given = pair.text if self.against == "text" else str(pair.value("reference", self.asr))
         expected = _normalised(given or "", self.normaliser)
         if not expected:
             heard = self.against == "asr"
-            raise Undefined("the ASR hears no word in the original" if heard else "no reference transcript")
+            raise MetricUndefined(
+                "the ASR hears no word in the original" if heard else "no reference transcript"
+            )
         return expected
 
 

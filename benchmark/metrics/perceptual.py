@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import pesq
 
 from benchmark.errors import unknown
-from benchmark.metrics.base import Family, Metric, Undefined
+from benchmark.metrics.base import Family, Metric, MetricUndefined
 from benchmark.metrics.framing import sound
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
@@ -51,4 +51,6 @@ class Pesq(Metric):
         try:
             return float(pesq.pesq(SAMPLE_RATE, reference, decoded, self.band))
         except (pesq.NoUtterancesError, pesq.BufferTooShortError) as error:
-            raise Undefined(error.args[0].decode().strip() if error.args else type(error).__name__) from error
+            raise MetricUndefined(
+                error.args[0].decode().strip() if error.args else type(error).__name__
+            ) from error

@@ -13,7 +13,7 @@ import numpy as np
 from benchmark.errors import unknown
 from benchmark.extractors.base import Extractor, Side
 from benchmark.extractors.f0.extractors import Dio, Pitched
-from benchmark.metrics.base import Family, Metric, Undefined
+from benchmark.metrics.base import Family, Metric, MetricUndefined
 from benchmark.metrics.framing import sound
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 
@@ -49,7 +49,7 @@ class PitchMetric(Metric):
     def tracks(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
         """F0 in Hz of the original and the decoded signal, float64 (frames,); 0 where unvoiced.
 
-        Raises: Undefined where a signal is digital silence.
+        Raises: MetricUndefined where a signal is digital silence.
         """
         sound(pair, self.alignment)
         reference, decoded = (
@@ -58,7 +58,7 @@ class PitchMetric(Metric):
         )
         frames = min(len(reference), len(decoded))
         if not frames:
-            raise Undefined("no frame")
+            raise MetricUndefined("no frame")
         return reference[:frames], decoded[:frames]
 
     @property
@@ -166,13 +166,13 @@ class _OnFrames(PitchMetric):
     def chosen(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
         """The two tracks on the frames that count.
 
-        Raises: Undefined where there are none, or nothing is voiced.
+        Raises: MetricUndefined where there are none, or nothing is voiced.
         """
         reference, decoded = self.tracks(pair)
         if self.frames == "voiced":
             return both_voiced(reference, decoded)
         if not (reference.any() and decoded.any()):
-            raise Undefined("no frame is voiced")
+            raise MetricUndefined("no frame is voiced")
         return reference, decoded
 
 
@@ -228,11 +228,11 @@ class PitchCorrelation(_OnFrames):
 def both_voiced(reference: np.ndarray, decoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The frames of two equally long tracks that are voiced in both.
 
-    Raises: Undefined where there are none.
+    Raises: MetricUndefined where there are none.
     """
     voiced = (reference > 0) & (decoded > 0)
     if not voiced.any():
-        raise Undefined("no frame voiced in both")
+        raise MetricUndefined("no frame voiced in both")
     return reference[voiced], decoded[voiced]
 
 
@@ -244,10 +244,10 @@ def gross(reference: np.ndarray, decoded: np.ndarray, threshold: float) -> np.nd
 def pearson(first: np.ndarray, second: np.ndarray, min_frames: int) -> float:
     """Correlation of two equally long tracks.
 
-    Raises: Undefined for fewer frames than asked for, and for a constant track.
+    Raises: MetricUndefined for fewer frames than asked for, and for a constant track.
     """
     if len(first) < min_frames:
-        raise Undefined(f"fewer than {min_frames} frames to correlate")
+        raise MetricUndefined(f"fewer than {min_frames} frames to correlate")
     if not np.ptp(first) or not np.ptp(second):
-        raise Undefined("the pitch is constant")
+        raise MetricUndefined("the pitch is constant")
     return float(np.corrcoef(first, second)[0, 1])

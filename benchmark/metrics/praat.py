@@ -9,7 +9,7 @@ import numpy as np
 from benchmark.extractors.base import Extractor, Side
 from benchmark.extractors.f0.extractors import Pitched, checked
 from benchmark.extractors.libraries import require
-from benchmark.metrics.base import Family, Metric, Undefined
+from benchmark.metrics.base import Family, Metric, MetricUndefined
 from benchmark.metrics.dtw import warp
 from benchmark.metrics.framing import of_original, sound
 from benchmark.metrics.pitch import pearson
@@ -119,10 +119,10 @@ class ContourCorrelation(Metric):
 def _cents(track: np.ndarray) -> np.ndarray:
     """The voiced frames in cents from their median.
 
-    Raises: Undefined for less than two.
+    Raises: MetricUndefined for less than two.
     """
     voiced = track[track > 0]
     if len(voiced) < 2:
-        raise Undefined("less than two frames are voiced")
+        raise MetricUndefined("less than two frames are voiced")
     cents = 1200 * np.log2(voiced / 440)
     return cents - np.median(cents)

@@ -9,7 +9,7 @@ import numpy as np
 from benchmark.extractors.base import Extractor, Side
 from benchmark.extractors.speaker.encoders import SpeakerEncoder
 from benchmark.extractors.speaker.resemblyzer import Resemblyzer
-from benchmark.metrics.base import Family, Metric, Undefined
+from benchmark.metrics.base import Family, Metric, MetricUndefined
 from benchmark.metrics.signal_pair import Pair
 
 
@@ -48,7 +48,7 @@ class SpeakerSimilarity(Metric):
         first, second = (pair.value(side, self.encoder) for side in ("decoded", self.against))
         cosine = similarity(np.ravel(first), np.ravel(second))
         if np.isnan(cosine):
-            raise Undefined("a speaker embedding is zero")
+            raise MetricUndefined("a speaker embedding is zero")
         return cosine
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from benchmark.errors import UserError
-from benchmark.metrics.base import Family, Metric, Undefined
+from benchmark.metrics.base import Family, Metric, MetricUndefined
 from benchmark.metrics.framing import magnitudes, mel_filterbank, sound
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
@@ -37,11 +37,11 @@ class SpectralMetric(Metric):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Amplitude spectra (frames, n_fft // 2 + 1) of original and decoded speech.
 
-        Raises: Undefined for digital silence and for a clip shorter than a hop.
+        Raises: MetricUndefined for digital silence and for a clip shorter than a hop.
         """
         signals = sound(pair, self.alignment)
         if len(signals[0]) < hop:
-            raise Undefined(f"shorter than {hop} samples")
+            raise MetricUndefined(f"shorter than {hop} samples")
         first, second = (magnitudes(wav, n_fft, hop, window or n_fft) for wav in signals)
         return first, second
 

@@ -14,7 +14,7 @@ from scipy.signal import resample_poly
 from benchmark.errors import unknown
 from benchmark.extractors.base import Extractor, Side, SignalExtractor
 from benchmark.extractors.f0.extractors import checked
-from benchmark.metrics.base import Family, Metric, Undefined
+from benchmark.metrics.base import Family, Metric, MetricUndefined
 from benchmark.metrics.framing import frames, of_original, sound
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
@@ -138,7 +138,7 @@ class Stoi(Metric):
         kept = value[:, 0] > 0
         count = int(kept.sum()) - 1
         if count < SEGMENT:
-            raise Undefined(f"fewer than {SEGMENT} frames are not silent")
+            raise MetricUndefined(f"fewer than {SEGMENT} frames are not silent")
         found = self.extractor.bands(self.extractor.resample(np.asarray(decoded, np.float64)), kept)
         # (segments, bands, frames)
         first, second = (

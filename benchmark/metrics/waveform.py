@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from benchmark.metrics.base import Family, Metric, Undefined
+from benchmark.metrics.base import Family, Metric, MetricUndefined
 from benchmark.metrics.delay import MAX_DELAY
 from benchmark.metrics.framing import sound
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
@@ -48,13 +48,15 @@ class SiSdr(Metric):
             reference, decoded = reference - reference.mean(), decoded - decoded.mean()
         energy = reference @ reference
         if not energy:
-            raise Undefined("the original is constant")
+            raise MetricUndefined("the original is constant")
         target = (decoded @ reference / energy) * reference
         noise = decoded - target
         kept, lost = target @ target, noise @ noise
         # A copy leaves nothing but what float64 rounds away.
         if lost <= kept * np.finfo(float).eps or not kept:
-            raise Undefined("the decoded signal is a copy" if kept else "nothing of the original is in it")
+            raise MetricUndefined(
+                "the decoded signal is a copy" if kept else "nothing of the original is in it"
+            )
         return float(10 * np.log10(kept / lost))
 
 

@@ -1,7 +1,7 @@
 """A frame store made shard by shard: killed it goes on, several processes share it, the bytes are the same.
 
 A shard is an artifact of a fixed run of rows, so its content does not depend on who makes it. Processes
-that want the same store at once take the shards that nobody works at; `shard=3/16` gives a
+that want the same store at once take the shards that nobody works at; `part=3/16` gives a
 process every sixteenth. When all are there they are joined.
 """
 
@@ -35,7 +35,7 @@ class Part:
         """Read "3/16"; raises UserError for anything else."""
         found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", text)
         if not found or int(found[1]) > int(found[2]):
-            raise UserError(f"shard={text!r} is none of 1/N … N/N, such as shard=3/16 for the third of 16")
+            raise UserError(f"part={text!r} is none of 1/N … N/N, such as part=3/16 for the third of 16")
         return cls(int(found[1]), int(found[2]))
 
     def __str__(self) -> str:
@@ -43,7 +43,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ShardedBuild:
     """An artifact to be, made shard by shard of the rows of a manifest: a frame store, or decoded speech.
 
     Attributes:
@@ -81,7 +81,7 @@ class Recipe:
         return f"{self.kind}/{digest(self.key)}.shards"
 
 
-def make(recipe: Recipe, store: ArtifactStore, progress: str | None = None) -> Path:
+def make(recipe: ShardedBuild, store: ArtifactStore, progress: str | None = None) -> Path:
     """Folder of the whole store, whatever part of its shards is there already.
 
     Args:
@@ -102,13 +102,13 @@ def make(recipe: Recipe, store: ArtifactStore, progress: str | None = None) -> P
     return folder
 
 
-def made_bytes(recipe: Recipe, store: ArtifactStore) -> int:
+def made_bytes(recipe: ShardedBuild, store: ArtifactStore) -> int:
     """Size of the shards that are there already."""
     return sum(path.stat().st_size for path in (store.root / recipe.shards_kind).glob("*/*.bin"))
 
 
 def make_shards(
-    recipe: Recipe, store: ArtifactStore, part: Part | None = None, progress: str | None = None
+    recipe: ShardedBuild, store: ArtifactStore, part: Part | None = None, progress: str | None = None
 ) -> None:
     """Make the shards of `part`, or all; those that another process is at come last.
 
@@ -131,7 +131,7 @@ def make_shards(
                     bar.update(recipe.shards[number].stop - recipe.shards[number].start)
 
 
-def shard(recipe: Recipe, store: ArtifactStore, number: int, wait: bool = True) -> Path | None:
+def shard(recipe: ShardedBuild, store: ArtifactStore, number: int, wait: bool = True) -> Path | None:
     """Folder of a shard; None where another process is at it and we do not wait.
 
     Raises: FileNotFoundError where another process has joined all shards, and removed them.
@@ -145,6 +145,6 @@ def shard(recipe: Recipe, store: ArtifactStore, number: int, wait: bool = True) 
     return store.get_part(recipe.shards_kind, {"shard": number}, build, wait)
 
 
-def _missing(recipe: Recipe, store: ArtifactStore) -> int:
+def _missing(recipe: ShardedBuild, store: ArtifactStore) -> int:
     """Shards that nobody has made yet."""
     return sum(not store.has(recipe.shards_kind, {"shard": number}) for number in recipe.numbers())

@@ -15,13 +15,13 @@ from benchmark.models.probes.normalize import normalize
 from benchmark.models.probes.predict import infeasible, transcribe
 from benchmark.models.probes.scores import constant_transcript
 from benchmark.models.probes.train import train_asr_probe
-from benchmark.tasks.base import Measure, Outcome, Setting, clusters, failure_reasons, not_applicable
+from benchmark.tasks.base import Measure, Outcome, RunContext, clusters, failure_reasons, not_applicable
 from benchmark.tasks.probing.base import (
     ProbingTask,
     Split,
+    carries_no_information,
     probe_frame,
     reason_of,
-    says_nothing,
     tokenized_splits,
     why_no_probe,
 )
@@ -38,17 +38,17 @@ class AsrProbe(ProbingTask):
     prefix: ClassVar[str] = "asr_"
     labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"text": ("train", "dev", "test")}
 
-    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""
         if reason := why_no_probe(tokenizer):
             return not_applicable(reason)
-        train, dev, test = tokenized_splits(tokenizer, corpus, setting)
+        train, dev, test = tokenized_splits(tokenizer, corpus, context)
         train_texts, dev_texts = train.manifest.column("text"), dev.manifest.column("text")
         if not train_texts or not dev_texts:
             split = "dev" if train_texts else "train"
             return not_applicable(f"no transcripts in the {split} split of {corpus.name}")
         frame = probe_frame(test, [utterance.text for utterance in test.manifest])
-        if says_nothing(tokenizer):
+        if carries_no_information(tokenizer):
             dev_answers = [*map(normalize, dev_texts.values())]
             constant = constant_transcript(map(normalize, train_texts.values()), dev_answers)
             hypotheses = dict.fromkeys(test.tokens, constant)
@@ -57,11 +57,11 @@ class AsrProbe(ProbingTask):
             notes: dict[str, Any] = {"answer": constant}
         else:
             data = (train, train_texts), (dev, dev_texts)
-            folder = trained_probe("asr", train_asr_probe, tokenizer, *data, self.probe, setting)
+            folder = trained_probe("asr", train_asr_probe, tokenizer, *data, self.probe, context)
             report, spec = read_report(folder), tokenizer.spec
-            hypotheses = transcribe(folder, spec, test.tokens, list(test.tokens), self.probe, setting.device)
+            hypotheses = transcribe(folder, spec, test.tokens, list(test.tokens), self.probe, context.device)
             impossible = infeasible(folder, spec, test.tokens, test.manifest.column("text"), self.probe)
-            decoder = probe_label(self.probe, setting)
+            decoder = probe_label(self.probe, context)
             notes = {"training": report, "alignment": _alignment(report, impossible, test)}
         frame["hypothesis"] = frame["utterance_id"].map(hypotheses).astype(object)
         for name, count in (("words", word_errors), ("characters", char_errors)):
@@ -73,8 +73,8 @@ class AsrProbe(ProbingTask):
             ]
         return Outcome(
             measures=[
-                self._rate(frame, "probe_wer", "words", setting),
-                self._rate(frame, "probe_cer", "characters", setting),
+                self._rate(frame, "probe_wer", "words", context),
+                self._rate(frame, "probe_cer", "characters", context),
             ],
             utterances=frame,
             decoder=decoder,
@@ -83,10 +83,10 @@ class AsrProbe(ProbingTask):
             notes=notes | {"failures": failure_reasons(frame)},
         )
 
-    def _rate(self, frame: pd.DataFrame, metric: str, unit: str, setting: Setting) -> Measure:
+    def _rate(self, frame: pd.DataFrame, metric: str, unit: str, context: RunContext) -> Measure:
         """Corpus-level rate; the definition says how this probe decodes."""
         wrong, total = frame[f"{unit}_wrong"].astype(float), frame[unit].astype(float)
-        interval = ratio_interval(wrong, total, clusters(frame, setting)).scaled(100)
+        interval = ratio_interval(wrong, total, clusters(frame, context)).scaled(100)
         definition = DEFINITIONS[metric].definition
         if isinstance(self.probe, AttentionConfig):
             limit = f", at most {self.probe.max_label_rate:g} labels/s"

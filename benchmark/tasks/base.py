@@ -11,7 +11,7 @@ import pandas as pd
 from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError, unknown
-from benchmark.metrics.definitions import DEFINITIONS, Definition
+from benchmark.metrics.definitions import DEFINITIONS, MetricInfo
 from benchmark.metrics.statistics.intervals import METHODS, Bootstrap, Interval, mean_interval
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.identity import describe
@@ -24,7 +24,7 @@ Encoding = tuple[Tokenizer, Manifest]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class RunContext:
     """Where and how tasks run; what changes a number here is part of the rows' key."""
 
     store: ArtifactStore
@@ -96,7 +96,7 @@ class Task(ABC):
         """What `run` needs the codes of, and whose codes."""
         return [(tokenizer, corpus.manifest(split, store)) for split in self.reads(tokenizer, corpus)]
 
-    def definitions(self) -> dict[str, Definition]:
+    def definitions(self) -> dict[str, MetricInfo]:
         """Metrics that a run reports with these arguments, by name: one row each, whatever happens."""
         return {name: DEFINITIONS[name] for name in self.reports}
 
@@ -114,26 +114,26 @@ class Task(ABC):
         """
         return ""
 
-    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:  # noqa: ARG002
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:  # noqa: ARG002
         """Everything of the task that the numbers depend on, JSON-able: part of the rows' key."""
         return describe(self) | {"version": self.version}
 
     @abstractmethod
-    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """Score one tokenizer on one corpus.
 
         Raises: UserError when the corpus or a model is missing.
         """
 
-    def train(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> None:  # noqa: B027
+    def train(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> None:  # noqa: B027
         """Train what `run` needs, and leave it in the store; some tasks train nothing."""
 
-    def score_part(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting, part: Part) -> None:  # noqa: ARG002
+    def score_part(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext, part: Part) -> None:  # noqa: ARG002
         """Score one part of the utterances and leave the scores in the store.
 
         Raises: UserError where the task cannot be divided.
         """
-        raise UserError(f"task={self.name} is not scored by parts; leave shard={part} out")
+        raise UserError(f"task={self.name} is not scored by parts; leave part={part} out")
 
 
 def failure_reasons(frame: pd.DataFrame, most: int = 5) -> list[str]:
@@ -146,12 +146,12 @@ def not_applicable(reason: str) -> Outcome:
     return Outcome(status="n/a", reason=reason)
 
 
-def mean_measure(frame: pd.DataFrame, metric: str, setting: Setting) -> Measure:
+def mean_measure(frame: pd.DataFrame, metric: str, context: RunContext) -> Measure:
     """The mean of a metric's column with its interval; NaN counts as failed."""
-    interval = mean_interval(frame[metric], clusters(frame, setting))
+    interval = mean_interval(frame[metric], clusters(frame, context))
     return Measure(metric=metric, interval=interval, definition=DEFINITIONS[metric].definition)
 
 
-def clusters(frame: pd.DataFrame, setting: Setting) -> np.ndarray | None:
+def clusters(frame: pd.DataFrame, context: RunContext) -> np.ndarray | None:
     """What the bootstrap draws for every row: its speaker; None for the row itself."""
-    return frame["speaker_id"].to_numpy() if setting.bootstrap == "speakers" else None
+    return frame["speaker_id"].to_numpy() if context.bootstrap == "speakers" else None

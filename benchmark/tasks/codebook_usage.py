@@ -13,7 +13,7 @@ from benchmark.metrics.codes.codebook_usage import CodebookUsage
 from benchmark.metrics.codes.usage_growth import UsageGrowth
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.token_store import TokenStore
-from benchmark.tasks.base import Encoding, Outcome, Setting, Task
+from benchmark.tasks.base import Encoding, Outcome, RunContext, Task
 from benchmark.tasks.probing.base import MAX_FRAME_RATE
 from benchmark.tasks.probing.code_content import (
     PHONE_METRICS,
@@ -25,7 +25,7 @@ from benchmark.tasks.probing.code_content import (
     strides,
 )
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook, has_codebook
+from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook, needs_fitted_codebook
 from benchmark.types import TokenizerSpec
 
 
@@ -54,21 +54,21 @@ class CodebookUsageTask(Task):
 
     def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:  # noqa: ARG002
         """See `Task.reads`."""
-        return ("train", "test") if has_codebook(tokenizer) else ("test",)
+        return ("train", "test") if needs_fitted_codebook(tokenizer) else ("test",)
 
     def encodes(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> list[Encoding]:
         """See `Task.encodes`."""
         return [(tokenizer, corpus.manifest("test", store))]
 
-    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
         """As the base class, with the aligner's weights."""
-        return super().identity(tokenizer, corpus, setting) | {"aligner": self.aligner.identity()}
+        return super().identity(tokenizer, corpus, context) | {"aligner": self.aligner.identity()}
 
-    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""
-        test = corpus.manifest("test", setting.store)
-        fit_codebook(tokenizer, corpus, setting.store, setting.seed)
-        tokens = encode_manifest(tokenizer, test, setting.store, setting.progress)
+        test = corpus.manifest("test", context.store)
+        fit_codebook(tokenizer, corpus, context.store, context.seed)
+        tokens = encode_manifest(tokenizer, test, context.store, context.progress)
         spec = tokenizer.spec
         usage, growth = _count(tokens, spec)
         values = {
@@ -85,7 +85,7 @@ class CodebookUsageTask(Task):
             reason = f"{spec.frame_rate:g} frames per second are samples, which are no phones and no voices"
             phones = speakers = Findings(absent=reason)
         else:
-            tiers = phone_tiers(corpus, "test", self.aligner, setting.store, setting.device)
+            tiers = phone_tiers(corpus, "test", self.aligner, context.store, context.device)
             phones, speakers = of_phones(tiers, tokens, spec), of_speakers(test, tokens, spec)
         absent = dict.fromkeys(PHONE_METRICS, phones.absent) | {SPEAKER_METRIC: speakers.absent}
         return Outcome(

@@ -11,7 +11,7 @@ from benchmark.errors import UserError
 from benchmark.extractors.phones.aligner import Aligner
 from benchmark.models.probes.config import AttentionConfig, ProbeConfig, differences
 from benchmark.tasks.asr_probe import AsrProbe
-from benchmark.tasks.base import Measure, Outcome, Setting
+from benchmark.tasks.base import Measure, Outcome, RunContext
 from benchmark.tasks.phone_probe import PhoneProbe
 from benchmark.tasks.probing.base import ProbingTask
 from benchmark.tokenizers.base import Tokenizer
@@ -59,20 +59,20 @@ class CtcAblation(ProbingTask):
                     f"that the table would not show the head alone; give them the same values, or {legal}"
                 )
 
-    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
         """As the base class, with what the phones depend on."""
-        return super().identity(tokenizer, corpus, setting) | {"aligner": self.aligner.identity()}
+        return super().identity(tokenizer, corpus, context) | {"aligner": self.aligner.identity()}
 
-    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""
         assert self.attention and self.phones
-        common = {"name": self.name, "usual": self.usual}
+        common = {"name": self.name, "default_preset": self.default_preset}
         tasks: dict[str, ProbingTask] = {
             "probe_wer": AsrProbe(probe=self.probe, **common),
             "attention_wer": AsrProbe(probe=self.attention, **common),
             "phone_error": PhoneProbe(probe=self.phones, aligner=self.aligner, **common),
         }
-        outcomes = {metric: task.run(tokenizer, corpus, setting) for metric, task in tasks.items()}
+        outcomes = {metric: task.run(tokenizer, corpus, context) for metric, task in tasks.items()}
         decoders = dict.fromkeys(outcome.decoder for outcome in outcomes.values() if outcome.measures)
         return Outcome(
             measures=[

@@ -10,12 +10,12 @@ from benchmark.data.corpora.base import Corpus
 from benchmark.models.probes.predict import classify
 from benchmark.models.probes.scores import most_frequent
 from benchmark.models.probes.train import train_intent_probe
-from benchmark.tasks.base import Outcome, Setting, failure_reasons, mean_measure, not_applicable
+from benchmark.tasks.base import Outcome, RunContext, failure_reasons, mean_measure, not_applicable
 from benchmark.tasks.probing.base import (
     ProbingTask,
+    carries_no_information,
     probe_frame,
     reason_of,
-    says_nothing,
     tokenized_splits,
     why_no_probe,
 )
@@ -32,16 +32,16 @@ class IntentProbe(ProbingTask):
     prefix: ClassVar[str] = "intent_"
     labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"intent": ("train", "dev", "test")}
 
-    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""
         if reason := why_no_probe(tokenizer):
             return not_applicable(reason)
-        train, dev, test = tokenized_splits(tokenizer, corpus, setting)
+        train, dev, test = tokenized_splits(tokenizer, corpus, context)
         train_intents, dev_intents = train.manifest.column("intent"), dev.manifest.column("intent")
         if not train_intents or not dev_intents:
             return not_applicable(f"{corpus.name} has no intents")
         frame = probe_frame(test, [utterance.intent for utterance in test.manifest])
-        if says_nothing(tokenizer):
+        if carries_no_information(tokenizer):
             majority = most_frequent(train_intents.values())
             answers = dict.fromkeys(test.tokens, majority)
             decoder = "constant"
@@ -49,10 +49,10 @@ class IntentProbe(ProbingTask):
             notes: dict[str, Any] = {"answer": majority}
         else:
             data = (train, train_intents), (dev, dev_intents)
-            folder = trained_probe("intent", train_intent_probe, tokenizer, *data, self.probe, setting)
+            folder = trained_probe("intent", train_intent_probe, tokenizer, *data, self.probe, context)
             report, ids = read_report(folder), list(test.tokens)
-            answers = classify(folder, tokenizer.spec, test.tokens, ids, self.probe, setting.device)
-            decoder, notes = probe_label(self.probe, setting), {"training": report}
+            answers = classify(folder, tokenizer.spec, test.tokens, ids, self.probe, context.device)
+            decoder, notes = probe_label(self.probe, context), {"training": report}
         frame["prediction"] = frame["utterance_id"].map(answers).astype(object)
         scenario = {u.intent: u.scenario for split in (train, dev, test) for u in split.manifest}
         frame["intent_accuracy"] = _correct(frame["reference"], frame["prediction"])
@@ -62,7 +62,7 @@ class IntentProbe(ProbingTask):
         actions = {intent: action_of(intent, scenario[intent]) for intent in scenario if intent}
         frame["action_accuracy"] = _correct(frame["reference"].map(actions), frame["prediction"].map(actions))
         return Outcome(
-            measures=[mean_measure(frame, name, setting) for name in self.reports],
+            measures=[mean_measure(frame, name, context) for name in self.reports],
             utterances=frame,
             decoder=decoder,
             status=report["status"],

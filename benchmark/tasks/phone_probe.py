@@ -18,12 +18,12 @@ from benchmark.models.probes.predict import phones_by_frame
 from benchmark.models.probes.scores import frames_wrong, most_frequent
 from benchmark.models.probes.train import train_phone_probe
 from benchmark.storage.token_store import TokenStore
-from benchmark.tasks.base import Measure, Outcome, Setting, clusters, failure_reasons, not_applicable
+from benchmark.tasks.base import Measure, Outcome, RunContext, clusters, failure_reasons, not_applicable
 from benchmark.tasks.probing.base import (
     ProbingTask,
+    carries_no_information,
     probe_frame,
     reason_of,
-    says_nothing,
     tokenized_splits,
     why_no_probe,
 )
@@ -46,16 +46,16 @@ class PhoneProbe(ProbingTask):
 
     aligner: Aligner
 
-    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
         """As the base class, with what the phones depend on."""
-        return super().identity(tokenizer, corpus, setting) | {"aligner": self.aligner.identity()}
+        return super().identity(tokenizer, corpus, context) | {"aligner": self.aligner.identity()}
 
-    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""
         if reason := why_no_probe(tokenizer):
             return not_applicable(reason)
         tiers = [
-            phone_tiers(corpus, split, self.aligner, setting.store, setting.device)
+            phone_tiers(corpus, split, self.aligner, context.store, context.device)
             for split in ("train", "dev", "test")
         ]
         known = [tier for tier in tiers if tier is not None]
@@ -63,7 +63,7 @@ class PhoneProbe(ProbingTask):
             return not_applicable(
                 f"{corpus.name} has no {self.aligner.source}; align it with aligner=wav2vec2_phoneme"
             )
-        splits = tokenized_splits(tokenizer, corpus, setting)
+        splits = tokenized_splits(tokenizer, corpus, context)
         train, dev, test = splits
         labels, dev_labels, references = (
             frame_phones(tier, split.tokens, tokenizer.spec, self.probe)
@@ -72,7 +72,7 @@ class PhoneProbe(ProbingTask):
         if not labels or not dev_labels:
             split_name = "dev" if labels else "train"
             return not_applicable(f"no utterance of {corpus.name}'s {split_name} split has tokens and phones")
-        if says_nothing(tokenizer):
+        if carries_no_information(tokenizer):
             majority = most_frequent(phone for row in labels.values() for phone in row)
             answers = {key: [majority] * len(row) for key, row in references.items()}
             decoder = "constant"
@@ -82,11 +82,11 @@ class PhoneProbe(ProbingTask):
             data = (train, labels), (dev, dev_labels)
             label_key = {"aligner": self.aligner.identity()}
             folder = trained_probe(
-                "phones", train_phone_probe, tokenizer, *data, self.probe, setting, label_key
+                "phones", train_phone_probe, tokenizer, *data, self.probe, context, label_key
             )
             report, ids = read_report(folder), list(references)
-            answers = phones_by_frame(folder, tokenizer.spec, test.tokens, ids, self.probe, setting.device)
-            decoder, notes = probe_label(self.probe, setting), {"training": report}
+            answers = phones_by_frame(folder, tokenizer.spec, test.tokens, ids, self.probe, context.device)
+            decoder, notes = probe_label(self.probe, context), {"training": report}
         frame = probe_frame(test, [_phones_of(known[2], u.utterance_id) for u in test.manifest])
         unlabelled = frame["failure"].eq("no label")
         frame.loc[unlabelled, "failure"] = frame["utterance_id"].map(known[2].failures).fillna("no label")
@@ -95,7 +95,7 @@ class PhoneProbe(ProbingTask):
         frame["frames_wrong"] = frame["utterance_id"].map(wrong).astype(float)
         frame["frames"] = frame["utterance_id"].map({k: len(row) for k, row in references.items()})
         interval = ratio_interval(
-            frame["frames_wrong"], frame["frames"].astype(float), clusters(frame, setting)
+            frame["frames_wrong"], frame["frames"].astype(float), clusters(frame, context)
         )
         definition = f"{DEFINITIONS['phone_error'].definition}; {self.aligner.source}"
         return Outcome(
@@ -117,7 +117,7 @@ def frame_phones(
     def centres(frames: int) -> np.ndarray:
         return (np.arange(frames * factor) + 0.5) / (
             spec.frame_rate * factor
-        ) + spec.head_offset / SAMPLE_RATE
+        ) + spec.frame_offset / SAMPLE_RATE
 
     both = (key for key in tiers if key in tokens)
     return Derived(both, lambda key: tiers[key].at(centres(tokens.frames(key))))

@@ -7,7 +7,7 @@ from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.shards import Part
-from benchmark.tasks.base import Outcome, Setting, failure_reasons
+from benchmark.tasks.base import Outcome, RunContext, failure_reasons
 from benchmark.tasks.decoding.audio_examples import examples
 from benchmark.tasks.decoding.prompts import own_prompts
 from benchmark.tasks.decoding.resynthesis import resynthesise
@@ -32,23 +32,23 @@ class Reconstruction(ScoringTask):
         return corpus.manifest("test", store).subset(self.limit)
 
     def decode(
-        self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting, part: Part | None = None
+        self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext, part: Part | None = None
     ) -> Decoded:
         """See `ScoringTask.decode`."""
-        test = self.sources(tokenizer, corpus, setting.store)
+        test = self.sources(tokenizer, corpus, context.store)
         prompts = {utterance.utterance_id: utterance for utterance in test}  # a codec sends its own side info
         if uses_vocoder(tokenizer, self.decoder):
-            prompts = own_prompts(corpus, test, setting.store)
-        how = self.vocoder, setting, self.decoder, part
+            prompts = own_prompts(corpus, test, context.store)
+        how = self.vocoder, context, self.decoder, part
         return Decoded(test, resynthesise(tokenizer, corpus, test, prompts, *how), prompts)
 
-    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""
-        decoded = self.decode(tokenizer, corpus, setting)
+        decoded = self.decode(tokenizer, corpus, context)
         test, audio, prompts = decoded
-        frame = self.evaluate(decoded, setting)
+        frame = self.evaluate(decoded, context)
         return Outcome(
-            measures=self.measures(frame, setting),
+            measures=self.measures(frame, context),
             utterances=frame,
             decoder=audio.decoder,
             status=audio.status,

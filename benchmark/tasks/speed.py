@@ -14,7 +14,7 @@ from benchmark.data.audio import AudioError, read_audio
 from benchmark.data.corpora.base import Corpus
 from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.models.vocoder.synthesize import Vocoder
-from benchmark.tasks.base import Measure, Outcome, Setting, failure_reasons, not_applicable
+from benchmark.tasks.base import Measure, Outcome, RunContext, failure_reasons, not_applicable
 from benchmark.tasks.decoding.base import DecodingTask, interval_of
 from benchmark.tasks.decoding.prompts import own_prompts
 from benchmark.tasks.decoding.trained_vocoder import trained_vocoder, uses_vocoder
@@ -38,18 +38,18 @@ class Speed(DecodingTask):
 
     reports: ClassVar[tuple[str, ...]] = ("rtf_encode", "rtf_decode")
 
-    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
         """As the base class, with what does the work."""
-        return super().identity(tokenizer, corpus, setting) | {"where": _where(setting)}
+        return super().identity(tokenizer, corpus, context) | {"where": _where(context)}
 
-    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""
         if tokenizer.spec.kind == "topline":
             return not_applicable("it is the recording itself")
-        test = corpus.manifest("test", setting.store).subset(self.limit)
-        prompts = own_prompts(corpus, test, setting.store)
-        fit_codebook(tokenizer, corpus, setting.store, setting.seed)
-        label, status, reason, decode = self._decoder(tokenizer, corpus, setting)
+        test = corpus.manifest("test", context.store).subset(self.limit)
+        prompts = own_prompts(corpus, test, context.store)
+        fit_codebook(tokenizer, corpus, context.store, context.seed)
+        label, status, reason, decode = self._decoder(tokenizer, corpus, context)
         load = os.getloadavg()[0]
         rows: list[dict[str, Any]] = []
         for utterance in test:
@@ -77,8 +77,8 @@ class Speed(DecodingTask):
             measures=[
                 Measure(
                     metric=name,
-                    interval=interval_of(frame, name, setting),
-                    definition=f"{DEFINITIONS[name].definition}; {_where(setting)}",
+                    interval=interval_of(frame, name, context),
+                    definition=f"{DEFINITIONS[name].definition}; {_where(context)}",
                 )
                 for name in self.reports
             ],
@@ -90,7 +90,7 @@ class Speed(DecodingTask):
         )
 
     def _decoder(
-        self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting
+        self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext
     ) -> tuple[str, Any, str, Decode]:
         """Label, status and its reason, and what decodes."""
         if not uses_vocoder(tokenizer, self.decoder):
@@ -100,10 +100,10 @@ class Speed(DecodingTask):
                 return tokenizer.decode(codes, frames, torch.tensor([samples]), side)
 
             return "own", "ok", "", own
-        config = self.vocoder.limited(setting.trainer.max_steps)
-        folder, source = trained_vocoder(tokenizer, corpus, config, setting), tokenizer.vocoder_source
+        config = self.vocoder.with_max_steps(context.trainer.max_steps)
+        folder, source = trained_vocoder(tokenizer, corpus, config, context), tokenizer.base_tokenizer
         report = read_report(folder)
-        vocoder = Vocoder.load(folder, source.spec, source.codebook_vectors(), config, setting.device)
+        vocoder = Vocoder.load(folder, source.spec, source.codebook_vectors(), config, context.device)
 
         def vocode(codes: torch.Tensor, _: SideInfo, prompt: np.ndarray, samples: int) -> object:
             return vocoder.synthesize([codes[0].numpy()], [prompt], [samples])
@@ -123,9 +123,9 @@ def _once(tokenizer: Tokenizer, decode: Decode, wav: np.ndarray, prompt: np.ndar
     return middle - start, time.perf_counter() - middle
 
 
-def _where(setting: Setting) -> str:
+def _where(context: RunContext) -> str:
     """Who does the work, as definitions say it."""
     threads = torch.get_num_threads()
-    if setting.device.startswith("cuda"):
-        return f"on one {torch.cuda.get_device_name(setting.device)}"
+    if context.device.startswith("cuda"):
+        return f"on one {torch.cuda.get_device_name(context.device)}"
     return f"on the CPU, {threads} thread{'s' if threads > 1 else ''}"

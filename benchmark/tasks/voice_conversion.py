@@ -9,10 +9,10 @@ import pandas as pd
 from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError, unknown
-from benchmark.metrics.definitions import CONDITIONS, Definition, restricted, under
+from benchmark.metrics.definitions import CONDITIONS, MetricInfo, restricted, under
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.shards import Part
-from benchmark.tasks.base import Measure, Outcome, Setting, failure_reasons, not_applicable
+from benchmark.tasks.base import Measure, Outcome, RunContext, failure_reasons, not_applicable
 from benchmark.tasks.decoding.audio_examples import examples
 from benchmark.tasks.decoding.conversion_pairs import Pairing, read_pairs
 from benchmark.tasks.decoding.pairing import make_pairs
@@ -63,7 +63,7 @@ class VoiceConversion(ScoringTask):
             legal = ", ".join(CONDITIONS)
             raise UserError(f"task.conditions={self.conditions} must name some of {legal}, each once")
 
-    def definitions(self) -> dict[str, Definition]:
+    def definitions(self) -> dict[str, MetricInfo]:
         """The overall ones, then each under each condition."""
         overall = super().definitions()
         return overall | {
@@ -76,12 +76,12 @@ class VoiceConversion(ScoringTask):
         """See `Task.reads`."""
         return (*super().reads(tokenizer, corpus), *self._foreign(corpus))
 
-    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
         """As the base class, with the pairs themselves in place of how they were made."""
-        content = super().identity(tokenizer, corpus, setting)
+        content = super().identity(tokenizer, corpus, context)
         for name in ("pairs", "pairing_seed", "limit"):
             del content[name]
-        conversion = self.conversion(corpus, setting.store)
+        conversion = self.conversion(corpus, context.store)
         return content | {"pairs": conversion.pairing.digest, "sources": conversion.sources.digest}
 
     def conversion(self, corpus: Corpus, store: ArtifactStore) -> Conversion:
@@ -129,23 +129,23 @@ class VoiceConversion(ScoringTask):
         return self.conversion(corpus, store).sources if self._applies(tokenizer) else None
 
     def decode(
-        self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting, part: Part | None = None
+        self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext, part: Part | None = None
     ) -> Decoded | None:
         """See `ScoringTask.decode`."""
         if not self._applies(tokenizer):
             return None
-        return self._converted(self.conversion(corpus, setting.store), tokenizer, corpus, setting, part)
+        return self._converted(self.conversion(corpus, context.store), tokenizer, corpus, context, part)
 
     def _converted(
         self,
         conversion: Conversion,
         tokenizer: Tokenizer,
         corpus: Corpus,
-        setting: Setting,
+        context: RunContext,
         part: Part | None = None,
     ) -> Decoded:
         sources, _, targets = conversion
-        how = self.vocoder, setting, self.decoder, part
+        how = self.vocoder, context, self.decoder, part
         return Decoded(sources, resynthesise(tokenizer, corpus, sources, targets, *how), targets)
 
     def _applies(self, tokenizer: Tokenizer) -> bool:
@@ -153,24 +153,24 @@ class VoiceConversion(ScoringTask):
         by_prompt = uses_vocoder(tokenizer, self.decoder) or spec.decode_needs_prompt
         return by_prompt or spec.kind == "topline"
 
-    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""
         if not self._applies(tokenizer):
             return not_applicable(
                 "its own decoder takes no target prompt, so it cannot convert; decoder=vocoder can"
             )
-        conversion = self.conversion(corpus, setting.store)
+        conversion = self.conversion(corpus, context.store)
         pairing = conversion.pairing
-        decoded = self._converted(conversion, tokenizer, corpus, setting)
+        decoded = self._converted(conversion, tokenizer, corpus, context)
         sources, audio, targets = decoded
-        frame = self.evaluate(decoded, setting)
+        frame = self.evaluate(decoded, context)
         pairs = {pair.source_id: pair for pair in pairing.pairs}
         for column in ("target_id", "target_speaker", "condition"):
             frame[column] = [getattr(pairs.get(name), column, None) for name in frame["utterance_id"]]
         conditions = {pair.source_id: pair.condition for pair in pairing.pairs}
         facts = {"digest": pairing.digest, "conditions": pairing.counts(), "left_out": pairing.left_out}
         return Outcome(
-            measures=self._by_condition(frame, setting),
+            measures=self._by_condition(frame, context),
             utterances=frame,
             decoder="unconverted" if tokenizer.spec.kind == "topline" else audio.decoder,
             status=audio.status,
@@ -185,13 +185,13 @@ class VoiceConversion(ScoringTask):
             audio=examples(conditions, sources, targets, audio, "converted", self.goodness(frame)),
         )
 
-    def _by_condition(self, frame: pd.DataFrame, setting: Setting) -> list[Measure]:
+    def _by_condition(self, frame: pd.DataFrame, context: RunContext) -> list[Measure]:
         """Every metric over all pairs, and over those of each condition that has any."""
-        measures = self.measures(frame, setting)
+        measures = self.measures(frame, context)
         definitions = self.definitions()
         for condition in self.conditions:
             part = frame[frame["condition"] == condition]
-            for measure in self.measures(part, setting) if len(part) else []:
+            for measure in self.measures(part, context) if len(part) else []:
                 name = under(measure.metric, condition)
                 measures.append(replace(measure, metric=name, definition=definitions[name].definition))
         return measures

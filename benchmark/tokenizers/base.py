@@ -180,7 +180,7 @@ class Tokenizer(ABC):
         return None
 
     @property
-    def vocoder_source(self) -> "Tokenizer":
+    def base_tokenizer(self) -> "Tokenizer":
         """The tokenizer whose codes a vocoder for this one is trained on: itself, but for floors."""
         return self
 

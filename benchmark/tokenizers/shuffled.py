@@ -29,9 +29,9 @@ class Shuffled(Tokenizer):
         return replace(self.base.spec, name=self.name, kind="floor")
 
     @property
-    def vocoder_source(self) -> Tokenizer:
+    def base_tokenizer(self) -> Tokenizer:
         """The base: a vocoder trained on shuffled codes would learn nothing."""
-        return self.base.vocoder_source
+        return self.base.base_tokenizer
 
     @property
     def has_network(self) -> bool:

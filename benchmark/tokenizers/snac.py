@@ -46,7 +46,7 @@ class Snac(Pretrained):
             sample_rate=SAMPLE_RATE,
             frame_rate=frame_rate,
             codebook_sizes=(4096,) * len(STRIDES),
-            slow_frame_rates=tuple(frame_rate / stride for stride in STRIDES),
+            codebook_frame_rates=tuple(frame_rate / stride for stride in STRIDES),
             causal=False,
             can_decode=True,
             supports_padding=False,

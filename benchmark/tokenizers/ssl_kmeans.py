@@ -57,7 +57,7 @@ class SslKmeans(Pretrained, QuantizedFeatures):
             kind="semantic-ssl",
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / HOP,
-            head_offset=(RECEPTIVE_FIELD - HOP) // 2,
+            frame_offset=(RECEPTIVE_FIELD - HOP) // 2,
             codebook_sizes=(self.codebook_size,) * self.num_codebooks,
             causal=False,
             can_decode=False,

@@ -52,7 +52,7 @@ class VqWav2Vec(Pretrained):
             kind="semantic-ssl",
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / HOP,
-            head_offset=(RECEPTIVE_FIELD - HOP) // 2 - HOP,  # our first code is given twice
+            frame_offset=(RECEPTIVE_FIELD - HOP) // 2 - HOP,  # our first code is given twice
             codebook_sizes=(ENTRIES,) * GROUPS,
             causal=False,
             can_decode=False,

@@ -36,7 +36,7 @@ class Wav2Vec2Vq(Pretrained):
             kind="semantic-ssl",
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / HOP,
-            head_offset=(RECEPTIVE_FIELD - HOP) // 2,
+            frame_offset=(RECEPTIVE_FIELD - HOP) // 2,
             codebook_sizes=(ENTRIES,) * GROUPS,
             causal=False,
             can_decode=False,

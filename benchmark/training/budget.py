@@ -1,7 +1,7 @@
 """How long a training may be."""
 
 
-def capped(steps_per_epoch: int, epochs: int, max_steps: int | None) -> tuple[int, int]:
+def cap_schedule(steps_per_epoch: int, epochs: int, max_steps: int | None) -> tuple[int, int]:
     """Steps per epoch and epochs of a budget of at most `max_steps` steps.
 
     A capped budget keeps epochs of about the same length, all of them equal; None is no cap.

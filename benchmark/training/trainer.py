@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 
 from benchmark.errors import UserError, unknown
 from benchmark.storage.atomic_files import write_atomic
-from benchmark.training.budget import capped
+from benchmark.training.budget import cap_schedule
 from benchmark.training.callbacks import History, Milestones, RankProcess, StepSeeds, quieten
 from benchmark.training.cluster_environment import World, started_world
 from benchmark.training.ddp import ddp, require
@@ -98,7 +98,7 @@ class TrainerConfig:
 
     def schedule(self, steps_per_epoch: int, epochs: int) -> tuple[int, int]:
         """Steps per epoch and epochs of a budget under the cap."""
-        return capped(steps_per_epoch, epochs, self.max_steps)
+        return cap_schedule(steps_per_epoch, epochs, self.max_steps)
 
 
 def fit(

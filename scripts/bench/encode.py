@@ -20,7 +20,7 @@ import torch
 from benchmark.data.audio import read_audio
 from benchmark.data.manifest import Manifest
 from benchmark.jobs.build import build
-from benchmark.jobs.compose import compose, opened
+from benchmark.jobs.compose import compose, open_hydra
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook
@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     ways: tuple[Callable[[Tokenizer, Manifest], None], ...] = (in_batches, one_by_one)
     load = [os.getloadavg()[0]]
     for name in arguments.tokenizers:
-        with opened() as hydra:
+        with open_hydra() as hydra:
             cfg = compose(hydra, [f"tokenizer={name}", *arguments.overrides])
         tokenizer, corpus = build(cfg.tokenizer), build(cfg.dataset)
         with TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ from sklearn.cluster import MiniBatchKMeans
 from threadpoolctl import threadpool_limits
 
 from benchmark.jobs.build import build
-from benchmark.jobs.compose import compose, opened
+from benchmark.jobs.compose import compose, open_hydra
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.tokenizers.encoding.encode import read_all
 from benchmark.tokenizers.kmeans import fit_kmeans
@@ -36,7 +36,7 @@ OURS = {
 
 def features(overrides: list[str], count: int) -> tuple[str, np.ndarray]:
     """Label, and (count, D) features of the train split, as the tokenizer hears them."""
-    with opened() as hydra:
+    with open_hydra() as hydra:
         cfg = compose(hydra, ["tokenizer=whisper_kmeans", *overrides])
     tokenizer, corpus = build(cfg.tokenizer), build(cfg.dataset)
     parts: list[np.ndarray] = []

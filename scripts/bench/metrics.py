@@ -19,13 +19,13 @@ import torch
 
 from benchmark.data.audio import read_audio
 from benchmark.jobs.build import build
-from benchmark.jobs.compose import compose, opened
+from benchmark.jobs.compose import compose, open_hydra
 from benchmark.metrics.base import Metric
 from benchmark.metrics.evaluation.evaluate import Evaluation, Speech
 from benchmark.metrics.evaluation.worker_pool import score
 from benchmark.metrics.signal_pair import Pair
 from benchmark.storage.artifacts import ArtifactStore
-from benchmark.tasks.base import Setting
+from benchmark.tasks.base import RunContext
 from benchmark.tasks.decoding.resynthesis import resynthesise
 from scripts.bench.interleaved import processor, publish
 
@@ -36,16 +36,16 @@ Metrics = Mapping[str, Metric]
 def prepare(overrides: Sequence[str], folder: str, count: int) -> tuple[Speech, dict[str, Metrics], str]:
     """Speech to score, the sets without models, and the name of the corpus."""
     sets: dict[str, Metrics] = {}
-    with opened() as hydra:
+    with open_hydra() as hydra:
         for name in SETS:
             cfg = compose(hydra, [f"metric={name}", "task=reconstruction", "tokenizer=opus_6k", *overrides])
             task = build(cfg.task)
             sets[name] = {n: metric for n, metric in task.own_metrics.items() if not metric.uses_model}
     tokenizer, corpus = build(cfg.tokenizer), build(cfg.dataset)
-    setting = Setting(store=ArtifactStore(folder), trainer=build(cfg.trainer))
-    test = corpus.manifest("test", setting.store).subset(count)
+    context = RunContext(store=ArtifactStore(folder), trainer=build(cfg.trainer))
+    test = corpus.manifest("test", context.store).subset(count)
     own = {utterance.utterance_id: utterance for utterance in test}
-    audio = resynthesise(tokenizer, corpus, test, own, task.vocoder, setting)
+    audio = resynthesise(tokenizer, corpus, test, own, task.vocoder, context)
     speech = Speech(originals=test, decoded=audio.files, failures=audio.failures, source="first")
     return speech, sets, corpus.name
 

@@ -25,7 +25,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from benchmark.errors import UserError
 from benchmark.jobs.build import build
-from benchmark.jobs.compose import compose, opened
+from benchmark.jobs.compose import compose, open_hydra
 from benchmark.models.probes.asr import make_asr_probe
 from benchmark.models.probes.classifier import IntentProbe
 from benchmark.models.probes.config import ProbeConfig
@@ -85,7 +85,7 @@ def read_preset(name: str, steps: int | None) -> ProbeConfig:
     task = name.partition("_")[0]
     if task not in ("asr", "intent"):
         raise UserError(f"--presets: {name!r} must be one of the presets probe=asr_… or probe=intent_…")
-    with opened() as hydra:
+    with open_hydra() as hydra:
         node = compose(hydra, [f"probe={name}"])[f"{task}_probe"]
         rates = node.learning_rate
         node.learning_rate = rates if isinstance(rates, float) else min(rates)

@@ -2,7 +2,7 @@
 
     python -m scripts.bench.scaling --out results/SCALING.md
 
-Every job is a process of the real command line, `stage=encode shard=1/2` and so on, over one cache.
+Every job is a process of the real command line, `stage=encode part=1/2` and so on, over one cache.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def measure(stage: str, ready: Path, workers: int, cache: Path) -> tuple[float, 
     """Seconds until the last of `workers` jobs has ended, and of its work without the start."""
     shutil.copytree(ready, cache, copy_function=os.link)
     begin = time.perf_counter()
-    parts = [f"shard={number}/{workers}" for number in range(1, workers + 1)]
+    parts = [f"part={number}/{workers}" for number in range(1, workers + 1)]
     logs = finish([start(cache, *WORK[stage], f"stage={stage}", part) for part in parts])
     wall = time.perf_counter() - begin
     worked = max(sum(map(float, re.findall(SECONDS[stage], log))) for log in logs)
@@ -88,7 +88,7 @@ def main(argv: list[str] | None = None) -> int:
     text = f"""# Scaling over jobs
 
 `stage=encode` of 1024 training and the dev utterances by `whisper_kmeans`, `stage=score` of 256 utterances \
-of `opus_6k` by metrics without models, divided by `shard=` among so many processes over one cache, on \
+of `opus_6k` by metrics without models, divided by `part=` among so many processes over one cache, on \
 {os.cpu_count()} hardware threads of {processor("cpu")}, load average {load:.1f} before. Efficiency is the \
 time of one job over the time of n, divided by n. Work is what the slowest job says of itself, without the \
 start of Python and the libraries.

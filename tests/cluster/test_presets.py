@@ -11,7 +11,7 @@ import torch
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from benchmark.jobs.compose import CONF, opened, planned
+from benchmark.jobs.compose import CONF, compose_jobs, open_hydra
 from benchmark.jobs.launchers import VARIABLES, at_once, is_elsewhere, left_behind
 from benchmark.jobs.preflight import preflight
 from tests.cluster.sweeps import ROOT
@@ -30,7 +30,7 @@ pkgutil.walk_packages = lambda *a, **k: (m for m in every(*a, **k) if not re.sea
 
 
 def composed(*overrides: str) -> DictConfig:
-    with opened() as hydra:
+    with open_hydra() as hydra:
         return hydra.compose_config("config", list(overrides), RunMode.MULTIRUN)
 
 
@@ -104,8 +104,8 @@ def test_how_many_jobs_run_side_by_side() -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a machine without a GPU is needed")
 def test_a_machine_without_a_gpu_may_start_jobs_that_run_elsewhere(tmp_path: Path) -> None:
     where = [f"paths.cache={tmp_path}/cache", f"paths.results={tmp_path}/results"]
-    with opened() as hydra:
-        jobs = planned(
+    with open_hydra() as hydra:
+        jobs = compose_jobs(
             hydra, ["device=cuda", "task=codebook_usage", "tokenizer=mel_rvq,opus_6k", *where], True
         )
     assert [item.kind for item in preflight(jobs).problems] == ["device"]

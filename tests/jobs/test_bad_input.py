@@ -155,7 +155,7 @@ def test_hostile_ids_come_back_whole_and_stay_in_their_folders(
     hostile = job(recordings)
     before = set((tmp_path / "speech").rglob("*"))
     hostile.run()
-    test = hostile.corpus.manifest("test", hostile.setting.store)
+    test = hostile.corpus.manifest("test", hostile.context.store)
     assert {u.utterance_id for u in test} >= {unicodedata.normalize("NFC", name) for name in HOSTILE}
     assert (usage(hostile).n_scored, usage(hostile).n_failed) == (16, 0)
     assert set((tmp_path / "speech").rglob("*")) == before

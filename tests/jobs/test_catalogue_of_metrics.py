@@ -10,7 +10,7 @@ import pytest
 
 from benchmark.jobs.catalogue import metrics as metric_sheet
 from benchmark.jobs.catalogue.metrics import FILE, configured, main, page
-from benchmark.jobs.compose import compose, opened
+from benchmark.jobs.compose import compose, open_hydra
 from benchmark.metrics.base import TASKS
 from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.results.store import NAME
@@ -85,7 +85,7 @@ def test_it_is_printed_and_written(
     ],
 )
 def test_metrics_are_chosen_as_groups_are(override: str, names: list[str]) -> None:
-    with opened() as hydra:
+    with open_hydra() as hydra:
         assert list(compose(hydra, [override]).metric) == names
 
 

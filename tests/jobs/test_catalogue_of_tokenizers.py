@@ -60,7 +60,7 @@ def test_facts_that_few_tokenizers_have() -> None:
         sample_rate=16_000,
         output_rate=24_000,
         frame_rate=50.0,
-        slow_frame_rates=(12.5, 25.0, 50.0, 50.0),
+        codebook_frame_rates=(12.5, 25.0, 50.0, 50.0),
         codebook_sizes=(4096, 1024, 1024, 1024),
         causal=False,
         can_decode=True,

@@ -4,7 +4,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from benchmark.jobs.compose import opened, planned
+from benchmark.jobs.compose import compose_jobs, open_hydra
 
 SWEEP = ["tokenizer=mel_rvq,shuffled", "task=asr_probe,reconstruction", "seed=0,1", "limit=7", "device=cuda"]
 
@@ -21,18 +21,18 @@ def test_jobs_that_share_a_composition_are_what_each_would_be_alone() -> None:
         for task in ("asr_probe", "reconstruction")
         for seed in (0, 1)
     ]
-    with opened() as hydra:
-        configs = planned(hydra, SWEEP, multirun=True)
-        singles = [planned(hydra, job, multirun=False)[0] for job in alone]
+    with open_hydra() as hydra:
+        configs = compose_jobs(hydra, SWEEP, multirun=True)
+        singles = [compose_jobs(hydra, job, multirun=False)[0] for job in alone]
     assert [content(cfg) for cfg in configs] == [content(cfg) for cfg in singles]
     assert [cfg.seed for cfg in configs] == [0, 1] * 4
 
 
 def test_a_choice_that_reaches_further_is_composed_whole() -> None:
-    with opened() as hydra:
+    with open_hydra() as hydra:
         sweep = ["probe=mini,controlled_mini", "task=asr_probe,intent_probe", "tokenizer=mel_rvq,shuffled"]
-        configs = planned(hydra, sweep, multirun=True)  # probe sets asr_probe and intent_probe
-        (last,) = planned(
+        configs = compose_jobs(hydra, sweep, multirun=True)  # probe sets asr_probe and intent_probe
+        (last,) = compose_jobs(
             hydra, ["probe=controlled_mini", "task=intent_probe", "tokenizer=shuffled"], multirun=False
         )
     assert content(configs[-1]) == content(last)
@@ -40,8 +40,8 @@ def test_a_choice_that_reaches_further_is_composed_whole() -> None:
 
 
 def test_a_profile_sets_more_than_the_defaults_and_the_command_line_more_than_it() -> None:
-    with opened() as hydra:
-        (cfg,) = planned(hydra, ["profile=paper"], multirun=False)
+    with open_hydra() as hydra:
+        (cfg,) = compose_jobs(hydra, ["profile=paper"], multirun=False)
         assert (cfg.device, cfg.trainer.accelerator) == ("cuda", "gpu")
-        (cfg,) = planned(hydra, ["profile=paper", "device=cpu"], multirun=False)
+        (cfg,) = compose_jobs(hydra, ["profile=paper", "device=cpu"], multirun=False)
         assert cfg.device == "cpu"

@@ -21,7 +21,7 @@ from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 from benchmark.storage import shards
 from benchmark.storage.artifacts import ArtifactStore
-from benchmark.tasks.base import Measure, Outcome, Setting, Task, not_applicable
+from benchmark.tasks.base import Measure, Outcome, RunContext, Task, not_applicable
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import encode_manifest
 from benchmark.tokenizers.ground_truth import GroundTruth
@@ -62,10 +62,10 @@ class Loudness(Task):
     def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:
         return ("test",)
 
-    def run(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> Outcome:
+    def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         self.runs.append(tokenizer.name)
-        test = corpus.manifest("test", setting.store)
-        tokens = encode_manifest(tokenizer, test, setting.store)
+        test = corpus.manifest("test", context.store)
+        tokens = encode_manifest(tokenizer, test, context.store)
         if self.offset < 0:
             return not_applicable("no negative loudness")
         if self.offset > 9:
@@ -89,7 +89,7 @@ def job(tmp_path: Path) -> Any:
             tokenizer=GroundTruth(name="ground_truth"),
             corpus=Clips(name="clips", root=str(tmp_path / "clips")),
             task=Loudness(name="loudness", offset=offset),
-            setting=Setting(
+            context=RunContext(
                 store=ArtifactStore(tmp_path / "cache"), trainer=TrainerConfig(accelerator="cpu"), seed=seed
             ),
             results=ResultsStore(tmp_path / "results" / "mini"),
@@ -151,7 +151,7 @@ def test_parts_are_encoded_without_rows_and_the_run_finds_them(
         job().run()
     (row,) = rows(job())
     assert row.status == "ok" and row.n_scored == 4
-    with pytest.raises(UserError, match=r"shard='4/3'"):
+    with pytest.raises(UserError, match=r"part='4/3'"):
         run_stage(job(), "encode", "4/3")
 
 
@@ -171,7 +171,7 @@ def test_policy_always_and_an_illegal_one(job: Any) -> None:
 def test_a_deleted_artifact_brings_the_job_back_with_the_same_number(job: Any) -> None:
     job().run()
     (before,) = rows(job())
-    shutil.rmtree(job().setting.store.root / "tokens")
+    shutil.rmtree(job().context.store.root / "tokens")
     job().run()
     (after,) = rows(job())
     assert len(Loudness.runs) == 2 and after.value == before.value
@@ -204,7 +204,7 @@ def test_a_missing_folder_does_not_cost_results_that_exist(job: Any, tmp_path: P
 
 
 def test_a_damaged_clip_is_counted(job: Any, tmp_path: Path) -> None:
-    job().corpus.manifest("test", job().setting.store)
+    job().corpus.manifest("test", job().context.store)
     (tmp_path / "clips" / "2.wav").write_bytes(b"RIFF")
     job().run()
     (row,) = rows(job())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.jobs.progress import Board, Expected, JobFile, closing, duration, line, read
+from benchmark.jobs.progress import Expected, JobFile, ProgressBoard, closing, duration, line, read
 
 
 def job(number: int, state: str = "running", begin: float = 0.0, end: float = 0.0, **more: str) -> JobFile:
@@ -66,7 +66,7 @@ def test_a_terminal_has_one_line_that_is_rewritten_and_a_log_one_for_every_end(
 ) -> None:
     monkeypatch.setattr("benchmark.jobs.progress.POLL", 0.01)
     stream = io.StringIO()
-    board = Board(tmp_path, Expected(jobs=2), rewrites, stream)
+    board = ProgressBoard(tmp_path, Expected(jobs=2), rewrites, stream)
     job(0).write(tmp_path)
     while rewrites and "1 running" not in stream.getvalue():
         pass

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmark.jobs.compose import opened, planned
+from benchmark.jobs.compose import compose_jobs, open_hydra
 from benchmark.jobs.cost.dry_jobs import Jobs
 from benchmark.jobs.preflight import preflight
 from benchmark.jobs.status import JobState, look, main
@@ -42,8 +42,8 @@ def state(overrides: list[str]) -> Callable[..., JobState]:
     def ask(*more: str, run: bool = False) -> JobState:
         from benchmark.jobs.build import make_job
 
-        with opened() as hydra:
-            (cfg,) = planned(hydra, [*overrides, *more], multirun=False)
+        with open_hydra() as hydra:
+            (cfg,) = compose_jobs(hydra, [*overrides, *more], multirun=False)
         if run:
             make_job(cfg).run()
         return look(cfg, Jobs())
@@ -131,8 +131,8 @@ def test_a_machine_with_nothing_on_it_has_everything_missing(
     overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What converts whom is found in manifests, of which there are none yet."""
-    with opened() as hydra:
-        configs = planned(hydra, ["experiment=mini"], multirun=False)
+    with open_hydra() as hydra:
+        configs = compose_jobs(hydra, ["experiment=mini"], multirun=False)
         states = [look(cfg, Jobs()) for cfg in configs]
         found = preflight(configs)
     assert len(states) == 30 and {state.state for state in states} == {"missing"}

@@ -21,15 +21,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from wandb.proto import wandb_internal_pb2
 
 from benchmark.errors import UserError
-from benchmark.jobs.build import make_followers, make_job
-from benchmark.jobs.compose import opened, planned
+from benchmark.jobs.build import make_job, make_trackers
+from benchmark.jobs.compose import compose_jobs, open_hydra
 from benchmark.jobs.trackers.base import (
     Csv,
-    Followers,
     Results,
     RunInfo,
     TensorBoard,
     Tracker,
+    TrackerCollection,
     left_by,
     scalars,
 )
@@ -235,9 +235,9 @@ def test_a_wandb_that_fails_is_a_warning_and_no_more(
         monkeypatch.setitem(sys.modules, "wandb", None)
     if what == "cannot start":
         monkeypatch.setattr("wandb.init", lambda **_: 1 / 0)
-    followers = Followers({"wandb": Wandb()}, "g", info.folder)
-    assert followers.begin("reconstruction", "a-job") == {}
-    followers.end(job_of)
+    trackers = TrackerCollection({"wandb": Wandb()}, "g", info.folder)
+    assert trackers.begin("reconstruction", "a-job") == {}
+    trackers.end(job_of)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert {"no login": "WANDB_MODE=offline", "absent": "wandb", "cannot start": "ZeroDivisionError"}[
         what
@@ -252,10 +252,10 @@ class Broken(Tracker):
 def test_one_tracker_that_fails_at_the_end_costs_no_other(
     job_of: Callable[..., Results], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    followers = Followers({"broken": Broken(), "csv": Csv()}, "g", tmp_path)
-    loggers = followers.begin("reconstruction", "a-job")
+    trackers = TrackerCollection({"broken": Broken(), "csv": Csv()}, "g", tmp_path)
+    loggers = trackers.begin("reconstruction", "a-job")
     assert list(loggers) == ["csv"] and isinstance(loggers["csv"], CSVLogger)
-    followers.end(job_of)
+    trackers.end(job_of)
     assert "broken does not follow this job: RuntimeError: the server is gone" in caplog.text
     with (tmp_path / "metrics.csv").open() as file:
         first = next(csv.DictReader(file))
@@ -303,11 +303,11 @@ def test_a_job_that_runs_is_followed_and_one_that_is_done_is_not(
     ]
     overrides += [f"manifest={tmp_path}/my.csv", f"paths.cache={tmp_path}/cache", "logger=wandb"]
     overrides += [f"paths.results={tmp_path}/results"]
-    with opened() as hydra:
-        (cfg,) = planned(hydra, overrides, multirun=False)
+    with open_hydra() as hydra:
+        (cfg,) = compose_jobs(hydra, overrides, multirun=False)
     for place in ("first", "second"):
         (tmp_path / place).mkdir()
-        job = replace(make_job(cfg), followers=make_followers(cfg, "my_sweep", tmp_path / place))
+        job = replace(make_job(cfg), trackers=make_trackers(cfg, "my_sweep", tmp_path / place))
         with caplog.at_level(logging.WARNING):
             job.run()
     (run,) = runs(tmp_path / "first")

@@ -5,7 +5,7 @@ from scipy.signal import firwin, lfilter
 
 from benchmark.errors import UserError
 from benchmark.extractors.f0.extractors import Dio, Harvest
-from benchmark.metrics.base import Undefined
+from benchmark.metrics.base import MetricUndefined
 from benchmark.metrics.cepstral import MelCepstralDistortion, MelCepstrum, warped_cepstrum
 from benchmark.metrics.pitch import GrossPitchError
 from benchmark.metrics.signal_pair import Pair
@@ -93,7 +93,7 @@ def test_value_is_as_wide_as_it_says_and_refuses_damage(speech: np.ndarray) -> N
 
 
 def test_silence_is_undefined_and_wrong_frames_are_refused(speech: np.ndarray) -> None:
-    with pytest.raises(Undefined, match="silence"):
+    with pytest.raises(MetricUndefined, match="silence"):
         MelCepstralDistortion().score(Pair("a", speech, np.zeros_like(speech)))
     with pytest.raises(UserError, match=r"'loud'.*speech"):
         MelCepstralDistortion(frames="loud")  # type: ignore[arg-type]

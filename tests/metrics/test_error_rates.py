@@ -7,7 +7,7 @@ import pytest
 from benchmark.data.audio import AudioError
 from benchmark.errors import UserError
 from benchmark.extractors.asr.extractors import Listener, Transcript
-from benchmark.metrics.base import Score, Undefined
+from benchmark.metrics.base import MetricUndefined, Score
 from benchmark.metrics.intelligibility import CharErrorRate, ErrorRate, WordErrorRate
 from benchmark.metrics.signal_pair import Pair
 
@@ -58,7 +58,7 @@ def test_nothing_heard_is_all_wrong() -> None:
 @pytest.mark.parametrize("text", [None, "", "  ", "[noise]", "uh."])
 def test_no_reference_is_undefined(text: str | None) -> None:
     for metric in (WordErrorRate(asr=EAR), CharErrorRate(asr=EAR)):
-        with pytest.raises(Undefined, match="no reference transcript"):
+        with pytest.raises(MetricUndefined, match="no reference transcript"):
             metric.score(pair(text, "heard something"))
 
 
@@ -72,7 +72,7 @@ def test_against_asr_compares_with_what_is_heard_in_the_original() -> None:
     assert [side for side, _ in metric.needs()] == ["decoded", "reference"]
     assert [side for side, _ in WordErrorRate(asr=EAR).needs()] == ["decoded"]
     assert metric.score(pair(None, "a b d", "a b c d")) == Score(25, 4, "a b d")
-    with pytest.raises(Undefined, match="hears no word"):
+    with pytest.raises(MetricUndefined, match="hears no word"):
         metric.score(pair("one two", "a b", "uh"))
     with pytest.raises(AudioError, match="cut off"):
         metric.score(pair("one two", "a b", AudioError("cut off")))

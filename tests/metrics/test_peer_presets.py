@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from scipy.signal import firwin, lfilter, resample_poly
 
 from benchmark.errors import UserError
-from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.base import Metric, MetricUndefined
 from benchmark.metrics.praat import ContourCorrelation, Praat
 from benchmark.metrics.signal_pair import Pair
 from benchmark.metrics.stoi import Stoi
@@ -132,7 +132,7 @@ def test_contour_correlation_is_blind_to_register(synthetic: np.ndarray) -> None
 def test_contour_correlation_without_pitch_is_undefined(synthetic: np.ndarray, noise: np.ndarray) -> None:
     pytest.importorskip("parselmouth")
     whisper = noise[: len(synthetic)] * 0.01
-    with pytest.raises(Undefined, match="voiced"):
+    with pytest.raises(MetricUndefined, match="voiced"):
         ContourCorrelation().score(Pair("a", whisper, whisper))
     with pytest.raises(ValueError, match="minimum pitch"):
         Praat().extract(synthetic[:300])

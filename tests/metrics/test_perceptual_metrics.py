@@ -4,7 +4,7 @@ import pystoi
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.base import Metric, MetricUndefined
 from benchmark.metrics.perceptual import Pesq
 from benchmark.metrics.signal_pair import Pair
 from benchmark.metrics.stoi import Stoi, StoiBands
@@ -91,28 +91,28 @@ def test_more_noise_scores_lower(metric: Metric, speech: np.ndarray, noise: np.n
 def test_silence_on_either_side_is_undefined(metric: Metric, speech: np.ndarray) -> None:
     silence = np.zeros_like(speech)
     for pair in ((silence, speech), (speech, silence), (silence, silence)):
-        with pytest.raises(Undefined, match="silence"):
+        with pytest.raises(MetricUndefined, match="silence"):
             score(metric, *pair)
     for pair in ((speech[:0], speech), (speech, speech[:0])):
-        with pytest.raises(Undefined, match="empty"):
+        with pytest.raises(MetricUndefined, match="empty"):
             score(metric, *pair)
 
 
 def test_too_short_is_undefined(speech: np.ndarray) -> None:
     voiced = speech[16_000:]
-    with pytest.raises(Undefined):
+    with pytest.raises(MetricUndefined):
         score(PESQ, voiced[:3999], voiced[:3999])
     assert np.isfinite(score(PESQ, voiced[:4800], voiced[:4800]))
     for metric in (STOI, ESTOI):
         for length in (1, 100, 256, 4800):
-            with pytest.raises(Undefined, match="fewer than 30 frames"):
+            with pytest.raises(MetricUndefined, match="fewer than 30 frames"):
                 score(metric, voiced[:length], voiced[:length])
         assert np.isfinite(score(metric, voiced[:16_000], voiced[:16_000]))
 
 
 def test_stoi_without_thirty_loud_frames_is_undefined(speech: np.ndarray) -> None:
     mostly_silent = np.concatenate((speech[16_000:19_200], np.zeros(30_000, np.float32)))
-    with pytest.raises(Undefined, match="fewer than 30 frames"):
+    with pytest.raises(MetricUndefined, match="fewer than 30 frames"):
         score(STOI, mostly_silent, mostly_silent)
 
 

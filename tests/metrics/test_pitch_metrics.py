@@ -9,7 +9,7 @@ from scipy.signal import firwin, lfilter
 from benchmark.errors import UserError
 from benchmark.extractors.f0.crepe import Crepe
 from benchmark.extractors.f0.extractors import F0, Dio, Harvest, Pyin
-from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.base import Metric, MetricUndefined
 from benchmark.metrics.pitch import (
     F0FrameError,
     GrossPitchError,
@@ -168,10 +168,10 @@ def test_tracks_are_cut_to_the_shorter() -> None:
 def test_nothing_voiced_in_both_is_undefined() -> None:
     unvoiced = np.zeros(6)
     for metric in (GPE, RMSE, CORR, PitchRmse(frames="all"), PitchCorrelation(frames="all")):
-        with pytest.raises(Undefined, match="voiced"):
+        with pytest.raises(MetricUndefined, match="voiced"):
             of_tracks(metric, REFERENCE, unvoiced)
     assert of_tracks(VDE, REFERENCE, unvoiced) == pytest.approx(100 * 4 / 6)
-    with pytest.raises(Undefined, match="no frame"):
+    with pytest.raises(MetricUndefined, match="no frame"):
         of_tracks(VDE, np.zeros(0), unvoiced)
 
 
@@ -193,10 +193,10 @@ def test_correlation_on_frames_voiced_in_both() -> None:
 def test_correlation_needs_ten_frames_and_variance() -> None:
     rising = np.linspace(100, 200, 10)
     assert of_tracks(CORR, rising, rising) == pytest.approx(1.0)
-    with pytest.raises(Undefined, match="fewer than 10 frames"):
+    with pytest.raises(MetricUndefined, match="fewer than 10 frames"):
         of_tracks(CORR, rising[:9], rising[:9])
     assert of_tracks(PitchCorrelation(min_frames=2), rising[:9], rising[:9]) == pytest.approx(1.0)
-    with pytest.raises(Undefined, match="constant"):
+    with pytest.raises(MetricUndefined, match="constant"):
         of_tracks(CORR, rising, np.full(10, 120.0))
 
 

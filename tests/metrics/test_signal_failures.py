@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmark.data.audio import AudioError
-from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.base import Metric, MetricUndefined
 from benchmark.metrics.signal_pair import Pair
 
 NAMES = [
@@ -34,7 +34,7 @@ def choose(names: list[str]) -> pytest.MarkDecorator:
 def refused(metric: Metric, reference: np.ndarray, decoded: np.ndarray) -> bool:
     try:
         value = float(metric.score(Pair("a", reference, decoded)))  # type: ignore[arg-type]
-    except (Undefined, AudioError, ValueError) as error:
+    except (MetricUndefined, AudioError, ValueError) as error:
         assert str(error)
         return True
     assert np.isfinite(value)

@@ -8,7 +8,7 @@ from resemblyzer import VoiceEncoder, preprocess_wav
 from benchmark.data.audio import AudioError, read_audio
 from benchmark.extractors.base import Batch, Side
 from benchmark.extractors.speaker.resemblyzer import Resemblyzer
-from benchmark.metrics.base import Undefined
+from benchmark.metrics.base import MetricUndefined
 from benchmark.metrics.signal_pair import Pair
 from benchmark.metrics.speaker import (
     PreservedSimilarity,
@@ -96,7 +96,7 @@ def test_metrics_compare_the_decoded_voice(metric: SpeakerSimilarity, side: Side
     pair = Pair("u", silence, silence, given={("decoded", key): first, (side, key): second})
     assert metric.score(pair) == pytest.approx(np.sqrt(0.5))
     pair.given[side, key] = 0 * second
-    with pytest.raises(Undefined, match="zero"):
+    with pytest.raises(MetricUndefined, match="zero"):
         metric.score(pair)
     pair.given["decoded", key] = AudioError("no speech found")
     with pytest.raises(AudioError, match="no speech"):

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio
 
-from benchmark.metrics.base import Undefined
+from benchmark.metrics.base import MetricUndefined
 from benchmark.metrics.signal_pair import Pair
 from benchmark.metrics.waveform import Delay, SiSdr
 
@@ -29,7 +29,7 @@ def test_si_sdr_of_known_noise(speech: np.ndarray, noise: np.ndarray) -> None:
 
 def test_si_sdr_of_a_copy_is_no_number(speech: np.ndarray) -> None:
     for decoded in (speech, 0.5 * speech):
-        with pytest.raises(Undefined, match="copy"):
+        with pytest.raises(MetricUndefined, match="copy"):
             SDR.score(Pair("a", speech, decoded))
 
 
@@ -37,12 +37,12 @@ def test_si_sdr_of_nothing_is_no_number(speech: np.ndarray) -> None:
     half = len(speech) // 2
     first, second = np.zeros_like(speech), np.zeros_like(speech)
     first[:half], second[half:] = speech[:half], speech[half:]
-    with pytest.raises(Undefined, match="nothing of the original"):
+    with pytest.raises(MetricUndefined, match="nothing of the original"):
         SiSdr(alignment="cut").score(Pair("a", first, second))
 
 
 def test_delay_is_that_of_the_pair(speech: np.ndarray) -> None:
     assert Delay().score(Pair("a", speech, np.pad(speech, (104, 0)))) == 104
     assert Delay().score(Pair("a", speech, speech[8:])) == -8
-    with pytest.raises(Undefined, match="silence"):
+    with pytest.raises(MetricUndefined, match="silence"):
         Delay().score(Pair("a", speech, np.zeros_like(speech)))

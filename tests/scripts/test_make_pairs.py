@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.jobs.build import build
-from benchmark.jobs.compose import compose, opened
+from benchmark.jobs.compose import compose, open_hydra
 from benchmark.storage.artifacts import ArtifactStore
 from scripts.make_pairs import main
 
@@ -24,7 +24,7 @@ def test_it_writes_what_a_run_would_make_and_a_run_reads_it(
     assert main(SMALL) == 0
     path = tmp_path / "results/mini/pairs/synthetic.csv"
     assert f"{path}: 9 pairs (3 cross_gender, 3 cross_lingual, 3 same_gender)" in capsys.readouterr().out
-    with opened() as hydra:
+    with open_hydra() as hydra:
         cfg = compose(hydra, ["task=voice_conversion", f"task.pairs={path}", *SMALL])
         made = compose(hydra, ["task=voice_conversion", *SMALL])
     corpus = build(cfg.dataset)

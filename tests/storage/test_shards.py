@@ -12,7 +12,7 @@ from benchmark.errors import UserError
 from benchmark.storage import shards
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.frame_store import FrameStore, FrameWriter
-from benchmark.storage.shards import Part, Recipe, make, make_shards
+from benchmark.storage.shards import Part, ShardedBuild, make, make_shards
 
 ROWS = 23
 
@@ -46,8 +46,8 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "ROWS", 5)
 
 
-def recipe(builder: Builder) -> Recipe:
-    return Recipe("tokens", {"of": "test"}, ROWS, builder)
+def recipe(builder: Builder) -> ShardedBuild:
+    return ShardedBuild("tokens", {"of": "test"}, ROWS, builder)
 
 
 def content(folder: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ from benchmark.metrics.pitch import PitchCorrelation
 from benchmark.metrics.speaker import SourceSimilarity, TargetSimilarity
 from benchmark.metrics.stoi import Stoi
 from benchmark.storage.artifacts import ArtifactStore
-from benchmark.tasks.base import Setting
+from benchmark.tasks.base import RunContext
 from benchmark.tasks.decoding import resynthesis
 from benchmark.training.trainer import TrainerConfig, save_report
 from benchmark.types import Utterance
@@ -135,8 +135,8 @@ def listed(voices: Voices) -> Listed:
 
 
 @pytest.fixture
-def setting(store: ArtifactStore) -> Setting:
-    return Setting(store=store, trainer=TrainerConfig(accelerator="cpu"))
+def context(store: ArtifactStore) -> RunContext:
+    return RunContext(store=store, trainer=TrainerConfig(accelerator="cpu"))
 
 
 @pytest.fixture
@@ -156,11 +156,11 @@ def metrics() -> dict[str, Metric]:
 def parrot(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every vocoder is a `Parrot`, trained at once."""
 
-    def trained(tokenizer: Any, corpus: Any, config: Any, setting: Setting) -> Path:
+    def trained(tokenizer: Any, corpus: Any, config: Any, context: RunContext) -> Path:
         def build(folder: Path) -> None:
             save_report(folder, {"status": "ok", "reason": ""})
 
-        return setting.store.get("vocoders", {"parrot": tokenizer.identity()}, build)
+        return context.store.get("vocoders", {"parrot": tokenizer.identity()}, build)
 
     monkeypatch.setattr(resynthesis, "trained_vocoder", trained)
     monkeypatch.setattr(resynthesis, "Vocoder", Parrot)

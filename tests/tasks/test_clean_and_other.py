@@ -7,13 +7,13 @@ import pytest
 
 from benchmark.data.audio import write_audio
 from benchmark.jobs.build import build
-from benchmark.jobs.compose import compose, opened
+from benchmark.jobs.compose import compose, open_hydra
 from benchmark.jobs.job import Job
 from benchmark.results.report.grid import make_grid
 from benchmark.results.report.tables import make_table
 from benchmark.results.store import ResultsStore
 from benchmark.storage.artifacts import ArtifactStore
-from benchmark.tasks.base import Setting
+from benchmark.tasks.base import RunContext
 from benchmark.training.trainer import TrainerConfig
 
 SUBSETS = {"train-clean-100": (1, 2, 3), "test-clean": (7,), "test-other": (8,)}
@@ -41,16 +41,16 @@ def test_each_test_set_has_a_line_and_both_share_the_probe(root: Path, tmp_path:
     trainer = TrainerConfig(accelerator="cpu", progress_bar=False, max_steps=2)
     datasets = ("librispeech", "librispeech_clean")
     for dataset in datasets:
-        with opened() as hydra:
+        with open_hydra() as hydra:
             cfg = compose(hydra, [*SMALL, f"dataset={dataset}", f"dataset.root={root}"])
         tokenizer, corpus, task = (build(node) for node in (cfg.tokenizer, cfg.dataset, cfg.task))
-        setting = Setting(store=ArtifactStore(cache), trainer=trainer)
+        context = RunContext(store=ArtifactStore(cache), trainer=trainer)
         Job(
             profile="test",
             tokenizer=tokenizer,
             corpus=corpus,
             task=task,
-            setting=setting,
+            context=context,
             results=results,
             config={},
         ).run()

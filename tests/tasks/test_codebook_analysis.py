@@ -17,7 +17,7 @@ from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.token_store import TokenStore, TokenWriter
-from benchmark.tasks.base import Outcome, Setting
+from benchmark.tasks.base import Outcome, RunContext
 from benchmark.tasks.codebook_usage import CodebookUsageTask
 from benchmark.tasks.probing.code_content import of_phones, token_centres
 from benchmark.tokenizers.base import Tokenizer
@@ -57,9 +57,9 @@ class Sound(Tokenizer):
 
 
 @pytest.fixture(scope="module")
-def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+def context(tmp_path_factory: pytest.TempPathFactory) -> RunContext:
     store = ArtifactStore(tmp_path_factory.mktemp("analysis"))
-    return Setting(store=store, trainer=TrainerConfig(accelerator="cpu"))
+    return RunContext(store=store, trainer=TrainerConfig(accelerator="cpu"))
 
 
 def value(outcome: Outcome, metric: str) -> float:
@@ -67,12 +67,12 @@ def value(outcome: Outcome, metric: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def sound(setting: Setting) -> Outcome:
-    return TASK.run(Sound(name="sound"), CORPUS, setting)
+def sound(context: RunContext) -> Outcome:
+    return TASK.run(Sound(name="sound"), CORPUS, context)
 
 
-def test_phones_are_those_at_the_time_of_the_code(sound: Outcome, setting: Setting) -> None:
-    tiers = phone_tiers(CORPUS, "test", KnownPhones(), setting.store)
+def test_phones_are_those_at_the_time_of_the_code(sound: Outcome, context: RunContext) -> None:
+    tiers = phone_tiers(CORPUS, "test", KnownPhones(), context.store)
     assert tiers is not None
     durations = [np.diff(phones.ends, prepend=0) for phones in tiers.values()]
     silent = sum(
@@ -90,16 +90,16 @@ def test_phones_are_those_at_the_time_of_the_code(sound: Outcome, setting: Setti
     assert definition.endswith("phones known exactly by the corpus")
 
 
-def test_shuffled_codes_keep_the_speaker_and_lose_the_phones(sound: Outcome, setting: Setting) -> None:
-    shuffled = TASK.run(Shuffled(name="shuffled", base=Sound(name="sound")), CORPUS, setting)
+def test_shuffled_codes_keep_the_speaker_and_lose_the_phones(sound: Outcome, context: RunContext) -> None:
+    shuffled = TASK.run(Shuffled(name="shuffled", base=Sound(name="sound")), CORPUS, context)
     assert value(shuffled, "speaker_accuracy") == value(sound, "speaker_accuracy")
     assert value(shuffled, "used") == value(sound, "used")
     assert value(shuffled, "pnmi") < 0.05 < value(sound, "pnmi") / 3
     assert value(shuffled, "run_length") < 0.5 * value(sound, "run_length")
 
 
-def test_a_code_that_never_changes(setting: Setting) -> None:
-    outcome = TASK.run(Constant(name="constant"), CORPUS, setting)
+def test_a_code_that_never_changes(context: RunContext) -> None:
+    outcome = TASK.run(Constant(name="constant"), CORPUS, context)
     assert value(outcome, "pnmi") == 0 and value(outcome, "cluster_purity") == 1
     chance = outcome.notes["speaker_accuracy_chance"]
     assert chance == pytest.approx(100 / 6) and value(outcome, "speaker_accuracy") <= 1.5 * chance
@@ -114,22 +114,22 @@ def test_growth_ends_with_all_speech(sound: Outcome) -> None:
     assert len(growth["hours"]) >= 3 and growth["used"] == sorted(growth["used"])
 
 
-def rows_of(tokenizer: Tokenizer, corpus: Synthetic, setting: Setting, folder: Path) -> dict[str, Row]:
+def rows_of(tokenizer: Tokenizer, corpus: Synthetic, context: RunContext, folder: Path) -> dict[str, Row]:
     results = ResultsStore(folder)
     Job(
         profile="mini",
         tokenizer=tokenizer,
         corpus=corpus,
         task=TASK,
-        setting=setting,
+        context=context,
         results=results,
         config={},
     ).run()
     return {row.metric: row for row in results.rows()}
 
 
-def test_samples_are_no_phones(setting: Setting, tmp_path: Path) -> None:
-    rows = rows_of(GroundTruth(name="ground_truth"), CORPUS, setting, tmp_path)
+def test_samples_are_no_phones(context: RunContext, tmp_path: Path) -> None:
+    rows = rows_of(GroundTruth(name="ground_truth"), CORPUS, context, tmp_path)
     assert {metric for metric, row in rows.items() if row.status == "n/a"} == {
         "phone_purity", "cluster_purity", "pnmi", "speaker_accuracy",
     }  # fmt: skip
@@ -138,18 +138,18 @@ def test_samples_are_no_phones(setting: Setting, tmp_path: Path) -> None:
 
 
 def test_without_phones_the_row_says_how_to_get_them(
-    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: RunContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Synthetic, "phones", lambda self, split: None)
-    rows = rows_of(Sound(name="sound"), CORPUS, setting, tmp_path)
+    rows = rows_of(Sound(name="sound"), CORPUS, context, tmp_path)
     for metric in ("phone_purity", "cluster_purity", "pnmi"):
         assert rows[metric].status == "n/a" and "aligner=wav2vec2_phoneme" in rows[metric].reason
     assert {rows["used"].status, rows["speaker_accuracy"].status} == {"ok"}
 
 
-def test_too_few_utterances_for_speakers_are_said(setting: Setting) -> None:
+def test_too_few_utterances_for_speakers_are_said(context: RunContext) -> None:
     small = replace(CORPUS, test_utterances=12)
-    outcome = TASK.run(Sound(name="sound"), small, setting)
+    outcome = TASK.run(Sound(name="sound"), small, context)
     assert outcome.statuses == {
         "speaker_accuracy": (
             "n/a", "fewer than two speakers have 5 test utterances, one for each fold"
@@ -158,21 +158,21 @@ def test_too_few_utterances_for_speakers_are_said(setting: Setting) -> None:
 
 
 def test_a_token_is_centred_on_what_its_tokenizer_says() -> None:
-    spec = replace(Sound(name="sound").spec, frame_rate=50, head_offset=40)
+    spec = replace(Sound(name="sound").spec, frame_rate=50, frame_offset=40)
     assert token_centres(spec, 2, stride=1) == pytest.approx([0.0125, 0.0325])
     assert token_centres(spec, 2, stride=4) == pytest.approx([0.0425, 0.1225])
 
 
 def test_codes_that_are_the_phones_at_their_centres_know_all_of_them(
-    setting: Setting, tmp_path: Path
+    context: RunContext, tmp_path: Path
 ) -> None:
-    tiers = phone_tiers(CORPUS, "test", KnownPhones(), setting.store)
+    tiers = phone_tiers(CORPUS, "test", KnownPhones(), context.store)
     assert tiers is not None
     numbers = {
         label: place for place, label in enumerate(sorted({x for p in tiers.values() for x in p.labels}))
     }
-    rates = {"frame_rate": 50, "slow_frame_rates": (50.0, 12.5), "codebook_sizes": (64, 64)}
-    spec = replace(Sound(name="sound").spec, head_offset=-80, **rates)
+    rates = {"frame_rate": 50, "codebook_frame_rates": (50.0, 12.5), "codebook_sizes": (64, 64)}
+    spec = replace(Sound(name="sound").spec, frame_offset=-80, **rates)
     writer = TokenWriter(tmp_path, 2, 64)
     for name, phones in tiers.items():
         frames = int(50 * phones.ends[-1])
@@ -187,10 +187,10 @@ def test_codes_that_are_the_phones_at_their_centres_know_all_of_them(
     assert found.notes["phone_purity_by_book"] == found.notes["cluster_purity_by_book"] == [1, 1]
 
 
-def test_the_key_depends_on_the_aligner(setting: Setting) -> None:
+def test_the_key_depends_on_the_aligner(context: RunContext) -> None:
     from benchmark.extractors.phones.wav2vec2 import CTCAligner
 
     absent = CodebookUsageTask(name="codebook_usage", aligner=CTCAligner(checkpoint="nobody/nothing"))
     with pytest.raises(UserError, match="hf download nobody/nothing"):
-        absent.identity(Sound(name="sound"), CORPUS, setting)
-    assert TASK.identity(Sound(name="sound"), CORPUS, setting)["aligner"]["version"] == KnownPhones.version
+        absent.identity(Sound(name="sound"), CORPUS, context)
+    assert TASK.identity(Sound(name="sound"), CORPUS, context)["aligner"]["version"] == KnownPhones.version

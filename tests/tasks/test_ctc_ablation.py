@@ -18,7 +18,7 @@ from benchmark.models.probes.config import AttentionConfig, ProbeConfig
 from benchmark.results.store import ResultsStore
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.tasks.asr_probe import AsrProbe
-from benchmark.tasks.base import Setting
+from benchmark.tasks.base import RunContext
 from benchmark.tasks.ctc_ablation import CtcAblation
 from benchmark.tasks.phone_probe import PhoneProbe, frame_phones
 from benchmark.tasks.probing.base import tokenized_splits
@@ -65,22 +65,22 @@ def corpus() -> Synthetic:
 
 
 @pytest.fixture(scope="module")
-def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+def context(tmp_path_factory: pytest.TempPathFactory) -> RunContext:
     store = ArtifactStore(tmp_path_factory.mktemp("cache"))
-    return Setting(store=store, trainer=TrainerConfig(accelerator="cpu", progress_bar=False))
+    return RunContext(store=store, trainer=TrainerConfig(accelerator="cpu", progress_bar=False))
 
 
 def ablation(**changes: Any) -> CtcAblation:
     arguments: dict[str, Any] = {"probe": CTC, "attention": ATTENTION, "phones": PHONES, "aligner": ALIGNER}
-    return CtcAblation(name="ctc_ablation", usual="micro", **arguments | changes)
+    return CtcAblation(name="ctc_ablation", default_preset="micro", **arguments | changes)
 
 
-def test_each_head_is_the_task_of_its_own_on_the_same_probe(corpus, setting, tmp_path: Path) -> None:
-    asr = AsrProbe(name="asr_probe", usual="micro", probe=CTC).run(CODES, corpus, setting)
-    before = {reference for reference in setting.store.used if reference.startswith("probes/")}
+def test_each_head_is_the_task_of_its_own_on_the_same_probe(corpus, context, tmp_path: Path) -> None:
+    asr = AsrProbe(name="asr_probe", default_preset="micro", probe=CTC).run(CODES, corpus, context)
+    before = {reference for reference in context.store.used if reference.startswith("probes/")}
     task = ablation()
-    outcome = task.run(CODES, corpus, setting)
-    probes = {reference for reference in setting.store.used if reference.startswith("probes/")}
+    outcome = task.run(CODES, corpus, context)
+    probes = {reference for reference in context.store.used if reference.startswith("probes/")}
     assert len(before) == 1 and len(probes) == 3, "the CTC probe is not trained again"
 
     values = {measure.metric: measure for measure in outcome.measures}
@@ -111,15 +111,15 @@ def test_each_head_is_the_task_of_its_own_on_the_same_probe(corpus, setting, tmp
         assert values[metric].interval.value == pytest.approx(100 * share)
 
     results = ResultsStore(tmp_path)
-    job = {"profile": "test", "tokenizer": CODES, "corpus": corpus, "setting": setting, "config": {}}
+    job = {"profile": "test", "tokenizer": CODES, "corpus": corpus, "context": context, "config": {}}
     Job(task=task, results=results, **job).run()
     rows = results.job("ctc_ablation", "mfcc_kmeans", "synthetic", 0)
     assert {row.metric: row.status for row in rows} == {m: s for m, (s, _) in outcome.statuses.items()}
 
 
-def test_a_frame_s_phone_is_the_one_at_its_centre(corpus, setting) -> None:
-    train, _, _ = tokenized_splits(CODES, corpus, setting)
-    tiers = phone_tiers(corpus, "train", ALIGNER, setting.store)
+def test_a_frame_s_phone_is_the_one_at_its_centre(corpus, context) -> None:
+    train, _, _ = tokenized_splits(CODES, corpus, context)
+    tiers = phone_tiers(corpus, "train", ALIGNER, context.store)
     assert tiers is not None
     for rate in (50, 100):
         phones = frame_phones(tiers, train.tokens, CODES.spec, replace(PHONES, min_frame_rate=rate))
@@ -133,16 +133,16 @@ def test_a_frame_s_phone_is_the_one_at_its_centre(corpus, setting) -> None:
             assert row[0] == row[-1] == SILENCE
 
 
-def test_where_no_phones_are_known_only_their_head_is_left_out(corpus, setting) -> None:
+def test_where_no_phones_are_known_only_their_head_is_left_out(corpus, context) -> None:
     mute = Mute(name="mute", train_utterances=24, dev_utterances=12, test_utterances=12)
-    outcome = ablation().run(CODES, mute, setting)
+    outcome = ablation().run(CODES, mute, context)
     status, reason = outcome.statuses["phone_error"]
     assert status == "n/a" and "mute has no phones" in reason and "aligner=wav2vec2_phoneme" in reason
     assert [measure.metric for measure in outcome.measures] == ["probe_wer", "attention_wer"]
 
 
-def test_without_a_bit_every_head_gives_its_constant_answer(corpus, setting) -> None:
-    outcome = ablation().run(Constant(name="constant"), corpus, setting)
+def test_without_a_bit_every_head_gives_its_constant_answer(corpus, context) -> None:
+    outcome = ablation().run(Constant(name="constant"), corpus, context)
     assert outcome.decoder == "constant"
     assert set(outcome.statuses.values()) == {("ok", "")}
     heads = outcome.notes["heads"]
@@ -151,13 +151,16 @@ def test_without_a_bit_every_head_gives_its_constant_answer(corpus, setting) -> 
     assert heads["probe_wer"]["answer"] == heads["attention_wer"]["answer"]
 
 
-def test_the_row_s_key_knows_the_aligner(corpus, setting) -> None:
+def test_the_row_s_key_knows_the_aligner(corpus, context) -> None:
     class Other(KnownPhones):
         version = 2
 
-    for task in (ablation(), PhoneProbe(name="phone_probe", usual="micro", probe=PHONES, aligner=ALIGNER)):
+    for task in (
+        ablation(),
+        PhoneProbe(name="phone_probe", default_preset="micro", probe=PHONES, aligner=ALIGNER),
+    ):
         keys = [
-            replace(task, aligner=aligner).identity(CODES, corpus, setting) for aligner in (ALIGNER, Other())
+            replace(task, aligner=aligner).identity(CODES, corpus, context) for aligner in (ALIGNER, Other())
         ]
         assert keys[0] != keys[1]
 

@@ -13,7 +13,7 @@ from benchmark.data.audio import header, read_audio, write_audio
 from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.models.vocoder.config import VocoderConfig
-from benchmark.tasks.base import Setting
+from benchmark.tasks.base import RunContext
 from benchmark.tasks.decoding.resynthesis import resynthesise
 from benchmark.tasks.decoding.trained_vocoder import uses_vocoder
 from benchmark.tokenizers.base import Tokenizer
@@ -54,7 +54,7 @@ def speech(tmp_path: Path) -> Manifest:
 
 
 def test_the_voice_is_swapped_and_ones_own_gives_the_reconstruction(
-    tokenizer: Any, speech: Manifest, voices: Corpus, setting: Setting, monkeypatch: pytest.MonkeyPatch
+    tokenizer: Any, speech: Manifest, voices: Corpus, context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = speech
     given: list[torch.Tensor] = []
@@ -75,7 +75,7 @@ def test_the_voice_is_swapped_and_ones_own_gives_the_reconstruction(
     def decoded(prompts: dict[Utterance, Utterance]) -> list[np.ndarray]:
         given.clear()
         named = {source.utterance_id: prompt for source, prompt in prompts.items()}
-        audio = resynthesise(tokenizer, voices, speech, named, CONFIG, setting)
+        audio = resynthesise(tokenizer, voices, speech, named, CONFIG, context)
         assert audio.decoder == "own" and not audio.failures
         return [read_audio(audio.files[source.utterance_id]) for source in speech]
 

@@ -22,7 +22,7 @@ from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.tasks.asr_probe import AsrProbe
-from benchmark.tasks.base import Setting
+from benchmark.tasks.base import RunContext
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training.trainer import TrainerConfig
 from benchmark.types import SAMPLE_RATE, TokenizerSpec, Utterance
@@ -113,8 +113,8 @@ def probed(corpus: Spelled, folder: Path, tokenizer: Tokenizer, **changes: Any) 
         profile="test",
         tokenizer=tokenizer,
         corpus=corpus,
-        task=AsrProbe(name="asr_probe", usual="micro", probe=replace(HEALTHY, **changes)),
-        setting=Setting(store=ArtifactStore(folder / "cache"), trainer=trainer),
+        task=AsrProbe(name="asr_probe", default_preset="micro", probe=replace(HEALTHY, **changes)),
+        context=RunContext(store=ArtifactStore(folder / "cache"), trainer=trainer),
         results=results,
         config={},
     ).run()

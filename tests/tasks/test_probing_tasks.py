@@ -17,7 +17,7 @@ from benchmark.models.probes.normalize import normalize
 from benchmark.results.store import ResultsStore
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.tasks.asr_probe import AsrProbe
-from benchmark.tasks.base import Setting
+from benchmark.tasks.base import RunContext
 from benchmark.tasks.codebook_usage import CodebookUsageTask
 from benchmark.tasks.intent_probe import IntentProbe, action_of
 from benchmark.tokenizers.constant import Constant
@@ -59,15 +59,15 @@ def corpus() -> Synthetic:
 
 
 @pytest.fixture(scope="module")
-def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+def context(tmp_path_factory: pytest.TempPathFactory) -> RunContext:
     store = ArtifactStore(tmp_path_factory.mktemp("cache"))
-    return Setting(store=store, trainer=TrainerConfig(accelerator="cpu", progress_bar=False))
+    return RunContext(store=store, trainer=TrainerConfig(accelerator="cpu", progress_bar=False))
 
 
-def test_the_row_says_how_slow_frames_and_impossible_alignments_were_handled(corpus, setting) -> None:
+def test_the_row_says_how_slow_frames_and_impossible_alignments_were_handled(corpus, context) -> None:
     config = probe(min_frame_rate=100, beam=3, units="bpe", bpe_size=60)
-    outcome = AsrProbe(name="asr_probe", usual="micro", probe=config).run(
-        MfccKmeans(name="mfcc_kmeans", codebook_size=8), corpus, setting
+    outcome = AsrProbe(name="asr_probe", default_preset="micro", probe=config).run(
+        MfccKmeans(name="mfcc_kmeans", codebook_size=8), corpus, context
     )
     alignment = outcome.notes["alignment"]
     assert alignment["rule"] == "every frame 2 times"
@@ -84,52 +84,56 @@ def Constantly(bands: int) -> MfccKmeans:
     return MfccKmeans(name="mfcc_kmeans", codebook_size=bands)
 
 
-def test_without_a_bit_the_answer_is_the_best_constant(corpus, setting) -> None:
+def test_without_a_bit_the_answer_is_the_best_constant(corpus, context) -> None:
     nothing = Constant(name="constant")
-    outcome = AsrProbe(name="asr_probe", usual="micro", probe=probe()).run(nothing, corpus, setting)
+    outcome = AsrProbe(name="asr_probe", default_preset="micro", probe=probe()).run(nothing, corpus, context)
     assert outcome.decoder == "constant" and outcome.status == "ok"
     assert set(outcome.utterances["hypothesis"]) == {outcome.notes["answer"]}
-    train = [normalize(u.text) for u in corpus.manifest("train", setting.store)]
+    train = [normalize(u.text) for u in corpus.manifest("train", context.store)]
     empty = 100.0
     assert outcome.measures[0].interval.value <= empty + 20
     assert outcome.notes["answer"] in {"", *train, *" ".join(train).split()}
 
-    intents = IntentProbe(name="intent_probe", usual="micro", probe=probe()).run(nothing, corpus, setting)
+    intents = IntentProbe(name="intent_probe", default_preset="micro", probe=probe()).run(
+        nothing, corpus, context
+    )
     values = {measure.metric: measure.interval.value for measure in intents.measures}
     assert values["intent_accuracy"] == pytest.approx(intents.notes["majority_accuracy"])
     assert values["intent_accuracy"] <= min(values["scenario_accuracy"], values["action_accuracy"])
 
 
-def test_the_topline_is_probed_on_its_features(corpus, setting) -> None:
+def test_the_topline_is_probed_on_its_features(corpus, context) -> None:
     for task in (
-        AsrProbe(name="asr_probe", usual="micro", probe=probe()),
-        IntentProbe(name="intent_probe", usual="micro", probe=probe()),
+        AsrProbe(name="asr_probe", default_preset="micro", probe=probe()),
+        IntentProbe(name="intent_probe", default_preset="micro", probe=probe()),
     ):
-        outcome = task.run(TOPLINE, corpus, setting)
+        outcome = task.run(TOPLINE, corpus, context)
         report = outcome.notes["training"]
         assert report["codebook"] == {}
         assert report["diagnosis"] in ("", "did not learn")
         assert all(np.isfinite(measure.interval.value) for measure in outcome.measures)
 
 
-def test_codebook_vectors_reach_the_probe(corpus, setting) -> None:
-    task = IntentProbe(name="intent_probe", usual="micro", probe=probe(init="codebook", freeze=True))
-    outcome = task.run(MelRvq(name="mel_rvq", codebook_size=16), corpus, setting)
+def test_codebook_vectors_reach_the_probe(corpus, context) -> None:
+    task = IntentProbe(name="intent_probe", default_preset="micro", probe=probe(init="codebook", freeze=True))
+    outcome = task.run(MelRvq(name="mel_rvq", codebook_size=16), corpus, context)
     # 80 dimensions to 8, two directions of an LSTM over 8, 12 intents from 16 features; the table is frozen.
     assert outcome.notes["training"]["parameters"] == 80 * 8 + 2 * (4 * 8 * 16 + 2 * 32) + 12 * 17
 
 
-def test_intents_are_right_as_a_whole_by_scenario_and_by_action(corpus, setting) -> None:
+def test_intents_are_right_as_a_whole_by_scenario_and_by_action(corpus, context) -> None:
     assert action_of("calendar_set", "calendar") == "set"
     assert action_of("general_joke_tell", "general") == "joke_tell"
-    outcome = IntentProbe(name="intent_probe", usual="micro", probe=probe()).run(TOPLINE, corpus, setting)
+    outcome = IntentProbe(name="intent_probe", default_preset="micro", probe=probe()).run(
+        TOPLINE, corpus, context
+    )
     frame = outcome.utterances
     both = frame["scenario_accuracy"].eq(100) & frame["action_accuracy"].eq(100)
     assert both.eq(frame["intent_accuracy"].eq(100)).all()
     assert outcome.notes["bare_intents_completed"] == {"train": 0, "dev": 0, "test": 0}
 
 
-def test_only_probes_read_features(corpus, setting, tmp_path: Path) -> None:
+def test_only_probes_read_features(corpus, context, tmp_path: Path) -> None:
     results = ResultsStore(tmp_path)
     task = CodebookUsageTask(name="codebook_usage")
     Job(
@@ -137,7 +141,7 @@ def test_only_probes_read_features(corpus, setting, tmp_path: Path) -> None:
         tokenizer=TOPLINE,
         corpus=corpus,
         task=task,
-        setting=setting,
+        context=context,
         results=results,
         config={},
     ).run()
@@ -146,13 +150,13 @@ def test_only_probes_read_features(corpus, setting, tmp_path: Path) -> None:
     assert all("continuous features" in row.reason for row in rows)
 
 
-def test_another_preset_has_rows_of_its_own_and_the_usual_one_is_not_part_of_the_key(corpus, setting) -> None:
-    plain = AsrProbe(name="asr_probe", usual="mini", probe=probe(name="asr_mini"))
+def test_another_preset_has_rows_of_its_own_and_the_usual_one_is_not_part_of_the_key(corpus, context) -> None:
+    plain = AsrProbe(name="asr_probe", default_preset="mini", probe=probe(name="asr_mini"))
     assert plain.variant(TOPLINE) == ""
     assert replace(plain, probe=probe(name="asr_dasb")).variant(TOPLINE) == "dasb"
-    moved = replace(plain, usual="dasb")
+    moved = replace(plain, default_preset="dasb")
     assert moved.variant(TOPLINE) == "mini"
-    assert moved.identity(TOPLINE, corpus, setting) == plain.identity(TOPLINE, corpus, setting)
+    assert moved.identity(TOPLINE, corpus, context) == plain.identity(TOPLINE, corpus, context)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
 from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.storage.artifacts import ArtifactStore
-from benchmark.tasks.base import Setting
+from benchmark.tasks.base import RunContext
 from benchmark.tasks.decoding import resynthesis
 from benchmark.tasks.decoding.resynthesis import resynthesise
 from benchmark.tasks.decoding.trained_vocoder import decoding_splits
@@ -80,14 +80,14 @@ def corpus(tmp_path: Path) -> TestOnly:
 
 
 @pytest.fixture
-def setting(store: ArtifactStore) -> Setting:
-    return Setting(store=store, trainer=TrainerConfig(accelerator="cpu"))
+def context(store: ArtifactStore) -> RunContext:
+    return RunContext(store=store, trainer=TrainerConfig(accelerator="cpu"))
 
 
-def test_a_complete_codec_needs_a_test_split_alone(corpus: TestOnly, setting: Setting) -> None:
-    test = corpus.manifest("test", setting.store)
+def test_a_complete_codec_needs_a_test_split_alone(corpus: TestOnly, context: RunContext) -> None:
+    test = corpus.manifest("test", context.store)
     config = VocoderConfig(name="unused")
-    audio = resynthesise(GroundTruth(name="ground_truth"), corpus, test, {}, config, setting)
+    audio = resynthesise(GroundTruth(name="ground_truth"), corpus, test, {}, config, context)
     assert audio.decoder == "own" and not audio.failures and len(audio.files) == 3
     for utterance in test:
         original, decoded = (
@@ -97,20 +97,20 @@ def test_a_complete_codec_needs_a_test_split_alone(corpus: TestOnly, setting: Se
 
 
 def test_samples_that_are_not_numbers_are_a_failure_and_not_silence(
-    corpus: TestOnly, setting: Setting
+    corpus: TestOnly, context: RunContext
 ) -> None:
-    test = corpus.manifest("test", setting.store)
-    audio = resynthesise(Diverged(name="diverged"), corpus, test, {}, VocoderConfig(name="unused"), setting)
+    test = corpus.manifest("test", context.store)
+    audio = resynthesise(Diverged(name="diverged"), corpus, test, {}, VocoderConfig(name="unused"), context)
     assert list(audio.failures) == ["u2"] and "NaN" in audio.failures["u2"]
     assert sorted(audio.files) == ["u0", "u1"]
 
 
 def test_a_killed_decoding_goes_on_where_it_was(
-    corpus: TestOnly, setting: Setting, monkeypatch: pytest.MonkeyPatch
+    corpus: TestOnly, context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    test, config = corpus.manifest("test", setting.store), VocoderConfig(name="unused")
-    whole = resynthesise(GroundTruth(name="t"), corpus, test, {}, config, setting)
-    again = replace(setting, store=ArtifactStore(setting.store.root.parent / "again"))
+    test, config = corpus.manifest("test", context.store), VocoderConfig(name="unused")
+    whole = resynthesise(GroundTruth(name="t"), corpus, test, {}, config, context)
+    again = replace(context, store=ArtifactStore(context.store.root.parent / "again"))
     monkeypatch.setattr(resynthesis, "AT_ONCE", 1)
     heard: list[str] = []
 
@@ -143,8 +143,8 @@ def test_splits_that_decoding_depends_on() -> None:
     )
 
 
-def test_side_information_comes_from_the_prompt(corpus: TestOnly, setting: Setting) -> None:
-    test = corpus.manifest("test", setting.store)
+def test_side_information_comes_from_the_prompt(corpus: TestOnly, context: RunContext) -> None:
+    test = corpus.manifest("test", context.store)
     config, tokenizer = VocoderConfig(name="unused"), Loudness(name="loudness")
     names = [utterance.utterance_id for utterance in test]
     own = {name: test[name] for name in names}
@@ -153,8 +153,8 @@ def test_side_information_comes_from_the_prompt(corpus: TestOnly, setting: Setti
     def level(path: str | Path) -> float:
         return float(np.abs(read_audio(path)).mean())
 
-    plain = resynthesise(tokenizer, corpus, test, own, config, setting)
-    converted = resynthesise(tokenizer, corpus, test, swapped, config, setting)
+    plain = resynthesise(tokenizer, corpus, test, own, config, context)
+    converted = resynthesise(tokenizer, corpus, test, swapped, config, context)
     for name in names:
         assert level(plain.files[name]) == pytest.approx(level(test[name].audio_path), rel=1e-2)
     for name, prompt in swapped.items():

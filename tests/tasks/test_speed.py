@@ -12,7 +12,7 @@ from benchmark.data.corpora.base import Corpus
 from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.tasks import speed
-from benchmark.tasks.base import Setting
+from benchmark.tasks.base import RunContext
 from benchmark.tasks.decoding import resynthesis
 from benchmark.tasks.speed import Speed
 from benchmark.tokenizers.ground_truth import GroundTruth
@@ -27,7 +27,7 @@ def task(**arguments: Any) -> Speed:
 
 
 def test_it_times_what_is_done_for_each_utterance(
-    voices: Corpus, setting: Setting, monkeypatch: pytest.MonkeyPatch
+    voices: Corpus, context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codec = Opus(name="opus_6k", bitrate=6000)
     calls: list[str] = []
@@ -45,7 +45,7 @@ def test_it_times_what_is_done_for_each_utterance(
 
     monkeypatch.setattr(codec, "encode", slow_encode)
     monkeypatch.setattr(codec, "decode", slow_decode)
-    outcome = task().run(codec, voices, setting)
+    outcome = task().run(codec, voices, context)
     assert calls == ["encode", "decode"] * 4  # the first utterance once more, to warm up
     frame = outcome.utterances
     seconds = frame["rtf_encode:weight"]
@@ -58,7 +58,7 @@ def test_it_times_what_is_done_for_each_utterance(
 
 
 def test_the_vocoder_decodes_where_the_tokenizer_cannot(
-    voices: Corpus, setting: Setting, monkeypatch: pytest.MonkeyPatch, parrot: None
+    voices: Corpus, context: RunContext, monkeypatch: pytest.MonkeyPatch, parrot: None
 ) -> None:
     heard: list[int] = []
 
@@ -73,24 +73,24 @@ def test_the_vocoder_decodes_where_the_tokenizer_cannot(
 
     monkeypatch.setattr(speed, "Vocoder", Parrot)
     monkeypatch.setattr(speed, "trained_vocoder", resynthesis.trained_vocoder)  # the parrot's
-    outcome = task().run(MelRvq(name="mel_rvq", num_codebooks=2, codebook_size=4), voices, setting)
+    outcome = task().run(MelRvq(name="mel_rvq", num_codebooks=2, codebook_size=4), voices, context)
     assert heard == [2] * 4 and outcome.decoder == CONFIG.label
 
 
-def test_a_recording_that_cannot_be_read_is_counted(voices: Corpus, setting: Setting) -> None:
-    test = voices.manifest("test", setting.store).subset(3)
+def test_a_recording_that_cannot_be_read_is_counted(voices: Corpus, context: RunContext) -> None:
+    test = voices.manifest("test", context.store).subset(3)
     Path(next(iter(test)).audio_path).write_bytes(b"no audio")
-    outcome = task().run(Opus(name="opus_6k", bitrate=6000), voices, setting)
+    outcome = task().run(Opus(name="opus_6k", bitrate=6000), voices, context)
     assert [m.interval.n_failed for m in outcome.measures] == [1, 1]
     assert "unreadable audio" in outcome.notes["failures"][0]
 
 
-def test_the_recording_itself_takes_no_time(voices: Corpus, setting: Setting) -> None:
-    assert task().run(GroundTruth(name="ground_truth"), voices, setting).status == "n/a"
+def test_the_recording_itself_takes_no_time(voices: Corpus, context: RunContext) -> None:
+    assert task().run(GroundTruth(name="ground_truth"), voices, context).status == "n/a"
 
 
-def test_threads_and_device_make_another_number(voices: Corpus, setting: Setting) -> None:
+def test_threads_and_device_make_another_number(voices: Corpus, context: RunContext) -> None:
     codec = Opus(name="opus_6k", bitrate=6000)
-    one = task().identity(codec, voices, setting)
+    one = task().identity(codec, voices, context)
     torch.set_num_threads(2)
-    assert task().identity(codec, voices, setting) != one
+    assert task().identity(codec, voices, context) != one

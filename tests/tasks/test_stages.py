@@ -17,7 +17,7 @@ from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.results.store import ResultsStore
 from benchmark.storage import shards
 from benchmark.storage.artifacts import ArtifactStore
-from benchmark.tasks.base import Setting
+from benchmark.tasks.base import RunContext
 from benchmark.tasks.codebook_usage import CodebookUsageTask
 from benchmark.tasks.decoding import resynthesis
 from benchmark.tasks.decoding.scoring import ScoringTask
@@ -43,7 +43,7 @@ def job(root: Path, corpus: Corpus, task: ScoringTask, stage: str = "all", patie
         tokenizer=GroundTruth(name="ground_truth"),
         corpus=corpus,
         task=task,
-        setting=Setting(store=store, trainer=TrainerConfig(accelerator="cpu")),
+        context=RunContext(store=store, trainer=TrainerConfig(accelerator="cpu")),
         results=ResultsStore(root / "results"),
         config={},
     )
@@ -136,7 +136,7 @@ def test_what_nobody_makes_is_not_waited_for_forever(
 
 def test_what_cannot_be_cut_is_refused(voices: Corpus, metrics: dict[str, Metric], tmp_path: Path) -> None:
     task = Reconstruction(name="reconstruction", vocoder=UNUSED, metrics=metrics)
-    with pytest.raises(UserError, match="shard=1/2 divides stage=encode and stage=score, not stage=train"):
+    with pytest.raises(UserError, match="part=1/2 divides stage=encode and stage=score, not stage=train"):
         run_stage(job(tmp_path, voices, task), "train", "1/2")
     with pytest.raises(UserError, match=r"unknown stage 'encoding'.*encode"):
         run_stage(job(tmp_path, voices, task), "encoding", None)

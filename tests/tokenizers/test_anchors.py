@@ -65,7 +65,7 @@ def test_the_floor_is_described_by_its_base(base: MelRvq, voice: Voice) -> None:
     floor = Shuffled(name="shuffled", base=base)
     assert replace(floor.spec, name="base", kind="acoustic") == base.spec
     assert floor.spec.kind == "floor"
-    assert floor.vocoder_source is base
+    assert floor.base_tokenizer is base
     assert torch.equal(floor.codebook_vectors(), base.codebook_vectors())
     assert Shuffled(name="s", base=GroundTruth(name="g")).spec.can_decode
     assert floor.identity()["arguments"]["base"] == base.identity()

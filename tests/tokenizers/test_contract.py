@@ -82,8 +82,8 @@ def tokenizer(request: Any, voice: Any, tmp_path_factory: pytest.TempPathFactory
     ready = with_weights(configured(request.param), tmp_path_factory.mktemp("weights"))
     if isinstance(ready, QuantizedFeatures) and ready.codebook_size > 256:
         ready = replace(ready, codebook_size=256)  # a larger one needs more speech than is worth its time
-    if isinstance(ready.vocoder_source, FittedTokenizer):
-        ready.vocoder_source.fit((voice(32_000, seed) for seed in range(6)), seed=0)
+    if isinstance(ready.base_tokenizer, FittedTokenizer):
+        ready.base_tokenizer.fit((voice(32_000, seed) for seed in range(6)), seed=0)
     return ready
 
 

@@ -10,7 +10,7 @@ import torch
 
 from benchmark.errors import UserError
 from benchmark.storage.hashing import digest
-from benchmark.tokenizers.encoding.encode import has_codebook
+from benchmark.tokenizers.encoding.encode import needs_fitted_codebook
 from benchmark.tokenizers.mel_rvq import MelRvq
 from benchmark.tokenizers.mfcc_kmeans import MfccKmeans
 
@@ -38,7 +38,7 @@ def test_codes_are_the_nearest_of_the_published_centroids(published: tuple[Path,
     result = convert(source, target, "num_codebooks=1")
     assert result.returncode == 0, result.stderr
     tokenizer = MfccKmeans(name="m", codebook_size=SIZE, centroids=str(target))
-    assert not has_codebook(tokenizer)
+    assert not needs_fitted_codebook(tokenizer)
     assert np.allclose(tokenizer.codebook_vectors()[0], centroids)
     wav = torch.from_numpy(voice(16_000, 1))[None]
     codes, _ = tokenizer.encode(wav, torch.tensor([16_000]))

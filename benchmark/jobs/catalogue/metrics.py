@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmark.errors import UserError
 from benchmark.jobs.build import build
-from benchmark.jobs.compose import compose, opened
+from benchmark.jobs.compose import compose, open_hydra
 from benchmark.metrics.base import Metric
 from benchmark.metrics.definitions import CONDITIONS, DEFINITIONS
 from benchmark.metrics.statistics.intervals import METHODS
@@ -91,7 +91,7 @@ def configured() -> tuple[dict[str, Entry], dict[str, list[str]], Path]:
     """
     built: dict[str, Metric] = {}
     presets: dict[str, list[str]] = {}
-    with opened() as hydra:
+    with open_hydra() as hydra:
         for option in hydra.config_loader.get_group_options("metric"):
             cfg = compose(hydra, [f"metric={option}"])
             names = [str(name) for name in cfg.metric]

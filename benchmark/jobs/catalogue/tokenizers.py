@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmark.errors import UserError
 from benchmark.jobs.build import build
-from benchmark.jobs.compose import compose, opened
+from benchmark.jobs.compose import compose, open_hydra
 from benchmark.jobs.requirements import extras, has_weights
 from benchmark.results.report.formats import to_markdown
 from benchmark.results.report.grid import DASH, Entry, Grid
@@ -108,7 +108,7 @@ def configured() -> tuple[list[Tokenizer], Path]:
     Raises: UserError naming the yaml that no tokenizer can be built from.
     """
     tokenizers = []
-    with opened() as hydra:
+    with open_hydra() as hydra:
         for name in hydra.config_loader.get_group_options("tokenizer"):
             cfg = compose(hydra, [f"tokenizer={name}"])
             try:

@@ -15,7 +15,7 @@ from pathlib import Path
 from huggingface_hub import constants
 
 from benchmark.errors import UserError
-from benchmark.jobs.compose import opened, planned, sweep_parser
+from benchmark.jobs.compose import compose_jobs, open_hydra, sweep_parser
 from benchmark.jobs.cost.dry_jobs import Jobs, sweeps
 from benchmark.jobs.cost.measure import measure
 from benchmark.jobs.cost.rates import load_rates
@@ -38,10 +38,10 @@ def main(arguments: list[str] | None = None) -> int:
         if given.workers < 1:
             raise UserError(f"--workers {given.workers} must be at least 1")
         make, jobs = Jobs(), []
-        with opened(given.config_dir) as hydra:
+        with open_hydra(given.config_dir) as hydra:
             for overrides in sweeps(given.overrides):
-                jobs += [make(cfg) for cfg in planned(hydra, overrides, given.multirun)]
-        cache = jobs[0].setting.store.root
+                jobs += [make(cfg) for cfg in compose_jobs(hydra, overrides, given.multirun)]
+        cache = jobs[0].context.store.root
         if given.measure:
             for name, what in measure((job.tokenizer for job in jobs), cache).items():
                 sys.stderr.write(f"{name}: {what}\n")

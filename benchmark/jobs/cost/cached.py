@@ -29,16 +29,16 @@ TRAINED: dict[str, Callable[..., None]] = {"asr": train_asr_probe, "intent": tra
 
 def codebook(job: Job, tokenizer: Tokenizer) -> Ask:
     """The codebook of a tokenizer."""
-    return lambda: fit_codebook(deepcopy(tokenizer), job.corpus, job.setting.store, job.setting.seed)
+    return lambda: fit_codebook(deepcopy(tokenizer), job.corpus, job.context.store, job.context.seed)
 
 
 def tokens(job: Job, tokenizer: Tokenizer, split: str, limit: int | None) -> Ask:
     """The tokens of a split, or of at most `limit` utterances of it."""
 
     def ask() -> object:
-        own, store = deepcopy(tokenizer), job.setting.store
+        own, store = deepcopy(tokenizer), job.context.store
         manifest = job.corpus.manifest(split, store).subset(limit)
-        fit_codebook(own, job.corpus, store, job.setting.seed)
+        fit_codebook(own, job.corpus, store, job.context.seed)
         return encode_manifest(own, manifest, store)
 
     return ask
@@ -46,14 +46,14 @@ def tokens(job: Job, tokenizer: Tokenizer, split: str, limit: int | None) -> Ask
 
 def vocoder(job: Job, source: Tokenizer, config: VocoderConfig) -> Ask:
     """The vocoder for the codes of `source`."""
-    return lambda: trained_vocoder(deepcopy(source), job.corpus, config, job.setting)
+    return lambda: trained_vocoder(deepcopy(source), job.corpus, config, job.context)
 
 
 def prompts(job: Job, config: PromptConfig, width: int) -> Ask:
     """The kept prompt features of the two splits that a vocoder is trained with."""
 
     def ask() -> object:
-        store = job.setting.store
+        store = job.context.store
         return [
             prompt_store(config, _NeverCalled(width), job.corpus.manifest(split, store), store, "cpu")
             for split in ("train", "dev")
@@ -69,8 +69,8 @@ def probe(job: Job, config: ProbeConfig, kind: str) -> Ask | None:
 
     def ask() -> object:
         own = deepcopy(job.tokenizer)
-        train, dev, _ = tokenized_splits(own, job.corpus, job.setting)
-        return trained_probe(kind, TRAINED[kind], own, (train, {}), (dev, {}), config, job.setting)
+        train, dev, _ = tokenized_splits(own, job.corpus, job.context)
+        return trained_probe(kind, TRAINED[kind], own, (train, {}), (dev, {}), config, job.context)
 
     return ask
 

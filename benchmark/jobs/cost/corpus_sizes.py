@@ -47,7 +47,7 @@ class Speech:
         """Seconds of an utterance."""
         return self.seconds / max(1, self.utterances)
 
-    def limited(self, limit: int | None) -> "Speech":
+    def with_max_steps(self, limit: int | None) -> "Speech":
         """At most so many utterances of it."""
         if limit is None or limit >= self.utterances:
             return self
@@ -58,7 +58,7 @@ def speech(corpus: Corpus, split: str, store: ArtifactStore) -> Speech:
     """The speech of a split.
 
     Args:
-        corpus: Need not be on this machine.
+        corpus: MissingRequirement not be on this machine.
         split: "train", "dev" or "test".
         store: One that builds nothing, see `benchmark.jobs.cost.read_only_store.Present`.
     """
@@ -104,10 +104,10 @@ def _of_subsets(corpus: SubsetCorpus, split: str) -> Speech:
     whole = _sum(corpus.title, subsets)
     if split == "test":
         listed = LISTED if getattr(corpus, "test_list", None) else getattr(corpus, "test_utterances", None)
-        return whole.limited(listed)
+        return whole.with_max_steps(listed)
     if not held_out or whole.source == UNKNOWN:
         return whole
-    dev = whole.limited(round(corpus.holdout_speakers * HOURS_PER_SPEAKER * 3600 / whole.mean))
+    dev = whole.with_max_steps(round(corpus.holdout_speakers * HOURS_PER_SPEAKER * 3600 / whole.mean))
     if split == "dev":
         return replace(dev, source=ABOUT)
     return Speech(whole.utterances - dev.utterances, whole.hours - dev.hours, ABOUT)

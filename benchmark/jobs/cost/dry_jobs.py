@@ -27,7 +27,7 @@ class Jobs:
         Raises: UserError for a config that cannot be built.
         """
         job = make_job(cfg, self._build)
-        return replace(job, setting=replace(job.setting, store=Present(job.setting.store.root)))
+        return replace(job, context=replace(job.context, store=Present(job.context.store.root)))
 
     def _build(self, node: DictConfig) -> Any:
         try:

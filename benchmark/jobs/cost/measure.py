@@ -15,7 +15,7 @@ from benchmark.jobs.cost.rates import MEASURED, read_measured
 from benchmark.jobs.requirements import library_needs, parts, weight_needs
 from benchmark.storage.atomic_files import write_atomic
 from benchmark.tokenizers.base import FittedTokenizer, Tokenizer
-from benchmark.tokenizers.encoding.encode import encode_wavs, has_codebook
+from benchmark.tokenizers.encoding.encode import encode_wavs, needs_fitted_codebook
 from benchmark.types import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def measure(tokenizers: Iterable[Tokenizer], cache: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     rates = read_measured(cache)
     for whole in tokenizers:
-        inner = parts(whole.vocoder_source)
+        inner = parts(whole.base_tokenizer)
         for tokenizer in inner[1:] or inner:
             if tokenizer.name in found:
                 continue
@@ -67,7 +67,7 @@ def _rate(tokenizer: Tokenizer) -> float:
     """Seconds of sound encoded per second."""
     rng = np.random.default_rng(0)
     wavs = [rng.standard_normal(SECONDS * SAMPLE_RATE).astype(np.float32) / 10 for _ in range(BATCH)]
-    if isinstance(tokenizer, FittedTokenizer) and has_codebook(tokenizer):
+    if isinstance(tokenizer, FittedTokenizer) and needs_fitted_codebook(tokenizer):
         frames = BATCH * SECONDS * tokenizer.spec.frame_rate
         rounds = int(-(-1.2 * tokenizer.spec.codebook_size // frames))
         tokenizer.fit((wav for _ in range(rounds) for wav in wavs), seed=0)

@@ -38,7 +38,7 @@ class Rates:
 
     def encode(self, tokenizer: Tokenizer) -> float:
         """Seconds of speech per second; where it stands on other tokenizers, that of the slowest of them."""
-        whole = parts(tokenizer.vocoder_source)
+        whole = parts(tokenizer.base_tokenizer)
         return min(self._encode(part) for part in whole[1:] or whole)
 
     def _encode(self, part: Tokenizer) -> float:

@@ -26,7 +26,7 @@ class Sweep:
     def add(self, job: Job) -> None:
         """Count one job."""
         task, tokenizer = job.task, job.tokenizer
-        name = task.name, tokenizer.name, job.corpus.name, job.setting.seed, task.variant(tokenizer)
+        name = task.name, tokenizer.name, job.corpus.name, job.context.seed, task.variant(tokenizer)
         if name in self._seen:
             return
         self._seen.add(name)
@@ -49,9 +49,9 @@ def is_done(job: Job) -> bool:
     """Whether its rows are there, under the key that it has now."""
 
     def ask() -> None:
-        names = job.task.name, job.tokenizer.name, job.corpus.name, job.setting.seed
+        names = job.task.name, job.tokenizer.name, job.corpus.name, job.context.seed
         variant = job.task.variant(job.tokenizer)
-        if not job.results.finished(*names, job.key(), job.metric_keys(), job.setting.store.exists, variant):
+        if not job.results.finished(*names, job.key(), job.metric_keys(), job.context.store.exists, variant):
             raise FileNotFoundError
 
     return is_here(ask)

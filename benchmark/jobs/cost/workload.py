@@ -23,11 +23,11 @@ from benchmark.tasks.decoding.scoring import ScoringTask
 from benchmark.tasks.decoding.trained_vocoder import uses_vocoder
 from benchmark.tasks.intent_probe import IntentProbe
 from benchmark.tasks.phone_probe import PhoneProbe
-from benchmark.tasks.probing.base import ProbingTask, says_nothing, why_no_probe
+from benchmark.tasks.probing.base import ProbingTask, carries_no_information, why_no_probe
 from benchmark.tasks.voice_conversion import VoiceConversion
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.tokenizers.encoding.encode import FIT_HOURS, has_codebook
-from benchmark.training.budget import capped
+from benchmark.tokenizers.encoding.encode import FIT_HOURS, needs_fitted_codebook
+from benchmark.training.budget import cap_schedule
 from benchmark.types import SAMPLE_RATE
 
 STAGES = ("codebook", "tokens", "prompts", "vocoder", "probes", "evaluation")
@@ -96,7 +96,7 @@ class Workload:
         """See `benchmark.jobs.cost.corpus_sizes.speech`; a manifest is opened once."""
         key = digest([job.corpus.name, split_key(job.corpus, split)])
         if key not in self._speech:
-            self._speech[key] = speech(job.corpus, split, job.setting.store)
+            self._speech[key] = speech(job.corpus, split, job.context.store)
         return self.splits.setdefault((job.corpus.name, split), self._speech[key])
 
 
@@ -105,8 +105,8 @@ class _Of:
 
     def __init__(self, job: Job, workload: Workload, rates: dict[str, Rates]) -> None:
         self._job, self._workload = job, workload
-        self._seed, self._trainer = job.setting.seed, job.setting.trainer
-        self._device = "gpu" if job.setting.device.startswith("cuda") else "cpu"
+        self._seed, self._trainer = job.context.seed, job.context.trainer
+        self._device = "gpu" if job.context.device.startswith("cuda") else "cpu"
         on_gpu = self._trainer.accelerator in ("gpu", "cuda")
         auto = self._trainer.accelerator == "auto" and self._device == "gpu"
         self._trains_on = "gpu" if on_gpu or auto else "cpu"
@@ -137,11 +137,11 @@ class _Of:
             return
         yield from self._encoded("test", limit=task.limit)
         if by_vocoder:
-            source = tokenizer.vocoder_source
+            source = tokenizer.base_tokenizer
             for split in ("train", "dev"):
                 yield from self._encoded(split, source)
-            yield from self._vocoder(source, task.vocoder.limited(self._trainer.max_steps))
-        test = self._speech("test").limited(task.limit)
+            yield from self._vocoder(source, task.vocoder.with_max_steps(self._trainer.max_steps))
+        test = self._speech("test").with_max_steps(task.limit)
         metrics = task.own_metrics if isinstance(task, ScoringTask) else {}
         listeners = {
             getattr(need, "checkpoint", "")
@@ -161,7 +161,7 @@ class _Of:
     def _probing(self, task: ProbingTask) -> Iterator[Piece]:
         for split in SPLITS:
             yield from self._encoded(split)
-        if not says_nothing(self._job.tokenizer):
+        if not carries_no_information(self._job.tokenizer):
             for item in fields(task):
                 config = getattr(task, item.name)
                 if isinstance(config, ProbeConfig):
@@ -180,15 +180,15 @@ class _Of:
         """The tokens of a split, and the codebook where they depend on one."""
         tokenizer = tokenizer or self._job.tokenizer
         spec, speed = tokenizer.spec, self._rates.encode(tokenizer)
-        fitted = has_codebook(tokenizer)
+        fitted = needs_fitted_codebook(tokenizer)
         if fitted:
-            source = tokenizer.vocoder_source
+            source = tokenizer.base_tokenizer
             key = self._key("codebook", source, split_key(self._job.corpus, "train"))
             seconds = min(self._speech("train").hours, FIT_HOURS) * 3600 / speed
             ask = asks.codebook(self._job, source)
             yield Piece(key, "codebook", source.name, seconds, device=self._device, ask=ask)
         whole = self._speech(split)
-        some = whole.limited(limit)
+        some = whole.with_max_steps(limit)
         content = [split_key(self._job.corpus, split), some.utterances if some is not whole else None]
         key = self._key("tokens", tokenizer, *content, seeded=fitted)
         codes = some.seconds * spec.frame_rate * spec.num_codebooks
@@ -215,7 +215,7 @@ class _Of:
         if config.auxiliary is not None:
             model_rate = FrameRates.of(source.spec).model_rate
             size = both * model_rate * AUXILIARY_FEATURES * FLOAT
-            key = digest(["auxiliary", model_rate, source.spec.head_offset, corpus])
+            key = digest(["auxiliary", model_rate, source.spec.frame_offset, corpus])
             yield Piece(key, "prompts", "", both / AUXILIARY_SPEED, size, device=self._trains_on)
         crops = config.steps * config.batch_size * config.segment_seconds
         seconds = crops / self._training_rates.vocoder(config.name) + on_the_fly
@@ -235,7 +235,7 @@ class _Of:
         pilots = len(config.learning_rates) if len(config.learning_rates) > 1 else 0
         budgets = [config.epochs] + [config.pilot_epochs] * pilots
         cap = self._trainer.max_steps
-        runs = [capped(config.steps_per_epoch or a_pass, epochs, cap) for epochs in budgets]
+        runs = [cap_schedule(config.steps_per_epoch or a_pass, epochs, cap) for epochs in budgets]
         steps, looks = sum(per * epochs for per, epochs in runs), sum(epochs for _, epochs in runs)
         rate = spec.frame_rate * config.upsampling(spec.frame_rate)
         frames = rate * (steps * rows * train.mean + looks * dev.seconds / (1 + BACKWARD))

@@ -124,7 +124,7 @@ class TensorBoard(Tracker):
 
 
 @dataclass
-class Followers:
+class TrackerCollection:
     """The trackers of one job, each on its own: one that fails is left out from then on."""
 
     trackers: dict[str, Any] = field(default_factory=dict)

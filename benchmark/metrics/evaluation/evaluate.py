@@ -15,8 +15,8 @@ from benchmark.data.audio import AudioError, read_audio
 from benchmark.data.manifest import Manifest
 from benchmark.extractors.base import Batch, Extractor, Side, Value
 from benchmark.metrics.base import Metric
-from benchmark.metrics.evaluation.reference_cache import AT_ONCE, Kept, kept, of_clips
-from benchmark.metrics.evaluation.score_log import FORMAT, Entry, Journal
+from benchmark.metrics.evaluation.reference_cache import AT_ONCE, ReferenceCache, extract_batch, kept
+from benchmark.metrics.evaluation.score_log import FORMAT, Entry, ScoreLog
 from benchmark.metrics.evaluation.worker_pool import Entries, score, score_all
 from benchmark.metrics.signal_pair import Pair
 from benchmark.storage.artifacts import ArtifactStore
@@ -74,7 +74,7 @@ class Evaluation:
             `utterance_id`, `speaker_id`, a column per metric with NaN where there is no score,
             "<metric>:weight" and "<metric>:text" where they have any, and `failure`, why there are NaN.
         """
-        journal = Journal(self._store.root / "scores" / speech.digest)
+        journal = ScoreLog(self._store.root / "scores" / speech.digest)
         missing = {
             name: [m for m, metric in metrics.items() if (name, metric.key) not in journal.entries]
             for name in speech.decoded
@@ -90,7 +90,7 @@ class Evaluation:
         metrics: Metrics,
         todo: Sequence[Utterance],
         missing: Mapping[str, list[str]],
-        journal: Journal,
+        journal: ScoreLog,
     ) -> None:
         start = told = time.monotonic()
         asked = [name for name in metrics if any(name in missing[u.utterance_id] for u in todo)]
@@ -115,7 +115,9 @@ class Evaluation:
         seconds = time.monotonic() - start
         log.info("scored in %.0f s: %.2f utterances/s", seconds, len(todo) / seconds)
 
-    def _kept(self, speech: Speech, metrics: Iterable[Metric]) -> dict[tuple[Side, str], Kept | None]:
+    def _kept(
+        self, speech: Speech, metrics: Iterable[Metric]
+    ) -> dict[tuple[Side, str], ReferenceCache | None]:
         """What the metrics ask of originals and prompts; None where there is no prompt at all."""
         prompts = {prompt.utterance_id: prompt for prompt in speech.prompts.values()}
         sources: dict[Side, Manifest | None] = {
@@ -136,7 +138,7 @@ class Evaluation:
         pairs: Sequence[Pair],
         metrics: Metrics,
         missing: Mapping[str, list[str]],
-        journal: Journal,
+        journal: ScoreLog,
         works: dict[str, Batch],
         bar: tqdm,
     ) -> None:
@@ -162,13 +164,13 @@ class Evaluation:
             bar.update()
 
     def _run_model(
-        self, need: Extractor, pairs: Sequence[Pair], journal: Journal, works: dict[str, Batch]
+        self, need: Extractor, pairs: Sequence[Pair], journal: ScoreLog, works: dict[str, Batch]
     ) -> None:
         """Give every pair what the model makes of its decoded signal."""
         new = [pair for pair in pairs if journal.value(pair.utterance_id, need) is None]
         if new:
             works[need.key] = works.get(need.key) or need.load(self._device)
-            values = of_clips(works[need.key], [pair.decoded for pair in new])
+            values = extract_batch(works[need.key], [pair.decoded for pair in new])
             for pair, value in zip(new, values, strict=True):
                 journal.add_value(pair.utterance_id, need, value)
         for pair in pairs:
@@ -177,13 +179,13 @@ class Evaluation:
             pair.given["decoded", need.key] = found
 
 
-def _keep(journal: Journal, pair: Pair, metrics: Metrics, entries: Entries) -> None:
+def _keep(journal: ScoreLog, pair: Pair, metrics: Metrics, entries: Entries) -> None:
     for name, entry in entries.items():
         journal.add(pair.utterance_id, metrics[name].key, entry)
 
 
 def _read_ahead(
-    utterances: Sequence[Utterance], speech: Speech, made: Mapping[tuple[Side, str], Kept | None]
+    utterances: Sequence[Utterance], speech: Speech, made: Mapping[tuple[Side, str], ReferenceCache | None]
 ) -> Iterator[tuple[list[Pair], dict[str, str]]]:
     """`_read_pairs` of as many as models get at a time; the next ones are read while the cores score."""
     with ThreadPoolExecutor(1) as reader:
@@ -196,7 +198,7 @@ def _read_ahead(
 
 
 def _read_pairs(
-    utterances: Sequence[Utterance], speech: Speech, made: Mapping[tuple[Side, str], Kept | None]
+    utterances: Sequence[Utterance], speech: Speech, made: Mapping[tuple[Side, str], ReferenceCache | None]
 ) -> tuple[list[Pair], dict[str, str]]:
     """The pairs whose files can be read, and why others cannot."""
     pairs, failed = [], {}
@@ -216,7 +218,7 @@ def _read_pairs(
     return pairs, failed
 
 
-def _table(speech: Speech, metrics: Metrics, journal: Journal) -> pd.DataFrame:
+def _table(speech: Speech, metrics: Metrics, journal: ScoreLog) -> pd.DataFrame:
     names = [utterance.utterance_id for utterance in speech.originals]
     frame = pd.DataFrame(
         {"utterance_id": names, "speaker_id": [u.speaker_id for u in speech.originals]}, dtype=object

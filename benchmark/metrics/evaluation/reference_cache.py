@@ -12,14 +12,14 @@ from benchmark.extractors.base import Batch, Extractor, Value
 from benchmark.metrics.evaluation.single_thread import one_thread, workers
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.frame_store import FORMAT, FrameStore, FrameWriter
-from benchmark.storage.shards import Recipe, make
+from benchmark.storage.shards import ShardedBuild, make
 from benchmark.types import Utterance
 
 AT_ONCE = 64
 """Clips that a model gets at a time: enough to make its batches of like lengths."""
 
 
-class Kept:
+class ReferenceCache:
     """The values of one extractor for the recordings of a manifest."""
 
     def __init__(self, extractor: Extractor, frames: FrameStore) -> None:
@@ -40,7 +40,7 @@ def kept(
     device: str = "cpu",
     processes: int = 1,
     progress: bool = False,
-) -> Kept:
+) -> ReferenceCache:
     """The values of every recording of the manifest, made where they are missing.
 
     Args:
@@ -64,8 +64,8 @@ def kept(
         writer.close()
 
     key = {"audio": manifest.digest, "extractor": extractor.identity(), "format": FORMAT}
-    recipe = Recipe(extractor.kind, key, len(manifest), build)
-    return Kept(extractor, FrameStore(make(recipe, store, extractor.kind if progress else None)))
+    recipe = ShardedBuild(extractor.kind, key, len(manifest), build)
+    return ReferenceCache(extractor, FrameStore(make(recipe, store, extractor.kind if progress else None)))
 
 
 def _values(
@@ -75,13 +75,13 @@ def _values(
     if extractor.batched:
         work = extractor.load(device)
         for start in range(0, len(paths), AT_ONCE):
-            yield from of_clips(work, [_read(path) for path in paths[start : start + AT_ONCE]])
+            yield from extract_batch(work, [_read(path) for path in paths[start : start + AT_ONCE]])
     else:
         jobs = (delayed(_of_file)(extractor, path) for path in paths)
         yield from workers(processes)(jobs)
 
 
-def of_clips(work: Batch, clips: Sequence[np.ndarray | AudioError]) -> list[Value | AudioError]:
+def extract_batch(work: Batch, clips: Sequence[np.ndarray | AudioError]) -> list[Value | AudioError]:
     """What the extractor makes of the clips that could be read; the reason stays where one could not."""
     values = iter(work([clip for clip in clips if isinstance(clip, np.ndarray)]))
     return [clip if isinstance(clip, AudioError) else next(values) for clip in clips]
@@ -89,7 +89,7 @@ def of_clips(work: Batch, clips: Sequence[np.ndarray | AudioError]) -> list[Valu
 
 def _of_file(extractor: Extractor, path: str) -> Value | AudioError:
     with one_thread():
-        [value] = of_clips(extractor.load("cpu"), [_read(path)])
+        [value] = extract_batch(extractor.load("cpu"), [_read(path)])
     return value
 
 

@@ -35,7 +35,7 @@ class Entry:
     reason: str = ""
 
 
-class Journal:
+class ScoreLog:
     """Entries by utterance and key of a metric, and what models made of the decoded speech.
 
     As a context manager it can be written to.
@@ -50,7 +50,7 @@ class Journal:
             for line in _lines(path):
                 self._take(line)
 
-    def __enter__(self) -> "Journal":
+    def __enter__(self) -> "ScoreLog":
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{platform.node()}.{os.getpid()}.{time.time_ns()}.jsonl"
         self._file = (self.folder / name).open("x", encoding="utf-8")

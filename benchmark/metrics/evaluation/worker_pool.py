@@ -8,7 +8,7 @@ from joblib import delayed
 
 from benchmark.data.audio import AudioError
 from benchmark.errors import UserError
-from benchmark.metrics.base import Metric, Score, Undefined
+from benchmark.metrics.base import Metric, MetricUndefined, Score
 from benchmark.metrics.evaluation.score_log import Entry
 from benchmark.metrics.evaluation.single_thread import one_thread, workers
 from benchmark.metrics.signal_pair import Pair
@@ -29,7 +29,7 @@ def score(pair: Pair, metrics: Mapping[str, Metric]) -> Entries:
 def _entry(metric: Metric, pair: Pair) -> Entry:
     try:
         found = metric.score(pair)
-    except (Undefined, AudioError) as error:
+    except (MetricUndefined, AudioError) as error:
         return Entry(reason=str(error))
     except (UserError, OSError, MemoryError):
         raise

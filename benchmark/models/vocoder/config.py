@@ -10,7 +10,7 @@ from math import prod
 from typing import Literal, get_args
 
 from benchmark.errors import UserError
-from benchmark.training.budget import capped
+from benchmark.training.budget import cap_schedule
 
 PromptFeatures = Literal["mel", "wavlm", "whisper"]
 
@@ -229,12 +229,12 @@ class VocoderConfig:
         marks += [f"{self.steps} steps"] if self.max_steps is not None else []
         return ", ".join([self.name, *marks])
 
-    def limited(self, max_steps: int | None) -> "VocoderConfig":
+    def with_max_steps(self, max_steps: int | None) -> "VocoderConfig":
         """This recipe within a cap of steps; it itself where that is none.
 
         The shares of its schedule refer to the shorter budget, and `label` names that.
         """
-        steps_per_epoch, epochs = capped(self.steps_per_epoch, self.epochs, max_steps)
+        steps_per_epoch, epochs = cap_schedule(self.steps_per_epoch, self.epochs, max_steps)
         if steps_per_epoch * epochs == self.steps:
             return self
         steps = steps_per_epoch * epochs

@@ -41,7 +41,7 @@ NONE_KEPT = KeptFeatures()
 @dataclass(frozen=True)
 class Item:
     """One training example. Content and its waveform are aligned: frame t starts at t * hop_length,
-    counted from `FrameRates.head_offset` in the recording.
+    counted from `FrameRates.frame_offset` in the recording.
     """
 
     codes: torch.Tensor
@@ -178,7 +178,7 @@ class VocoderItems(Dataset):
 
     def _frames_of(self, prompts: FrameStore, name: str, first: int, last: int) -> np.ndarray:
         """(S, features): the encoder's frames whose slots lie within model frames `first` to `last`."""
-        hop, offset = self.rates.hop_length, self.rates.head_offset
+        hop, offset = self.rates.hop_length, self.rates.frame_offset
         begin, end = max(0, offset + first * hop), offset + last * hop
         return prompts.read(name, -(-begin // PROMPT_HOP), end // PROMPT_HOP)
 

@@ -27,7 +27,7 @@ from benchmark.models.vocoder.prompt import PromptEncoder
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.checkpoints import resolve
 from benchmark.storage.frame_store import FORMAT, FrameStore, FrameWriter
-from benchmark.storage.shards import Recipe, made_bytes, make
+from benchmark.storage.shards import ShardedBuild, made_bytes, make
 from benchmark.storage.weights import weights_digest
 from benchmark.types import SAMPLE_RATE
 
@@ -90,7 +90,7 @@ def auxiliary_store(
     key = {
         "version": AUXILIARY_VERSION,
         "hop_length": rates.hop_length,
-        "head_offset": rates.head_offset,
+        "frame_offset": rates.frame_offset,
         "manifest": manifest.digest,
     }
     return _kept(
@@ -149,7 +149,7 @@ def _kept(
                 writer.add(utterance.utterance_id, compute(wav))
         writer.close()
 
-    recipe = Recipe(kind, key | {"format": FORMAT}, len(manifest), build)
+    recipe = ShardedBuild(kind, key | {"format": FORMAT}, len(manifest), build)
     if not store.has(kind, recipe.key):
         store.root.mkdir(parents=True, exist_ok=True)
         size = manifest.hours * 3600 * SAMPLE_RATE / hop * width * np.dtype(dtype).itemsize

@@ -21,12 +21,12 @@ class FrameRates:
 
     Attributes:
         token_rate: The tokenizer's frame rate in Hz.
-        head_offset: See `TokenizerSpec.head_offset`: model frame t stands for the `hop_length` samples
-            from head_offset + t * hop_length on, whose middle is that of the tokenizer's window.
+        frame_offset: See `TokenizerSpec.frame_offset`: model frame t stands for the `hop_length` samples
+            from frame_offset + t * hop_length on, whose middle is that of the tokenizer's window.
     """
 
     token_rate: float
-    head_offset: int = 0
+    frame_offset: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.token_rate <= max(MODEL_RATES):
@@ -38,7 +38,7 @@ class FrameRates:
     @classmethod
     def of(cls, spec: TokenizerSpec) -> "FrameRates":
         """Those of a tokenizer."""
-        return cls(spec.frame_rate, spec.head_offset)
+        return cls(spec.frame_rate, spec.frame_offset)
 
     @property
     def model_rate(self) -> int:
@@ -65,15 +65,15 @@ class FrameRates:
 
     def frames_within(self, samples: int) -> int:
         """Whole model frames that a recording of so many samples has."""
-        return max(0, samples - self.head_offset) // self.hop_length
+        return max(0, samples - self.frame_offset) // self.hop_length
 
     def from_first_frame(self, wav: np.ndarray) -> np.ndarray:
         """(T,) samples from where frame 0 begins: the head cut off, or silence put before it."""
-        return _shifted(wav, self.head_offset)
+        return _shifted(wav, self.frame_offset)
 
     def from_first_sample(self, wav: np.ndarray) -> np.ndarray:
         """The inverse, for what was synthesized: (T,) from where the recording begins."""
-        return _shifted(wav, -self.head_offset)
+        return _shifted(wav, -self.frame_offset)
 
 
 def _shifted(wav: np.ndarray, samples: int) -> np.ndarray:

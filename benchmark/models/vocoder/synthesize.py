@@ -61,7 +61,7 @@ class Vocoder:
 
         Returns:
             (num_samples[i],) float32 each, sample for sample beside the recording that was coded;
-            silence before a `head_offset`, and after codes that end early.
+            silence before a `frame_offset`, and after codes that end early.
         """
         frames = [self.rates.expand(sequence) for sequence in codes]
         outputs: list[np.ndarray] = [np.zeros(0, np.float32)] * len(codes)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from benchmark.errors import UserError
-from benchmark.metrics.definitions import Definition
+from benchmark.metrics.definitions import MetricInfo
 from benchmark.metrics.statistics.intervals import difference_interval
 from benchmark.metrics.statistics.significance import holm, paired_test
 from benchmark.results.report.best_in_column import LEVEL, RATIOS, Utterances, scores_of
@@ -29,7 +29,7 @@ class Difference:
 
     about: tuple[str, ...]
     """Task, tokenizer where both sides are folders, and corpus."""
-    definition: Definition
+    definition: MetricInfo
     first: float
     second: float
     difference: float

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from benchmark.metrics.definitions import CONDITIONS, Definition
+from benchmark.metrics.definitions import CONDITIONS, MetricInfo
 from benchmark.results.report.best_in_column import LEVEL, Contest
 from benchmark.results.report.cells import Cell, Line
 from benchmark.results.report.rank_correlation import rank_correlations
@@ -80,7 +80,7 @@ def make_grid(table: Table, contest: Contest = NO_CONTEST) -> Grid:
     )
 
 
-def heading(definition: Definition) -> str:
+def heading(definition: MetricInfo) -> str:
     """Label, unit and the direction of better: "WER (%) ↓"."""
     unit = f" ({definition.unit})" if definition.unit else ""
     return f"{definition.label}{unit}{ARROWS[definition.higher_is_better]}"
@@ -104,7 +104,7 @@ def _facts(line: Line) -> list[str]:
     return [DASH if fact is None else f"{fact:{digits}}" for fact, digits in facts]
 
 
-def entry(cell: Cell, definition: Definition, bold: bool = False, mark: int | None = None) -> Entry:
+def entry(cell: Cell, definition: MetricInfo, bold: bool = False, mark: int | None = None) -> Entry:
     """A cell as printed: the digits of its metric, its interval, or the word for what is in its place."""
     number = None if cell.value is None else f"{cell.value:z.{definition.decimals}f}"
     if cell.status == "ok":

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmark.errors import UserError
-from benchmark.metrics.definitions import DEFINITIONS, Definition
+from benchmark.metrics.definitions import DEFINITIONS, MetricInfo
 from benchmark.results.report.cells import Cell, Line, combine
 from benchmark.results.row import Row
 from benchmark.types import Kind
@@ -60,7 +60,7 @@ class Table:
 
     name: str
     profile: str
-    metrics: dict[str, Definition]
+    metrics: dict[str, MetricInfo]
     lines: list[Line]
     rows: list[Row]
 
@@ -108,13 +108,13 @@ def make_table(name: str, rows: Sequence[Row]) -> Table | None:
     return Table(name, shown[0].profile, metrics, lines, shown)
 
 
-def definition_of(metric: str, rows: Sequence[Row]) -> Definition:
+def definition_of(metric: str, rows: Sequence[Row]) -> MetricInfo:
     """How a metric is shown: as its rows say; as `DEFINITIONS` does where they say nothing; by its name."""
     for row in rows:
         if row.metric == metric and row.display:
             shown = {name: value for name, value in row.display.items() if name != "place"}
-            return Definition(**shown, definition=row.definition)
-    unknown = Definition(label=metric, unit="", higher_is_better=None, decimals=3, definition="")
+            return MetricInfo(**shown, definition=row.definition)
+    unknown = MetricInfo(label=metric, unit="", higher_is_better=None, decimals=3, definition="")
     return DEFINITIONS.get(metric, unknown)
 
 

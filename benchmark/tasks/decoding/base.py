@@ -9,7 +9,7 @@ from benchmark.data.corpora.base import Corpus
 from benchmark.metrics.statistics.intervals import Interval, ratio_interval
 from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.storage.artifacts import ArtifactStore
-from benchmark.tasks.base import Encoding, Setting, Task, clusters
+from benchmark.tasks.base import Encoding, RunContext, Task, clusters
 from benchmark.tasks.decoding.trained_vocoder import Decoder, decoding_splits, trained_vocoder, uses_vocoder
 from benchmark.tokenizers.base import Tokenizer
 
@@ -36,35 +36,35 @@ class DecodingTask(Task):
     def encodes(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> list[Encoding]:
         """The vocoder's training speech, in the codes that it is trained on."""
         splits = ("train", "dev") if uses_vocoder(tokenizer, self.decoder) else ()
-        return [(tokenizer.vocoder_source, corpus.manifest(split, store)) for split in splits]
+        return [(tokenizer.base_tokenizer, corpus.manifest(split, store)) for split in splits]
 
     def variant(self, tokenizer: Tokenizer) -> str:
         """The word "vocoder" where that decodes in place of the tokenizer's own decoder."""
         by_vocoder = uses_vocoder(tokenizer, self.decoder)
         return "vocoder" if by_vocoder and tokenizer.spec.can_decode else ""
 
-    def train(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> None:
+    def train(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> None:
         """The vocoder, where one is used."""
         if uses_vocoder(tokenizer, self.decoder):
-            config = self.vocoder.limited(setting.trainer.max_steps)
-            trained_vocoder(tokenizer, corpus, config, setting)
+            config = self.vocoder.with_max_steps(context.trainer.max_steps)
+            trained_vocoder(tokenizer, corpus, config, context)
 
-    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
         """As the base class, with what `decoder` means for this tokenizer: two words for it are one job."""
         resolved = {"decoder": "vocoder"}
         if not uses_vocoder(tokenizer, self.decoder):
             resolved = {"decoder": "own", **tokenizer.decoder_identity()}
-        return super().identity(tokenizer, corpus, setting) | resolved
+        return super().identity(tokenizer, corpus, context) | resolved
 
 
-def interval_of(frame: pd.DataFrame, metric: str, setting: Setting) -> Interval:
+def interval_of(frame: pd.DataFrame, metric: str, context: RunContext) -> Interval:
     """A metric over many utterances: Σ weight × value / Σ weight, and its interval.
 
     Args:
         frame: The column `metric`, and "<metric>:weight" where weights are not one.
         metric: Its name.
-        setting: What the bootstrap draws.
+        context: What the bootstrap draws.
     """
     values = frame[metric]
     weights = frame[f"{metric}:weight"] if f"{metric}:weight" in frame else values.notna().astype(float)
-    return ratio_interval(values * weights, weights.where(values.notna()), clusters(frame, setting))
+    return ratio_interval(values * weights, weights.where(values.notna()), clusters(frame, context))

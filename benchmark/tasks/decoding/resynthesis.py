@@ -16,9 +16,9 @@ from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.models.vocoder.synthesize import Vocoder
-from benchmark.storage.shards import Part, Recipe, make, make_shards, shard
+from benchmark.storage.shards import Part, ShardedBuild, make, make_shards, shard
 from benchmark.storage.token_store import TokenStore
-from benchmark.tasks.base import Setting, Status
+from benchmark.tasks.base import RunContext, Status
 from benchmark.tasks.decoding.trained_vocoder import Decoder, trained_vocoder, uses_vocoder
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook
@@ -55,7 +55,7 @@ def resynthesise(
     manifest: Manifest,
     prompts: dict[str, Utterance],
     config: VocoderConfig,
-    setting: Setting,
+    context: RunContext,
     decoder: Decoder = "auto",
     part: Part | None = None,
 ) -> Resynthesis:
@@ -68,14 +68,14 @@ def resynthesise(
         prompts: Recording that gives each utterance its voice, for the vocoder and for decoders that
             take side information; an utterance without one fails.
         config: The vocoder, where one is used.
-        setting: Store, device, seed.
+        context: Store, device, seed.
         decoder: Who decodes, see `uses_vocoder`.
         part: Of the utterances, to decode no others; None for all of them.
     """
-    config = config.limited(setting.trainer.max_steps)
+    config = config.with_max_steps(context.trainer.max_steps)
     by_vocoder = uses_vocoder(tokenizer, decoder)
-    fit_codebook(tokenizer, corpus, setting.store, setting.seed)
-    tokens = encode_manifest(tokenizer, manifest, setting.store, setting.progress)
+    fit_codebook(tokenizer, corpus, context.store, context.seed)
+    tokens = encode_manifest(tokenizer, manifest, context.store, context.progress)
     key = {"version": RESYNTHESIS_VERSION, "tokenizer": tokenizer.identity(), "manifest": manifest.digest}
     status: Status = "ok"
     reason, vocoder_folder = "", None
@@ -83,7 +83,7 @@ def resynthesise(
         key["prompts"] = {name: [p.utterance_id, p.fingerprint] for name, p in prompts.items()}
     label = "own"
     if by_vocoder:
-        vocoder_folder = trained_vocoder(tokenizer, corpus, config, setting)
+        vocoder_folder = trained_vocoder(tokenizer, corpus, config, context)
         label = config.label
         key["vocoder"] = vocoder_folder.name
         report = read_report(vocoder_folder)
@@ -93,9 +93,9 @@ def resynthesise(
 
     @cache
     def vocoder() -> Vocoder:
-        source, folder = tokenizer.vocoder_source, vocoder_folder
+        source, folder = tokenizer.base_tokenizer, vocoder_folder
         assert folder is not None
-        return Vocoder.load(folder, source.spec, source.codebook_vectors(), config, setting.device)
+        return Vocoder.load(folder, source.spec, source.codebook_vectors(), config, context.device)
 
     def build(rows: slice, folder: Path) -> None:
         log.info("decoding %d utterances of %s by %s", rows.stop - rows.start, tokenizer.name, label)
@@ -106,14 +106,14 @@ def resynthesise(
             decoded = _decode(tokenizer, tokens, own, prompts)
         _write(decoded, own, rows.start, folder, label)
 
-    recipe = Recipe("resynthesis", key, len(manifest), build, join=_join, at_once=AT_ONCE)
-    final = setting.store.path(recipe.kind, key)
+    recipe = ShardedBuild("resynthesis", key, len(manifest), build, join=_join, at_once=AT_ONCE)
+    final = context.store.path(recipe.kind, key)
     if part is not None:
-        make_shards(recipe, setting.store, part)
-    if part is None or setting.store.has(recipe.kind, key):
-        folders = [make(recipe, setting.store)]
+        make_shards(recipe, context.store, part)
+    if part is None or context.store.has(recipe.kind, key):
+        folders = [make(recipe, context.store)]
     else:
-        folders = [made for n in recipe.numbers(part) if (made := shard(recipe, setting.store, n))]
+        folders = [made for n in recipe.numbers(part) if (made := shard(recipe, context.store, n))]
     files, failures = _Files(final), dict[str, str]()
     for folder in folders:
         for name, file, failure in pd.read_parquet(folder / INDEX).itertuples(index=False):

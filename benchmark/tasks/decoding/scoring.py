@@ -12,11 +12,11 @@ from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
 from benchmark.metrics.base import Metric
-from benchmark.metrics.definitions import Definition
+from benchmark.metrics.definitions import MetricInfo
 from benchmark.metrics.evaluation.evaluate import Evaluation, Speech
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.shards import Part
-from benchmark.tasks.base import Encoding, Measure, Setting
+from benchmark.tasks.base import Encoding, Measure, RunContext
 from benchmark.tasks.decoding.base import DecodingTask, interval_of
 from benchmark.tasks.decoding.resynthesis import Resynthesis
 from benchmark.tokenizers.base import Tokenizer
@@ -68,7 +68,7 @@ class ScoringTask(DecodingTask):
         """Those that have a meaning here."""
         return {name: metric for name, metric in self.metrics.items() if self.kind in metric.tasks}
 
-    def definitions(self) -> dict[str, Definition]:
+    def definitions(self) -> dict[str, MetricInfo]:
         """See `Task.definitions`."""
         return {name: metric.facts for name, metric in self.own_metrics.items()}
 
@@ -76,9 +76,9 @@ class ScoringTask(DecodingTask):
         """See `Task.metric_key`."""
         return self.own_metrics[metric.partition("/")[0]].key
 
-    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
         """As the base class, without the metrics: each row has the key of its own."""
-        content = super().identity(tokenizer, corpus, setting)
+        content = super().identity(tokenizer, corpus, context)
         del content["metrics"]
         return content
 
@@ -95,18 +95,18 @@ class ScoringTask(DecodingTask):
 
     @abstractmethod
     def decode(
-        self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting, part: Part | None = None
+        self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext, part: Part | None = None
     ) -> Decoded | None:
         """What is scored, all of it or a part; None where there are no sources."""
 
-    def score_part(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting, part: Part) -> None:
+    def score_part(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext, part: Part) -> None:
         """See `Task.score_part`."""
-        if decoded := self.decode(tokenizer, corpus, setting, part):
-            self.evaluate(decoded, setting)
+        if decoded := self.decode(tokenizer, corpus, context, part):
+            self.evaluate(decoded, context)
 
-    def evaluate(self, decoded: Decoded, setting: Setting) -> pd.DataFrame:
+    def evaluate(self, decoded: Decoded, context: RunContext) -> pd.DataFrame:
         """Scores by utterance, see `Evaluation`, with what is said in it."""
-        evaluation = Evaluation(setting.store, setting.device, setting.processes, setting.progress)
+        evaluation = Evaluation(context.store, context.device, context.processes, context.progress)
         speech = Speech(
             originals=decoded.originals,
             decoded=decoded.audio.files,
@@ -125,9 +125,9 @@ class ScoringTask(DecodingTask):
                 return frame.set_index("utterance_id")[name] * (1 if metric.facts.higher_is_better else -1)
         return None
 
-    def measures(self, frame: pd.DataFrame, setting: Setting) -> list[Measure]:
+    def measures(self, frame: pd.DataFrame, context: RunContext) -> list[Measure]:
         """Every metric over the utterances of a frame."""
         return [
-            Measure(metric=name, interval=interval_of(frame, name, setting), definition=metric.definition)
+            Measure(metric=name, interval=interval_of(frame, name, context), definition=metric.definition)
             for name, metric in self.own_metrics.items()
         ]

@@ -10,9 +10,9 @@ from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.models.vocoder.features import prompt_identity
 from benchmark.models.vocoder.train import train_vocoder
 from benchmark.storage.identity import describe
-from benchmark.tasks.base import Setting
+from benchmark.tasks.base import RunContext
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook, has_codebook
+from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook, needs_fitted_codebook
 
 log = logging.getLogger(__name__)
 
@@ -44,17 +44,17 @@ def decoding_splits(tokenizer: Tokenizer, decoder: Decoder = "auto") -> tuple[st
     """Splits that decoded speech depends on: a codec that is complete in itself needs no training speech."""
     if uses_vocoder(tokenizer, decoder):
         return ("train", "dev", "test")
-    return ("train", "test") if has_codebook(tokenizer) else ("test",)
+    return ("train", "test") if needs_fitted_codebook(tokenizer) else ("test",)
 
 
-def trained_vocoder(tokenizer: Tokenizer, corpus: Corpus, config: VocoderConfig, setting: Setting) -> Path:
+def trained_vocoder(tokenizer: Tokenizer, corpus: Corpus, config: VocoderConfig, context: RunContext) -> Path:
     """Folder of the vocoder for this tokenizer's codes, trained first if no run has yet.
 
-    `config` is already within the trainer's cap, see `VocoderConfig.limited`.
+    `config` is already within the trainer's cap, see `VocoderConfig.with_max_steps`.
     """
-    source = tokenizer.vocoder_source
-    train, dev = (corpus.manifest(split, setting.store) for split in ("train", "dev"))
-    fit_codebook(source, corpus, setting.store, setting.seed)
+    source = tokenizer.base_tokenizer
+    train, dev = (corpus.manifest(split, context.store) for split in ("train", "dev"))
+    fit_codebook(source, corpus, context.store, context.seed)
     key = {
         "version": VOCODER_VERSION,
         "tokenizer": source.identity(),
@@ -62,14 +62,14 @@ def trained_vocoder(tokenizer: Tokenizer, corpus: Corpus, config: VocoderConfig,
         "dev": dev.digest,
         "config": describe(config),
         "prompt": prompt_identity(config.prompt),
-        "precision": setting.trainer.precision,
-        "seed": setting.seed,
+        "precision": context.trainer.precision,
+        "seed": context.seed,
     }
 
     def build(folder: Path) -> None:
         log.info("training vocoder %s on the codes of %s", config.name, source.name)
         tokens, dev_tokens = (
-            encode_manifest(source, manifest, setting.store, setting.progress) for manifest in (train, dev)
+            encode_manifest(source, manifest, context.store, context.progress) for manifest in (train, dev)
         )
         train_vocoder(
             source.spec,
@@ -79,10 +79,10 @@ def trained_vocoder(tokenizer: Tokenizer, corpus: Corpus, config: VocoderConfig,
             dev_tokens,
             dev,
             config,
-            setting.trainer,
-            setting.seed,
+            context.trainer,
+            context.seed,
             folder,
-            setting.store,
+            context.store,
         )
 
-    return setting.store.get("vocoders", key, build, resumable=True)
+    return context.store.get("vocoders", key, build, resumable=True)

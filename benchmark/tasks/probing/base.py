@@ -12,7 +12,7 @@ from benchmark.errors import UserError
 from benchmark.models.probes.config import ProbeConfig
 from benchmark.models.probes.frontend import FEATURES_VERSION
 from benchmark.storage.token_store import TokenStore
-from benchmark.tasks.base import Setting, Task
+from benchmark.tasks.base import RunContext, Task
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook
 
@@ -26,8 +26,8 @@ class ProbingTask(Task):
 
     Attributes:
         probe: Size and schedule: a preset of the group `probe`.
-        usual: The preset, without what its name begins with, whose rows stand for the tokenizer in a
-            profile's tables; those of other presets have lines of their own.
+        default_preset: Name of the preset, without `prefix`, whose rows stand for the tokenizer in a
+            profile's tables. Rows of other presets have lines of their own.
         prefix: What the names of this task's presets begin with.
     """
 
@@ -35,7 +35,7 @@ class ProbingTask(Task):
     prefix: ClassVar[str]
 
     probe: ProbeConfig
-    usual: str
+    default_preset: str
 
     def __post_init__(self) -> None:
         """Raise UserError where the chosen presets are those of other tasks."""
@@ -50,20 +50,20 @@ class ProbingTask(Task):
         """See `Task.reads`."""
         return ("train", "dev", "test")
 
-    def train(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> None:
+    def train(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> None:
         """See `Task.train`; a probe's answers cost seconds, so that nothing is left out."""
-        self.run(tokenizer, corpus, setting)
+        self.run(tokenizer, corpus, context)
 
     def variant(self, tokenizer: Tokenizer) -> str:  # noqa: ARG002
-        """The preset where it is not the usual one."""
+        """Return the preset where it is not `default_preset`."""
         preset = self.probe.name.removeprefix(self.prefix)
-        return "" if preset == self.usual else preset
+        return "" if preset == self.default_preset else preset
 
-    def identity(self, tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> dict[str, Any]:
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
         """As the base class, without what only names the rows."""
-        content = super().identity(tokenizer, corpus, setting)
+        content = super().identity(tokenizer, corpus, context)
         features = {"features": FEATURES_VERSION} if tokenizer.spec.continuous else {}
-        return {name: value for name, value in content.items() if name != "usual"} | features
+        return {name: value for name, value in content.items() if name != "default_preset"} | features
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,12 @@ class Split:
     tokens: TokenStore
 
 
-def tokenized_splits(tokenizer: Tokenizer, corpus: Corpus, setting: Setting) -> tuple[Split, Split, Split]:
+def tokenized_splits(tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> tuple[Split, Split, Split]:
     """Train, dev and test, encoded once."""
-    manifests = [corpus.manifest(split, setting.store) for split in ("train", "dev", "test")]
-    fit_codebook(tokenizer, corpus, setting.store, setting.seed)
+    manifests = [corpus.manifest(split, context.store) for split in ("train", "dev", "test")]
+    fit_codebook(tokenizer, corpus, context.store, context.seed)
     train, dev, test = (
-        Split(manifest, encode_manifest(tokenizer, manifest, setting.store, setting.progress))
+        Split(manifest, encode_manifest(tokenizer, manifest, context.store, context.progress))
         for manifest in manifests
     )
     return train, dev, test
@@ -99,7 +99,7 @@ def reason_of(report: dict[str, Any], tokenizer: Tokenizer) -> str:
     return f"{report['reason']}; what its codes hold: task=codebook_usage tokenizer={tokenizer.name}"
 
 
-def says_nothing(tokenizer: Tokenizer) -> bool:
+def carries_no_information(tokenizer: Tokenizer) -> bool:
     """Whether the codes carry no bit, so that the best constant answer takes the place of a probe."""
     return tokenizer.spec.bitrate == 0
 

@@ -39,7 +39,7 @@ def strides(spec: TokenizerSpec) -> list[int]:
 
 def token_centres(spec: TokenizerSpec, tokens: int, stride: int) -> np.ndarray:
     """Seconds at the middle of what each token of a codebook stands for, (tokens,)."""
-    return (np.arange(tokens) + 0.5) * stride / spec.frame_rate + spec.head_offset / SAMPLE_RATE
+    return (np.arange(tokens) + 0.5) * stride / spec.frame_rate + spec.frame_offset / SAMPLE_RATE
 
 
 def of_the_split(metric: str, value: float, scored: int, failed: int, source: str = "") -> Measure:

@@ -7,7 +7,7 @@ from typing import Any
 from benchmark.models.probes.config import ProbeConfig
 from benchmark.models.probes.frontend import FEATURES_VERSION
 from benchmark.storage.identity import describe
-from benchmark.tasks.base import Setting
+from benchmark.tasks.base import RunContext
 from benchmark.tasks.probing.base import Split
 from benchmark.tokenizers.base import Tokenizer
 
@@ -18,9 +18,9 @@ Labels = Mapping[str, Any]
 """Transcript, intent or phones of the frames by utterance id."""
 
 
-def probe_label(config: ProbeConfig, setting: Setting) -> str:
+def probe_label(config: ProbeConfig, context: RunContext) -> str:
     """How rows name the probe: a capped training says so."""
-    cap = setting.trainer.max_steps
+    cap = context.trainer.max_steps
     return config.name if cap is None else f"{config.name}, at most {cap} steps"
 
 
@@ -31,7 +31,7 @@ def trained_probe(
     train: tuple[Split, Labels],
     dev: tuple[Split, Labels],
     config: ProbeConfig,
-    setting: Setting,
+    context: RunContext,
     label_key: Mapping[str, Any] | None = None,
 ) -> Path:
     """Folder of the probe, trained first if no run has yet.
@@ -43,7 +43,7 @@ def trained_probe(
         train: Tokens and labels to learn from.
         dev: Tokens and labels that pick the best epoch.
         config: Size and schedule.
-        setting: Store, trainer, seed.
+        context: Store, trainer, seed.
         label_key: What labels depend on that are not in the manifest.
     """
     key = {
@@ -53,17 +53,17 @@ def trained_probe(
         "train": train[0].manifest.digest,
         "dev": dev[0].manifest.digest,
         "config": describe(config),
-        "seed": setting.seed,
+        "seed": context.seed,
     } | dict(label_key or {})
     if tokenizer.spec.continuous:
         key["features"] = FEATURES_VERSION
-    if setting.trainer.max_steps is not None:
-        key["max_steps"] = setting.trainer.max_steps
+    if context.trainer.max_steps is not None:
+        key["max_steps"] = context.trainer.max_steps
 
     def build(folder: Path) -> None:
         tokens, dev_tokens = train[0].tokens, dev[0].tokens
-        spec, trainer, seed = tokenizer.spec, setting.trainer, setting.seed
+        spec, trainer, seed = tokenizer.spec, context.trainer, context.seed
         vectors = tokenizer.codebook_vectors() if config.init == "codebook" else None
         train_probe(spec, tokens, train[1], dev_tokens, dev[1], config, trainer, seed, folder, vectors)
 
-    return setting.store.get("probes", key, build, resumable=True)
+    return context.store.get("probes", key, build, resumable=True)

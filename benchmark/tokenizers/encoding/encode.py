@@ -18,7 +18,7 @@ from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.frame_store import FORMAT
-from benchmark.storage.shards import Part, Recipe, make, make_shards
+from benchmark.storage.shards import Part, ShardedBuild, make, make_shards
 from benchmark.storage.token_store import TokenStore, TokenWriter
 from benchmark.tokenizers.base import FittedTokenizer, Tokenizer
 from benchmark.tokenizers.encoding.bfloat16_check import (
@@ -66,9 +66,9 @@ def read_all(utterances: Iterable[Utterance]) -> Iterator[Recording]:
         pool.shutdown(cancel_futures=True)
 
 
-def has_codebook(tokenizer: Tokenizer) -> bool:
+def needs_fitted_codebook(tokenizer: Tokenizer) -> bool:
     """Whether the codes depend on a codebook fitted on the corpus, so that a train split is needed."""
-    source = tokenizer.vocoder_source
+    source = tokenizer.base_tokenizer
     return isinstance(source, FittedTokenizer) and not source.is_published
 
 
@@ -78,7 +78,7 @@ def fit_codebook(tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore, see
     Of a long corpus `FIT_HOURS` are heard, utterances drawn evenly over the speakers by the seed. Without
     a codebook to fit nothing is done, and the train split need not exist.
     """
-    tokenizer = tokenizer.vocoder_source  # a floor uses, and shares, the codebook of its base
+    tokenizer = tokenizer.base_tokenizer  # a floor uses, and shares, the codebook of its base
     if not isinstance(tokenizer, FittedTokenizer) or tokenizer.is_published:
         return
     manifest = corpus.manifest("train", store)
@@ -133,7 +133,7 @@ class _Work:
     def __init__(self, tokenizer: Tokenizer, manifest: Manifest, store: ArtifactStore) -> None:
         self._tokenizer, self._manifest, self._store = tokenizer, manifest, store
         self._start, self._samples = time.monotonic(), 0
-        self.recipe = Recipe(
+        self.recipe = ShardedBuild(
             kind="tokens",
             key={"tokenizer": tokenizer.identity(), "manifest": manifest.digest, "format": FORMAT},
             rows=len(manifest),

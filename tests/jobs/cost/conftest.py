@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.jobs.compose import opened, planned
+from benchmark.jobs.compose import compose_jobs, open_hydra
 from benchmark.jobs.cost.dry_jobs import Jobs, sweeps
 from benchmark.jobs.cost.rates import load_rates
 from benchmark.jobs.cost.sweep import Sweep
@@ -44,9 +44,9 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def plan(folders: Path, round_rates: Path) -> Callable[..., Sweep]:
     def make(*overrides: str) -> Sweep:
         jobs, sweep = Jobs(), Sweep(Workload(load_rates(round_rates, folders / "cache")))
-        with opened() as hydra:
+        with open_hydra() as hydra:
             for each in sweeps(overrides):
-                for cfg in planned(hydra, each, multirun=True):
+                for cfg in compose_jobs(hydra, each, multirun=True):
                     sweep.add(jobs(cfg))
         return sweep
 

@@ -11,7 +11,7 @@ import pytest
 
 from benchmark.errors import UserError
 from benchmark.jobs.build import make_job
-from benchmark.jobs.compose import compose, opened, planned
+from benchmark.jobs.compose import compose, compose_jobs, open_hydra
 from benchmark.jobs.cost import measure as measuring
 from benchmark.jobs.cost.__main__ import main
 from benchmark.jobs.cost.dry_jobs import sweeps
@@ -75,7 +75,7 @@ def test_experiments_of_a_profile_are_planned_together() -> None:
 
 
 def test_the_paper_names_tokenizers_that_exist() -> None:
-    with opened() as hydra:
+    with open_hydra() as hydra:
         options = hydra.config_loader.get_group_options
         known = set(options("tokenizer"))
         for name in ("paper_speech", "paper_asr", "paper_intent"):
@@ -88,8 +88,8 @@ def test_the_paper_names_tokenizers_that_exist() -> None:
 
 def test_what_is_there_is_not_to_do(run: Run, folders: Path, plan: Callable[..., Sweep]) -> None:
     assert line_of(run(*TINY)[1], "mel_rvq")[1:4] == ["0", "of", "1"]
-    with opened() as hydra:
-        (cfg,) = planned(hydra, TINY, multirun=False)
+    with open_hydra() as hydra:
+        (cfg,) = compose_jobs(hydra, TINY, multirun=False)
     make_job(cfg).run()
     status, text = run(*TINY)
     assert status == 0

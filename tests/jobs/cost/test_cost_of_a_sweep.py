@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmark.jobs.build import build
-from benchmark.jobs.compose import compose, opened
+from benchmark.jobs.compose import compose, open_hydra
 from benchmark.jobs.cost.parameter_counts import probe_size, vocoder_size
 from benchmark.jobs.cost.sweep import Sweep, hours
 from benchmark.jobs.cost.workload import Piece
@@ -120,7 +120,7 @@ def test_a_capped_training_costs_its_cap(plan: Callable[..., Sweep]) -> None:
 
 
 def test_sizes_are_those_of_the_networks_that_are_trained(folders: Path) -> None:
-    with opened() as hydra:
+    with open_hydra() as hydra:
         cfg = compose(hydra, ["tokenizer=mel_rvq", "task=asr_probe"])
         tokenizer, config = build(cfg.tokenizer), build(cfg.asr_probe)
         recipe = build(cfg.vocoder)

@@ -6,18 +6,18 @@ import pytest
 from toys import Peak, Spelling
 
 from benchmark.data.audio import AudioError
-from benchmark.metrics.evaluation.score_log import Entry, Journal
+from benchmark.metrics.evaluation.score_log import Entry, ScoreLog
 
 
 def test_what_was_added_is_read_back(tmp_path: Path) -> None:
     entries = {"a": Entry(0.1 + 0.2, 3.0, "what was said\n"), "b": Entry(reason="too short")}
-    with Journal(tmp_path / "scores") as journal:
+    with ScoreLog(tmp_path / "scores") as journal:
         for name, entry in entries.items():
             journal.add(name, "k", entry)
         journal.add_value("a", Peak(), np.array([[0.1]], "float32"))
         journal.add_value("b", Peak(), AudioError("no peak"))
         journal.add_value("a", Spelling(), "één")
-    read = Journal(tmp_path / "scores")
+    read = ScoreLog(tmp_path / "scores")
     assert {name: read.entries[name, "k"] for name in entries} == entries
     value = read.value("a", Peak())
     assert isinstance(value, np.ndarray) and value.dtype == np.float32 and value == np.float32(0.1)
@@ -26,25 +26,25 @@ def test_what_was_added_is_read_back(tmp_path: Path) -> None:
 
 
 def test_several_writers_add_up(tmp_path: Path) -> None:
-    with Journal(tmp_path) as first, Journal(tmp_path) as second:
+    with ScoreLog(tmp_path) as first, ScoreLog(tmp_path) as second:
         first.add("a", "k", Entry(1.0))
         second.add("b", "k", Entry(2.0))
     assert len(list(tmp_path.glob("*.jsonl"))) == 2
-    assert Journal(tmp_path).entries == {("a", "k"): Entry(1.0), ("b", "k"): Entry(2.0)}
+    assert ScoreLog(tmp_path).entries == {("a", "k"): Entry(1.0), ("b", "k"): Entry(2.0)}
 
 
 @pytest.mark.parametrize(
     "torn", ['{"id": "c", "of": "k", "score": {"value": 1', '"text"', "{}", "\x00\x00", '{"id": 1}']
 )
 def test_a_torn_line_is_as_if_never_written(tmp_path: Path, torn: str) -> None:
-    with Journal(tmp_path) as journal:
+    with ScoreLog(tmp_path) as journal:
         journal.add("a", "k", Entry(1.0))
     [path] = tmp_path.glob("*.jsonl")
     path.write_text(path.read_text() + torn)
-    assert Journal(tmp_path).entries == {("a", "k"): Entry(1.0)}
+    assert ScoreLog(tmp_path).entries == {("a", "k"): Entry(1.0)}
 
 
 def test_a_whole_line_without_its_end_may_be_half_a_number(tmp_path: Path) -> None:
     line = json.dumps({"id": "a", "of": "k", "score": {"value": 1.0}})
     (tmp_path / "x.jsonl").write_text(line)
-    assert Journal(tmp_path).entries == {}
+    assert ScoreLog(tmp_path).entries == {}

@@ -9,7 +9,7 @@ import pytest
 from benchmark.data.audio import header, read_audio, write_audio
 from benchmark.data.manifest import Manifest
 from benchmark.jobs.build import build
-from benchmark.jobs.compose import compose, opened
+from benchmark.jobs.compose import compose, open_hydra
 from benchmark.metrics.base import Metric
 from benchmark.metrics.evaluation.evaluate import Evaluation, Speech
 from benchmark.storage.artifacts import ArtifactStore
@@ -19,7 +19,7 @@ from benchmark.types import Utterance
 @pytest.fixture(scope="module")
 def metrics() -> dict[str, Metric]:
     """All of the survey's but those of models, and VERSA's pitch."""
-    with opened() as hydra:
+    with open_hydra() as hydra:
         cfg = compose(hydra, ["metric=[survey,versa_f0_corr,dwer]"])
     return {name: build(cfg.metric[name]) for name in cfg.metric if name not in ("secs", "secs_source")}
 

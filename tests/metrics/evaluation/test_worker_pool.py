@@ -3,7 +3,7 @@ import pytest
 from toys import Killer, PeakRatio
 
 from benchmark.errors import UserError
-from benchmark.metrics.base import Metric, Undefined
+from benchmark.metrics.base import Metric, MetricUndefined
 from benchmark.metrics.evaluation.score_log import Entry
 from benchmark.metrics.evaluation.worker_pool import DIED, score, score_all
 from benchmark.metrics.signal_pair import Pair
@@ -16,7 +16,7 @@ def pair(name: str, peak: float) -> Pair:
 class Raising(PeakRatio):
     def score(self, pair: Pair) -> float:
         raise {
-            "undefined": Undefined("no value"),
+            "undefined": MetricUndefined("no value"),
             "wrong": ZeroDivisionError("oops"),
             "user": UserError("extra"),
         }[pair.utterance_id]

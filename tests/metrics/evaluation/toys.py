@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmark.data.audio import AudioError
 from benchmark.extractors.base import Batch, Extractor, ModelExtractor, Side, SignalExtractor, Value
-from benchmark.metrics.base import Metric, Score, Undefined
+from benchmark.metrics.base import Metric, MetricUndefined, Score
 from benchmark.metrics.signal_pair import Pair
 
 
@@ -98,7 +98,7 @@ class Heard(Metric):
 
     def score(self, pair: Pair) -> Score:
         if not pair.text:
-            raise Undefined("no text")
+            raise MetricUndefined("no text")
         heard = str(pair.value(self.against, self.ear))
         words = pair.text.split()
         return Score(100 * sum(word in heard.split() for word in words) / len(words), len(words), heard)

@@ -37,7 +37,7 @@ def test_one_step_and_one_sentence(
         writer.add(utterance.utterance_id, rng.integers(ENTRIES, size=(BOOKS, frames)))
     writer.close()
     tokens = TokenStore(tmp_path)
-    spec = replace(corpus.spec, frame_rate=frame_rate, codebook_sizes=(ENTRIES,) * BOOKS, head_offset=40)
+    spec = replace(corpus.spec, frame_rate=frame_rate, codebook_sizes=(ENTRIES,) * BOOKS, frame_offset=40)
     vectors = torch.randn(BOOKS, ENTRIES, 7) if with_vectors else None
     config = make_config(generator=small_hifigan, steps=1, steps_per_epoch=1, min_seconds=0.7)
     folder = tmp_path / "vocoder"
@@ -64,7 +64,7 @@ def test_the_head_offset_moves_the_sound_by_itself(
     train_vocoder(corpus.spec, corpus.vectors, *data, config, CPU, 0, tmp_path)
     prompt = read_audio(corpus.manifest["u1"].audio_path)
     plain, late, early = (
-        Vocoder.load(tmp_path, replace(corpus.spec, head_offset=offset), corpus.vectors, config).synthesize(
+        Vocoder.load(tmp_path, replace(corpus.spec, frame_offset=offset), corpus.vectors, config).synthesize(
             [corpus.tokens["u0"]], [prompt], [14_400]
         )[0]
         for offset in (0, 152, -8)

@@ -1,4 +1,4 @@
-"""Kept features: written over several sittings, cut to the prompt, refused where the disk is full."""
+"""Cached prompt features: written over several sittings, cut to the prompt, refused on a full disk."""
 
 import shutil
 from collections.abc import Callable

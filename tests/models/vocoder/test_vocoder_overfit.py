@@ -36,7 +36,7 @@ def test_one_sentence_is_learned_by_heart_in_300_steps(tmp_path: Path) -> None:
     tokens = TokenStore(tmp_path)
     spec = TokenizerSpec("toy", "acoustic", SAMPLE_RATE, 50.0, (ENTRIES,), False, False, True)
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = build(compose("vocoder/ctx_vec2wav_mini").vocoder).limited(300)
+        config = build(compose("vocoder/ctx_vec2wav_mini").vocoder).with_max_steps(300)
     folder = tmp_path / "vocoder"
     folder.mkdir()
     trainer = TrainerConfig(accelerator="cpu", progress_bar=False)

@@ -5,7 +5,7 @@ import pytest
 
 from benchmark.errors import UserError
 from benchmark.jobs.build import build
-from benchmark.jobs.compose import compose, opened
+from benchmark.jobs.compose import compose, open_hydra
 from benchmark.models.vocoder.frame_rates import FrameRates
 
 
@@ -62,7 +62,7 @@ def test_a_recording_within_the_head_has_no_frame() -> None:
     [("hubert_base_l9", 40), ("wav2vec2_vq", 40), ("vq_wav2vec", -8), ("w2vbert2", 120), ("mel_rvq", 0)],
 )
 def test_tokenizers_tell_where_their_first_window_lies(tokenizer: str, offset: int) -> None:
-    with opened() as hydra:
+    with open_hydra() as hydra:
         spec = build(compose(hydra, [f"tokenizer={tokenizer}"]).tokenizer).spec
     rates = FrameRates.of(spec)
-    assert (rates.token_rate, rates.head_offset) == (spec.frame_rate, offset)
+    assert (rates.token_rate, rates.frame_offset) == (spec.frame_rate, offset)

@@ -307,9 +307,9 @@ def test_a_limited_recipe_is_another_and_says_so(
     make_config: MakeConfig, cap: int | None, budget: tuple[int, int]
 ) -> None:
     config = make_config()
-    limited = config.limited(cap)
+    limited = config.with_max_steps(cap)
     assert (limited.steps, limited.steps_per_epoch) == budget
-    assert limited.limited(cap) is limited
+    assert limited.with_max_steps(cap) is limited
     same = budget == (8, 2)
     assert (limited is config) is same and (describe(limited) == describe(config)) is same
     assert limited.label == ("micro" if same else f"micro, {budget[0]} steps")
@@ -317,7 +317,7 @@ def test_a_limited_recipe_is_another_and_says_so(
 
 def test_shares_of_the_schedule_refer_to_the_limit(corpus, make_config: MakeConfig, tmp_path: Path) -> None:
     config = make_config(steps=800, steps_per_epoch=2, optimizer=OptimizerConfig(lr=1e-3, milestones=(0.5,)))
-    train(corpus, config.limited(4), tmp_path)
+    train(corpus, config.with_max_steps(4), tmp_path)
     assert [row["train/lr"] for row in read_history(tmp_path)] == pytest.approx([1e-3, 5e-4])
     report = read_report(tmp_path)
     assert report["steps"] == report["max_steps"] == 4

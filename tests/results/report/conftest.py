@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from benchmark.metrics.definitions import Definition
+from benchmark.metrics.definitions import MetricInfo
 from benchmark.results.report import tables
 
 BOOTSTRAP = "95 % percentile bootstrap over utterances, 1000 resamples"
@@ -22,7 +22,7 @@ def _definitions(monkeypatch):
     }
     names = ("label", "unit", "higher_is_better", "decimals", "definition")
     definitions = {
-        metric: Definition(**dict(zip(names, values, strict=True))) for metric, values in facts.items()
+        metric: MetricInfo(**dict(zip(names, values, strict=True))) for metric, values in facts.items()
     }
     monkeypatch.setattr(tables, "DEFINITIONS", definitions)
 
