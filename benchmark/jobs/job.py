@@ -20,6 +20,7 @@ from benchmark.storage.disk_errors import DiskError, writing
 from benchmark.storage.hashing import digest
 from benchmark.tasks.base import Outcome, RunContext, Task, not_applicable
 from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.encoding.encode import fit_codebook
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class Job:
                 if self.tokenizer.spec.continuous and not self.task.reads_features:
                     outcome = not_applicable("its codes are continuous features, which only probes read")
                 else:
-                    outcome = self.task.run(self.tokenizer, self.corpus, self.with_loggers())
+                    outcome = self.task.run(self.fitted_tokenizer(), self.corpus, self.with_loggers())
         except Exception as error:
             reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             log.error(
@@ -133,6 +134,10 @@ class Job:
         with self.writing():
             self._write(outcome, key, metric_keys, seconds)
         log.info("done in %.0f s: %s: %s", seconds, self.label, _summary(outcome))
+
+    def fitted_tokenizer(self) -> Tokenizer:
+        """Return the tokenizer with its codebook; `tokenizer` itself, which names the job, stays as it is."""
+        return fit_codebook(self.tokenizer, self.corpus, self.context.store, self.context.seed)
 
     def with_loggers(self) -> RunContext:
         """The context, with loggers for the trainings where somebody follows the job."""

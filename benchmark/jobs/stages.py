@@ -9,7 +9,7 @@ import logging
 from benchmark.errors import UserError, unknown
 from benchmark.jobs.job import Job
 from benchmark.storage.shards import Part
-from benchmark.tokenizers.encoding.encode import encode_manifest, encode_part, fit_codebook
+from benchmark.tokenizers.encoding.encode import encode_manifest, encode_part
 
 log = logging.getLogger(__name__)
 
@@ -62,16 +62,15 @@ def _run_piece(job: Job, stage: str, part: Part | None) -> None:
     if stage == "encode":
         _encode(job, part)
     elif stage == "train":
-        job.task.train(job.tokenizer, job.corpus, job.with_loggers())
+        job.task.train(job.fitted_tokenizer(), job.corpus, job.with_loggers())
     elif part is not None:
-        job.task.score_part(job.tokenizer, job.corpus, job.context, part)
+        job.task.score_part(job.fitted_tokenizer(), job.corpus, job.context, part)
 
 
 def _encode(job: Job, part: Part | None) -> None:
     """The codes of everything that the task needs them of."""
     store, progress = job.context.store, job.context.progress
-    for tokenizer, manifest in job.task.encodes(job.tokenizer, job.corpus, store):
-        fit_codebook(tokenizer, job.corpus, store, job.context.seed)
+    for tokenizer, manifest in job.task.encodes(job.fitted_tokenizer(), job.corpus, store):
         if part is None:
             encode_manifest(tokenizer, manifest, store, progress)
         else:

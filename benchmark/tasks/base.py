@@ -122,6 +122,11 @@ class Task(ABC):
     def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """Score one tokenizer on one corpus.
 
+        Args:
+            tokenizer: With its codebook, where it needs one.
+            corpus: Whose splits are read.
+            context: Where and how to run.
+
         Raises: UserError when the corpus or a model is missing.
         """
 

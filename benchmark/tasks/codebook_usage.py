@@ -25,7 +25,7 @@ from benchmark.tasks.probing.code_content import (
     strides,
 )
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook, needs_fitted_codebook
+from benchmark.tokenizers.encoding.encode import encode_manifest, needs_fitted_codebook
 from benchmark.types import TokenizerSpec
 
 
@@ -67,7 +67,6 @@ class CodebookUsageTask(Task):
     def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""
         test = corpus.manifest("test", context.store)
-        fit_codebook(tokenizer, corpus, context.store, context.seed)
         tokens = encode_manifest(tokenizer, test, context.store, context.progress)
         spec = tokenizer.spec
         usage, growth = _count(tokens, spec)

@@ -19,7 +19,6 @@ from benchmark.tasks.decoding.base import DecodingTask, interval_of
 from benchmark.tasks.decoding.prompts import own_prompts
 from benchmark.tasks.decoding.trained_vocoder import trained_vocoder, uses_vocoder
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.tokenizers.encoding.encode import fit_codebook
 from benchmark.training.trainer import read_report
 from benchmark.types import SAMPLE_RATE
 
@@ -48,7 +47,6 @@ class Speed(DecodingTask):
             return not_applicable("it is the recording itself")
         test = corpus.manifest("test", context.store).subset(self.limit)
         prompts = own_prompts(corpus, test, context.store)
-        fit_codebook(tokenizer, corpus, context.store, context.seed)
         label, status, reason, decode = self._decoder(tokenizer, corpus, context)
         load = os.getloadavg()[0]
         rows: list[dict[str, Any]] = []

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from math import ceil
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 import torch
@@ -184,6 +184,10 @@ class Tokenizer(ABC):
         """The tokenizer whose codes a vocoder for this one is trained on: itself, but for floors."""
         return self
 
+    def over(self, base: "Tokenizer") -> "Tokenizer":
+        """Return this tokenizer with `base` in the place of `base_tokenizer`."""
+        return base
+
     @abstractmethod
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """As `encode`, at the tokenizer's own rate, T a whole number of hops."""
@@ -205,10 +209,13 @@ class Tokenizer(ABC):
 
 @dataclass(kw_only=True)
 class FittedTokenizer(Tokenizer):
-    """A tokenizer whose codebook is fitted on training speech and kept as an artifact."""
+    """A tokenizer whose codebook is fitted on training speech and kept as an artifact.
+
+    `fit` and `with_codebook` return another tokenizer, so that nobody's identity changes under their hands.
+    """
 
     codebook_digest: str | None = field(default=None, init=False, metadata=NOT_IDENTITY)
-    """Digest of the loaded codebook's artifact; part of `identity` once there is one."""
+    """Digest of the codebook that is in use, None before one is fitted: part of `identity`."""
 
     @property
     def is_published(self) -> bool:
@@ -216,20 +223,28 @@ class FittedTokenizer(Tokenizer):
         return False
 
     def identity(self) -> dict[str, Any]:
-        """As the base class, with the codebook that is in use."""
+        """Like the base class, with the codebook that is in use."""
         return {**super().identity(), "codebook": self.codebook_digest}
 
     @abstractmethod
-    def fit(self, wavs: Iterable[np.ndarray], seed: int) -> dict[str, Any]:
-        """Fit the codebook on utterances, each (T,) float32 at 16 kHz; returns a JSON-able report."""
+    def fit(self, wavs: Iterable[np.ndarray], seed: int) -> Self:
+        """Return this tokenizer with a codebook fitted on utterances, each (T,) float32 at 16 kHz."""
+
+    @property
+    @abstractmethod
+    def fit_report(self) -> dict[str, Any]:
+        """JSON-able facts of the fit; empty before one."""
 
     @abstractmethod
     def save_codebook(self, folder: Path) -> None:
-        """Write the fitted codebook."""
+        """Write the codebook and the report of its fit."""
 
     @abstractmethod
-    def load_codebook(self, folder: Path) -> None:
-        """Read what `save_codebook` wrote."""
+    def with_codebook(self, folder: Path) -> Self:
+        """Return this tokenizer with the codebook that `save_codebook` has written.
+
+        The name of `folder` is that of the codebook's artifact, and becomes `codebook_digest`.
+        """
 
 
 def true_length(wav: torch.Tensor, lengths: torch.Tensor, at_least: int = 1) -> torch.Tensor:

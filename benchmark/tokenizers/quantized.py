@@ -4,9 +4,10 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, Self, get_args
 
 import numpy as np
 import torch
@@ -109,8 +110,16 @@ class QuantizedFeatures(FittedTokenizer):
         """(frames,) the position of every frame of an utterance: one window, unless a class cuts it."""
         return np.arange(frames)
 
-    def fit(self, wavs: Iterable[np.ndarray], seed: int) -> dict[str, Any]:
+    @property
+    def fit_report(self) -> dict[str, Any]:
+        """Frames seen and used, and per level the error and the centroids that no frame chose."""
+        return self._report
+
+    def fit(self, wavs: Iterable[np.ndarray], seed: int) -> Self:
         """Fit on a uniform sample of the frames of `wavs`, each (T,) float32 at 16 kHz, streamed.
+
+        Returns:
+            This tokenizer with the codebook. Both share the model behind the features.
 
         Raises:
             UserError: the speech has fewer frames than the codebook has entries.
@@ -140,18 +149,17 @@ class QuantizedFeatures(FittedTokenizer):
             codebooks, report = fit_kmeans(frames, self.codebook_size, seed, *how)
         else:
             codebooks, report = fit_residual(frames, self.num_codebooks, self.codebook_size, seed, *how)
-        self._report = {**report, "frames_seen": reservoir.seen, "seed": seed}
         arrays = {"codebooks": codebooks, "mean": mean, "scale": scale, **positions}
-        self._use({name: torch.from_numpy(array) for name, array in arrays.items()})
-        return self._report
+        codebook = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        return self._with(codebook, {**report, "frames_seen": reservoir.seen, "seed": seed})
 
     def save_codebook(self, folder: Path) -> None:
         """Write the codebook as safetensors and the report of the fit as JSON."""
         (folder / CODEBOOK).write_bytes(save(self._loaded()))
         (folder / REPORT).write_text(json.dumps(self._report, indent=1))
 
-    def load_codebook(self, folder: Path) -> None:
-        """Read what `save_codebook` wrote.
+    def with_codebook(self, folder: Path) -> Self:
+        """Return this tokenizer with the codebook that `save_codebook` has written.
 
         Raises:
             ValueError: the codebook has another shape than this tokenizer's.
@@ -162,8 +170,9 @@ class QuantizedFeatures(FittedTokenizer):
                 f"{folder} holds codebooks {tuple(codebook['codebooks'].shape)}; {self.name} expects "
                 f"({self.num_codebooks}, {self.codebook_size}, D)"
             )
-        self._report = json.loads((folder / REPORT).read_text())
-        self._use(codebook)
+        fitted = self._with(codebook, json.loads((folder / REPORT).read_text()))
+        fitted.codebook_digest = folder.name
+        return fitted
 
     def codebook_vectors(self) -> torch.Tensor:
         """(K, V, D) float32 centroids, in standardised units where features are standardised."""
@@ -198,9 +207,11 @@ class QuantizedFeatures(FittedTokenizer):
         scale = np.where(deviation > 1e-6, deviation, 1.0)
         return frames.mean(0, dtype=np.float64).astype(np.float32), scale.astype(np.float32)
 
-    def _use(self, codebook: dict[str, torch.Tensor]) -> None:
-        self._codebook = codebook
-        self.codebook_digest = hashlib.sha256(save(codebook)).hexdigest()[:16]
+    def _with(self, codebook: dict[str, torch.Tensor], report: dict[str, Any]) -> Self:
+        fitted = copy(self)  # shallow, so that a loaded model is shared
+        fitted._codebook, fitted._report = codebook, report
+        fitted.codebook_digest = hashlib.sha256(save(codebook)).hexdigest()[:16]
+        return fitted
 
     def _published(self) -> dict[str, torch.Tensor]:
         """The published centroids, checked against this tokenizer's arguments."""
@@ -229,6 +240,6 @@ class QuantizedFeatures(FittedTokenizer):
             self._codebook = self._published()
         if self._codebook is None:
             raise RuntimeError(
-                f"{self.name} has no codebook yet: call fit() on training speech or load_codebook()"
+                f"{self.name} has no codebook yet: fit() on speech or with_codebook() returns one that has"
             )
         return self._codebook

@@ -33,6 +33,10 @@ class Shuffled(Tokenizer):
         """The base: a vocoder trained on shuffled codes would learn nothing."""
         return self.base.base_tokenizer
 
+    def over(self, base: Tokenizer) -> Tokenizer:
+        """Return the floor of another base."""
+        return replace(self, base=self.base.over(base))
+
     @property
     def has_network(self) -> bool:
         """As the base has one."""

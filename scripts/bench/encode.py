@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
         tokenizer, corpus = build(cfg.tokenizer), build(cfg.dataset)
         with TemporaryDirectory() as folder:
             store = ArtifactStore(folder)
-            fit_codebook(tokenizer, corpus, store, seed=0)
+            tokenizer = fit_codebook(tokenizer, corpus, store, seed=0)
             manifest = corpus.manifest("train", store).subset(arguments.utterances)
             seconds: list[list[tuple[float, float]]] = [[], []]
             for _ in range(arguments.rounds):

@@ -27,7 +27,7 @@ def test_the_same_features_and_codes(
 ) -> None:
     tokenizer = on_random_weights(name, codebook_size=64)
     assert not tokenizer.normed
-    tokenizer.fit((wav.numpy() for wav in speech), seed=0)
+    tokenizer = tokenizer.fit((wav.numpy() for wav in speech), seed=0)
     original = import_huggingface_model(tokenizer._model).eval()
     pairs = []
     for wav in speech:

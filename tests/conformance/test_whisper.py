@@ -73,7 +73,7 @@ def test_the_same_features_and_codes_with_published_weights(
 def codes_of_both(
     tokenizer: WhisperKmeans, speech: list[torch.Tensor]
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    tokenizer.fit((wav.numpy() for wav in speech), seed=0)
+    tokenizer = tokenizer.fit((wav.numpy() for wav in speech), seed=0)
     encoder = peer_encoder(tokenizer._features._encoder._encoder)
     pairs = []
     for wav in speech:

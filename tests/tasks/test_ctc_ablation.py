@@ -23,6 +23,7 @@ from benchmark.tasks.ctc_ablation import CtcAblation
 from benchmark.tasks.phone_probe import PhoneProbe, frame_phones
 from benchmark.tasks.probing.base import tokenized_splits
 from benchmark.tokenizers.constant import Constant
+from benchmark.tokenizers.encoding.encode import fit_codebook
 from benchmark.tokenizers.mfcc_kmeans import MfccKmeans
 from benchmark.training.trainer import TrainerConfig
 
@@ -76,10 +77,11 @@ def ablation(**changes: Any) -> CtcAblation:
 
 
 def test_each_head_is_the_task_of_its_own_on_the_same_probe(corpus, context, tmp_path: Path) -> None:
-    asr = AsrProbe(name="asr_probe", default_preset="micro", probe=CTC).run(CODES, corpus, context)
+    codes = fit_codebook(CODES, corpus, context.store, seed=0)
+    asr = AsrProbe(name="asr_probe", default_preset="micro", probe=CTC).run(codes, corpus, context)
     before = {reference for reference in context.store.used if reference.startswith("probes/")}
     task = ablation()
-    outcome = task.run(CODES, corpus, context)
+    outcome = task.run(codes, corpus, context)
     probes = {reference for reference in context.store.used if reference.startswith("probes/")}
     assert len(before) == 1 and len(probes) == 3, "the CTC probe is not trained again"
 
@@ -118,7 +120,7 @@ def test_each_head_is_the_task_of_its_own_on_the_same_probe(corpus, context, tmp
 
 
 def test_a_frame_s_phone_is_the_one_at_its_centre(corpus, context) -> None:
-    train, _, _ = tokenized_splits(CODES, corpus, context)
+    train, _, _ = tokenized_splits(fit_codebook(CODES, corpus, context.store, seed=0), corpus, context)
     tiers = phone_tiers(corpus, "train", ALIGNER, context.store)
     assert tiers is not None
     for rate in (50, 100):
@@ -135,7 +137,7 @@ def test_a_frame_s_phone_is_the_one_at_its_centre(corpus, context) -> None:
 
 def test_where_no_phones_are_known_only_their_head_is_left_out(corpus, context) -> None:
     mute = Mute(name="mute", train_utterances=24, dev_utterances=12, test_utterances=12)
-    outcome = ablation().run(CODES, mute, context)
+    outcome = ablation().run(fit_codebook(CODES, mute, context.store, seed=0), mute, context)
     status, reason = outcome.statuses["phone_error"]
     assert status == "n/a" and "mute has no phones" in reason and "aligner=wav2vec2_phoneme" in reason
     assert [measure.metric for measure in outcome.measures] == ["probe_wer", "attention_wer"]

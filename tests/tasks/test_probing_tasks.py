@@ -22,6 +22,7 @@ from benchmark.tasks.codebook_usage import CodebookUsageTask
 from benchmark.tasks.intent_probe import IntentProbe, action_of
 from benchmark.tokenizers.constant import Constant
 from benchmark.tokenizers.continuous import Continuous
+from benchmark.tokenizers.encoding.encode import fit_codebook
 from benchmark.tokenizers.mel_rvq import MelRvq
 from benchmark.tokenizers.mfcc_kmeans import MfccKmeans
 from benchmark.training.trainer import TrainerConfig
@@ -67,7 +68,9 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> RunContext:
 def test_the_row_says_how_slow_frames_and_impossible_alignments_were_handled(corpus, context) -> None:
     config = probe(min_frame_rate=100, beam=3, units="bpe", bpe_size=60)
     outcome = AsrProbe(name="asr_probe", default_preset="micro", probe=config).run(
-        MfccKmeans(name="mfcc_kmeans", codebook_size=8), corpus, context
+        fit_codebook(MfccKmeans(name="mfcc_kmeans", codebook_size=8), corpus, context.store, seed=0),
+        corpus,
+        context,
     )
     alignment = outcome.notes["alignment"]
     assert alignment["rule"] == "every frame 2 times"
@@ -116,7 +119,8 @@ def test_the_topline_is_probed_on_its_features(corpus, context) -> None:
 
 def test_codebook_vectors_reach_the_probe(corpus, context) -> None:
     task = IntentProbe(name="intent_probe", default_preset="micro", probe=probe(init="codebook", freeze=True))
-    outcome = task.run(MelRvq(name="mel_rvq", codebook_size=16), corpus, context)
+    tokenizer = fit_codebook(MelRvq(name="mel_rvq", codebook_size=16), corpus, context.store, seed=0)
+    outcome = task.run(tokenizer, corpus, context)
     # 80 dimensions to 8, two directions of an LSTM over 8, 12 intents from 16 features; the table is frozen.
     assert outcome.notes["training"]["parameters"] == 80 * 8 + 2 * (4 * 8 * 16 + 2 * 32) + 12 * 17
 

@@ -15,6 +15,7 @@ from benchmark.tasks import speed
 from benchmark.tasks.base import RunContext
 from benchmark.tasks.decoding import resynthesis
 from benchmark.tasks.speed import Speed
+from benchmark.tokenizers.encoding.encode import fit_codebook
 from benchmark.tokenizers.ground_truth import GroundTruth
 from benchmark.tokenizers.mel_rvq import MelRvq
 from benchmark.tokenizers.opus import Opus
@@ -73,7 +74,8 @@ def test_the_vocoder_decodes_where_the_tokenizer_cannot(
 
     monkeypatch.setattr(speed, "Vocoder", Parrot)
     monkeypatch.setattr(speed, "trained_vocoder", resynthesis.trained_vocoder)  # the parrot's
-    outcome = task().run(MelRvq(name="mel_rvq", num_codebooks=2, codebook_size=4), voices, context)
+    tokenizer = MelRvq(name="mel_rvq", num_codebooks=2, codebook_size=4)
+    outcome = task().run(fit_codebook(tokenizer, voices, context.store, seed=0), voices, context)
     assert heard == [2] * 4 and outcome.decoder == CONFIG.label
 
 

@@ -20,6 +20,7 @@ from benchmark.tasks.decoding.prompts import own_prompts
 from benchmark.tasks.decoding.resynthesis import resynthesise
 from benchmark.tasks.reconstruction import Reconstruction
 from benchmark.tasks.voice_conversion import VoiceConversion
+from benchmark.tokenizers.encoding.encode import fit_codebook
 from benchmark.tokenizers.ground_truth import GroundTruth
 from benchmark.tokenizers.mel_rvq import MelRvq
 from benchmark.tokenizers.opus import Opus
@@ -121,7 +122,8 @@ def test_a_given_list_is_the_same_job_as_the_one_that_was_made(
 def test_converting_to_oneself_is_reconstruction(
     voices: Corpus, context: RunContext, metrics: Any, parrot: None
 ) -> None:
-    tokenizer = MelRvq(name="mel_rvq", num_codebooks=1, codebook_size=4)
+    bare = MelRvq(name="mel_rvq", num_codebooks=1, codebook_size=4)
+    tokenizer = fit_codebook(bare, voices, context.store, seed=0)
     self_converted = conversion(metrics, conditions=["self"]).run(tokenizer, voices, context)
     before = set((context.store.root / "resynthesis").iterdir())
     task = Reconstruction(name="reconstruction", metrics=metrics, vocoder=CONFIG)

@@ -19,8 +19,7 @@ Voice = Callable[..., np.ndarray]
 @pytest.fixture(scope="module")
 def base(voice: Voice) -> MelRvq:
     tokenizer = MelRvq(name="base", num_codebooks=2, codebook_size=64)
-    tokenizer.fit([voice(48_000, seed) for seed in range(2)], seed=0)
-    return tokenizer
+    return tokenizer.fit([voice(48_000, seed) for seed in range(2)], seed=0)
 
 
 def test_pcm_gives_every_16_bit_sample_back() -> None:
@@ -70,6 +69,14 @@ def test_the_floor_is_described_by_its_base(base: MelRvq, voice: Voice) -> None:
     assert Shuffled(name="s", base=GroundTruth(name="g")).spec.can_decode
     assert floor.identity()["arguments"]["base"] == base.identity()
     assert base.codebook_digest in str(floor.identity())
+
+
+def test_a_floor_over_another_base_is_another_floor(base: MelRvq) -> None:
+    bare = Shuffled(name="shuffled", base=MelRvq(name="base", num_codebooks=2, codebook_size=64))
+    before = bare.identity()
+    fitted = bare.over(base)
+    assert fitted.base_tokenizer is base and fitted.name == bare.name
+    assert bare.identity() == before != fitted.identity()
 
 
 def test_a_floor_decodes_where_its_base_can(voice: Voice) -> None:

@@ -83,7 +83,7 @@ def tokenizer(request: Any, voice: Any, tmp_path_factory: pytest.TempPathFactory
     if isinstance(ready, QuantizedFeatures) and ready.codebook_size > 256:
         ready = replace(ready, codebook_size=256)  # a larger one needs more speech than is worth its time
     if isinstance(ready.base_tokenizer, FittedTokenizer):
-        ready.base_tokenizer.fit((voice(32_000, seed) for seed in range(6)), seed=0)
+        ready = ready.over(ready.base_tokenizer.fit((voice(32_000, seed) for seed in range(6)), seed=0))
     return ready
 
 

@@ -64,7 +64,7 @@ def test_tokens_equal_those_of_single_utterances(
 ) -> None:
     monkeypatch.setattr(encode, "CHUNK", 3)  # several chunks, so that their borders are crossed
     tokenizer = MelRvq(name="mel_rvq", num_codebooks=2, codebook_size=16)
-    fit_codebook(tokenizer, corpus, store, seed=0)
+    tokenizer = fit_codebook(tokenizer, corpus, store, seed=0)
     tokens = encode_manifest(tokenizer, manifest, store)
     assert list(tokens.failures) == ["u9"] and len(tokens) == 7
     for utterance, wav in encode.read_all(manifest):
@@ -105,13 +105,13 @@ def test_second_call_encodes_nothing(
 
 
 def test_codebook_is_part_of_the_identity(corpus: Given, store: ArtifactStore) -> None:
-    tokenizers = [MelRvq(name="a", num_codebooks=1, codebook_size=16) for _ in range(2)]
-    for seed, tokenizer in enumerate(tokenizers):
-        fit_codebook(tokenizer, corpus, store, seed)
-    assert tokenizers[0].identity() != tokenizers[1].identity()
+    bare = MelRvq(name="a", num_codebooks=1, codebook_size=16)
+    before = bare.identity()
+    tokenizers = [fit_codebook(bare, corpus, store, seed) for seed in range(2)]
+    assert tokenizers[0].identity() != tokenizers[1].identity() and bare.identity() == before
+    assert fit_codebook(tokenizers[1], corpus, store, 0) is tokenizers[1]  # it has one
     assert len(list((store.root / "codebooks").glob("*/seal.json"))) == 2
-    again = MelRvq(name="b", num_codebooks=1, codebook_size=16)
-    fit_codebook(again, corpus, store, 0)
+    again = fit_codebook(MelRvq(name="b", num_codebooks=1, codebook_size=16), corpus, store, 0)
     assert again.identity() == tokenizers[0].identity()
 
 
@@ -121,7 +121,7 @@ def test_of_a_long_corpus_a_part_is_heard(
     assert corpus.train is not None
     heard: list[list[str]] = []
 
-    def fit(self: MelRvq, wavs: Iterable[np.ndarray], seed: int) -> dict[str, Any]:
+    def fit(self: MelRvq, wavs: Iterable[np.ndarray], seed: int) -> MelRvq:
         heard.append([f"{len(wav)}" for wav in wavs])
         return original(self, iter([np.random.default_rng(0).standard_normal(16_000).astype("f")]), seed)
 

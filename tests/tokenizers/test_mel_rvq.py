@@ -63,7 +63,7 @@ def test_more_codebooks_describe_unseen_speakers_better(real_speech: list[np.nda
     errors = []
     for levels in (1, 2, 4):
         tokenizer = MelRvq(name="mel", num_codebooks=levels, codebook_size=128)
-        tokenizer.fit(train, seed=0)
+        tokenizer = tokenizer.fit(train, seed=0)
         codes, frames = tokenizer.encode(wav, samples)
         books = tokenizer.codebook_vectors()
         decoded = sum(books[level][codes[0, level]] for level in range(levels))

@@ -228,7 +228,7 @@ def test_whisper_in_bfloat16(
         encode_precision="bfloat16",
     )
     wavs = [read_audio(utterance.audio_path) for utterance in speech]
-    tokenizer.fit(wavs, seed=0)
+    tokenizer = tokenizer.fit(wavs, seed=0)
     tokens = encode_manifest(tokenizer, speech, store)
     check = precision.read_check(tokens.folder)
     assert check is not None and not check["error"] and check["utterances"] == 8

@@ -46,29 +46,28 @@ def encode(tokenizer: QuantizedFeatures, wav: np.ndarray) -> torch.Tensor:
 
 
 def test_the_codebook_survives_saving(voice: Voice, tmp_path: Path) -> None:
-    fitted = StandardisedEnvelope(name="a", num_codebooks=2, codebook_size=16)
-    report = fitted.fit([voice(32_000)], seed=1)
+    bare = StandardisedEnvelope(name="a", num_codebooks=2, codebook_size=16)
+    fitted = bare.fit([voice(32_000)], seed=1)
     fitted.save_codebook(tmp_path)
-    loaded = StandardisedEnvelope(name="a", num_codebooks=2, codebook_size=16)
-    loaded.load_codebook(tmp_path)
+    loaded = bare.with_codebook(tmp_path)
     assert torch.equal(fitted.codebook_vectors(), loaded.codebook_vectors())
     assert fitted.codebook_vectors().shape == (2, 16, 2)
     assert torch.equal(encode(fitted, voice(16_000, 5)), encode(loaded, voice(16_000, 5)))
-    assert digest(fitted.identity()) == digest(loaded.identity())
+    assert loaded.codebook_digest == tmp_path.name  # that of the artifact
     again = tmp_path / "again"
     again.mkdir()
     loaded.save_codebook(again)
     assert (again / "report.json").read_text() == (tmp_path / "report.json").read_text()
-    assert report["seed"] == 1
+    assert fitted.fit_report["seed"] == loaded.fit_report["seed"] == 1
+    assert bare.fit_report == {}
 
 
 def test_identity_follows_the_codebook(voice: Voice) -> None:
     tokenizer = Envelope(name="a", codebook_size=16)
     unfitted = digest(tokenizer.identity())
-    tokenizer.fit([voice(32_000, 1)], seed=0)
-    first = digest(tokenizer.identity())
-    tokenizer.fit([voice(32_000, 2)], seed=0)
-    assert len({unfitted, first, digest(tokenizer.identity())}) == 3
+    first, second = (tokenizer.fit([voice(32_000, seed)], seed=0) for seed in (1, 2))
+    assert len({unfitted, digest(first.identity()), digest(second.identity())}) == 3
+    assert digest(tokenizer.identity()) == unfitted and isinstance(second, Envelope)
 
 
 def test_without_a_codebook_nothing_is_encoded(tmp_path: Path) -> None:
@@ -78,7 +77,7 @@ def test_without_a_codebook_nothing_is_encoded(tmp_path: Path) -> None:
         tokenizer.codebook_vectors,
         lambda: tokenizer.save_codebook(tmp_path),
     ):
-        with pytest.raises(RuntimeError, match=r"bare has no codebook yet: call fit"):
+        with pytest.raises(RuntimeError, match=r"bare has no codebook yet: fit"):
             use()
 
 
@@ -90,11 +89,10 @@ def test_too_little_speech_is_refused(voice: Voice) -> None:
 
 
 def test_a_codebook_of_another_shape_is_refused(voice: Voice, tmp_path: Path) -> None:
-    small = Envelope(name="a", codebook_size=8)
-    small.fit([voice(16_000)], seed=0)
+    small = Envelope(name="a", codebook_size=8).fit([voice(16_000)], seed=0)
     small.save_codebook(tmp_path)
     with pytest.raises(ValueError, match=r"\(1, 8, 2\).*\(1, 16, D\)"):
-        Envelope(name="a", codebook_size=16).load_codebook(tmp_path)
+        Envelope(name="a", codebook_size=16).with_codebook(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +112,7 @@ def test_fitting_streams_and_respects_max_frames(voice: Voice) -> None:
             given.append(seed)
             yield voice(16_001, seed)
 
-    report = Envelope(name="a", codebook_size=8, max_frames=200).fit(stream(), seed=0)
+    report = Envelope(name="a", codebook_size=8, max_frames=200).fit(stream(), seed=0).fit_report
     assert given == [0, 1, 2, 3, 4]
     assert (report["frames"], report["frames_seen"]) == (200, 505)
 
@@ -122,8 +120,7 @@ def test_fitting_streams_and_respects_max_frames(voice: Voice) -> None:
 def test_standardising_gives_each_dimension_the_same_say(voice: Voice) -> None:
     """Peaks are 0.1 to 1 and mean squares 1000.00 to 1000.05: unscaled, only the peak decides."""
     wav = voice(64_000)
-    fitted = StandardisedEnvelope(name="a", codebook_size=16)
-    fitted.fit([wav], seed=0)
+    fitted = StandardisedEnvelope(name="a", codebook_size=16).fit([wav], seed=0)
     features = fitted.features(torch.from_numpy(wav)[None], torch.tensor([len(wav)]))[0][0].double()
     scaled = (features - features.mean(0)) / features.std(0, correction=0)
     expected = (scaled[:, None] - fitted.codebook_vectors()[0].double()).square().sum(2).argmin(1)
@@ -136,10 +133,9 @@ def test_a_dimension_that_never_changes_does_no_harm() -> None:
     tokenizer = StandardisedEnvelope(name="a", codebook_size=2)
     ramp = np.linspace(0, 1, 1600, dtype=np.float32).repeat(10)
     square = ramp * np.where(np.arange(len(ramp)) % 2, 1, -1).astype(np.float32)
-    tokenizer.fit([square], seed=0)
-    assert encode(tokenizer, np.zeros(1600, np.float32)).unique().numel() == 1
-    tokenizer.fit([np.zeros(3200, np.float32)], seed=0)
-    assert torch.isfinite(tokenizer.codebook_vectors()).all()
+    assert encode(tokenizer.fit([square], seed=0), np.zeros(1600, np.float32)).unique().numel() == 1
+    silent = tokenizer.fit([np.zeros(3200, np.float32)], seed=0)
+    assert torch.isfinite(silent.codebook_vectors()).all()
 
 
 def test_seeding_is_part_of_the_identity_where_it_is_not_the_usual(voice: Voice) -> None:
@@ -149,7 +145,7 @@ def test_seeding_is_part_of_the_identity_where_it_is_not_the_usual(voice: Voice)
     )
     assert "seeding" not in usual.identity()["arguments"]
     assert other.identity()["arguments"]["seeding"] == "kmeans++"
-    reports = [tokenizer.fit([voice(32_000)], seed=1) for tokenizer in (usual, other)]
+    reports = [tokenizer.fit([voice(32_000)], seed=1).fit_report for tokenizer in (usual, other)]
     assert reports[0]["mse"] != reports[1]["mse"]
     with pytest.raises(UserError, match=r"'kmeans\+\+', 'random'|kmeans\+\+, random"):
         Envelope(name="a", seeding="farthest")

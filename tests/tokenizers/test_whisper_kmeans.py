@@ -95,7 +95,7 @@ def test_codes_tell_the_sound_and_not_the_time(wheel: str, real_speech: list[np.
             name="w", checkpoint=wheel, codebook_size=32, centre_positions=centre_positions
         )
         speech = [np.tile(wav, 10)[:160_000] for wav in real_speech]  # each sound at several places
-        tokenizer.fit(speech, seed=0)
+        tokenizer = tokenizer.fit(speech, seed=0)
         counts = np.zeros((32, 10))
         for wav in speech:
             codes, lengths = tokenizer.encode(torch.from_numpy(wav)[None], torch.tensor([len(wav)]))

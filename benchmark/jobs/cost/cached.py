@@ -1,10 +1,9 @@
 """Questions to a store that builds nothing: is the artifact there that this job would make?
 
-Each question is the call that would make it, with a copy of the tokenizer, since it loads its codebook.
+Each question is the very call that would make it.
 """
 
 from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
 import torch
@@ -29,24 +28,23 @@ TRAINED: dict[str, Callable[..., None]] = {"asr": train_asr_probe, "intent": tra
 
 def codebook(job: Job, tokenizer: Tokenizer) -> Ask:
     """The codebook of a tokenizer."""
-    return lambda: fit_codebook(deepcopy(tokenizer), job.corpus, job.context.store, job.context.seed)
+    return lambda: _fitted(job, tokenizer)
 
 
 def tokens(job: Job, tokenizer: Tokenizer, split: str, limit: int | None) -> Ask:
     """The tokens of a split, or of at most `limit` utterances of it."""
 
     def ask() -> object:
-        own, store = deepcopy(tokenizer), job.context.store
+        store = job.context.store
         manifest = job.corpus.manifest(split, store).subset(limit)
-        fit_codebook(own, job.corpus, store, job.context.seed)
-        return encode_manifest(own, manifest, store)
+        return encode_manifest(_fitted(job, tokenizer), manifest, store)
 
     return ask
 
 
 def vocoder(job: Job, source: Tokenizer, config: VocoderConfig) -> Ask:
     """The vocoder for the codes of `source`."""
-    return lambda: trained_vocoder(deepcopy(source), job.corpus, config, job.context)
+    return lambda: trained_vocoder(_fitted(job, source), job.corpus, config, job.context)
 
 
 def prompts(job: Job, config: PromptConfig, width: int) -> Ask:
@@ -68,11 +66,15 @@ def probe(job: Job, config: ProbeConfig, kind: str) -> Ask | None:
         return None
 
     def ask() -> object:
-        own = deepcopy(job.tokenizer)
+        own = _fitted(job, job.tokenizer)
         train, dev, _ = tokenized_splits(own, job.corpus, job.context)
         return trained_probe(kind, TRAINED[kind], own, (train, {}), (dev, {}), config, job.context)
 
     return ask
+
+
+def _fitted(job: Job, tokenizer: Tokenizer) -> Tokenizer:
+    return fit_codebook(tokenizer, job.corpus, job.context.store, job.context.seed)
 
 
 class _NeverCalled:

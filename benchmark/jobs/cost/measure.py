@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Iterable
-from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def measure(tokenizers: Iterable[Tokenizer], cache: Path) -> dict[str, str]:
                 found[tokenizer.name] = f"not here: {'; '.join(missing)}"
                 continue
             try:
-                rate = _rate(deepcopy(tokenizer))
+                rate = _rate(replace(tokenizer))  # loaded weights go with the copy
             except (UserError, RuntimeError, ValueError, OSError) as error:
                 found[tokenizer.name] = f"failed: {' '.join(str(error).split())}"
                 continue
@@ -70,7 +70,7 @@ def _rate(tokenizer: Tokenizer) -> float:
     if isinstance(tokenizer, FittedTokenizer) and needs_fitted_codebook(tokenizer):
         frames = BATCH * SECONDS * tokenizer.spec.frame_rate
         rounds = int(-(-1.2 * tokenizer.spec.codebook_size // frames))
-        tokenizer.fit((wav for _ in range(rounds) for wav in wavs), seed=0)
+        tokenizer = tokenizer.fit((wav for _ in range(rounds) for wav in wavs), seed=0)
     encode_wavs(tokenizer, wavs[:1])  # weights are loaded, and kernels chosen
     start, encoded = time.monotonic(), 0
     while (elapsed := time.monotonic() - start) < LEAST:

@@ -21,7 +21,7 @@ from benchmark.storage.token_store import TokenStore
 from benchmark.tasks.base import RunContext, Status
 from benchmark.tasks.decoding.trained_vocoder import Decoder, trained_vocoder, uses_vocoder
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook
+from benchmark.tokenizers.encoding.encode import encode_manifest
 from benchmark.training.trainer import read_report
 from benchmark.types import SAMPLE_RATE, Utterance
 
@@ -62,7 +62,7 @@ def resynthesise(
     """Speech from the codes of `manifest`, made once and kept in the store.
 
     Args:
-        tokenizer: Its codebook is fitted on the corpus's training split when it needs one.
+        tokenizer: With its codebook, where it needs one.
         corpus: Where codebook and vocoder are trained.
         manifest: What to decode.
         prompts: Recording that gives each utterance its voice, for the vocoder and for decoders that
@@ -74,7 +74,6 @@ def resynthesise(
     """
     config = config.with_max_steps(context.trainer.max_steps)
     by_vocoder = uses_vocoder(tokenizer, decoder)
-    fit_codebook(tokenizer, corpus, context.store, context.seed)
     tokens = encode_manifest(tokenizer, manifest, context.store, context.progress)
     key = {"version": RESYNTHESIS_VERSION, "tokenizer": tokenizer.identity(), "manifest": manifest.digest}
     status: Status = "ok"

@@ -12,7 +12,7 @@ from benchmark.models.vocoder.train import train_vocoder
 from benchmark.storage.identity import describe
 from benchmark.tasks.base import RunContext
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook, needs_fitted_codebook
+from benchmark.tokenizers.encoding.encode import encode_manifest, needs_fitted_codebook
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,6 @@ def trained_vocoder(tokenizer: Tokenizer, corpus: Corpus, config: VocoderConfig,
     """
     source = tokenizer.base_tokenizer
     train, dev = (corpus.manifest(split, context.store) for split in ("train", "dev"))
-    fit_codebook(source, corpus, context.store, context.seed)
     key = {
         "version": VOCODER_VERSION,
         "tokenizer": source.identity(),

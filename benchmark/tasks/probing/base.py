@@ -14,7 +14,7 @@ from benchmark.models.probes.frontend import FEATURES_VERSION
 from benchmark.storage.token_store import TokenStore
 from benchmark.tasks.base import RunContext, Task
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook
+from benchmark.tokenizers.encoding.encode import encode_manifest
 
 MAX_FRAME_RATE = 1000
 """Frames per second above which a recurrent probe is not asked: PCM samples are no tokens."""
@@ -77,7 +77,6 @@ class Split:
 def tokenized_splits(tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> tuple[Split, Split, Split]:
     """Train, dev and test, encoded once."""
     manifests = [corpus.manifest(split, context.store) for split in ("train", "dev", "test")]
-    fit_codebook(tokenizer, corpus, context.store, context.seed)
     train, dev, test = (
         Split(manifest, encode_manifest(tokenizer, manifest, context.store, context.progress))
         for manifest in manifests

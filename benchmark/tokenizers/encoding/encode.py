@@ -72,31 +72,29 @@ def needs_fitted_codebook(tokenizer: Tokenizer) -> bool:
     return isinstance(source, FittedTokenizer) and not source.is_published
 
 
-def fit_codebook(tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore, seed: int) -> None:
-    """Load the tokenizer's codebook, fitting it on the corpus's train split first if no run has yet.
+def fit_codebook(tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore, seed: int) -> Tokenizer:
+    """Return the tokenizer with its codebook, which is fitted on the train split if no run has done so.
 
-    Of a long corpus `FIT_HOURS` are heard, utterances drawn evenly over the speakers by the seed. Without
-    a codebook to fit nothing is done, and the train split need not exist.
+    A long corpus is heard for `FIT_HOURS`, its utterances drawn evenly over the speakers by the seed. A
+    tokenizer that has its codebook, or needs none, is returned as it is; the train split need not exist.
     """
-    tokenizer = tokenizer.base_tokenizer  # a floor uses, and shares, the codebook of its base
-    if not isinstance(tokenizer, FittedTokenizer) or tokenizer.is_published:
-        return
+    base = tokenizer.base_tokenizer  # a floor uses the codebook of its base
+    if not isinstance(base, FittedTokenizer) or base.is_published or base.codebook_digest is not None:
+        return tokenizer
     manifest = corpus.manifest("train", store)
     if manifest.hours > FIT_HOURS:
         manifest = manifest.subset(round(len(manifest) * FIT_HOURS / manifest.hours), seed)
-    identity = {name: value for name, value in tokenizer.identity().items() if name != "precision"}
+    identity = {name: value for name, value in base.identity().items() if name != "precision"}
     key = {"tokenizer": identity | {"codebook": None}, "manifest": manifest.digest, "seed": seed}
 
     def build(folder: Path) -> None:
-        log.info("fitting the codebook of %s on %.2f h", tokenizer.name, manifest.hours)
+        log.info("fitting the codebook of %s on %.2f h", base.name, manifest.hours)
         wavs = (wav for _, wav in read_all(manifest) if not isinstance(wav, AudioError))
-        report = tokenizer.fit(wavs, seed)
-        tokenizer.save_codebook(folder)
-        log.info("codebook of %s: %s", tokenizer.name, report)
+        fitted = base.fit(wavs, seed)
+        fitted.save_codebook(folder)
+        log.info("codebook of %s: %s", base.name, fitted.fit_report)
 
-    folder = store.get("codebooks", key, build)
-    tokenizer.load_codebook(folder)
-    tokenizer.codebook_digest = folder.name
+    return tokenizer.over(base.with_codebook(store.get("codebooks", key, build)))
 
 
 def encode_manifest(
