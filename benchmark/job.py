@@ -18,6 +18,7 @@ from benchmark.disk import DiskError, writing
 from benchmark.errors import UserError, unknown
 from benchmark.metrics.definitions import Definition
 from benchmark.metrics.statistics import METHODS, Interval
+from benchmark.ranks import ProcessGroup
 from benchmark.results.provenance import git_commit, versions
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
@@ -121,7 +122,7 @@ class Job:
                 if self.tokenizer.spec.continuous and not self.task.reads_features:
                     outcome = not_applicable("its codes are continuous features, which only probes read")
                 else:
-                    outcome = self.task.run(self.tokenizer, self.corpus, self.followed())
+                    outcome = self.task.run(self.tokenizer, self.corpus, self.begin())
         except Exception as error:
             reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             log.error(
@@ -142,8 +143,13 @@ class Job:
             self._write(outcome, key, metric_keys, seconds)
         log.info("done in %.0f s: %s: %s", seconds, self.label, _summary(outcome))
 
-    def followed(self) -> Setting:
-        """The setting, with loggers for the trainings where somebody follows the job."""
+    def begin(self) -> Setting:
+        """Tell trackers, and processes that were started together with this one, that there is work to do.
+
+        Returns: The setting, with loggers for the trainings where trackers follow the job.
+        """
+        if ProcessGroup.current is not None:
+            ProcessGroup.current.tell(self.label)
         name = f"{self.label.replace(' × ', '-')}-seed{self.setting.seed}"
         loggers = self.followers.begin(self.task.name, name)
         trainer = self.setting.trainer

@@ -9,6 +9,7 @@ import logging
 from benchmark.errors import UserError, unknown
 from benchmark.frames.shards import Part
 from benchmark.job import Job
+from benchmark.ranks import ProcessGroup
 from benchmark.tokens.encode import encode_manifest, encode_part, fit_codebook
 
 log = logging.getLogger(__name__)
@@ -58,11 +59,18 @@ def run_stage(job: Job, stage: str, shard: str | None) -> None:
     log.info("%s is done: %s", piece, job.label)
 
 
+def join_stage(job: Job, group: ProcessGroup) -> None:
+    """Take part in the trainings of a job, or of a piece of it, that rank 0 runs."""
+    group.hear(job.label)
+    with job.writing():
+        job.task.train(job.tokenizer, job.corpus, job.setting)
+
+
 def _run_piece(job: Job, stage: str, part: Part | None) -> None:
     if stage == "encode":
         _encode(job, part)
     elif stage == "train":
-        job.task.train(job.tokenizer, job.corpus, job.followed())
+        job.task.train(job.tokenizer, job.corpus, job.begin())
     elif part is not None:
         job.task.score_part(job.tokenizer, job.corpus, job.setting, part)
 

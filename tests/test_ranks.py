@@ -1,4 +1,4 @@
-"""Processes that are started together for one job: rank 0 does it, the others join its trainings.
+"""Processes that are started together for one job: rank 0 runs all of it, the others its trainings.
 
 All of them are real, by torchrun, by submitit, or with the variables that a scheduler would set.
 """
@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -84,12 +84,12 @@ def start() -> Iterator[Start]:
 def pair(start: Start) -> Callable[..., list[subprocess.Popen[str]]]:
     """Two processes that know of each other as they would on a cluster, with nobody who watches over them."""
 
-    def pair(folder: Path, *overrides: str) -> list[subprocess.Popen[str]]:
+    def pair(folder: Path, *overrides: str, others: Sequence[str] = ()) -> list[subprocess.Popen[str]]:
         with socket.create_server(("127.0.0.1", 0)) as server:
             place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.getsockname()[1])}
         return [
             start(
-                [sys.executable, *line(folder, *overrides, name=f"rank{rank}")],
+                [sys.executable, *line(folder, *overrides, *(others if rank else ()), name=f"rank{rank}")],
                 environment(folder, RANK=str(rank), WORLD_SIZE="2", **place),
             )
             for rank in (0, 1)
@@ -235,46 +235,83 @@ def test_several_processes_do_not_do_the_same_job(
 
 MISFIT = """
 import sys, time
+from pathlib import Path
+from torch import distributed
 from benchmark import ranks
 from benchmark.world import started_world
 
 ranks.GRACE, ranks.LEAVING = 1.0, 4.0
 
-def fail():
-    raise MemoryError("no room on this device")
+def misfit(at):
+    if group.world.rank == 1 and at == {fails!r}:
+        raise MemoryError("no room on this device")
 
-def sleep():
-    time.sleep(60)
-
-world = started_world()
-line = ranks.ranks_of(world)
-if world.rank:
-    line.follow()
-else:
-    with line.leading():
-        line.together({own}, fail, "gloo")
+group = ranks.group_of(started_world())
+with group.job():
+    group.tell("job") if group.leads else group.hear("job")
+    misfit("before")
+    group.meet("point", str)
+    with group.training("gloo"):
+        misfit("training")
+        {rest}
+with group.job():
+    group.tell("job") if group.leads else group.hear("job")
 """
 
 
-@pytest.mark.parametrize("own", ["sleep", "lambda: ranks.distributed.barrier()"], ids=["hangs", "waits"])
-def test_the_failure_of_one_rank_reaches_rank_0(tmp_path: Path, start: Start, own: str) -> None:
-    """Rank 0 tells of it and goes on, or ends where what it waits for does not."""
-    (tmp_path / "misfit.py").write_text(MISFIT.format(own=own))
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.getsockname()[1])}
-    leader, other = (
-        start(
-            [sys.executable, str(tmp_path / "misfit.py")],
-            environment(tmp_path, RANK=str(rank), WORLD_SIZE="2", PYTHONPATH=str(ROOT), **place),
-        )
-        for rank in (0, 1)
-    )
+@pytest.fixture
+def misfits(tmp_path: Path, start: Start) -> Callable[..., list[subprocess.Popen[str]]]:
+    """Two processes of one job, the second of which fails."""
+
+    def misfits(fails: str, rest: str) -> list[subprocess.Popen[str]]:
+        (tmp_path / "misfit.py").write_text(MISFIT.format(fails=fails, rest=rest))
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.getsockname()[1])}
+        return [
+            start(
+                [sys.executable, str(tmp_path / "misfit.py")],
+                environment(tmp_path, RANK=str(rank), WORLD_SIZE="2", PYTHONPATH=str(ROOT), **place),
+            )
+            for rank in (0, 1)
+        ]
+
+    return misfits
+
+
+@pytest.mark.parametrize(
+    ("fails", "words"), [("before", "has failed: "), ("training", "cut off by ")], ids=["before", "within"]
+)
+def test_the_failure_of_one_rank_reaches_rank_0(
+    misfits: Callable[..., list[subprocess.Popen[str]]], fails: str, words: str
+) -> None:
+    leader, other = misfits(fails, "distributed.barrier()")
     said = leader.communicate(timeout=50)[0]
     assert leader.returncode == 1
+    assert words in said and f"rank 1 (process {other.pid} on" in said
     assert "MemoryError: no room on this device" in said
-    if own == "sleep":
-        assert "rank 0 hangs since rank 1 failed" in said
-    else:
-        assert f"cut off by rank 1 (process {other.pid} on" in said
-        other.communicate(timeout=50)
-        assert other.returncode == 0  # it heard of the end
+    told = other.communicate(timeout=50)[0]
+    assert "rank 1 failed" in told and "Traceback" in told
+
+
+def test_a_rank_that_hangs_after_the_failure_of_another_ends(
+    misfits: Callable[..., list[subprocess.Popen[str]]],
+) -> None:
+    leader, other = misfits("training", "time.sleep(60)")
+    said = leader.communicate(timeout=50)[0]
+    assert leader.returncode == 1
+    assert "rank 0 hangs since rank 1 failed: MemoryError: no room on this device" in said
+    other.communicate(timeout=50)
+    assert other.returncode == 1
+
+
+def test_processes_of_different_commands_do_not_train_together(
+    encoded: Path, pair: Callable[..., list[subprocess.Popen[str]]]
+) -> None:
+    leader, other = pair(encoded, PROBE, "trainer=ddp", others=["seed=1"])
+    said = leader.communicate(timeout=200)[0]
+    assert leader.returncode == 1
+    assert f"rank 1 (process {other.pid} on" in said and "must be given the same command" in said, said[
+        -3000:
+    ]
+    assert "Traceback" not in said
+    other.communicate(timeout=50)

@@ -22,6 +22,7 @@ from benchmark.tasks.base import Setting, Status
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokens.encode import encode_manifest, fit_codebook, has_codebook
 from benchmark.tokens.store import TokenStore
+from benchmark.trained import trained_artifact
 from benchmark.training import read_report
 from benchmark.types import SAMPLE_RATE, Utterance
 from benchmark.vocoder.config import VocoderConfig
@@ -122,7 +123,7 @@ def trained_vocoder(tokenizer: Tokenizer, corpus: Corpus, config: VocoderConfig,
             setting.store,
         )
 
-    return setting.store.get("vocoders", key, build, resumable=True)
+    return trained_artifact(setting.store, "vocoders", key, build)
 
 
 def resynthesise(

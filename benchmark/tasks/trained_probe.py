@@ -10,6 +10,7 @@ from benchmark.probes.frontend import FEATURES_VERSION
 from benchmark.tasks.base import Setting
 from benchmark.tasks.probing import Split
 from benchmark.tokenizers.base import Tokenizer
+from benchmark.trained import trained_artifact
 
 VERSION = 1
 """Raise it when the training changes: old probes are then ignored."""
@@ -66,4 +67,4 @@ def trained_probe(
         vectors = tokenizer.codebook_vectors() if config.init == "codebook" else None
         train_probe(spec, tokens, train[1], dev_tokens, dev[1], config, trainer, seed, folder, vectors)
 
-    return setting.store.get("probes", key, build, resumable=True)
+    return trained_artifact(setting.store, "probes", key, build)
