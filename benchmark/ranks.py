@@ -35,6 +35,8 @@ LEAVING = 15.0
 """Seconds for the other processes to come out of a training in which one has failed."""
 GRACE = 60.0
 """Seconds after which a process that has not come out of such a training ends itself."""
+GOODBYE = 600.0
+"""Seconds for the other processes to leave a job that rank 0 has ended."""
 POLL = 0.2
 AGAIN = "Start the same command again: it goes on where it was"
 
@@ -199,7 +201,7 @@ class ProcessGroup:
 
     @contextmanager
     def _leading(self) -> Iterator[None]:
-        patience = math.inf
+        patience = GOODBYE
         try:
             yield
         except (SystemExit, KeyboardInterrupt):  # what ends this process ends the others as well
@@ -208,7 +210,9 @@ class ProcessGroup:
         finally:
             with suppress(RuntimeError):  # torchrun, which holds the store, may have ended
                 self._store.set(self._key("over"), "")
-                self._await("left", patience)  # the store may end with this process
+                missing = self._await("left", patience)  # the store may end with this process
+                if patience and missing:
+                    log.warning("%s did not leave the job", self._names(missing))
 
     @contextmanager
     def _joining(self) -> Iterator[None]:

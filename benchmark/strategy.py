@@ -55,8 +55,9 @@ def ddp(world: World | None, device: str, find_unused_parameters: bool) -> DDPSt
 
 def use_own_device(world: World) -> None:
     """Let "cuda" mean the GPU of this process, where it sees those of the others on its node as well."""
-    if torch.cuda.device_count() > 1:
-        torch.cuda.set_device(world.local_rank)
+    count = torch.cuda.device_count()
+    if count > 1:
+        torch.cuda.set_device(world.local_rank % count)
 
 
 def local_devices(world: World, device: str) -> list[torch.device]:

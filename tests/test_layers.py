@@ -90,6 +90,13 @@ def test_hydra_stays_at_the_edge(path: Path) -> None:
     assert not used or layer(path) in HYDRA_AT
 
 
+def test_nothing_is_unpickled() -> None:
+    """What other processes or people send is text, arrays or safetensors."""
+    for path in FILES:
+        modules = {name.split(".")[0] for name in imported(path)}
+        assert not modules & {"pickle", "cloudpickle", "dill", "shelve", "marshal"}, path
+
+
 def test_vocoder_and_probes_never_see_a_tokenizer() -> None:
     for path in FILES:
         if layer(path) in ("vocoder", "probes"):

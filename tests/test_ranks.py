@@ -43,6 +43,14 @@ TASKS = "task=reconstruction,asr_probe"
 PROBE = "task=asr_probe"
 TOLERANCE = 1e-4
 """Of validation curves and scores: sums in another order, through a handful of steps."""
+WITHOUT_OBJECTS = """
+import torch.distributed.distributed_c10d as group
+
+def _refuse(*_, **__):
+    raise AssertionError("a pickled object between processes")
+
+group._object_to_tensor = group._tensor_to_object = _refuse
+"""
 Start = Callable[..., subprocess.Popen[str]]
 
 
@@ -84,13 +92,15 @@ def start() -> Iterator[Start]:
 def pair(start: Start) -> Callable[..., list[subprocess.Popen[str]]]:
     """Two processes that know of each other as they would on a cluster, with nobody who watches over them."""
 
-    def pair(folder: Path, *overrides: str, others: Sequence[str] = ()) -> list[subprocess.Popen[str]]:
+    def pair(
+        folder: Path, *overrides: str, others: Sequence[str] = (), **variables: str
+    ) -> list[subprocess.Popen[str]]:
         with socket.create_server(("127.0.0.1", 0)) as server:
             place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.getsockname()[1])}
         return [
             start(
                 [sys.executable, *line(folder, *overrides, *(others if rank else ()), name=f"rank{rank}")],
-                environment(folder, RANK=str(rank), WORLD_SIZE="2", **place),
+                environment(folder, RANK=str(rank), WORLD_SIZE="2", **place, **variables),
             )
             for rank in (0, 1)
         ]
@@ -200,7 +210,8 @@ def test_what_one_process_began_two_complete(
     (begun,) = (encoded / "cache" / "probes").glob("*.building")
     before = read_history(begun)
     assert 0 < len(before) < 6
-    for rank in pair(encoded, PROBE, "trainer=ddp"):
+    (encoded / "sitecustomize.py").write_text(WITHOUT_OBJECTS)
+    for rank in pair(encoded, PROBE, "trainer=ddp", PYTHONPATH=f"{encoded}:{ROOT}"):
         said = rank.communicate(timeout=200)[0]
         assert rank.returncode == 0, said[-3000:]
     assert_as_alone(encoded, alone, ("asr_probe",))
