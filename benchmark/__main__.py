@@ -1,8 +1,10 @@
 """The entry point: `python -m benchmark tokenizer=… dataset=… task=…`, a plain Hydra application."""
 
 import logging
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -14,6 +16,9 @@ import benchmark.jobs.launchers  # noqa: F401  (before the first config is compo
 from benchmark.errors import UserError
 from benchmark.jobs.progress import Failure
 from benchmark.training.cluster_environment import World, started_world
+
+if TYPE_CHECKING:
+    from benchmark.training.process_group import ProcessGroup
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +48,7 @@ def main(cfg: DictConfig) -> Failure | None:
 
 
 def run(cfg: DictConfig) -> None:
-    """Run one job, or take part in the trainings of one that another process runs.
+    """Run one job, or take part in the trainings of one that rank 0 runs.
 
     Raises: CompactHydraException in place of a user's mistake.
     """
@@ -51,36 +56,37 @@ def run(cfg: DictConfig) -> None:
     import lightning  # noqa: F401  # it sets the levels of its loggers
     import torch
 
-    from benchmark.training.process_group import ranks_of
+    from benchmark.training.process_group import group_of
 
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
     torch.set_num_threads(cfg.threads)  # numbers depend on it, so it is set and not left to the machine
     try:
         world = world_of(cfg)
-        if world is None:
-            work(cfg, None)
-        elif world.rank == 0:
-            with ranks_of(world).leading():
-                work(cfg, world)
-        else:
-            leave_no_log()
-            ranks_of(world).follow()
+        group = group_of(world) if world else None
+        with group.job() if group else nullcontext():
+            work(cfg, group)
     except UserError as error:
         log.error("failed: %s", error)
         raise CompactHydraException(str(error)) from None
 
 
-def work(cfg: DictConfig, world: World | None) -> None:
-    """Do what the config says, with the processes of `world` for its trainings.
+def work(cfg: DictConfig, group: "ProcessGroup | None") -> None:
+    """Do what the config says: rank 0 of `group` all of it, the others its trainings.
 
     Raises: UserError, which nobody has told of yet, or CompactHydraException in place of one that is told.
     """
     from benchmark.jobs.build import make_job, make_trackers
-    from benchmark.jobs.stages import run_stage
+    from benchmark.jobs.stages import join_stage, run_stage
+    from benchmark.training.ddp import use_own_device
 
     job = make_job(cfg)
-    job.context.trainer.require(world)
+    job.context.trainer.require(group.world if group else None)
+    if group:
+        use_own_device(group.world)
+        if not group.leads:
+            join_stage(replace(job, context=replace(job.context, progress=False)), group)
+            return
     if cfg.logger:
         job = replace(job, trackers=make_trackers(cfg, *place()))
     try:
@@ -104,15 +110,6 @@ def world_of(cfg: DictConfig) -> World | None:
         f"{world} were started for this job, and each would do all of it: trainer=ddp shares its trainings "
         "between them; without it start one (srun --ntasks=1, submitit's tasks_per_node=1)"
     )
-
-
-def leave_no_log() -> None:
-    """Rank 0 tells of the job; of this process only warnings are heard."""
-    root = logging.getLogger()
-    root.setLevel(logging.WARNING)
-    for handler in [handler for handler in root.handlers if isinstance(handler, logging.FileHandler)]:
-        root.removeHandler(handler)
-        handler.close()
 
 
 def place() -> tuple[str, Path]:

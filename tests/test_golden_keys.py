@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 
 from benchmark.jobs.build import build, make_job
@@ -75,6 +76,7 @@ def keys(cache: Path) -> dict[str, dict[str, str]]:
     Args:
         cache: Folder for manifests: what a conversion depends on includes its pairs.
     """
+    torch.set_num_threads(1)  # the keys of `speed` say by how many
     found: dict[str, dict[str, str]] = {"jobs": {}, "metrics": {}}
     place = f"paths.cache={cache}"
     with open_hydra() as hydra:
@@ -95,7 +97,8 @@ def keys(cache: Path) -> dict[str, dict[str, str]]:
     with any_weights():  # the modules that it patches are imported by now
         for job in jobs:
             found["jobs"].setdefault(f"{job.task.name} {job.tokenizer.name}", job.key())
-            found["metrics"] |= {f"{job.task.name} {name}": key for name, key in job.metric_keys().items()}
+            keyed = {f"{job.task.name} {name}": key for name, key in job.metric_keys().items()}
+            found["metrics"] |= {name: key for name, key in keyed.items() if key}
     return {part: dict(sorted(content.items())) for part, content in found.items()}
 
 

@@ -88,6 +88,13 @@ def test_hydra_stays_at_the_edge(path: Path) -> None:
     assert not used or room(path) in KNOWS_HYDRA
 
 
+def test_nothing_is_unpickled() -> None:
+    """What other processes or people send is text, arrays or safetensors."""
+    for path in FILES:
+        modules = {name.split(".")[0] for name in imported(path)}
+        assert not modules & {"pickle", "cloudpickle", "dill", "shelve", "marshal"}, path
+
+
 def test_files_are_short_and_init_files_empty() -> None:
     lengths = []
     for path in FILES:

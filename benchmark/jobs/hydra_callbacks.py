@@ -5,8 +5,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,19 @@ from benchmark.training.cluster_environment import is_follower, started_world
 
 log = logging.getLogger(__name__)
 
+Hook = Callable[..., None]
+
+
+def rank_zero(hook: Hook) -> Hook:
+    """Leave a hook out in the processes that only take part in the trainings of rank 0's jobs."""
+
+    @wraps(hook)
+    def wrapped(self: Callback, config: DictConfig, **arguments: Any) -> None:
+        if not _only_trains(config):
+            hook(self, config, **arguments)
+
+    return wrapped
+
 
 class WriteReport(Callback):
     """Hydra callback that rewrites tables and figures when a run, or a whole sweep, has ended."""
@@ -36,9 +50,8 @@ class WriteReport(Callback):
         """Once, after all jobs of a sweep."""
         self._write(config)
 
+    @rank_zero
     def _write(self, config: DictConfig) -> None:
-        if _only_trains(config):
-            return
         from benchmark.results.report.write import (
             write_report,  # heavy, and the processes of a sweep never write it
         )
@@ -100,8 +113,10 @@ class WatchSweep(Callback):
         if started_world() is not None and not config.hydra.launcher._target_.endswith(".BasicLauncher"):
             sys.stderr.write(f"{started_world()} run this sweep job by job: leave hydra/launcher at basic\n")
             raise SystemExit(1)
-        if _only_trains(config):
-            return
+        self._prepare(config)
+
+    @rank_zero
+    def _prepare(self, config: DictConfig) -> None:
         try:
             launchers.prepare(config)
         except UserError as error:
@@ -119,22 +134,26 @@ class WatchSweep(Callback):
 
     def on_job_start(self, config: DictConfig, **_: Any) -> None:
         """In the process of the job."""
-        if self.folder is None:
-            return
-        launchers.leave_when_told(config)
+        if self.folder is not None:
+            launchers.leave_when_told(config)
         if _only_trains(config):
-            return
+            _leave_no_log()
+        elif self.folder is not None:
+            self._begin(config, self.folder)
+
+    def _begin(self, config: DictConfig, folder: Path) -> None:
         self._current = _begun(config, self.labels)
-        if (self.folder / self._current.file).exists():
+        if (folder / self._current.file).exists():
             # By a scheduler, after a kill, a lost node or a time limit.
             log.warning("started again, and what is done is kept: %s", self._current.label)
-        self._current.write(self.folder)
+        self._current.write(folder)
         if self.rewrites:
             _begin_lines_anew()
 
+    @rank_zero
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """In the process of the job."""
-        if self.folder is None or _only_trains(config):
+        if self.folder is None:
             return
         given = job_return._return_value
         failed = job_return.status == JobStatus.FAILED or isinstance(given, Failure)
@@ -191,6 +210,15 @@ class WatchSweep(Callback):
 def _only_trains(config: DictConfig) -> bool:
     """Whether rank 0 does the job, and this process takes part in its trainings alone."""
     return config.trainer.strategy == "ddp" and is_follower()
+
+
+def _leave_no_log() -> None:
+    """Rank 0 tells of the job; of this process only warnings are heard."""
+    root = logging.getLogger()
+    root.setLevel(logging.WARNING)
+    for handler in [handler for handler in root.handlers if isinstance(handler, logging.FileHandler)]:
+        root.removeHandler(handler)
+        handler.close()
 
 
 def _begun(config: DictConfig, labels: Mapping[int, str]) -> JobFile:

@@ -21,6 +21,7 @@ from benchmark.storage.hashing import digest
 from benchmark.tasks.base import Outcome, RunContext, Task, not_applicable
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import fit_codebook
+from benchmark.training.process_group import ProcessGroup
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ class Job:
                 if self.tokenizer.spec.continuous and not self.task.reads_features:
                     outcome = not_applicable("its codes are continuous features, which only probes read")
                 else:
-                    outcome = self.task.run(self.fitted_tokenizer(), self.corpus, self.with_loggers())
+                    outcome = self.task.run(self.fitted_tokenizer(), self.corpus, self.begin())
         except Exception as error:
             reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             log.error(
@@ -139,8 +140,13 @@ class Job:
         """Return the tokenizer with its codebook; `tokenizer` itself, which names the job, stays as it is."""
         return fit_codebook(self.tokenizer, self.corpus, self.context.store, self.context.seed)
 
-    def with_loggers(self) -> RunContext:
-        """The context, with loggers for the trainings where somebody follows the job."""
+    def begin(self) -> RunContext:
+        """Tell trackers, and processes that were started together with this one, that there is work to do.
+
+        Returns: The context, with loggers for the trainings where trackers follow the job.
+        """
+        if ProcessGroup.current is not None:
+            ProcessGroup.current.tell(self.label)
         name = f"{self.label.replace(' × ', '-')}-seed{self.context.seed}"
         loggers = self.trackers.begin(self.task.name, name)
         trainer = self.context.trainer

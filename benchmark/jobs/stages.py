@@ -10,6 +10,7 @@ from benchmark.errors import UserError, unknown
 from benchmark.jobs.job import Job
 from benchmark.storage.shards import Part
 from benchmark.tokenizers.encoding.encode import encode_manifest, encode_part
+from benchmark.training.process_group import ProcessGroup
 
 log = logging.getLogger(__name__)
 
@@ -58,11 +59,18 @@ def run_stage(job: Job, stage: str, part: str | None) -> None:
     log.info("%s is done: %s", piece, job.label)
 
 
+def join_stage(job: Job, group: ProcessGroup) -> None:
+    """Take part in the trainings of a job, or of a piece of it, that rank 0 runs."""
+    group.hear(job.label)
+    with job.writing():
+        job.task.train(job.fitted_tokenizer(), job.corpus, job.context)
+
+
 def _run_piece(job: Job, stage: str, part: Part | None) -> None:
     if stage == "encode":
         _encode(job, part)
     elif stage == "train":
-        job.task.train(job.fitted_tokenizer(), job.corpus, job.with_loggers())
+        job.task.train(job.fitted_tokenizer(), job.corpus, job.begin())
     elif part is not None:
         job.task.score_part(job.fitted_tokenizer(), job.corpus, job.context, part)
 

@@ -45,6 +45,10 @@ class ArtifactStore:
         """Where the artifact of this kind and key lives, whether or not it exists."""
         return self.root / kind / digest(key)
 
+    def building(self, final: Path) -> Path:
+        """Where an artifact is built before it gets its name."""
+        return final.with_name(f"{final.name}.building")
+
     def get(
         self,
         kind: str,
@@ -110,7 +114,7 @@ class ArtifactStore:
         if final.exists():
             log.warning("%s is damaged and is built again", final)
             shutil.rmtree(final)
-        building = final.with_name(f"{final.name}.building")
+        building = self.building(final)
         if building.exists() and not resumable:
             shutil.rmtree(building)
         building.mkdir(exist_ok=True)
@@ -175,9 +179,8 @@ class ArtifactStore:
             return False
         for name, facts in files.items():
             path = folder / name
-            if not path.is_file() or path.stat().st_size != facts["size"]:
-                return False
-            if file_digest(path) != facts["sha256"]:
+            size_fits = path.is_file() and path.stat().st_size == facts["size"]
+            if not size_fits or file_digest(path) != facts["sha256"]:
                 return False
         self._verified.add(folder)
         return True

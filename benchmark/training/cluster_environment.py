@@ -43,6 +43,18 @@ class World:
         """Machines."""
         return self.size // self.local_size
 
+    def export(self) -> None:
+        """Set the variables of torchrun, which Lightning reads, whoever has started the processes."""
+        os.environ.update(
+            RANK=str(self.rank),
+            WORLD_SIZE=str(self.size),
+            LOCAL_RANK=str(self.local_rank),
+            LOCAL_WORLD_SIZE=str(self.local_size),
+            GROUP_RANK=str(self.node),
+            MASTER_ADDR=self.address,
+            MASTER_PORT=str(self.port),
+        )
+
     def __str__(self) -> str:
         return f"{self.size} processes on {self.nodes} node{'s' * (self.nodes > 1)}"
 

@@ -1,8 +1,12 @@
 """Lightning's DDP over processes that are spawned here, or that were started together for the job."""
 
+import json
+from typing import Any
+
 import torch
-from lightning.fabric.plugins.environments import ClusterEnvironment, LightningEnvironment
+from lightning.fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 from lightning.pytorch.strategies import DDPStrategy
+from torch import distributed
 
 from benchmark.errors import UserError
 from benchmark.training.cluster_environment import World
@@ -13,43 +17,20 @@ ONE_EACH = (
 )
 
 
-class StartedProcesses(ClusterEnvironment):
-    """What Lightning asks of a scheduler, answered by a `World`, whoever has made it."""
+class TextDDP(DDPStrategy):
+    """Lightning's DDP, by which ranks agree on texts and numbers without pickles."""
 
-    creates_processes_externally = True
-    main_address = ""  # `ranks` has made the process group before Lightning would
-    main_port = 0
-
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self.world = world
-
-    @staticmethod
-    def detect() -> bool:
-        """Never by itself."""
-        return False
-
-    def world_size(self) -> int:
-        """Processes in all."""
-        return self.world.size
-
-    def global_rank(self) -> int:
-        """Number of this one."""
-        return self.world.rank
-
-    def local_rank(self) -> int:
-        """Its number on its node."""
-        return self.world.local_rank
-
-    def node_rank(self) -> int:
-        """Number of the node."""
-        return self.world.node
-
-    def set_world_size(self, size: int) -> None:
-        """It is what it is."""
-
-    def set_global_rank(self, rank: int) -> None:
-        """It is what it is."""
+    def broadcast(self, obj: Any, src: int = 0) -> Any:
+        """Return rank `src`'s `obj`, which must be JSON-able: tensors of bytes go over the network."""
+        if not distributed.is_initialized():
+            return obj
+        content = torch.tensor([*json.dumps(obj).encode()], dtype=torch.uint8, device=self.root_device)
+        length = torch.tensor([len(content)], device=self.root_device)
+        distributed.broadcast(length, src)
+        if self.global_rank != src:
+            content = content.new_empty(int(length))
+        distributed.broadcast(content, src)
+        return json.loads(bytes(content.tolist()))
 
 
 def ddp(world: World | None, device: str, find_unused_parameters: bool) -> DDPStrategy:
@@ -59,16 +40,24 @@ def ddp(world: World | None, device: str, find_unused_parameters: bool) -> DDPSt
     at, and forked they could use neither CUDA nor threads. A scheduler's variables are then not for us.
     """
     if world is None:
-        return DDPStrategy(
+        return TextDDP(
             cluster_environment=LightningEnvironment(),
             start_method="spawn",
             find_unused_parameters=find_unused_parameters,
         )
-    return DDPStrategy(
-        cluster_environment=StartedProcesses(world),
+    world.export()
+    return TextDDP(
+        cluster_environment=TorchElasticEnvironment(),
         parallel_devices=local_devices(world, device),
         find_unused_parameters=find_unused_parameters,
     )
+
+
+def use_own_device(world: World) -> None:
+    """Let "cuda" mean the GPU of this process, where it sees those of the others on its node as well."""
+    count = torch.cuda.device_count()
+    if count > 1:
+        torch.cuda.set_device(world.local_rank % count)
 
 
 def local_devices(world: World, device: str) -> list[torch.device]:

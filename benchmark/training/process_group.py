@@ -1,21 +1,21 @@
-"""The processes that were started together for one job: rank 0 does it, the others join its trainings.
+"""The processes that a launcher started together for one job, and what each of them must hear of the others.
 
-Rank 0 gives numbered orders through a store of keys, which it holds (or torchrun's agent), and the others
-ask for the next one, for hours where need be. They are torch's process group only during a training: who
-fails in one comes out of it, and hears what is next.
+Every process runs the same job. Rank 0 runs all of it and alone writes rows; the others run its trainings.
+Rank 0 tells in short texts which training it is at, through the key-value store of torch's rendezvous, which
+rank 0 or torchrun's agent holds. Tensors alone go through torch's process group, made for each training.
 """
 
+import json
 import logging
+import math
 import os
-import pickle
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cache
-from threading import Event, Thread
-from typing import Any
+from typing import ClassVar
 
 from torch import distributed
 from torch.distributed.distributed_c10d import PrefixStore, Store
@@ -23,31 +23,37 @@ from torch.distributed.rendezvous import rendezvous
 
 from benchmark.errors import UserError
 from benchmark.training.cluster_environment import World
+from benchmark.training.heartbeat import Heartbeat
 
 log = logging.getLogger(__name__)
 
 COMING = timedelta(minutes=10)
 """For all processes to start: libraries may be read over a slow file system."""
-SILENT = timedelta(minutes=30)
-"""In a training, for one process to wait for another."""
-ANSWER = 120.0
-"""Seconds for a process that waits to hear an order."""
+COLLECTIVE = timedelta(minutes=30)
+"""In a training, for one exchange of tensors."""
 LEAVING = 15.0
-"""Seconds for the others to come out of a training in which one process has failed."""
+"""Seconds for the other processes to come out of a training in which one has failed."""
 GRACE = 60.0
-"""Seconds after which one that has not come out ends."""
+"""Seconds after which a process that has not come out of such a training ends itself."""
+GOODBYE = 600.0
+"""Seconds for the other processes to leave a job that rank 0 has ended."""
 POLL = 0.2
-
-OVER = "over"
-PART = 1 << 22
-"""Bytes that go through the store at once; it takes no more than 8 MiB."""
 AGAIN = "Start the same command again: it goes on where it was"
 
-Work = Callable[[], Any]
+
+class JobOver(Exception):
+    """Rank 0 has ended the job that this process still takes part in."""
 
 
-class Ranks:
-    """This process's line to the others; one that trains with them keeps it to its end."""
+class LeftToRankZero(Exception):
+    """A training is over, and what follows from it is rank 0's work."""
+
+
+class ProcessGroup:
+    """One process's view of all processes of a job."""
+
+    current: ClassVar["ProcessGroup | None"] = None
+    """That of the job which this process is at; None where the process runs its job alone."""
 
     def __init__(self, world: World) -> None:
         """Wait until all processes are there.
@@ -55,196 +61,237 @@ class Ranks:
         Raises: UserError where they do not come.
         """
         self.world = world
-        self._number = 0
-        self._gone: set[int] = set()
-        """Ranks that rank 0 no longer waits for."""
+        self._job = self._told = 0
+        self._in_training, self._hanging = False, 0.0
         place = f"{world.address}:{world.port}"
         try:
-            found = next(iter(rendezvous(f"tcp://{place}", world.rank, world.size, timeout=COMING)))
+            found = next(iter(rendezvous(f"tcp://{place}", world.rank, world.size, timeout=COMING)))[0]
+            self._store: Store = PrefixStore("benchmark", found)
+            # A connection of its own for the thread: who waits for a key keeps the line to itself.
+            self._watched: Store = PrefixStore("benchmark", found.clone())
+            others = range(1, world.size) if world.rank == 0 else range(1)
+            self._heartbeat = Heartbeat(self._watched, world.rank, others, self._leave_in_time)
+            self._store.set(f"process/{world.rank}", f"process {os.getpid()} on {platform.node()}")
+            self._store.wait([f"process/{rank}" for rank in range(world.size)], COMING)
         except (RuntimeError, OSError) as error:
             raise UserError(
                 f"rank {world.rank} of {world} did not meet the others at {place} within {COMING}: their "
                 f"logs may say why; MASTER_ADDR and MASTER_PORT name another place ({_line(error)})"
             ) from error
-        self._store: Store = PrefixStore("benchmark", found[0])
-        # Of its own: one that waits for a key keeps the line to itself.
-        self._watched: Store = PrefixStore("benchmark", found[0].clone())
-        self._store.set(f"process/{world.rank}", f"process {os.getpid()} on {platform.node()}")
-        self._leader = self._store.get("process/0").decode()
+        self._leader = self._names([0])
+        self._heartbeat.start()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is rank 0."""
+        return self.world.rank == 0
 
     @contextmanager
-    def leading(self) -> Iterator[None]:
-        """Rank 0's job; whatever becomes of it, the others hear of its end."""
-        patience = ANSWER
+    def job(self) -> Iterator[None]:
+        """One job, which every process enters and rank 0 leaves last.
+
+        A process other than rank 0 tells rank 0 of its failure, and raises none but that rank 0 has ended.
+        """
+        self._job, self._told = self._job + 1, 0
+        ProcessGroup.current = self
+        try:
+            with self._leading() if self.leads else self._joining():
+                yield
+        finally:
+            ProcessGroup.current = None
+
+    def tell(self, what: str, text: str = "") -> None:
+        """Rank 0: tell all other processes `text` about `what`; see `hear`."""
+        self._told += 1
+        self._store.set(self._key(self._told), json.dumps([what, text]))
+
+    def hear(self, what: str) -> str:
+        """Wait for the next text that rank 0 tells: hours where need be, as rank 0 may score meanwhile.
+
+        Raises:
+            JobOver: rank 0 has ended the job.
+            UserError: rank 0 itself has ended, or tells about something else.
+        """
+        self._told += 1
+        while not self._has(self._key(self._told)):
+            if self._has(self._key("over")):
+                raise JobOver
+            time.sleep(POLL)
+        told, text = json.loads(self._store.get(self._key(self._told)))
+        if told != what:
+            raise UserError(
+                f"rank 0 is at {told}, and rank {self.world.rank} at {what}: all processes must be given the "
+                "same command, and the same checkout"
+            )
+        return str(text)
+
+    def together(self, what: str, lead: Callable[[Callable[[], None]], str], join: Callable[[], None]) -> str:
+        """Make something that may need trainings, which all processes enter; the result on every rank.
+
+        Args:
+            what: Name of it.
+            lead: Called on rank 0: makes it, calling its argument before whatever `join` takes part in.
+            join: Called on the other ranks each time that `lead` has called its argument.
+        """
+        if self.leads:
+            result = lead(lambda: self.tell(what))
+            self.tell(what, result)
+            return result
+        while not (result := self.hear(what)):
+            join()
+        return result
+
+    def meet(self, what: str, find: Callable[[], str]) -> str:
+        """Wait until all processes are at the same point; what rank 0 finds then, on every rank.
+
+        Raises: UserError where another process has failed or ended.
+        """
+        if not self.leads:
+            self._say(f"{self._told + 1}/ready")
+            return self.hear(what)
+        if missing := self._await(f"{self._told + 1}/ready"):
+            for rank, reason in self._failures():
+                raise UserError(f"{self._names([rank])} has failed: {reason}")
+            raise UserError(f"{self._names(missing)} has ended; its log says why. {AGAIN}")
+        text = find()
+        self.tell(what, text)
+        return text
+
+    @contextmanager
+    def training(self, backend: str) -> Iterator[None]:
+        """All processes as torch's process group, after they have met.
+
+        Raises: UserError on rank 0 where another process has failed or ended, and whatever is raised inside.
+        """
+        rank, size = self.world.rank, self.world.size
+        store = PrefixStore(self._key(f"{self._told}/group"), self._store)
+        self._in_training = True
+        try:
+            distributed.init_process_group(
+                backend, timeout=COLLECTIVE, store=store, rank=rank, world_size=size
+            )
+            yield
+        except Exception as error:
+            self._fail(error)  # before connections are closed, which the others would take for the cause
+            self._leave()
+            if self.leads:
+                self._blame(error)
+            raise
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Leave torch's process group, which may be left already."""
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+        self._in_training = False
+        with suppress(RuntimeError):
+            self._say(f"{self._told}/out")
+
+    def _blame(self, error: Exception) -> None:
+        """Raise UserError where another process is the cause of the error."""
+        missing = self._await(f"{self._told}/out", LEAVING)
+        self._heartbeat.ended.update(missing)
+        if missing:
+            raise UserError(
+                f"the training was cut off: {self._names(missing)} ended or hangs. {AGAIN}"
+            ) from error
+        for rank, reason in self._failures():
+            raise UserError(f"the training was cut off by {self._names([rank])}: {reason}") from error
+
+    @contextmanager
+    def _leading(self) -> Iterator[None]:
+        patience = GOODBYE
         try:
             yield
         except (SystemExit, KeyboardInterrupt):  # what ends this process ends the others as well
             patience = 0.0
             raise
         finally:
-            self._order(OVER)
-            missing = self._await("heard", patience)  # the store may end with this process
-            if missing and patience:
-                log.warning("%s did not hear that the job is over", self._names(missing))
-
-    def together(self, own: Work, others: Work, backend: str) -> None:
-        """Rank 0: call `own` here and `others` everywhere else, all of them one process group.
-
-        Raises: UserError where another process has failed or ended, and whatever `own` raises.
-        """
-        if self._gone:  # in a job before this one
-            raise UserError(f"{self._names(self._gone)} ended or hangs. {AGAIN}")
-        content = pickle.dumps((others, backend))
-        parts = [content[place : place + PART] for place in range(0, len(content), PART)]
-        for key, part in zip(self._keys(len(parts), self._number + 1), parts, strict=True):
-            self._store.set(key, part)  # type: ignore[arg-type]  # bytes will do
-        self._order(str(len(parts)))
-        try:
-            self._take_part(len(parts), own, backend)
-        except Exception as error:
-            if self._gone:  # it never began
-                raise
-            self._gone.update(self._await("out", LEAVING))
-            if self._gone:
-                who = self._names(self._gone)
-                raise UserError(f"the training was cut off: {who} ended or hangs. {AGAIN}") from error
-            for rank, text in self._failures():
-                raise UserError(f"the training was cut off by {self._names([rank])}: {text}") from error
-            raise
-
-    def follow(self) -> None:
-        """Every other rank: take part in the trainings of a job of rank 0's, until it is over.
-
-        Raises: UserError where rank 0 has ended before.
-        """
-        try:
-            while (order := self._next()) != OVER:
-                try:
-                    self._take_part(int(order))
-                except Exception as error:
-                    log.warning("rank %d left the training: %s", self.world.rank, _line(error))
-                self._say("out")
-        except RuntimeError as error:  # the store is gone
-            raise UserError(
-                f"rank 0 ({self._leader}) has ended, and with it the job; its log says why. {AGAIN}"
-            ) from error
-
-    def _take_part(self, parts: int, work: Work | None = None, backend: str = "") -> None:
-        """In the last order; ranks other than 0 get what there is to do, in so many parts."""
-        keys = self._keys(parts, self._number)
-        with self._leaving_in_time(), self._telling():
-            self._require("heard", ANSWER)
-            if work is None:
-                work, backend = pickle.loads(b"".join(map(self._store.get, keys)))
-            self._say("ready")
-            self._require("ready", COMING.total_seconds())  # libraries are read for it
-            if self.world.rank == 0:
-                for key in keys:
-                    self._store.delete_key(key)
-            with self._group(backend):
-                work()
-
-    @staticmethod
-    def _keys(parts: int, number: int) -> list[str]:
-        return [f"{number}/sent/{part}" for part in range(parts)]
+            with suppress(RuntimeError):  # torchrun, which holds the store, may have ended
+                self._store.set(self._key("over"), "")
+                missing = self._await("left", patience)  # the store may end with this process
+                if patience and missing:
+                    log.warning("%s did not leave the job", self._names(missing))
 
     @contextmanager
-    def _group(self, backend: str) -> Iterator[None]:
-        """All processes as torch's process group."""
-        rank, size = self.world.rank, self.world.size
-        store = PrefixStore(f"{self._number}/group", self._store)
-        distributed.init_process_group(backend, timeout=SILENT, store=store, rank=rank, world_size=size)
-        try:
-            with self._telling():  # before the line is closed, which the others would take for the cause
-                yield
-        finally:
-            distributed.destroy_process_group()
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """A failure is told to the others, unless it follows from one of theirs."""
+    def _joining(self) -> Iterator[None]:
         try:
             yield
+        except JobOver:
+            log.debug("rank 0 has ended the job")
         except Exception as error:
-            if not self._failures() and not self._has_said("failed", self.world.rank):
-                self._say("failed", _line(error))
-                if self.world.rank and not isinstance(error, UserError):
-                    log.exception("rank %d failed", self.world.rank)
-            raise
+            self._fail(error)
+            while not self._has(self._key("over")):
+                time.sleep(POLL)
+        with suppress(RuntimeError):  # rank 0 may have ended, which no longer needs this process
+            self._say("left")
 
-    @contextmanager
-    def _leaving_in_time(self) -> Iterator[None]:
-        """End this process where another has failed and this one does not come out, as NCCL may not."""
-        left = Event()
-
-        def watch() -> None:
-            while not left.wait(1.0):
-                try:
-                    failures = self._failures(self._watched)
-                except RuntimeError as error:
-                    failures = [(0, _line(error))]
-                if failures and not left.wait(GRACE):
-                    rank, text = failures[0]
-                    message = "rank %d hangs since rank %d failed: %s. %s"
-                    log.critical(message, self.world.rank, rank, text, AGAIN)
-                    os._exit(1)
-
-        Thread(target=watch, daemon=True, name="ranks").start()
-        try:
-            yield
-        finally:
-            left.set()
-
-    def _order(self, what: str) -> None:
-        self._number += 1
-        self._store.set(f"{self._number}/order", what)
-
-    def _next(self) -> str:
-        """The next order; what rank 0 does until then may take hours."""
-        self._number += 1
-        while not self._store.check([f"{self._number}/order"]):
-            time.sleep(POLL)
-        self._say("heard")
-        return self._store.get(f"{self._number}/order").decode()
+    def _key(self, name: object) -> str:
+        return f"{self._job}/{name}"
 
     def _say(self, what: str, text: str = "") -> None:
-        self._store.set(f"{self._number}/{what}/{self.world.rank}", text)
+        self._store.set(self._key(f"{what}/{self.world.rank}"), text)
 
-    def _has_said(self, what: str, rank: int) -> bool:
-        return bool(self._store.check([f"{self._number}/{what}/{rank}"]))
+    def _has(self, key: str) -> bool:
+        """Whether rank 0 has set a key. Raises: UserError where rank 0 has ended before."""
+        with suppress(RuntimeError):  # a lost store, as the heartbeat notes as well
+            if self._store.check([key]):
+                return True
+            if 0 not in self._heartbeat.ended:
+                return False
+        raise UserError(f"{self._leader} has ended, and with it the job; its log says why. {AGAIN}")
+
+    def _fail(self, error: Exception) -> None:
+        """Tell a failure to the others, once, unless it follows from one of theirs."""
+        with suppress(RuntimeError):
+            if self._failures() or self._store.check([self._key(f"failed/{self.world.rank}")]):
+                return
+            self._say("failed", _line(error))
+            if not self.leads and not isinstance(error, UserError):
+                log.error("rank %d failed", self.world.rank, exc_info=error)
 
     def _failures(self, store: Store | None = None) -> list[tuple[int, str]]:
-        """Ranks other than this one that have failed in what was ordered last, and how."""
+        """Ranks other than this one that have failed in this job, and how."""
         store = store or self._store
-        others = {rank: f"{self._number}/failed/{rank}" for rank in range(self.world.size)}
+        others = {rank: self._key(f"failed/{rank}") for rank in range(self.world.size)}
         del others[self.world.rank]
         return [(rank, store.get(key).decode()) for rank, key in others.items() if store.check([key])]
 
-    def _await(self, what: str, seconds: float) -> list[int]:
-        """Rank 0: the others that have not said it in time, or before one of them failed."""
-        end = time.monotonic() + seconds
-        missing = [rank for rank in range(1, self.world.size) if rank not in self._gone]
-        while missing := [rank for rank in missing if not self._has_said(what, rank)]:
-            if time.monotonic() > end or (what == "ready" and self._failures()):
+    def _await(self, what: str, seconds: float | None = None) -> list[int]:
+        """Rank 0: the others that have not said it in `seconds`, or before all of them have ended.
+
+        Without a limit, also before one of them has failed or ended, which has to be there.
+        """
+        end = time.monotonic() + (math.inf if seconds is None else seconds)
+        missing = [*range(1, self.world.size)]
+        while missing := [r for r in missing if not self._store.check([self._key(f"{what}/{r}")])]:
+            ended = self._heartbeat.ended.intersection(missing)
+            if time.monotonic() > end or len(ended) == len(missing):
                 break
+            if seconds is None and (ended or self._failures()):
+                return sorted(ended) or missing
             time.sleep(POLL)
         return missing
 
-    def _require(self, what: str, seconds: float) -> None:
-        """Rank 0: go on when all others have said it."""
-        if self.world.rank == 0 and (missing := self._await(what, seconds)):
-            if not self._failures():
-                self._gone.update(missing)
-            raise UserError(f"{self._names(missing)} did not answer; its log says why. {AGAIN}")
+    def _leave_in_time(self, seconds: float) -> None:
+        """End this process where another has failed or ended and this one does not leave a training."""
+        reasons = [f"rank {rank} ended" for rank in self._heartbeat.ended]
+        with suppress(RuntimeError):  # the store has ended, as the heartbeat notes
+            reasons += [f"rank {rank} failed: {text}" for rank, text in self._failures(self._watched)]
+        self._hanging = self._hanging + seconds if reasons and self._in_training else 0.0
+        if self._hanging > GRACE:
+            log.critical("rank %d hangs since %s. %s", self.world.rank, reasons[0], AGAIN)
+            os._exit(1)
 
     def _names(self, ranks: Iterable[int]) -> str:
         return " and ".join(f"rank {rank} ({self._store.get(f'process/{rank}').decode()})" for rank in ranks)
 
 
 @cache
-def ranks_of(world: World) -> Ranks:
-    """The line of this process, made when it is first asked for."""
-    return Ranks(world)
+def group_of(world: World) -> ProcessGroup:
+    """The group of this process, made when it is first asked for."""
+    return ProcessGroup(world)
 
 
 def _line(error: BaseException) -> str:

@@ -8,11 +8,9 @@ batch).
 
 import json
 import logging
-import platform
-import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +24,14 @@ from benchmark.errors import UserError, unknown
 from benchmark.storage.atomic_files import write_atomic
 from benchmark.training.budget import cap_schedule
 from benchmark.training.callbacks import History, Milestones, RankProcess, StepSeeds, quieten
-from benchmark.training.cluster_environment import World, started_world
+from benchmark.training.cluster_environment import World
 from benchmark.training.ddp import ddp, require
-from benchmark.training.process_group import ranks_of
+from benchmark.training.process_group import LeftToRankZero, ProcessGroup
 
 log = logging.getLogger(__name__)
 
 LAST, BEST, REPORT = "last.ckpt", "best.ckpt", "report.json"
 STRATEGIES = ("auto", "ddp")
-APPEARS = 60.0
-"""Seconds after which a folder of another machine is seen on a shared file system, or never."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +115,8 @@ def fit(
     Leaves the module with its best weights by `monitor` (lower is better), or the last ones without
     a monitor; `history.csv` stays in the folder and the checkpoints are removed.
 
-    Under `strategy=ddp` the ranks are the processes that were started for this job, of which rank 0 is here,
-    or else processes spawned from here, which hold none of the caller's locks; everything given must
+    Under `strategy=ddp` the ranks are the processes that were started for this job, which all call this, or
+    else processes spawned from here, which hold none of the caller's locks; everything given must then
     pickle. Rank 0 alone writes. Validation runs whole on every rank, so that all of them take the same
     decisions without a message.
 
@@ -135,27 +131,24 @@ def fit(
         monitor: Logged dev scalar that picks the best epoch.
         observers: Further callbacks, which may log scalars.
         patience: Stop after this many epochs without improvement; None trains to the end.
+
+    Raises: LeftToRankZero on every other rank that was started, at the end.
     """
-    training = Training(
-        module=module,
-        train=train,
-        dev=dev,
-        folder=folder,
-        epochs=epochs,
-        seed=seed,
-        config=config,
-        monitor=monitor,
-        patience=patience,
-        observers=tuple(observers),
-        checkpoint=_usable_checkpoint(folder / LAST),
-    )
-    world = started_world() if config.strategy == "ddp" else None
-    if world is None:
-        training()
-    else:
-        others = replace(training, config=replace(config, loggers={}))
-        backend = "nccl" if config.torch_device == "cuda" else "gloo"
-        ranks_of(world).together(training, others, backend)
+    group, last = ProcessGroup.current, folder / LAST
+    callbacks = [StepSeeds(seed), *observers, *_callbacks(folder, config, monitor, patience)]
+    with warnings.catch_warnings():
+        quieten()
+        trainer = _trainer(config, group, callbacks, folder, epochs, module.automatic_optimization)
+        if group is None:
+            checkpoint = _usable_checkpoint(last)
+            trainer.fit(module, train, dev, ckpt_path=checkpoint, weights_only=True)
+        else:
+            found = group.meet("checkpoint", lambda: "one" if _usable_checkpoint(last) else "none")
+            with group.training("nccl" if config.torch_device == "cuda" else "gloo"):
+                checkpoint = last if found == "one" else None
+                trainer.fit(module, train, dev, ckpt_path=checkpoint, weights_only=True)
+            if not group.leads:
+                raise LeftToRankZero
     if monitor and (folder / BEST).exists():
         state = torch.load(folder / BEST, map_location="cpu", weights_only=True)
         module.load_state_dict(state["state_dict"])
@@ -164,73 +157,56 @@ def fit(
         (folder / name).unlink(missing_ok=True)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """What every process of a training needs; see `fit`. Other ranks get it pickled, without loggers."""
+def _trainer(
+    config: TrainerConfig,
+    group: ProcessGroup | None,
+    callbacks: list[Callback],
+    folder: Path,
+    epochs: int,
+    automatic_optimization: bool,
+) -> lightning.Trainer:
+    """Build Lightning's trainer for this process, alone or as one of `group`."""
+    world = group.world if group else None
+    several = world is not None or config.own_devices > 1
+    # Under manual optimisation each backward reaches one of several networks.
+    strategy = ddp(world, config.torch_device, not automatic_optimization) if several else "auto"
+    return lightning.Trainer(
+        accelerator=config.accelerator,
+        strategy=strategy,
+        devices=1 if world else config.own_devices,  # of a world's the strategy knows
+        num_nodes=world.nodes if world else 1,
+        # A scheduler's variables are for `world` to read: Lightning would wait, or requeue.
+        plugins=[] if several else [LightningEnvironment()],
+        precision=config.precision,  # type: ignore[arg-type]
+        max_epochs=epochs,
+        callbacks=callbacks,
+        logger=list(config.loggers.values()) or False,
+        default_root_dir=folder,
+        enable_progress_bar=config.progress_bar,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        log_every_n_steps=10,
+    )
 
-    module: lightning.LightningModule
-    train: DataLoader
-    dev: DataLoader | None
-    folder: Path
-    epochs: int
-    seed: int
-    config: TrainerConfig
-    monitor: str | None
-    patience: int | None
-    observers: tuple[Callback, ...]
-    checkpoint: Path | None
 
-    def __call__(self) -> None:
-        """Train; in a spawned or started process, together with the others.
-
-        Raises: UserError where the folder is not on this machine.
-        """
-        config = self.config
-        world = started_world() if config.strategy == "ddp" else None
-        if world is not None:
-            _require_shared(self.folder)
-        several = world is not None or config.own_devices > 1
-        with warnings.catch_warnings():
-            quieten()
-            trainer = lightning.Trainer(
-                accelerator=config.accelerator,
-                # Under manual optimisation each backward reaches one of several networks.
-                strategy=ddp(world, config.torch_device, not self.module.automatic_optimization)
-                if several
-                else "auto",
-                devices=1 if world else config.own_devices,  # of a world's the strategy knows
-                num_nodes=world.nodes if world else 1,
-                # A scheduler's variables are for `world` to read: Lightning would wait, or requeue.
-                plugins=[] if several else [LightningEnvironment()],
-                precision=config.precision,  # type: ignore[arg-type]
-                max_epochs=self.epochs,
-                callbacks=self._callbacks(),
-                logger=list(config.loggers.values()) or False,
-                default_root_dir=self.folder,
-                enable_progress_bar=config.progress_bar,
-                enable_model_summary=False,
-                num_sanity_val_steps=0,
-                use_distributed_sampler=False,
-                log_every_n_steps=10,
-            )
-            trainer.fit(self.module, self.train, self.dev, ckpt_path=self.checkpoint, weights_only=True)
-
-    def _callbacks(self) -> list[Callback]:
-        folder, monitor = self.folder, self.monitor
-        callbacks: list[Callback] = [StepSeeds(self.seed), *self.observers, History(folder)]
-        if self.config.strategy == "ddp":
-            callbacks.append(RankProcess())
-        if monitor:
-            best = ModelCheckpoint(folder, "best", monitor=monitor, mode="min", enable_version_counter=False)
-            callbacks.append(best)
-            if self.patience is not None:
-                callbacks.append(EarlyStopping(monitor, patience=self.patience))
-        # The last but for what speaks: its checkpoint holds the state of all the others after this epoch.
-        callbacks.append(
-            ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
-        )
-        bar = self.config.progress_bar
-        return [*callbacks, TQDMProgressBar(refresh_rate=10) if bar else Milestones(monitor)]
+def _callbacks(
+    folder: Path, config: TrainerConfig, monitor: str | None, patience: int | None
+) -> list[Callback]:
+    """Build what accompanies every training, in the order that checkpoints need."""
+    callbacks: list[Callback] = [History(folder)]
+    if config.strategy == "ddp":
+        callbacks.append(RankProcess())
+    if monitor:
+        best = ModelCheckpoint(folder, "best", monitor=monitor, mode="min", enable_version_counter=False)
+        callbacks.append(best)
+        if patience is not None:
+            callbacks.append(EarlyStopping(monitor, patience=patience))
+    # The last but for what speaks: its checkpoint holds the state of all the others after this epoch.
+    callbacks.append(
+        ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    )
+    return [*callbacks, TQDMProgressBar(refresh_rate=10) if config.progress_bar else Milestones(monitor)]
 
 
 def save_report(folder: Path, report: dict[str, Any]) -> None:
@@ -242,18 +218,6 @@ def read_report(folder: Path) -> dict[str, Any]:
     """What `save_report` wrote."""
     report: dict[str, Any] = json.loads((folder / REPORT).read_text())
     return report
-
-
-def _require_shared(folder: Path) -> None:
-    """Other ranks read the checkpoint of a killed run, and their tokens beside it."""
-    end = time.monotonic() + APPEARS
-    while not folder.is_dir():
-        if time.monotonic() > end:
-            raise UserError(
-                f"{platform.node()} has no {folder}: CACHE must lie on a file system that all nodes see, "
-                "under one path"
-            )
-        time.sleep(1.0)
 
 
 def _usable_checkpoint(path: Path) -> Path | None:

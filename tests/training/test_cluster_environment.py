@@ -1,9 +1,13 @@
 """Which processes were started together, by the variables that torchrun and SLURM set."""
 
+import os
+
 import pytest
+from lightning.fabric.plugins.environments import TorchElasticEnvironment
 
 from benchmark.errors import UserError
 from benchmark.training.cluster_environment import World, is_follower, started_world
+from benchmark.training.ddp import ddp
 from benchmark.training.trainer import TrainerConfig
 
 STEP = {
@@ -49,8 +53,15 @@ def test_torchrun_tells_of_its_processes(variables) -> None:
     assert is_follower() and FIFTH.nodes == 2 and str(FIFTH) == "8 processes on 2 nodes"
 
 
-def test_srun_tells_of_its_tasks(variables) -> None:
+def test_srun_tells_of_its_tasks_and_lightning_hears_of_them(variables) -> None:
     variables(STEP | {"MASTER_PORT": "29500"})
+    assert started_world() == FIFTH
+    variables(dict.fromkeys(TORCHRUN, ""))  # so that they are as before after the test
+    FIFTH.export()
+    assert {name: os.environ[name] for name in TORCHRUN} == TORCHRUN
+    environment = ddp(FIFTH, "cpu", find_unused_parameters=False).cluster_environment
+    assert isinstance(environment, TorchElasticEnvironment)
+    assert (environment.global_rank(), environment.local_rank(), environment.node_rank()) == (5, 1, 1)
     assert started_world() == FIFTH
 
 

@@ -1,4 +1,4 @@
-"""Processes that are started together for one job: rank 0 does it, the others join its trainings.
+"""Processes that are started together for one job: rank 0 runs all of it, the others its trainings.
 
 All of them are real, by torchrun, by submitit, or with the variables that a scheduler would set.
 """
@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ import pytest
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 from benchmark.training.callbacks import read_history
-from benchmark.training.trainer import LAST
+from benchmark.training.trainer import LAST, read_report
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = [
@@ -43,6 +43,14 @@ TASKS = "task=reconstruction,asr_probe"
 PROBE = "task=asr_probe"
 TOLERANCE = 1e-4
 """Of validation curves and scores: sums in another order, through a handful of steps."""
+WITHOUT_OBJECTS = """
+import torch.distributed.distributed_c10d as group
+
+def _refuse(*_, **__):
+    raise AssertionError("a pickled object between processes")
+
+group._object_to_tensor = group._tensor_to_object = _refuse
+"""
 Start = Callable[..., subprocess.Popen[str]]
 
 
@@ -84,13 +92,15 @@ def start() -> Iterator[Start]:
 def pair(start: Start) -> Callable[..., list[subprocess.Popen[str]]]:
     """Two processes that know of each other as they would on a cluster, with nobody who watches over them."""
 
-    def pair(folder: Path, *overrides: str) -> list[subprocess.Popen[str]]:
+    def pair(
+        folder: Path, *overrides: str, others: Sequence[str] = (), **variables: str
+    ) -> list[subprocess.Popen[str]]:
         with socket.create_server(("127.0.0.1", 0)) as server:
             place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.getsockname()[1])}
         return [
             start(
-                [sys.executable, *line(folder, *overrides, name=f"rank{rank}")],
-                environment(folder, RANK=str(rank), WORLD_SIZE="2", **place),
+                [sys.executable, *line(folder, *overrides, *(others if rank else ()), name=f"rank{rank}")],
+                environment(folder, RANK=str(rank), WORLD_SIZE="2", **place, **variables),
             )
             for rank in (0, 1)
         ]
@@ -200,7 +210,8 @@ def test_what_one_process_began_two_complete(
     (begun,) = (encoded / "cache" / "probes").glob("*.building")
     before = read_history(begun)
     assert 0 < len(before) < 6
-    for rank in pair(encoded, PROBE, "trainer=ddp"):
+    (encoded / "sitecustomize.py").write_text(WITHOUT_OBJECTS)
+    for rank in pair(encoded, PROBE, "trainer=ddp", PYTHONPATH=f"{encoded}:{ROOT}"):
         said = rank.communicate(timeout=200)[0]
         assert rank.returncode == 0, said[-3000:]
     assert_as_alone(encoded, alone, ("asr_probe",))
@@ -222,6 +233,38 @@ def test_a_killed_rank_0_ends_the_others(
     assert not rows(encoded)
 
 
+def test_two_processes_pick_the_learning_rate_of_one(
+    encoded: Path, pair: Callable[..., list[subprocess.Popen[str]]], start: Start
+) -> None:
+    """Several trainings in one job; killed in the middle of them, it goes on with the one it was at."""
+    pilots = ["asr_probe.learning_rate=[1e-4,1e-2]", "+asr_probe.pilot_epochs=3"]
+    one = encoded / "one"
+    shutil.copytree(encoded / "cache", one / "cache")
+    single = start([sys.executable, *line(one, PROBE, *pilots)], environment(one))
+    said = single.communicate(timeout=200)[0]
+    assert single.returncode == 0, said[-3000:]
+    ranks = pair(encoded, PROBE, "trainer=ddp", *pilots)
+    end = time.monotonic() + 120
+    while not list((encoded / "cache" / "probes").glob(f"*.building/pilots/0.01/{LAST}")):
+        assert time.monotonic() < end and all(process.poll() is None for process in ranks)
+        time.sleep(0.01)
+    ranks[1].send_signal(signal.SIGKILL)
+    ranks[0].communicate(timeout=200)
+    (first,) = (encoded / "cache" / "probes").glob("*.building/pilots/0.0001/report.json")
+    before = first.stat().st_mtime_ns
+    for rank in pair(encoded, PROBE, "trainer=ddp", *pilots):
+        said = rank.communicate(timeout=200)[0]
+        assert rank.returncode == 0, said[-3000:]
+    assert_as_alone(encoded, one, ("asr_probe",))
+    folders = trained(encoded, "probes"), trained(one, "probes")
+    picked, expected = (read_report(folder)["learning_rate"] for folder in folders)
+    assert picked["picked"] == expected["picked"]
+    assert [pilot["score"] for pilot in picked["pilots"]] == pytest.approx(
+        [pilot["score"] for pilot in expected["pilots"]], rel=TOLERANCE
+    )
+    assert (folders[0] / "pilots/0.0001/report.json").stat().st_mtime_ns == before  # not trained again
+
+
 def test_several_processes_do_not_do_the_same_job(
     encoded: Path, pair: Callable[..., list[subprocess.Popen[str]]]
 ) -> None:
@@ -234,47 +277,92 @@ def test_several_processes_do_not_do_the_same_job(
 
 
 MISFIT = """
-import sys, time
+import time
+import torch
+from torch import distributed
 from benchmark import ranks
+from benchmark.errors import UserError
 from benchmark.training.cluster_environment import started_world
 
 ranks.GRACE, ranks.LEAVING = 1.0, 4.0
 
-def fail():
-    raise MemoryError("no room on this device")
+def misfit(at):
+    if (group.world.rank, number, at) == (1, 0, {fails!r}):
+        raise MemoryError("no room on this device")
 
-def sleep():
-    time.sleep(60)
-
-world = started_world()
-line = ranks.ranks_of(world)
-if world.rank:
-    line.follow()
-else:
-    with line.leading():
-        line.together({own}, fail, "gloo")
+group = ranks.group_of(started_world())
+for number in range(2):
+    try:
+        with group.job():
+            group.tell("job") if group.leads else group.hear("job")
+            misfit("before")
+            group.meet("point", lambda: "text")
+            with group.training("gloo"):
+                misfit("training")
+                {rest}
+                ones = torch.ones(3)
+                distributed.all_reduce(ones)
+            print(number, "trained by", int(ones[0]))
+    except UserError as error:
+        print(number, error)
 """
 
 
-@pytest.mark.parametrize("own", ["sleep", "lambda: ranks.distributed.barrier()"], ids=["hangs", "waits"])
-def test_the_failure_of_one_rank_reaches_rank_0(tmp_path: Path, start: Start, own: str) -> None:
-    """Rank 0 tells of it and goes on, or ends where what it waits for does not."""
-    (tmp_path / "misfit.py").write_text(MISFIT.format(own=own))
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.getsockname()[1])}
-    leader, other = (
-        start(
-            [sys.executable, str(tmp_path / "misfit.py")],
-            environment(tmp_path, RANK=str(rank), WORLD_SIZE="2", PYTHONPATH=str(ROOT), **place),
-        )
-        for rank in (0, 1)
-    )
+@pytest.fixture
+def misfits(tmp_path: Path, start: Start) -> Callable[..., list[subprocess.Popen[str]]]:
+    """Two processes of one job, the second of which fails."""
+
+    def misfits(fails: str, rest: str) -> list[subprocess.Popen[str]]:
+        (tmp_path / "misfit.py").write_text(MISFIT.format(fails=fails, rest=rest))
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.getsockname()[1])}
+        return [
+            start(
+                [sys.executable, str(tmp_path / "misfit.py")],
+                environment(tmp_path, RANK=str(rank), WORLD_SIZE="2", PYTHONPATH=str(ROOT), **place),
+            )
+            for rank in (0, 1)
+        ]
+
+    return misfits
+
+
+@pytest.mark.parametrize(
+    ("fails", "words"), [("before", "has failed: "), ("training", "cut off by ")], ids=["before", "within"]
+)
+def test_the_failure_of_one_rank_reaches_rank_0(
+    misfits: Callable[..., list[subprocess.Popen[str]]], fails: str, words: str
+) -> None:
+    """Which fails the job; the next one of the sweep goes on as if nothing had been."""
+    leader, other = misfits(fails, "distributed.barrier()")
+    said = leader.communicate(timeout=50)[0]
+    assert leader.returncode == 0 and "Traceback" not in said, said
+    first, second = said.splitlines()[-2:]
+    assert words in first and f"rank 1 (process {other.pid} on" in first
+    assert first.endswith("MemoryError: no room on this device")
+    told = other.communicate(timeout=50)[0]
+    assert "rank 1 failed" in told and "Traceback" in told
+    assert second == told.splitlines()[-1] == "1 trained by 2"
+
+
+def test_a_rank_that_hangs_after_the_failure_of_another_ends(
+    misfits: Callable[..., list[subprocess.Popen[str]]],
+) -> None:
+    leader, other = misfits("training", "time.sleep(60)")
     said = leader.communicate(timeout=50)[0]
     assert leader.returncode == 1
-    assert "MemoryError: no room on this device" in said
-    if own == "sleep":
-        assert "rank 0 hangs since rank 1 failed" in said
-    else:
-        assert f"cut off by rank 1 (process {other.pid} on" in said
-        other.communicate(timeout=50)
-        assert other.returncode == 0  # it heard of the end
+    assert "rank 0 hangs since rank 1 failed: MemoryError: no room on this device" in said
+    assert f"rank 0 (process {leader.pid} on" in other.communicate(timeout=50)[0].splitlines()[-1]
+
+
+def test_processes_of_different_commands_do_not_train_together(
+    encoded: Path, pair: Callable[..., list[subprocess.Popen[str]]]
+) -> None:
+    leader, other = pair(encoded, PROBE, "trainer=ddp", others=["seed=1"])
+    said = leader.communicate(timeout=200)[0]
+    assert leader.returncode == 1
+    assert f"rank 1 (process {other.pid} on" in said and "must be given the same command" in said, said[
+        -3000:
+    ]
+    assert "Traceback" not in said
+    other.communicate(timeout=50)

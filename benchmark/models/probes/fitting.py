@@ -21,7 +21,8 @@ from benchmark.models.probes.module import Probe
 from benchmark.models.probes.predict import WEIGHTS
 from benchmark.storage.atomic_files import write_atomic
 from benchmark.training.callbacks import read_history
-from benchmark.training.trainer import REPORT, TrainerConfig, fit, read_report, save_report
+from benchmark.training.trained_artifact import reported
+from benchmark.training.trainer import TrainerConfig, fit, save_report
 from benchmark.types import TokenizerSpec
 
 log = logging.getLogger(__name__)
@@ -87,12 +88,13 @@ def fit_probe(
 
     def pilot(rate: float) -> dict[str, Any]:
         target = folder / PILOTS / f"{rate:g}"
-        if not (target / REPORT).exists():
-            target.mkdir(parents=True, exist_ok=True)
+
+        def train_pilot() -> None:
             probe = ready(replace(config, learning_rate=rate, epochs=config.pilot_epochs, patience=None))
             _fit(probe, train, dev, spec, replace(trainer, loggers={}), seed, target)
             save_report(target, _pilot_report(probe, rate, read_history(target)))
-        return read_report(target)
+
+        return reported(target, train_pilot)
 
     pilots = [pilot(rate) for rate in config.learning_rates] if len(config.learning_rates) > 1 else []
     best = min(pilots, key=lambda record: (record["score"], record["dev_loss"]), default=None)

@@ -13,6 +13,7 @@ from benchmark.storage.identity import describe
 from benchmark.tasks.base import RunContext
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import encode_manifest, needs_fitted_codebook
+from benchmark.training.trained_artifact import trained_artifact
 
 log = logging.getLogger(__name__)
 
@@ -84,4 +85,4 @@ def trained_vocoder(tokenizer: Tokenizer, corpus: Corpus, config: VocoderConfig,
             context.store,
         )
 
-    return context.store.get("vocoders", key, build, resumable=True)
+    return trained_artifact(context.store, "vocoders", key, build)

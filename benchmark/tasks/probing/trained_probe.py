@@ -10,6 +10,7 @@ from benchmark.storage.identity import describe
 from benchmark.tasks.base import RunContext
 from benchmark.tasks.probing.base import Split
 from benchmark.tokenizers.base import Tokenizer
+from benchmark.training.trained_artifact import trained_artifact
 
 VERSION = 1
 """Raise it when the training changes: old probes are then ignored."""
@@ -66,4 +67,4 @@ def trained_probe(
         vectors = tokenizer.codebook_vectors() if config.init == "codebook" else None
         train_probe(spec, tokens, train[1], dev_tokens, dev[1], config, trainer, seed, folder, vectors)
 
-    return context.store.get("probes", key, build, resumable=True)
+    return trained_artifact(context.store, "probes", key, build)
