@@ -280,17 +280,17 @@ MISFIT = """
 import time
 import torch
 from torch import distributed
-from benchmark import ranks
+from benchmark.training import process_group
 from benchmark.errors import UserError
 from benchmark.training.cluster_environment import started_world
 
-ranks.GRACE, ranks.LEAVING = 1.0, 4.0
+process_group.GRACE, process_group.LEAVING = 1.0, 4.0
 
 def misfit(at):
     if (group.world.rank, number, at) == (1, 0, {fails!r}):
         raise MemoryError("no room on this device")
 
-group = ranks.group_of(started_world())
+group = process_group.group_of(started_world())
 for number in range(2):
     try:
         with group.job():
