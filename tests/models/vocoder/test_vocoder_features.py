@@ -72,7 +72,7 @@ def test_a_full_disk_is_told_before_anything_is_written(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=(1 << 30) + 1000))
     with caplog.at_level("INFO"), pytest.raises(UserError, match=r"0.00 GB; .* has 1.07 GB free\. Set paths"):
         prompt_store(WHISPER, SlotEncoder(), corpus.manifest, ArtifactStore(tmp_path), "cpu")
-    assert "keeping prompts features: 0.0 h of speech need" in caplog.text
+    assert "caching prompts features: 0.0 h of speech need" in caplog.text
 
 
 def test_the_encoder_is_part_of_the_key() -> None:
