@@ -25,8 +25,8 @@ class ProbeConfig:
     embedding_dim: int
     """Width of the frame made from the codes, and of each codebook's randomly initialised embeddings."""
     combine: str
-    """How the K embeddings of a frame are combined: "sum", "concat" with a projection from K · D to the
-    width, or "attention" over codebooks as in DASB."""
+    """Combination of the K embeddings of a frame: "sum", "concat" with a projection from K · D to the width,
+    or "attention" over codebooks as in DASB."""
     min_frame_rate: float
     """Smallest number of frames per second that the probe works at; slower codes are repeated, see
     `upsampling`."""
