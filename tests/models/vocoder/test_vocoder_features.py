@@ -1,4 +1,4 @@
-"""Cached prompt features: written over several sittings, cut to the prompt, refused on a full disk."""
+"""Cached prompt features: built over several interrupted runs, cut to the prompt, refused on a full disk."""
 
 import shutil
 from collections.abc import Callable
@@ -21,7 +21,7 @@ WHISPER = PromptConfig(features="whisper", checkpoint="unused", layer=None)
 
 
 class SlotEncoder:
-    """Its frame t holds t and the mean of the samples of slot t."""
+    """Encoder whose frame t holds t and the mean of the samples of slot t."""
 
     features = 2
     heard = 0
