@@ -68,7 +68,7 @@ class CTXVec2Wav(nn.Module):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle arguments and weights, to rebuild from: weight norm cannot be pickled."""
-        return _rebuilt, (self._arguments, self.state_dict())
+        return _rebuild, (self._arguments, self.state_dict())
 
     def encode(
         self,
@@ -108,7 +108,7 @@ class CTXVec2Wav(nn.Module):
         return self.generator(encoded.hidden.transpose(1, 2), mask, encoded.style), encoded.mel
 
 
-def _rebuilt(arguments: tuple[Any, ...], state: dict[str, torch.Tensor]) -> CTXVec2Wav:
+def _rebuild(arguments: tuple[Any, ...], state: dict[str, torch.Tensor]) -> CTXVec2Wav:
     model = CTXVec2Wav(*arguments)
     model.load_state_dict(state)
     return model

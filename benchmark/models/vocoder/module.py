@@ -51,7 +51,7 @@ class VocoderModule(lightning.LightningModule):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle for the processes of other ranks, before the first step; see `CTXVec2Wav.__reduce__`."""
         own = {name: value for name, value in self.state_dict().items() if not name.startswith("model.")}
-        return _rebuilt, (type(self), self.model, self.config, self.compiled, own)
+        return _rebuild, (type(self), self.model, self.config, self.compiled, own)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Create Adam for the generator and, if there are any, for the discriminators."""
@@ -183,7 +183,7 @@ class VocoderModule(lightning.LightningModule):
         return wav
 
 
-def _rebuilt(
+def _rebuild(
     kind: type[VocoderModule],
     model: CTXVec2Wav,
     config: VocoderConfig,

@@ -45,7 +45,7 @@ def codebook_histogram(usage: dict[str, pd.DataFrame], sizes: dict[str, int]) ->
         usage: By label, the columns `codebook`, `code`, `count`; unused codes may be absent.
         sizes: Codebook size by label; a dashed line marks uniform use of that many codes.
     """
-    figure, axes = _panels(len(usage))
+    figure, axes = _make_panels(len(usage))
     for axis, (label, counts) in zip(axes, sorted(usage.items()), strict=True):
         shares = code_shares(counts)
         for place, (book, frequencies) in enumerate(shares.items()):
@@ -56,7 +56,7 @@ def codebook_histogram(usage: dict[str, pd.DataFrame], sizes: dict[str, int]) ->
         axis.set(title=label, xlabel="code, by rank", ylabel="relative frequency", yscale="log")
         axis.set_xlim(0, sizes[label] + 1)
         axis.legend(fontsize=8)
-    return _drawn(figure)
+    return _render(figure)
 
 
 def code_shares(counts: pd.DataFrame) -> dict[int, np.ndarray]:
@@ -75,8 +75,8 @@ def codebook_growth(growth: Mapping[str, Mapping[str, Sequence[float]]]) -> Draw
     Args:
         growth: By label, equally long lists: `hours`, `used` (0 to 1) and `perplexity`.
     """
-    figure, (used, perplexity) = _panels(2)
-    styles = _styles(sorted(growth))
+    figure, (used, perplexity) = _make_panels(2)
+    styles = _assign_styles(sorted(growth))
     for label, style in styles.items():
         curve, look = growth[label], {**style, "markersize": 4, "linewidth": 1}
         used.plot(curve["hours"], 100 * np.array(curve["used"]), **look)
@@ -86,8 +86,8 @@ def codebook_growth(growth: Mapping[str, Mapping[str, Sequence[float]]]) -> Draw
     for axis in (used, perplexity):
         axis.set(xlabel="hours of speech", xscale="log")
         axis.xaxis.set_major_formatter("{x:g}")
-    _legend(figure, styles, hollow=False)
-    return _drawn(figure)
+    _draw_legend(figure, styles, hollow=False)
+    return _render(figure)
 
 
 @PLAIN
@@ -106,9 +106,9 @@ def rate_quality(table: Table) -> Drawn | None:
     ]
     if not panels:
         return None
-    figure, axes = _panels(len(panels))
+    figure, axes = _make_panels(len(panels))
     drawn = [line for line in table.lines if any(cell.value is not None for cell in line.cells.values())]
-    styles = _styles([line.tokenizer for line in drawn])
+    styles = _assign_styles([line.tokenizer for line in drawn])
     levels = {line.tokenizer for line in drawn if not line.bitrate or line.kind in ("topline", "floor")}
     for axis, (metric, corpus) in zip(axes, panels, strict=True):
         for line in (line for line in drawn if line.corpus == corpus):
@@ -116,13 +116,13 @@ def rate_quality(table: Table) -> Drawn | None:
             if cell.value is not None and line.tokenizer in levels:
                 axis.axhline(cell.value, color=style["color"], linestyle="--", linewidth=1)
             elif cell.value is not None:
-                _point(axis, style, x=Cell("ok", line.bitrate_kbps), y=cell)
+                _draw_point(axis, style, x=Cell("ok", line.bitrate_kbps), y=cell)
         axis.set(xlabel="bitrate (kbps)", ylabel=heading(table.metrics[metric]))
         axis.set_xscale("log", base=2)
         axis.xaxis.set_major_formatter("{x:g}")
         axis.set_title("/".join(corpus) if len(corpora) > 1 else "")
-    _legend(figure, styles, levels)
-    return _drawn(figure)
+    _draw_legend(figure, styles, levels)
+    return _render(figure)
 
 
 @PLAIN
@@ -139,17 +139,17 @@ def trade_off(reconstruction: Table, probing: Table) -> Drawn | None:
     ]
     if not scored:
         return None
-    figure, axes = _panels(1)
-    styles = _styles([spoken.tokenizer for spoken, _ in scored])
+    figure, axes = _make_panels(1)
+    styles = _assign_styles([spoken.tokenizer for spoken, _ in scored])
     for spoken, read in scored:
-        _point(axes[0], styles[spoken.tokenizer], x=spoken.cells["wer"], y=read.cells["probe_wer"])
+        _draw_point(axes[0], styles[spoken.tokenizer], x=spoken.cells["wer"], y=read.cells["probe_wer"])
     spoken_on, read_on = (
         "; ".join(sorted({"/".join(x.corpus) for x in side})) for side in zip(*scored, strict=True)
     )
     axes[0].set_xlabel(f"reconstruction {heading(reconstruction.metrics['wer'])}\n{spoken_on}")
     axes[0].set_ylabel(f"{heading(probing.metrics['probe_wer'])}\n{read_on}")
-    _legend(figure, styles)
-    return _drawn(figure)
+    _draw_legend(figure, styles)
+    return _render(figure)
 
 
 def _pairs(left: Sequence[Line], right: Sequence[Line]) -> list[tuple[Line, Line]]:
@@ -157,7 +157,7 @@ def _pairs(left: Sequence[Line], right: Sequence[Line]) -> list[tuple[Line, Line
     return [(a, b) for a, b in same if a.corpus == b.corpus] or same
 
 
-def _styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _assign_styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Assign a colour and a marker to each tokenizer, in the order of the table."""
     return {
         name: {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
@@ -165,7 +165,7 @@ def _styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _point(axis: Axes, style: dict[str, Any], x: Cell, y: Cell) -> None:
+def _draw_point(axis: Axes, style: dict[str, Any], x: Cell, y: Cell) -> None:
     """Draw a value with its intervals; the marker is hollow when a training behind it did not converge."""
     hollow = "NC" in (x.status, y.status)
     axis.errorbar(
@@ -187,7 +187,7 @@ def _bars(cell: Cell) -> np.ndarray | None:
     return np.maximum([[cell.value - cell.lo], [cell.hi - cell.value]], 0.0)
 
 
-def _legend(
+def _draw_legend(
     figure: Figure, styles: dict[str, dict[str, Any]], levels: Collection[str] = (), hollow: bool = True
 ) -> None:
     """Name every point and every dashed line of `levels` beside the panels; explain hollow points."""
@@ -204,7 +204,7 @@ def _legend(
     figure.legend(handles=handles, loc="outside right upper", fontsize=8)
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
+def _make_panels(count: int) -> tuple[Figure, list[Axes]]:
     """Create a figure of `count` panels in at most three columns."""
     columns = min(3, count)
     rows = -(-count // columns)
@@ -217,7 +217,7 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     return figure, axes[:count]
 
 
-def _drawn(figure: Figure) -> Drawn:
+def _render(figure: Figure) -> Drawn:
     """Render the files of a figure without a date or a version, so that the same rows give the same bytes."""
     png, pdf = io.BytesIO(), io.BytesIO()
     FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
