@@ -1,4 +1,4 @@
-"""Where a number comes from: the commit of the code and the versions of the packages."""
+"""Provenance of a number: the commit of the code and the versions of the packages."""
 
 import platform
 import subprocess
@@ -34,18 +34,18 @@ PACKAGES = (
     "transformers",
     "whisper-normalizer",
 )
-"""Packages whose version can move a number."""
+"""Packages whose version can change a number."""
 
 
 @cache
 def git_commit(repository: Path = REPOSITORY) -> str | None:
-    """Commit of the checkout, "+dirty" when files outside `results/` differ from it.
+    """Return the commit of the checkout, with "+dirty" when files outside `results/` differ from it.
 
     None when `repository` is not the root of a Git checkout with a commit, or Git is not installed.
     """
     found = _git(repository, "rev-parse", "--show-toplevel", "HEAD")
     if found is None or Path(found.split("\n")[0]).resolve() != repository.resolve():
-        return None  # not a checkout, or installed somewhere inside another project's
+        return None  # not a checkout, or installed inside another project's checkout
     commit = found.split("\n")[1]
     changes = _git(repository, "status", "--porcelain", "--", ".", ":(exclude)results")
     return f"{commit}+dirty" if changes else commit
@@ -57,18 +57,18 @@ def _installed() -> tuple[tuple[str, str], ...]:
     for name in PACKAGES:
         try:
             found.append((name, version(name)))
-        except PackageNotFoundError:  # an extra that this environment does without
+        except PackageNotFoundError:  # an extra that is not installed in this environment
             continue
     return tuple(found)
 
 
 def versions() -> dict[str, str]:
-    """Version by package name, Python first, of those in `PACKAGES` that are installed."""
+    """Return the version of each installed package in `PACKAGES` by name, Python first."""
     return dict(_installed())
 
 
 def _git(repository: Path, *arguments: str) -> str | None:
-    """Output of a Git command, None when it fails."""
+    """Return the output of a Git command, or None when it fails."""
     try:
         done = subprocess.run(
             ["git", "-C", str(repository), *arguments], capture_output=True, text=True, check=True

@@ -10,42 +10,44 @@ from benchmark.errors import UserError
 from benchmark.types import Kind
 
 SCHEMA_VERSION = 1
-"""Raise it when a field changes its name or meaning; older rows are then refused, not misread."""
+"""Version of the row format. Raise it when a field changes its name or meaning, so that older rows are
+refused instead of misread."""
 
 Status = Literal["ok", "NC", "failed", "n/a"]
-"""NC: the training behind the number did not converge. n/a: the metric has no meaning for the tokenizer."""
+"""Status of a number. NC: the training behind the number did not converge. n/a: the metric has no meaning for
+the tokenizer."""
 
 ADDED: dict[str, Any] = {"variant": "", "metric_key": "", "display": {}, "date": ""}
-"""Fields that rows of this schema version may lack, and what that means."""
+"""Fields that rows of this schema version may lack, with the value that an absent field stands for."""
 
 ROUNDING = 1e-9
-"""Relative slack between a value and its interval: two summation orders of the same scores differ."""
+"""Relative tolerance between a value and its interval: two summation orders of the same scores differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One number: tokenizer × variant × dataset × task × metric × seed.
 
-    NaN becomes None, in `notes` infinity too, so that a row compares equal to its own JSON.
+    NaN becomes None, and in `notes` infinity does too, so that a row equals its own JSON.
 
     Attributes:
         profile: Rows of different profiles never share a table.
-        decoder: What turned codes into speech: "own", a vocoder such as "ctx_vec2wav/mini", or "none".
-        frame_rate: Frames per second, None where there are no frames.
+        decoder: Decoder of codes into speech: "own", a vocoder such as "ctx_vec2wav/mini", or "none".
+        frame_rate: Frames per second; None if there are no frames.
         bitrate: Nominal bits per second.
-        value: In the metric's unit; None where there is none. `lo` and `hi` bound its 95 % interval.
-        n_scored: Utterances behind `value`; `n_failed` are those that gave no score.
+        value: Number in the metric's unit; None if there is none. `lo` and `hi` bound its 95 % interval.
+        n_scored: Utterances behind `value`; `n_failed` counts those that gave no score.
         reason: Why `status` is not "ok", or why utterances failed.
-        definition: The metric in words, with the recogniser or extractor it rests on.
-        interval: How `lo` and `hi` were made.
-        key: Digest of everything the job depends on: the same key gives the same numbers.
-        wall_time: Seconds the job took.
-        artifacts: References "kind/digest" of what the job used.
+        definition: The metric in words, with the recogniser or extractor that it rests on.
+        interval: Method that gave `lo` and `hi`.
+        key: Digest of everything the job depends on; the same key gives the same numbers.
+        wall_time: Seconds that the job took.
+        artifacts: References "kind/digest" of the artifacts that the job used.
         notes: JSON-able evidence, such as the learning curve behind an NC or a chance level.
-        variant: Sets the job apart from the tokenizer's usual one, such as "vocoder" where the vocoder
-            decoded in place of the tokenizer's own decoder; empty for the usual.
-        metric_key: Digest of what the metric depends on beside the job; empty where `key` says it all.
-        display: How tables show the metric: label, unit, higher_is_better, decimals, and its place.
+        variant: Sets the job apart from the usual job of the tokenizer, such as "vocoder" when the vocoder
+            decoded in place of the tokenizer's own decoder; empty for the usual job.
+        metric_key: Digest of everything that the metric alone depends on; empty if `key` covers all of it.
+        display: Presentation in tables: label, unit, higher_is_better, decimals, and place.
         date: Day on which the number was made, UTC, as YYYY-MM-DD; empty in older rows.
     """
 
@@ -94,7 +96,10 @@ class Row:
         self.validate()
 
     def validate(self) -> None:
-        """Raises: ValueError when the row contradicts itself."""
+        """Check the row for contradictions.
+
+        Raises: ValueError when the row contradicts itself.
+        """
         label = f"{self.task}/{self.tokenizer}/{self.dataset}/{self.metric}"
         if self.schema_version != SCHEMA_VERSION:
             raise ValueError(f"{label}: schema version {self.schema_version} is not {SCHEMA_VERSION}")
@@ -117,20 +122,20 @@ class Row:
 
     @property
     def label(self) -> str:
-        """How tables call the tokenizer: its name, and the variant."""
+        """Name of the tokenizer in tables: its own name, followed by the variant."""
         return f"{self.tokenizer}+{self.variant}" if self.variant else self.tokenizer
 
     def to_json(self) -> str:
-        """One line of strict JSON: no NaN, no infinity."""
+        """Return one line of strict JSON, without NaN or infinity."""
         return json.dumps(asdict(self), allow_nan=False)
 
     @classmethod
     def from_json(cls, line: str) -> "Row":
-        """Read what `to_json` wrote.
+        """Read a line that `to_json` wrote.
 
         Raises:
             UserError: the row has another schema version.
-            ValueError: the line is no row.
+            ValueError: the line is not a row.
         """
         content = json.loads(line)
         if not isinstance(content, dict) or "schema_version" not in content:
@@ -149,7 +154,7 @@ class Row:
 
 
 def _strict(value: Any) -> Any:
-    """The same content in strict JSON types: NumPy scalars as Python numbers, non-finite as None."""
+    """Convert content to strict JSON types: NumPy scalars to Python numbers, non-finite numbers to None."""
     if isinstance(value, dict):
         return {str(name): _strict(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

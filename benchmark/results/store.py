@@ -1,7 +1,7 @@
-"""The results of one profile on disk: one rows file, one utterances file and a folder of audio per job.
+"""The results of one profile on disk: per job, a file of rows, a file of utterances and a folder of audio.
 
-A job is tokenizer × variant × dataset × task × seed. It replaces its files whole and appends to nothing, so
-jobs on several machines may share the folder, and a killed job leaves the old files or none.
+A job is tokenizer × variant × dataset × task × seed. A job replaces its files as a whole and never appends.
+Jobs on several machines may therefore share the folder, and a killed job leaves the old files or none.
 """
 
 import json
@@ -27,11 +27,12 @@ from benchmark.storage.hashing import file_digest
 log = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9.+-]+(_[A-Za-z0-9.+-]+)*")
-"""What a task, tokenizer or dataset may be called: "__" separates them in file names."""
+"""Legal names of tasks, tokenizers and datasets, in which "__" may not occur: it separates them in file
+names."""
 
 
 class ResultsStore:
-    """Rows and per-utterance scores below `results/<profile>/`."""
+    """Store of rows and per-utterance scores below `results/<profile>/`."""
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
@@ -43,13 +44,13 @@ class ResultsStore:
 
         Args:
             rows: Every row of the job: same profile, task, tokenizer, dataset, seed, split and key.
-            utterances: Scores per utterance (`utterance_id`, `speaker_id`, one column per metric), or
-                the table that the task keeps in their place.
-            audio: Contents of the files to listen to, by name.
+            utterances: Scores per utterance (`utterance_id`, `speaker_id`, one column per metric), or the
+                table that the task keeps instead.
+            audio: Contents of the audio files to keep, by file name.
 
         Raises:
             UserError: the folder holds another profile, or a name cannot be part of a file name.
-            ValueError: the rows are not those of one job.
+            ValueError: the rows do not belong to one job.
         """
         if not rows:
             raise ValueError("a job writes at least one row")
@@ -66,13 +67,13 @@ class ResultsStore:
         _replace_folder(self.root / "audio" / stem, audio or {})
         content = BytesIO()
         utterances.to_parquet(content, index=False)
-        write_atomic(scores, content.getvalue())  # before the rows: a rows file implies its utterances
+        write_atomic(scores, content.getvalue())  # first: a rows file implies its utterances
         end = {"rows": len(rows), "utterances": file_digest(scores)}
         lines = [row.to_json() for row in sorted(rows, key=_order)]
         write_atomic(path, "\n".join([*lines, json.dumps({"end": end})]) + "\n")
 
     def rows(self) -> list[Row]:
-        """All rows, sorted; a damaged file counts as missing, with a warning.
+        """Return all rows, sorted; a damaged file counts as missing, with a warning.
 
         Raises:
             UserError: rows of another schema version, or of more than one profile.
@@ -87,20 +88,23 @@ class ResultsStore:
         return sorted(rows, key=_order)
 
     def job(self, task: str, tokenizer: str, dataset: str, seed: int, variant: str = "") -> list[Row]:
-        """Rows of one job, empty when it has not run."""
+        """Return the rows of one job, or an empty list if it has not run."""
         return _read(self._path("rows", _stem(task, tokenizer, dataset, seed, variant)))[0]
 
     def utterances(
         self, task: str, tokenizer: str, dataset: str, seed: int, variant: str = ""
     ) -> pd.DataFrame:
-        """What `write` was given beside the rows.
+        """Return the table of utterances that `write` stored with the rows of one job.
 
         Raises: FileNotFoundError when the job has not run.
         """
         return pd.read_parquet(self._path("utterances", _stem(task, tokenizer, dataset, seed, variant)))
 
     def reader(self) -> Callable[[Row], pd.DataFrame]:
-        """Looks up what was written beside a row, each file once; nothing where the file is gone."""
+        """Return a look-up from a row to its utterances that reads each file once.
+
+        A missing file gives an empty table.
+        """
 
         @cache
         def read(task: str, tokenizer: str, dataset: str, seed: int, variant: str) -> pd.DataFrame:
@@ -122,17 +126,18 @@ class ResultsStore:
         exists: Callable[[str], bool],
         variant: str = "",
     ) -> bool:
-        """Whether the job need not run: its rows and utterances are whole, under these keys, none failed.
+        """Return whether the job is complete: rows and utterances under these keys, none failed.
 
         Args:
             task: Name of the task.
             tokenizer: Name of the tokenizer.
             dataset: Name of the dataset.
-            seed: Of the run.
-            key: Digest of everything the job depends on now.
-            metric_keys: The same for each metric that it is to report; there may be rows of others.
-            exists: Whether an artifact "kind/digest" is present; all that the rows refer to must be.
-            variant: Of the job.
+            seed: Seed of the run.
+            key: Digest of everything that the job depends on now.
+            metric_keys: The same digest for each metric to report; rows of further metrics are allowed.
+            exists: Whether an artifact "kind/digest" is present; all artifacts that the rows refer to must
+                be.
+            variant: Variant of the job.
         """
         stem = _stem(task, tokenizer, dataset, seed, variant)
         rows, utterances_digest = _read(self._path("rows", stem))
@@ -146,9 +151,9 @@ class ResultsStore:
         )
 
     def merge(self) -> list[Row]:
-        """Write the sorted `rows.jsonl` for readers, derived from the jobs' files, and return its rows.
+        """Write the sorted `rows.jsonl` for readers, derived from the files of the jobs, and return its rows.
 
-        Without any rows there is no such file.
+        Without any rows the file is removed.
         """
         rows, path = self.rows(), self.root / "rows.jsonl"
         if rows:
@@ -173,7 +178,7 @@ class ResultsStore:
 
 
 def job_name(row: Row) -> str:
-    """What the files of the row's job are called, without a suffix."""
+    """Return the file name of a row's job, without a suffix."""
     return _stem(*_job(row))
 
 
@@ -199,10 +204,10 @@ def _stem(task: str, tokenizer: str, dataset: str, seed: int, variant: str = "")
 
 
 def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Put `files` into `folder` in place of what it held; a folder without files goes."""
+    """Replace the contents of `folder` by `files`; without files the folder is removed."""
     mine = f"{platform.node()}.{os.getpid()}"  # nodes that share a disk may have the same process number
     fresh, old = (folder.with_name(f".{folder.name}.{mine}.{word}") for word in ("tmp", "old"))
-    shutil.rmtree(fresh, ignore_errors=True)  # of a killed process with the same number
+    shutil.rmtree(fresh, ignore_errors=True)  # left by a killed process with the same number
     for name, content in files.items():
         write_atomic(fresh / name, content)
     while True:
@@ -215,12 +220,12 @@ def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             break
         except OSError as error:
             if error.errno not in (ENOTEMPTY, EEXIST):
-                raise  # otherwise another process has just put its own there: the last one stays
+                raise  # else another process has just put its folder there, and the last one wins
     shutil.rmtree(old, ignore_errors=True)
 
 
 def _read(path: Path) -> tuple[list[Row], str]:
-    """Rows of a job's file and the digest of its utterances; no rows when it is missing or damaged."""
+    """Return a job file's rows and the digest of its utterances; no rows if it is missing or damaged."""
     try:
         *lines, last = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         end = json.loads(last)["end"]

@@ -1,7 +1,7 @@
 """Length-bucketed batches whose order depends on the seed and the epoch alone.
 
-Each item comes with its own random number, drawn here and not in the workers, so that crops and
-prompts are the same however many workers there are and wherever a killed run was resumed.
+Each item comes with a random number of its own, drawn here and not in the workers. Crops and prompts are
+therefore the same for any number of workers, and after a killed run is resumed.
 """
 
 from collections.abc import Iterator
@@ -13,21 +13,21 @@ from benchmark.data.batching import Numbers, cut
 from benchmark.training.collectives import own_rows
 
 Draw = tuple[int, int]
-"""(index of the item, seed for whatever is drawn at random for it)."""
+"""Index of an item, and the seed of all random choices for it."""
 
 
 class BucketBatches(Sampler[list[Draw]]):
-    """A fixed number of training batches per epoch, each of utterances of similar length.
+    """Sampler of a fixed number of training batches per epoch, each of utterances of similar length.
 
-    Under several ranks each draws the same batches and yields its own rows of them.
+    With several ranks, every rank draws the same batches and yields its own rows of them.
 
     Args:
         lengths: Frames of every item.
-        batch_size: Items per batch at most, over all ranks.
-        batches_per_epoch: Length of an epoch, independent of the corpus's size.
+        batch_size: Maximum number of items per batch, over all ranks.
+        batches_per_epoch: Length of an epoch, independent of the size of the corpus.
         seed: Fixes every epoch.
-        max_frames: Frames per batch at most, counting the padding; None for no limit. Two items are
-            put together even above it: a batch of one would make a poor gradient of the longest.
+        max_frames: Maximum number of frames per batch, padding counted; None for no limit. Two items are
+            batched together even above the limit: a batch of one would make a poor gradient of the longest.
     """
 
     def __init__(
@@ -49,17 +49,19 @@ class BucketBatches(Sampler[list[Draw]]):
 
     @property
     def sampler(self) -> "BucketBatches":
-        """Itself: Lightning announces an epoch to the `sampler` of a loader's batch sampler."""
+        """This sampler: Lightning announces an epoch to the `sampler` of a loader's batch sampler."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning at the start of every epoch."""
+        """Set the epoch; Lightning calls this method at the start of every epoch."""
         self.epoch = epoch
 
     @property
     def batches_per_pass(self) -> int:
-        """Batches that hold every item once; under `max_frames` it is that of the first epoch, from which
-        others differ by a few, as their jitter does.
+        """Number of batches that hold every item once.
+
+        With `max_frames` it is the number of the first epoch; other epochs differ by a few batches, because
+        the jitter of the lengths differs.
         """
         return len(self._one_pass(np.random.default_rng((self.seed, 0))))
 
@@ -77,7 +79,7 @@ class BucketBatches(Sampler[list[Draw]]):
                 made += 1
 
     def _one_pass(self, rng: np.random.Generator) -> list[np.ndarray]:
-        """Every item once: sorted by jittered length, cut into batches, batches shuffled."""
+        """Batch every item once: sort by jittered length, cut into batches, shuffle the batches."""
         jitter = self.lengths * rng.uniform(0.9, 1.1, len(self.lengths))
         batches = cut(np.argsort(jitter, kind="stable"), self.lengths, self.batch_size, self.max_frames)
         return [batches[i] for i in rng.permutation(len(batches))]

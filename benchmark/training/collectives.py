@@ -1,7 +1,7 @@
-"""Training on several devices: what one process must know of the others; alone, all of it is neutral.
+"""Communication between the processes of a training on several devices; a single process needs none.
 
-Every rank draws the same batches and takes its rows of each, so that the effective batch does not
-depend on how many ranks there are.
+Every rank draws the same batches and takes its rows of each, so that the effective batch does not depend on
+the number of ranks.
 """
 
 from collections.abc import Sequence
@@ -15,24 +15,24 @@ Row = TypeVar("Row")
 
 
 def rank_and_world() -> tuple[int, int]:
-    """Number of this process and how many there are."""
+    """Return the rank of this process and the number of processes; 0 and 1 without distributed training."""
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return 0, 1
 
 
 def own_rows(batch: Sequence[Row]) -> Sequence[Row]:
-    """This rank's rows of a batch: every world-th, so that all ranks get rows of similar length.
+    """Return this rank's rows of a batch: every world-th one, so that all ranks get rows of similar length.
 
-    Where there are fewer rows than ranks, every rank takes them all: no rank may stay idle, and the
-    mean over ranks is still the mean over rows.
+    With fewer rows than ranks, every rank takes all rows: no rank may stay idle, and the mean over ranks is
+    still the mean over rows.
     """
     rank, world = rank_and_world()
     return batch[rank::world] if len(batch) >= world else batch
 
 
 def over_ranks(tensor: torch.Tensor) -> torch.Tensor:
-    """The sum of a tensor over all ranks, through which gradients flow back to each."""
+    """Sum a tensor over all ranks; gradients flow back to each rank."""
     if rank_and_world()[1] == 1:
         return tensor
     summed: torch.Tensor = all_reduce(tensor)
@@ -40,14 +40,14 @@ def over_ranks(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def mean_weights(counts: Sequence[int | torch.Tensor], device: torch.device) -> torch.Tensor:
-    """Factors that turn means over this rank's elements into the mean over those of all ranks.
+    """Return factors that turn means over this rank's elements into means over the elements of all ranks.
 
-    Gradients and logged values are averaged over ranks with equal weight. A mean over n of the N
-    elements of the whole batch is therefore multiplied by world · n / N.
+    Gradients and logged values are averaged over ranks with equal weight. A mean over n of the N elements of
+    the whole batch is therefore multiplied by world · n / N.
 
     Args:
-        counts: Elements that each of several means is taken over here, such as rows or frames.
-        device: Where the losses are.
+        counts: For each mean, the number of elements on this rank, such as rows or frames.
+        device: Device of the losses.
 
     Returns:
         One float32 factor per count; ones in a single process.

@@ -1,13 +1,13 @@
-"""The same arithmetic on x86-64 processors, so that a run elsewhere gives nearly always the same numbers.
+"""Restriction of numerical libraries to AVX2 on x86-64, so that most numbers agree between processors.
 
-Numerical libraries choose the widest instructions that the processor has, and AVX-512 adds in another order
-than AVX2: the last bits differ, a codebook's frames fall to other entries, and a thousand steps of training
-make of it a WER of 38.9 % where another machine had 30.6 (`whisper_kmeans` of profile mini). Each library
-can be told. A variable that is set already is left alone.
+Numerical libraries choose the widest instructions of the processor, and AVX-512 adds in another order than
+AVX2. The last bits then differ, frames fall to other codebook entries, and a thousand steps of training
+amplify that to a WER of 38.9 % where another machine had 30.6 % (`whisper_kmeans` of profile mini). Each
+library can be restricted by an environment variable. A variable that is already set is left alone.
 
-Between two processors 192 of mini's 234 numbers were then the same to 1e-3, where it had been 128. The others
-belong to one vocoder: the last bits of its codebook still differ, for NumPy has no such variable that holds
-from version to version, and sums are cut by the size of the cache.
+With this restriction 192 of mini's 234 numbers agreed to 1e-3 between two processors, compared with 128
+without it. The others belong to one vocoder: the last bits of its codebook still differ, since NumPy has no
+such variable that is stable across versions, and the size of the cache decides how sums are cut.
 """
 
 import os
@@ -16,21 +16,21 @@ from pathlib import Path
 
 AVX2 = {
     "ATEN_CPU_CAPABILITY": "avx2",  # PyTorch's own kernels
-    "ONEDNN_MAX_CPU_ISA": "AVX2",  # its convolutions
-    "MKL_CBWR": "AVX2",  # its matrix products
-    "OPENBLAS_CORETYPE": "Haswell",  # those of NumPy, SciPy and faiss
+    "ONEDNN_MAX_CPU_ISA": "AVX2",  # PyTorch's convolutions
+    "MKL_CBWR": "AVX2",  # PyTorch's matrix products
+    "OPENBLAS_CORETYPE": "Haswell",  # NumPy, SciPy and faiss
     "FAISS_SIMD_LEVEL": "AVX2",
     "CT2_FORCE_CPU_ISA": "AVX2",  # faster-whisper
 }
-"""What the libraries read, each when it is loaded or first computes."""
+"""Environment variables of the libraries; a library reads its own when it is loaded or first computes."""
 
 
 def use_avx2(flags: str | None = None) -> None:
-    """Hold the libraries to AVX2 where the processor has it; call before the first of them is imported.
+    """Restrict the libraries to AVX2 if the processor has it; call before the first of them is imported.
 
     Args:
-        flags: Features of the processor, by default those Linux lists. Where there are none to read, and on
-            other processors, nothing is set, and what is trained may differ.
+        flags: Features of the processor, by default those that Linux lists. If there are none to read, and on
+            other processors, nothing is set, and trained models may differ.
     """
     if flags is None:
         flags = _flags()

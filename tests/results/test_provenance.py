@@ -16,7 +16,7 @@ def git(folder, *arguments):
 
 @pytest.fixture
 def checkout(tmp_path):
-    """Two checkouts in the same state: answers are cached per folder, so each is asked once."""
+    """Make two checkouts in the same state: answers are cached per folder, so each is asked once."""
     for name in ("a", "b", "c"):
         folder = tmp_path / name
         (folder / "results").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Which ASR probe a config asks for, and what it can answer."""
+"""Choice of the ASR probe that a config asks for, and the test whether that probe can emit a transcript."""
 
 from collections.abc import Sequence
 
@@ -14,17 +14,17 @@ from benchmark.types import TokenizerSpec
 def make_asr_probe(
     spec: TokenizerSpec, config: ProbeConfig, units: Units, table_dim: int | None = None
 ) -> TranscribingProbe:
-    """An untrained probe with an attention decoder for an `AttentionConfig`, with CTC for any other."""
+    """Build an untrained probe: an attention decoder for an `AttentionConfig`, CTC for any other config."""
     if isinstance(config, AttentionConfig):
         return AttentionProbe(spec, config, units, table_dim)
     return CTCProbe(spec, config, units, table_dim)
 
 
 def can_emit(labels: Sequence[int], frames: int, spec: TokenizerSpec, config: ProbeConfig) -> bool:
-    """Whether the probe could answer with `labels` on so many frames of codes.
+    """Return whether the probe could answer with `labels`, given this many frames of codes.
 
-    CTC needs a frame for each label, after upsampling; attention stops at a length that follows from
-    the duration.
+    CTC needs one frame per label after upsampling, and one more for the blank between equal labels. Attention
+    stops at a number of labels that follows from the duration.
     """
     if isinstance(config, AttentionConfig):
         return len(labels) <= config.most_labels(frames / spec.frame_rate)

@@ -13,10 +13,10 @@ from benchmark.types import TokenizerSpec
 
 
 class AttentionProbe(TranscribingProbe):
-    """BiLSTM, and a decoder trained with cross-entropy on the labels before each (teacher forcing).
+    """ASR probe with a BiLSTM and an attention decoder, trained with cross-entropy and teacher forcing.
 
-    No label needs a frame of its own, and labels are not independent given the frames: what the
-    decoder learns of the transcripts' language is part of what is measured.
+    No label needs a frame of its own. Labels are not independent given the frames: whatever the decoder
+    learns about the language of the transcripts is part of the measurement.
     """
 
     config: AttentionConfig
@@ -33,26 +33,26 @@ class AttentionProbe(TranscribingProbe):
         self.frame_rate = spec.frame_rate
 
     def make_output(self, features: int, outputs: int) -> nn.Module:
-        """The decoder."""
+        """Build the attention decoder."""
         config = self.config
         return AttentionDecoder(
             features, outputs, config.hidden_dim, config.embedding_dim, config.stacking, config.dropout
         )
 
     def forward(self, codes: torch.Tensor, lengths: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Codes (B, K, T) and labels (B, S) to scores (B, S + 1, labels) of each label and the end."""
+        """Map codes (B, K, T) and labels (B, S) to scores (B, S + 1, labels) of each label and of the end."""
         return self.output(*self.encode(codes, lengths), labels).float()
 
     def predict(self, codes: torch.Tensor, lengths: torch.Tensor) -> list[str]:
-        """The transcript of each utterance, greedily."""
+        """Return the greedy transcript of each utterance."""
         return self._transcripts(*self.encode(codes, lengths), lengths)
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        """Smoothed cross-entropy per label, the end included, averaged over utterances."""
+        """Return the smoothed cross-entropy per label, end included, averaged over utterances."""
         return self._loss(self(batch.codes, batch.lengths, batch.labels), batch)
 
     def judge(self, batch: Batch) -> tuple[torch.Tensor, list[str]]:
-        """See `TranscribingProbe`."""
+        """Return the loss of a dev batch and its greedy transcripts."""
         features, lengths = self.encode(batch.codes, batch.lengths)
         loss = self._loss(self.output(features, lengths, batch.labels).float(), batch)
         return loss, self._transcripts(features, lengths, batch.lengths)

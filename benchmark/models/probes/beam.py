@@ -6,23 +6,23 @@ import torch
 from benchmark.models.probes.normalize import BLANK
 
 MULTIPLIER = 6364136223846793005
-"""Odd, so that the 64-bit rolling hash that names a prefix loses nothing (Knuth's MMIX)."""
+"""Multiplier of the 64-bit rolling hash that names a prefix (Knuth's MMIX); odd, so that no bit is lost."""
 NOBODY, ORPHAN = -(2**62), -(2**62) - 1
-"""Names of an empty place in the beam and of a prefix without parent: they match nothing."""
+"""Names of an empty place in the beam and of a prefix without a parent; they match no other name."""
 IMPOSSIBLE = float("-inf")
 
 
 def prefix_beam_search(log_probs: torch.Tensor, lengths: torch.Tensor, width: int) -> list[list[int]]:
-    """The most probable label sequence of each utterance, summed over its alignments.
+    """Return the most probable label sequence of each utterance, summed over its alignments.
 
-    Prefix search of Graves et al. 2006 (section 3.2) with the `width` best prefixes kept after each
-    frame (Hannun et al. 2014, arXiv 1408.2873, algorithm 1, without language model). Nothing is
-    pruned but by the width; an utterance's answer does not depend on its batch.
+    This is the prefix search of Graves et al. 2006 (section 3.2) that keeps the `width` best prefixes after
+    each frame (Hannun et al. 2014, arXiv 1408.2873, algorithm 1, without language model). Only the width
+    prunes candidates. The answer for an utterance does not depend on its batch.
 
     Args:
-        log_probs: (B, T, C), label 0 the blank.
+        log_probs: (B, T, C); label 0 is the blank.
         lengths: (B,) frames.
-        width: Prefixes kept.
+        width: Number of prefixes kept.
     """
     scores = log_probs.double()
     beam = _Beam(len(scores), width, scores.device)
@@ -32,10 +32,10 @@ def prefix_beam_search(log_probs: torch.Tensor, lengths: torch.Tensor, width: in
 
 
 class _Beam:
-    """The kept prefixes of every utterance: all tensors are (B, W).
+    """The prefixes kept for every utterance; all tensors have the shape (B, W).
 
-    `blank` and `label` are the log-probabilities of the alignments so far that end in a blank and in
-    the prefix's last label; `key` names the prefix and `parent` the one without its last label.
+    `blank` and `label` are the log-probabilities of the alignments so far that end in a blank and in the
+    prefix's last label. `key` names the prefix, `parent` the prefix without its last label.
     """
 
     def __init__(self, batch: int, width: int, device: torch.device) -> None:
@@ -49,21 +49,22 @@ class _Beam:
         self._back: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def step(self, scores: torch.Tensor, active: torch.Tensor) -> None:
-        """Take one frame (B, C) in; utterances that are not `active` (B,) have ended."""
+        """Process one frame of scores (B, C); utterances that are not `active` (B,) stay unchanged."""
         width, labels = self.key.shape[1], scores.shape[1] - 1
         total = torch.logaddexp(self.blank, self.label)
         has_last = self.last != BLANK
-        place = (self.last - 1).clamp(min=0)  # of the last label among the labels without the blank
+        place = (self.last - 1).clamp(min=0)  # position of the last label among the labels without the blank
         repeated = scores.gather(1, self.last)
 
         stay_blank = total + scores[:, BLANK, None]
         stay_label = torch.where(has_last, self.label + repeated, IMPOSSIBLE)
         extend = total[:, :, None] + scores[:, None, 1:]
-        # The same label once more is a new one only after a blank.
+        # Repeating the last label starts a new label only after a blank.
         again = torch.where(has_last, self.blank + repeated, extend.gather(2, place[..., None])[..., 0])
         extend.scatter_(2, place[..., None], again[..., None])
 
-        # An extension may be a prefix that the beam holds already: [b, i, j] says that i is j's parent.
+        # An extension may equal a prefix that the beam already holds: [b, i, j] says that i is the parent
+        # of j.
         joins = (self.key[:, :, None] == self.parent[:, None, :]) & has_last[:, None, :]
         places = place[:, None, :].expand(-1, width, -1)
         joined = extend.gather(2, places).masked_fill(~joins, IMPOSSIBLE).logsumexp(1)
@@ -92,7 +93,7 @@ class _Beam:
         self._back.append((torch.where(ended, own, source), torch.where(ended, BLANK, added)))
 
     def best(self) -> list[list[int]]:
-        """Labels of the best prefix of each utterance."""
+        """Return the labels of the best prefix of each utterance."""
         place = torch.logaddexp(self.blank, self.label).argmax(1).cpu().numpy()
         utterances = np.arange(len(place))
         steps = []

@@ -1,4 +1,4 @@
-"""The intent probe: one label per utterance."""
+"""The intent probe, which predicts one label per utterance."""
 
 import torch
 from torch import nn
@@ -10,13 +10,13 @@ from benchmark.models.probes.module import Probe
 from benchmark.types import TokenizerSpec
 
 UNSEEN = 0
-"""Label of an intent that training never showed: always an error."""
+"""Label of an intent that does not occur in training; it always counts as an error."""
 
 
 class IntentProbe(Probe):
-    """BiLSTM, mean over the frames of the utterance, linear layer (DASB's LSTM head for SLURP).
+    """Intent probe: BiLSTM, mean over the frames of an utterance, linear layer (DASB's LSTM head for SLURP).
 
-    Label i + 1 is the i-th of `num_intents`; 0 is `UNSEEN` and has no output.
+    Label i + 1 is the i-th of `num_intents`; label 0 is `UNSEEN` and has no output.
     """
 
     monitor = "dev_error_then_loss"
@@ -31,21 +31,21 @@ class IntentProbe(Probe):
         self._dev: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def forward(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Codes (B, K, T) to scores (B, num_intents), float32."""
+        """Map codes (B, K, T) to float32 scores (B, num_intents)."""
         features, lengths = self.encode(codes, lengths)
         valid = torch.arange(features.shape[1], device=features.device) < lengths[:, None]
         pooled = (features * valid[..., None]).sum(1) / lengths[:, None].clamp(min=1)
         return self.output(self.dropout(pooled)).float()
 
     def predict(self, codes: torch.Tensor, lengths: torch.Tensor) -> list[int]:
-        """The position of the best intent of each utterance."""
+        """Return the index of the best intent of each utterance."""
         best: list[int] = self(codes, lengths).argmax(-1).tolist()
         return best
 
     def make_output(self, features: int, outputs: int) -> nn.Module:
-        """One linear layer, or two without anything between them.
+        """Build one linear layer, or two without a nonlinearity between them.
 
-        DASB has the first of the two before the pooling; both are linear, so it is the same function.
+        DASB puts the first of the two before the pooling; both are linear, so the function is the same.
         """
         width = self.config.projection_dim
         if width is None:
@@ -53,19 +53,19 @@ class IntentProbe(Probe):
         return nn.Sequential(nn.Linear(features, width), nn.Linear(width, outputs, bias=False))
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        """Cross-entropy over the intents that training knows."""
+        """Return the cross-entropy over the intents that occur in training."""
         return functional.cross_entropy(self(batch.codes, batch.lengths), batch.labels[:, 0] - 1)
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the answers of the last epoch."""
+        """Discard the predictions of the previous epoch."""
         self._dev = []
 
     def validation_step(self, batch: Batch) -> None:
-        """Scores of one batch."""
+        """Keep the scores and labels of one batch."""
         self._dev.append((self(batch.codes, batch.lengths), batch.labels[:, 0]))
 
     def on_validation_epoch_end(self) -> None:
-        """Error rate, and loss over the intents that training knows."""
+        """Log the error rate, and the loss over the intents that occur in training."""
         scores, labels = (torch.cat(parts) for parts in zip(*self._dev, strict=True))
         error = (scores.argmax(-1) + 1 != labels).float().mean()
         known = labels != UNSEEN
@@ -74,5 +74,6 @@ class IntentProbe(Probe):
         ) / known.sum().clamp(min=1)
         self.log("dev_error", error, sync_dist=True)
         self.log("dev_loss", loss, sync_dist=True)
-        # The loss decides between epochs of equal error: the term stays below one utterance's weight.
+        # The loss breaks ties between epochs of equal error: its term stays below the weight of one
+        # utterance.
         self.log(self.monitor, error + loss / (1 + loss) / len(labels), sync_dist=True)

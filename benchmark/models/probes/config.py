@@ -1,4 +1,4 @@
-"""What a probe is and how it is trained: the yaml group `probe`."""
+"""Sizes and training schedules of the probes: the yaml groups `probe` and its parts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -19,63 +19,65 @@ MAY_BE_ZERO = {"substitution", "weight_decay", "dropout", "warmup", "pilot_epoch
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeConfig:
-    """Size and schedule of a probe; the same for every tokenizer that is compared."""
+    """Size and training schedule of a probe, the same for every tokenizer under comparison."""
 
     name: str
     embedding_dim: int
-    """Width of the frame made from the codes, and of every codebook's embedding drawn at random."""
+    """Width of the frame made from the codes, and of each codebook's randomly initialised embeddings."""
     combine: str
-    """How the K embeddings of a frame become one: "sum", "concat" with a projection from K · D to the
-    width, or "attention" over codebooks as in DASB."""
+    """Combination of the K embeddings of a frame: "sum", "concat" with a projection from K · D to the width,
+    or "attention" over codebooks as in DASB."""
     min_frame_rate: float
-    """Frames per second that the probe works at, at least: slower codes are repeated, see `upsampling`."""
+    """Smallest number of frames per second that the probe works at; slower codes are repeated, see
+    `upsampling`."""
     hidden_dim: int
     """Units per direction of the BiLSTM."""
     layers: int
     dropout: float
-    """Between the layers of the BiLSTM, and on the vector that the intent probe pools from it."""
+    """Dropout between the layers of the BiLSTM, and on the vector that the intent probe pools."""
     substitution: float
-    """Share of the codes that training replaces by random ones of their codebook, anew each time."""
+    """Share of the codes that training replaces by random codes of the same codebook, drawn anew each
+    time."""
     learning_rate: float | Sequence[float]
-    """Peak of the schedule; of several the best on dev is taken, after a pilot training of each."""
+    """Peak of the schedule. Of several values, each gets a pilot training and the one best on dev is used."""
     warmup: float
-    """Share of all steps over which the learning rate rises linearly."""
+    """Share of all steps during which the learning rate rises linearly."""
     weight_decay: float
     grad_clip: float
-    """Largest norm of the gradient."""
+    """Maximum norm of the gradient."""
     batch_size: int
     steps_per_epoch: int | None
-    """Batches between two looks at dev; None for one pass over the training utterances."""
+    """Batches between two evaluations on dev; None for one pass over the training utterances."""
     epochs: int
     patience: int | None
-    """Stop after so many epochs without a better dev score; None trains to the end."""
+    """Epochs without a better dev score after which training stops; None trains to the end."""
     pilot_epochs: int = 0
-    """Length of a pilot training, with a whole schedule of its own; needed for several learning rates."""
+    """Epochs of a pilot training, which has a complete schedule; required with several learning rates."""
     schedule: str = "cosine"
-    """After the warm-up: "cosine" to zero, or "newbob", times 0.8 after an epoch whose dev loss (intents:
-    dev error) is not at least 0.25 % below the one before."""
+    """Schedule after the warm-up: "cosine" decays to zero; "newbob" multiplies the rate by 0.8 after an epoch
+    whose dev loss (for intents, dev error) is not at least 0.25 % below that of the epoch before."""
     shared_rows: int | None = None
-    """Rows of one embedding table for all codebooks, so that K and V change no parameter count: see
-    `frontend.row_numbers`. None gives every code its own row."""
+    """Rows of one embedding table shared by all codebooks, so that the number of parameters does not depend
+    on K and V, see `frontend.row_numbers`. None gives every code a row of its own."""
     init: str = "random"
-    """Embeddings drawn at random, or the tokenizer's own "codebook" vectors, projected to the width."""
+    """Initial embeddings: "random", or the tokenizer's "codebook" vectors projected to the width."""
     freeze: bool = False
-    """Whether the embeddings stay as they start."""
+    """Keep the embeddings at their initial values."""
     open_forget_gates: bool = True
-    """Whether forget gates start with a bias of 1; torch's own start is close to 0."""
+    """Start forget gates with a bias of 1; torch's default is close to 0."""
     projection_dim: int | None = None
-    """Intent: width of a linear layer between the BiLSTM and the output; None for none."""
+    """Intent: width of a linear layer between the BiLSTM and the output; None for no such layer."""
     select: str = "cer"
-    """ASR: the dev score that picks the epoch."""
+    """ASR: dev score that selects the epoch."""
     units: str = "characters"
-    """ASR: what CTC emits, "characters" or "bpe", pieces of words trained on the training texts."""
+    """ASR: output units of CTC: "characters", or "bpe" for word pieces trained on the training texts."""
     bpe_size: int = 200
-    """Pieces, single characters included; only where `units` is bpe."""
+    """Number of word pieces, single characters included; used only with `units` "bpe"."""
     beam: int | None = None
-    """ASR: prefixes of the beam search on test, without language model; None decodes greedily."""
+    """ASR: prefixes kept by the beam search on test, without language model; None decodes greedily."""
     batch_seconds: float | None = field(default=None, metadata=KEY_UNLESS_DEFAULT)
-    """Seconds of speech in a batch at most, padding counted, whatever K and the frame rate; None for no
-    limit beside `batch_size`."""
+    """Maximum seconds of speech in a batch, padding counted, whatever K and the frame rate; None leaves
+    `batch_size` as the only limit."""
 
     def __post_init__(self) -> None:
         """Raise UserError for a value that no training can use."""
@@ -108,42 +110,43 @@ class ProbeConfig:
 
     @property
     def learning_rates(self) -> tuple[float, ...]:
-        """One value, or the grid."""
+        """The learning rates to choose from, as a tuple even when there is only one."""
         if isinstance(self.learning_rate, int | float):
             return (self.learning_rate,)
         return tuple(self.learning_rate)
 
     def upsampling(self, frame_rate: float) -> int:
-        """Smallest number of repetitions of each frame that reaches `min_frame_rate`.
+        """Return the smallest number of repetitions of each frame that reaches `min_frame_rate`.
 
-        A CTC head cannot emit more symbols than frames, and English speech runs at about 15
-        characters a second: without this rule a slow tokenizer is scored on its frame rate. It is
-        the same rule for all and part of the probe's definition.
+        A CTC head cannot emit more symbols than frames, and English speech has about 15 characters a second.
+        Without this rule a slow tokenizer would be scored on its frame rate. The rule is the same for all
+        tokenizers and is part of the probe's definition.
         """
         return max(1, ceil(self.min_frame_rate / frame_rate - 1e-6))
 
     def batch_frames(self, frame_rate: float) -> int | None:
-        """`batch_seconds` in frames of a tokenizer, before they are repeated."""
+        """Return `batch_seconds` in frames of a tokenizer, before frames are repeated."""
         return None if self.batch_seconds is None else ceil(self.batch_seconds * frame_rate)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttentionConfig(ProbeConfig):
-    """An ASR probe that reads the encoder by attention instead of CTC; the decoder is as wide as it.
+    """Config of an ASR probe that reads the encoder by attention instead of CTC.
 
-    `hidden_dim` is also the width of the decoder's LSTM, of what it attends to and of the space where
-    the two are compared; `embedding_dim` that of its label embeddings.
+    The decoder is as wide as the encoder: `hidden_dim` is also the width of the decoder's LSTM, of the frames
+    it attends to, and of the space in which the two are compared. `embedding_dim` is also the width of its
+    label embeddings.
     """
 
     stacking: int = 2
-    """Frames of the encoder that attention sees as one: fewer places to look for a label."""
+    """Encoder frames that attention sees as one, which leaves fewer places to search for a label."""
     label_smoothing: float = 0.1
     """Share of the target's probability that training spreads over all labels."""
     max_label_rate: float = 30.0
-    """Labels per second at which greedy decoding stops, whether or not the transcript has ended."""
+    """Labels per second at which greedy decoding stops, even if the transcript has not ended."""
 
     def __post_init__(self) -> None:
-        """As the base class, and for what the decoder cannot do."""
+        """Run the checks of the base class, and reject values that the attention decoder cannot use."""
         super().__post_init__()
         if self.label_smoothing >= 1:
             raise UserError(f"probe {self.name!r}: label_smoothing={self.label_smoothing} must be below 1")
@@ -151,15 +154,15 @@ class AttentionConfig(ProbeConfig):
             raise UserError(f"probe {self.name!r}: beam={self.beam} is for CTC; attention needs beam=null")
 
     def most_labels(self, seconds: float) -> int:
-        """The limit of greedy decoding for an utterance."""
+        """Return the most labels that greedy decoding emits for an utterance of this duration."""
         return ceil(self.max_label_rate * seconds - 1e-6)
 
 
 OF_THE_HEAD = {"name", "projection_dim", "select", "units", "bpe_size", "beam"}
-"""Fields that may differ between probes with one encoder and one budget."""
+"""Fields that may differ between probes that share one encoder and one budget."""
 
 
 def differences(first: ProbeConfig, second: ProbeConfig) -> list[str]:
-    """Fields in which the encoder or the budget of two probes differ."""
+    """Return the fields in which the encoder or the budget of two probes differ."""
     names = (item.name for item in fields(ProbeConfig) if item.name not in OF_THE_HEAD)
     return [name for name in names if getattr(first, name) != getattr(second, name)]

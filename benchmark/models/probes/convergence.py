@@ -1,4 +1,4 @@
-"""What surrounds every fit: weights that come from the seed, labels that must exist, a verdict at the end."""
+"""Steps around every probe training: seeded initial weights, required labels, and the final verdict."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,14 +17,14 @@ from benchmark.training.trainer import save_report
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Initial weights from `seed`, the caller's generator untouched."""
+    """Draw initial weights from `seed` without touching the caller's random generator."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
 
 
 def require_labels(train: Labelled, dev: Labelled, label: str) -> None:
-    """Raise UserError where a split has no utterance to learn from; `label` says in words what of."""
+    """Raise UserError when a split has no labelled utterance; `label` names the label in words."""
     for split, labelled in (("training", train), ("dev", dev)):
         if not labelled.labels:
             raise UserError(
@@ -41,14 +41,14 @@ def conclude(
     folder: Path,
     infeasible: float = 0.0,
 ) -> None:
-    """Save the report with the verdict, and where it is NC with the cause.
+    """Save the report with the verdict and, for a verdict of NC (not converged), its cause.
 
     Args:
-        report: From `fit_probe`, and what this probe adds.
-        errors: Of the probe on dev, by utterance.
-        floor_errors: Of the best constant answer, by utterance.
-        units: What errors are counted in, by utterance.
-        folder: Of the training.
+        report: Report of `fit_probe`, extended by this probe.
+        errors: Errors of the probe on dev, by utterance.
+        floor_errors: Errors of the best constant answer, by utterance.
+        units: Number of units that errors are counted in (such as words), by utterance.
+        folder: Folder of the training.
         infeasible: Share of training utterances that have no CTC alignment.
     """
     history = read_history(folder)

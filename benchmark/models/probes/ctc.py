@@ -1,4 +1,4 @@
-"""The ASR probe: characters or pieces of words by CTC."""
+"""The ASR probe trained with CTC on characters or word pieces."""
 
 import torch
 from torch import nn
@@ -13,7 +13,7 @@ from benchmark.types import TokenizerSpec
 
 
 class CTCProbe(TranscribingProbe):
-    """BiLSTM and a linear layer over characters or pieces of words."""
+    """ASR probe with a BiLSTM and a linear layer over characters or word pieces, trained with CTC."""
 
     def __init__(
         self,
@@ -23,16 +23,17 @@ class CTCProbe(TranscribingProbe):
         table_dim: int | None = None,
     ) -> None:
         super().__init__(spec, config, units, table_dim)
-        # An infeasible utterance has infinite loss: it teaches nothing, and the report counts it.
+        # An infeasible utterance has infinite loss: it teaches nothing, so its loss is zeroed and the
+        # report counts it.
         self.ctc = nn.CTCLoss(blank=BLANK, zero_infinity=True)
 
     def forward(self, codes: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Codes (B, K, T) to log-probabilities (B, T', labels), float32, and their lengths (B,)."""
+        """Map codes (B, K, T) to float32 log-probabilities (B, T', labels) and their lengths (B,)."""
         features, lengths = self.encode(codes, lengths)
         return self.output(features).float().log_softmax(-1), lengths
 
     def predict(self, codes: torch.Tensor, lengths: torch.Tensor) -> list[str]:
-        """The transcript of each utterance, by the beam of the config or greedily."""
+        """Return the transcript of each utterance, by beam search where `beam` is set, else greedily."""
         log_probs, lengths = self(codes, lengths)
         if self.config.beam is None:
             return greedy_transcripts(log_probs, lengths, self.units)
@@ -40,17 +41,17 @@ class CTCProbe(TranscribingProbe):
         return [tidy(self.units.decode(labels)) for labels in best]
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        """CTC loss per label."""
+        """Return the CTC loss per label."""
         log_probs, lengths = self(batch.codes, batch.lengths)
         return self._loss(log_probs, lengths, batch)
 
     def judge(self, batch: Batch) -> tuple[torch.Tensor, list[str]]:
-        """See `TranscribingProbe`."""
+        """Return the loss of a dev batch and its greedy transcripts."""
         log_probs, lengths = self(batch.codes, batch.lengths)
         return self._loss(log_probs, lengths, batch), greedy_transcripts(log_probs, lengths, self.units)
 
     def _loss(self, log_probs: torch.Tensor, lengths: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """Negative log-likelihood per label, averaged over utterances."""
+        """Return the negative log-likelihood per label, averaged over utterances."""
         loss: torch.Tensor = self.ctc(log_probs.transpose(0, 1), batch.labels, lengths, batch.label_lengths)
         return loss
 
@@ -58,6 +59,6 @@ class CTCProbe(TranscribingProbe):
 def greedy_transcripts(
     log_probs: torch.Tensor, lengths: torch.Tensor, units: Units = CHARACTERS
 ) -> list[str]:
-    """Best label per frame, collapsed, as text with single spaces."""
+    """Take the best label of each frame, collapse the path, and return text with single spaces."""
     paths = zip(log_probs.argmax(-1).tolist(), lengths.tolist(), strict=True)
     return [tidy(units.decode(collapse(path[:length]))) for path, length in paths]

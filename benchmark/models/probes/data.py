@@ -1,4 +1,4 @@
-"""Labelled tokens as padded batches."""
+"""Labelled tokens of a split, and their padded batches."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Value = TypeVar("Value")
 
 
 class Batch(NamedTuple):
-    """Padded codes and labels; an intent is one label."""
+    """Padded codes and labels of several utterances; an intent is a single label."""
 
     codes: torch.Tensor
     """(B, K, T) int64, `PADDING` beyond `lengths`."""
@@ -33,13 +33,13 @@ class Batch(NamedTuple):
 
 
 class Derived(Mapping[str, Value]):
-    """Values by utterance id that are made each time they are asked for, so that none is held.
+    """Values by utterance id that are computed on each access, so that none is kept in memory.
 
-    The labels of 960 hours as lists of numbers are half a gigabyte.
+    As lists of numbers, the labels of 960 hours would take half a gigabyte.
     """
 
     def __init__(self, keys: Iterable[str], value_of: Callable[[str], Value]) -> None:
-        """The ids in their order, and what makes a value of one."""
+        """Take the ids in their order and the function that computes the value of an id."""
         self._keys = dict.fromkeys(keys)
         self._value_of = value_of
 
@@ -48,7 +48,7 @@ class Derived(Mapping[str, Value]):
             raise KeyError(key)
         return self._value_of(key)
 
-    def __contains__(self, key: object) -> bool:  # that of Mapping would make the value
+    def __contains__(self, key: object) -> bool:  # Mapping's own method would compute the value
         return key in self._keys
 
     def __iter__(self) -> Iterator[str]:
@@ -59,10 +59,10 @@ class Derived(Mapping[str, Value]):
 
 
 class Packed(Mapping[str, list[int]]):
-    """Lists of whole numbers by utterance id, one after another in one array: what can be pickled."""
+    """Lists of integers by utterance id, stored end to end in one array that can be pickled."""
 
     def __init__(self, values: Mapping[str, list[int]]) -> None:
-        """Copies the values in their order."""
+        """Copy the values in their order."""
         arrays = [np.asarray(value, np.int32) for value in values.values()]
         self._flat = np.concatenate([np.empty(0, np.int32), *arrays])
         self._ends = np.cumsum([0, *map(len, arrays)])
@@ -81,24 +81,24 @@ class Packed(Mapping[str, list[int]]):
 
 @dataclass(frozen=True)
 class Labelled:
-    """The utterances of a split that have both tokens and a label, and how many lack one."""
+    """The utterances of a split that have both tokens and a label, with counts of those that lack one."""
 
     tokens: TokenStore
     labels: Mapping[str, list[int]]
     skipped: dict[str, int]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """To the processes of other ranks labels go as they are: what makes them does not pickle."""
+        """Pickle computed labels for the processes of other ranks, since their function cannot be."""
         return type(self), (self.tokens, Packed(self.labels), self.skipped)
 
     @cached_property
     def frames(self) -> np.ndarray:
-        """(len(labels),) frames of each utterance, before upsampling."""
+        """The number of frames of each utterance before upsampling, as an array (len(labels),)."""
         return np.fromiter(map(self.tokens.frames, self.labels), np.int64, len(self.labels))
 
 
 def join_labels(tokens: TokenStore, labels: Mapping[str, list[int]]) -> Labelled:
-    """Keep what has tokens and a label that is not empty; count the rest."""
+    """Keep utterances that have tokens and a non-empty label, and count the others."""
     present = []
     skipped = {"no_label": 0, "no_tokens": 0}
     for key in sorted(labels):
@@ -113,14 +113,14 @@ def join_labels(tokens: TokenStore, labels: Mapping[str, list[int]]) -> Labelled
 
 
 class LabelledTokens(Dataset[tuple[np.ndarray, list[int]]]):
-    """Codes (K, T) and labels of one utterance.
+    """Dataset of codes (K, T) and labels, one utterance per item.
 
     Args:
         labelled: The utterances.
         codebook_sizes: Entries of each codebook.
-        substitution: Share of codes that are replaced by a random code of the same codebook. What
-            is replaced depends on the draw's seed alone. It regularises as token noise does in
-            language models (Xie et al. 2017, arXiv 1703.02573) and costs nothing.
+        substitution: Share of codes replaced by a random code of the same codebook. The replaced codes depend
+            on the draw's seed alone. Substitution regularises as token noise does in language models (Xie et
+            al. 2017, arXiv 1703.02573) at no cost.
     """
 
     def __init__(self, labelled: Labelled, codebook_sizes: Sequence[int], substitution: float = 0.0) -> None:
@@ -143,7 +143,7 @@ class LabelledTokens(Dataset[tuple[np.ndarray, list[int]]]):
 
 
 def collate(items: Sequence[tuple[np.ndarray, list[int]]]) -> Batch:
-    """Pad to the longest; an utterance without a frame still gets a batch with one."""
+    """Pad items to the longest; even items without any frame give a batch of one frame."""
     codes = pad_codes([codes for codes, _ in items])
     lengths = torch.tensor([item.shape[1] for item, _ in items])
     label_lengths = torch.tensor([len(labels) for _, labels in items])
@@ -154,7 +154,7 @@ def collate(items: Sequence[tuple[np.ndarray, list[int]]]) -> Batch:
 
 
 def pad_codes(items: Sequence[np.ndarray]) -> torch.Tensor:
-    """Stack codes (K, T) of several lengths as (B, K, T)."""
+    """Stack codes (K, T) of several lengths into (B, K, T)."""
     longest = max(1, *(item.shape[1] for item in items))
     padded = torch.full((len(items), len(items[0]), longest), PADDING)
     for row, item in zip(padded, items, strict=True):
@@ -165,7 +165,7 @@ def pad_codes(items: Sequence[np.ndarray]) -> torch.Tensor:
 def train_loader(
     labelled: Labelled, spec: TokenizerSpec, config: ProbeConfig, steps: int, seed: int, workers: int
 ) -> DataLoader:
-    """Batches of similar length, `steps` of them an epoch, the same for the same seed and epoch."""
+    """Load training batches of similar length, `steps` per epoch; seed and epoch determine them."""
     return DataLoader(
         LabelledTokens(labelled, spec.codebook_sizes, 0.0 if spec.continuous else config.substitution),
         batch_sampler=_train_batches(labelled, spec, config, steps, seed),
@@ -175,7 +175,7 @@ def train_loader(
 
 
 def steps_of_a_pass(labelled: Labelled, spec: TokenizerSpec, config: ProbeConfig, seed: int) -> int:
-    """Training batches that hold every utterance once."""
+    """Return the number of training batches that hold every utterance once."""
     return _train_batches(labelled, spec, config, 1, seed).batches_per_pass
 
 
@@ -187,7 +187,7 @@ def _train_batches(
 
 
 def dev_loader(labelled: Labelled, spec: TokenizerSpec, config: ProbeConfig) -> DataLoader:
-    """Every utterance once, its codes as they are."""
+    """Load every utterance once, without code substitution."""
     limit = config.batch_frames(spec.frame_rate)
     batches = sorted_batches(labelled.frames, config.batch_size, limit)
     return DataLoader(

@@ -1,32 +1,32 @@
-"""A decoder that spells a transcript label by label, attending to what an encoder made of the speech."""
+"""Attention decoder that spells a transcript label by label, attending to the encoded speech."""
 
 import torch
 from torch import nn
 
 END = 0
-"""Label that starts a transcript as input and ends it as output: CTC's blank, which no text contains."""
+"""Label that starts a transcript as input and ends it as output; CTC's blank, which no text contains."""
 REACH = 7
-"""Places to either side whose attention so far the energy of a place depends on."""
+"""Places on either side whose past attention enters the energy of a place."""
 
 State = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
-"""Hidden and cell (B, H) of the LSTM, context (B, H), last and summed attention (B, P)."""
+"""Hidden state and cell (B, H) of the LSTM, context (B, H), last and summed attention (B, P)."""
 
 
 class AttentionDecoder(nn.Module):
-    """LSTM with additive attention that knows where it looked before.
+    """LSTM with additive, location-aware attention.
 
-    The attention of Chorowski et al. 2015 (Attention-Based Models for Speech Recognition, section
-    2.1: content and location, by convolutions over the last attention), over its sum so far as well
-    (Shen et al. 2018, Tacotron 2); the context goes into the LSTM's next step and into the output
-    (Chan et al. 2016, Listen, Attend and Spell). It starts on the first place.
+    The attention follows Chorowski et al. 2015 (Attention-Based Models for Speech Recognition, section 2.1:
+    content and location, by convolutions over the last attention). The convolutions also read the sum of all
+    past attention (Shen et al. 2018, Tacotron 2). The context enters the LSTM's next step and the output
+    (Chan et al. 2016, Listen, Attend and Spell). Attention starts on the first place.
 
     Args:
         features: Width of the encoder's frames.
-        labels: Outputs, `END` included.
-        width: Of the LSTM, of the places attended to, and of the space that compares them.
-        embedding_dim: Of a label as input.
-        stacking: Frames joined to one place.
-        dropout: On the places and on what the output reads.
+        labels: Number of outputs, `END` included.
+        width: Width of the LSTM, of the places attended to, and of the space that compares them.
+        embedding_dim: Width of a label as input.
+        stacking: Encoder frames joined into one place.
+        dropout: Dropout on the places and on the input of the output layer.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class AttentionDecoder(nn.Module):
         self.places = nn.Linear(features * stacking, width)
         self.keys = nn.Linear(width, width)
         self.query = nn.Linear(width, width, bias=False)
-        # A convolution over the attention so far; as windows times a matrix it is faster on a CPU.
+        # This is a convolution over past attention; as a matrix product over windows it is faster on a CPU.
         self.location = nn.Linear(2 * (2 * REACH + 1), width, bias=False)
         self.energy = nn.Linear(width, 1, bias=False)
         self.cell = nn.LSTMCell(embedding_dim + width, width)
@@ -49,7 +49,7 @@ class AttentionDecoder(nn.Module):
             self.cell.bias_hh[width : 2 * width] = 0.0
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Scores (B, S + 1, labels) of each label and of the end, given the labels (B, S) before it."""
+        """Return scores (B, S + 1, labels) of each label and the end, given the labels (B, S) before."""
         memory = self._remember(frames, lengths)
         state = self._start(*memory)
         inputs = nn.functional.pad(labels, (1, 0), value=END)
@@ -61,7 +61,7 @@ class AttentionDecoder(nn.Module):
         return scores
 
     def greedy(self, frames: torch.Tensor, lengths: torch.Tensor, limits: torch.Tensor) -> list[list[int]]:
-        """The most probable next label, over and over, to the end or to the limit (B,) of each utterance."""
+        """Emit the most probable label repeatedly, up to the end or the limit (B,) of each utterance."""
         memory = self._remember(frames, lengths)
         state = self._start(*memory)
         last = torch.full_like(lengths, END)
@@ -78,7 +78,7 @@ class AttentionDecoder(nn.Module):
     def _remember(
         self, frames: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Places (B, P, H) that frames (B, T, D) make, their keys, and which are an utterance's own."""
+        """Return places (B, P, H) made from frames (B, T, D), their keys, and the mask of valid places."""
         batch, time, width = frames.shape
         valid = torch.arange(time, device=frames.device) < lengths[:, None]
         frames = (frames * valid[..., None]).float()
@@ -102,7 +102,7 @@ class AttentionDecoder(nn.Module):
         keys: torch.Tensor,
         own: torch.Tensor,
     ) -> State:
-        """Read a label (B, E), look, and remember where."""
+        """Read an embedded label (B, E), attend, and record where."""
         hidden, cell, context, last, summed = state
         hidden, cell = self.cell(torch.cat([embedded, context], -1), (hidden, cell))
         looked = nn.functional.pad(torch.cat([last, summed], 0), (REACH, REACH)).unfold(1, 2 * REACH + 1, 1)

@@ -1,4 +1,4 @@
-"""Why a training did not converge: what is known of the codes, of CTC and of the loss, and a rule."""
+"""A rule that names why a training did not converge, from its codes, CTC feasibility and loss."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -11,20 +11,20 @@ from benchmark.types import TokenizerSpec
 Cause = Literal["codebook collapse", "CTC infeasible", "unstable", "did not learn"]
 
 COLLAPSED = 0.25
-"""Share of the nominal bits below which the codes' entropy counts as a collapse."""
+"""Share of the nominal bits below which the entropy of the codes counts as a collapse."""
 INFEASIBLE = 0.5
-"""Share of training utterances without any alignment from which on CTC is the cause."""
+"""Share of training utterances without any alignment from which CTC counts as the cause."""
 UNSTABLE = 2.0
-"""How many times the untrained probe's loss an epoch's training loss is in an unstable run."""
+"""Ratio of an epoch's training loss to the untrained probe's loss above which a run counts as unstable."""
 
 
 def codebook_use(tokens: TokenStore, ids: Sequence[str], spec: TokenizerSpec) -> dict[str, Any]:
-    """How much of its codebooks the training set uses.
+    """Measure how much of each codebook the training set uses.
 
     Returns:
-        `used`: share of each codebook's entries that occur; `perplexity` of each codebook; `bits`:
-        order-0 entropies of all codebooks together per frame; `nominal_bits`: the largest they could
-        be. Nothing for continuous features.
+        A dict with `used`, the share of each codebook's entries that occur; `perplexity` of each codebook;
+        `bits`, the summed order-0 entropy of all codebooks per frame; and `nominal_bits`, the largest that
+        this sum could be. Empty for continuous features.
     """
     if spec.continuous:
         return {}
@@ -45,20 +45,19 @@ def codebook_use(tokens: TokenStore, ids: Sequence[str], spec: TokenizerSpec) ->
 def diagnose(
     use: dict[str, Any], infeasible: float, untrained_loss: float, losses: Sequence[float]
 ) -> tuple[Cause, str]:
-    """The cause of an NC and the evidence in words; the first rule that holds.
+    """Return the cause of an NC (not converged) and the evidence in words, by the first rule that applies.
 
     Args:
-        use: From `codebook_use`.
+        use: Result of `codebook_use`.
         infeasible: Share of training utterances that have no CTC alignment.
-        untrained_loss: Of the initial weights.
+        untrained_loss: Loss of the initial weights.
         losses: Training loss by epoch.
 
     Returns:
-        "codebook collapse": the codes' entropy is below `COLLAPSED` of the nominal bits;
-        "CTC infeasible": at least `INFEASIBLE` of the utterances are;
-        "unstable": a loss is not finite, or more than `UNSTABLE` times that of the untrained probe,
-        as with a learning rate far too high;
-        "did not learn": the tokens were used, could be aligned, and the loss was calm.
+        "codebook collapse": the entropy of the codes is below `COLLAPSED` of the nominal bits; "CTC
+            infeasible": at least `INFEASIBLE` of the utterances have no alignment; "unstable": a loss is not
+            finite, or above `UNSTABLE` times that of the untrained probe, as with a learning rate far too
+            high; "did not learn": the tokens were used and could be aligned, and the loss was calm.
     """
     if use and use["bits"] < COLLAPSED * use["nominal_bits"]:
         bits, nominal = use["bits"], use["nominal_bits"]

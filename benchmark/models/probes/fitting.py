@@ -1,4 +1,4 @@
-"""Fitting a probe: pilots where the learning rate is to be picked, the training, and its record."""
+"""Fitting of a probe: pilot trainings that pick the learning rate, the training itself, and its report."""
 
 import logging
 import math
@@ -28,11 +28,11 @@ from benchmark.types import TokenizerSpec
 log = logging.getLogger(__name__)
 
 PILOTS = "pilots"
-"""Folder of the pilot trainings within a probe's."""
+"""Subfolder of a probe's folder that holds its pilot trainings."""
 STANDARDISED_ON = 1000
-"""Training utterances, about so many at equal distances, that continuous features are standardised on."""
+"""Approximate number of training utterances, evenly spaced, used to standardise continuous features."""
 UNTRAINED_BATCHES = 4
-"""Dev batches that the loss before training is taken on."""
+"""Dev batches over which the loss before training is measured."""
 
 SomeProbe = TypeVar("SomeProbe", bound=Probe)
 
@@ -48,25 +48,25 @@ def fit_probe(
     seed: int,
     folder: Path,
 ) -> tuple[SomeProbe, dict[str, Any]]:
-    """Fit, write the weights, and report what is the same for all probes.
+    """Train a probe, write its weights, and return the probe with the part of the report common to all.
 
-    Each pilot is a training of its own in a folder of its own: a killed run goes on with the one it
-    was at. Of several learning rates the one whose pilot reached the best dev score wins,
-    the lower dev loss where scores are equal.
+    Each pilot is a training of its own in a folder of its own, so that a killed run resumes the one it was
+    at. Of several learning rates, the one whose pilot reached the best dev score wins; ties go to the lower
+    dev loss.
 
     Args:
-        make_probe: A probe of a config and a width of its table; its weights depend on the seed alone.
+        make_probe: Builds a probe from a config and a table width; its weights depend on the seed alone.
         config: Size and schedule; may hold several learning rates.
-        train: What it learns from.
-        dev: What picks the learning rate and the epoch.
+        train: Training utterances.
+        dev: Utterances that pick the learning rate and the epoch.
         spec: Tokenizer behind the tokens.
-        vectors: Its codebook vectors (K, V, D), for `init: codebook`.
+        vectors: Codebook vectors (K, V, D) of the tokenizer, for `init: codebook`.
         trainer: Device and precision.
         seed: Fixes batches, substitutions and dropout.
-        folder: Where everything goes.
+        folder: Destination of all files.
 
     Raises:
-        UserError: `init: codebook`, and there are no vectors.
+        UserError: `init: codebook` without codebook vectors.
     """
     if config.init != "codebook":
         vectors = None
@@ -127,7 +127,7 @@ def fit_probe(
 
 
 def _pilot_report(probe: Probe, rate: float, history: list[dict[str, float]]) -> dict[str, Any]:
-    """What a pilot leaves behind; one that diverged can win only among its like."""
+    """Return the report of a pilot; one that diverged scores infinity and can win only if all diverged."""
     whole = all(math.isfinite(value) for row in history for value in row.values())
     return {
         "learning_rate": rate,
@@ -164,7 +164,7 @@ def _fit(
 
 @torch.no_grad()
 def untrained_loss(probe: Probe, train: Labelled, spec: TokenizerSpec, device: str) -> float:
-    """Loss of the initial weights on the longest training utterances: training must get below it."""
+    """Return the initial weights' loss on the longest training utterances; training must undercut it."""
     probe.to(device).eval()
     batches = islice(dev_loader(train, spec, probe.config), UNTRAINED_BATCHES)
     losses = [float(probe.loss(Batch(*(part.to(device) for part in batch)))) for batch in batches]

@@ -1,4 +1,4 @@
-"""From codes to frames: an embedding per codebook, one vector per frame, one rate for all."""
+"""Front ends of the probes: from the codes of all codebooks to one vector per frame."""
 
 from collections.abc import Iterable
 
@@ -13,26 +13,27 @@ from benchmark.types import TokenizerSpec
 PADDING = -1
 """Code beyond the end of an utterance; its embedding is zero."""
 SHARED = 2
-"""Rows that make the embedding of a code where codes share rows."""
+"""Rows whose sum is the embedding of a code, when codes share rows."""
 SHARING_SEED = 0
 FEATURES_VERSION = 2
-"""Raise it when `FeatureFrontend` changes: probes of continuous features are then trained anew."""
+"""Version of `FeatureFrontend`. Raise it with every change, so that probes of continuous features are
+retrained."""
 FLAT = 1e-6
-"""Variance added to that of each continuous feature: one that is constant stays finite."""
+"""Variance added to that of each continuous feature, so that a constant feature stays finite."""
 
 
 class TokenFrontend(nn.Module):
-    """Embeds codes (B, K, T) into frames (B, T · upsampling, embedding_dim).
+    """Front end that embeds codes (B, K, T) as frames (B, T · upsampling, embedding_dim).
 
-    One table holds the rows of all codebooks one after another, as in DASB (Mousavi et al. 2024,
-    arXiv 2406.14294). The K embeddings of a frame are summed, concatenated and projected, or
-    averaged with weights from attention across codebooks (DASB: two linear layers with a ReLU,
-    softmax over K). Every frame is made from its own codes alone.
+    One table holds the rows of all codebooks one after another, as in DASB (Mousavi et al. 2024, arXiv
+    2406.14294). The K embeddings of a frame are summed, concatenated and projected, or averaged with weights
+    from attention across codebooks (DASB: two linear layers with a ReLU, softmax over K). Every frame is made
+    from its own codes alone.
 
     Args:
         spec: Tokenizer behind the codes.
-        config: `embedding_dim`, `combine`, `shared_rows`, `freeze`, `min_frame_rate`.
-        table_dim: Width of the table where it is not `embedding_dim`: that of the codebook vectors.
+        config: `embedding_dim`, `combine`, `shared_rows`, `freeze`, `min_frame_rate` are read.
+        table_dim: Width of the table if it differs from `embedding_dim`: the width of codebook vectors.
     """
 
     offsets: torch.Tensor
@@ -61,7 +62,8 @@ class TokenFrontend(nn.Module):
                 nn.ReLU(),
                 nn.Linear(config.embedding_dim, 1, bias=False),
             )
-        # A sum of n unit normals has variance n; the frame should depend neither on K nor on sharing.
+        # A sum of n unit normals has variance n; the variance of a frame should depend neither on K nor on
+        # sharing.
         summed = (1 if rows is None else rows.shape[1]) * (len(self.sizes) if self.combine == "sum" else 1)
         if summed > 1:
             with torch.no_grad():
@@ -69,10 +71,10 @@ class TokenFrontend(nn.Module):
 
     @torch.no_grad()
     def start_from(self, vectors: torch.Tensor) -> None:
-        """Put the tokenizer's codebook vectors (K, V, D) into the table.
+        """Copy the tokenizer's codebook vectors (K, V, D) into the table.
 
-        Each codebook is centred. All of them are divided by one number, so that frames start with
-        the variance of random ones while the proportions within a residual codebook stay.
+        Each codebook is centred. All are divided by one number, so that frames start with the variance of
+        random ones while the proportions within a residual codebook are kept.
         """
         books = [book[:size].float() for book, size in zip(vectors.cpu(), self.sizes, strict=True)]
         centred = [book - book.mean(0) for book in books]
@@ -82,7 +84,7 @@ class TokenFrontend(nn.Module):
         self.embedding.weight[1:] = table.to(self.embedding.weight)
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
-        """Embed codes (B, K, T), `PADDING` beyond each length; `codes` stay as they are."""
+        """Embed codes (B, K, T), which are `PADDING` beyond each length; `codes` itself is not modified."""
         places = torch.where(codes == PADDING, 0, codes + self.offsets[:, None]).transpose(1, 2)
         embedded = self.embedding(places if self.rows is None else self.rows[places])  # (B, T, K, [rows,] D)
         if self.rows is not None:
@@ -98,11 +100,11 @@ class TokenFrontend(nn.Module):
 
 
 class FeatureFrontend(nn.Module):
-    """The topline's front end: float16 features in the codes (B, F, T) instead of indices.
+    """Front end of the topline, for codes (B, F, T) that hold float16 features instead of indices.
 
-    Features standardised by the training set, LayerNorm and a linear layer stand in the place of the
-    embeddings; in training the share `substitution` of the normalised features is dropped, where tokens are
-    substituted.
+    Features standardised by the training set, LayerNorm and a linear layer take the place of the embeddings.
+    In training, the share `substitution` of the normalised features is dropped, in place of the token
+    substitution of `TokenFrontend`.
     """
 
     mean: torch.Tensor
@@ -112,7 +114,7 @@ class FeatureFrontend(nn.Module):
         super().__init__()
         if config.init == "codebook":
             raise UserError(
-                f"{spec.name!r} has features and no codebook; use init=random in probe {config.name!r}"
+                f"tokenizer {spec.name!r} has features, no codebook; use init=random in probe {config.name!r}"
             )
         self.upsampling = config.upsampling(spec.frame_rate)
         self.register_buffer("mean", torch.zeros(spec.num_codebooks))
@@ -122,16 +124,16 @@ class FeatureFrontend(nn.Module):
         self.projection = nn.Linear(spec.num_codebooks, config.embedding_dim)
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
-        """Codes (B, F, T) to frames (B, T · upsampling, embedding_dim); undefined in the padding."""
+        """Map codes (B, F, T) to frames (B, T · upsampling, embedding_dim), undefined in the padding."""
         features = features_of(codes).transpose(1, 2)
         frames: torch.Tensor = self.projection(self.dropout(self.norm((features - self.mean) * self.scale)))
         return frames.repeat_interleave(self.upsampling, dim=1)
 
     def standardise(self, utterances: Iterable[np.ndarray]) -> None:
-        """Take mean and variance of each dimension from codes (F, T), which are streamed.
+        """Estimate mean and variance of each dimension from codes (F, T), streamed one utterance at a time.
 
-        Dimensions differ by orders of magnitude, in MFCC as in the outliers of transformers, and a norm over
-        a frame would leave the probe with the largest of them.
+        Dimensions differ by orders of magnitude, both in MFCCs and in the outliers of transformers. A norm
+        over the frame alone would leave the probe with the largest of them.
         """
         frames, total, squares = 0, torch.zeros(len(self.mean)).double(), torch.zeros(len(self.mean)).double()
         for codes in utterances:
@@ -146,7 +148,7 @@ class FeatureFrontend(nn.Module):
 
 
 def features_of(codes: torch.Tensor) -> torch.Tensor:
-    """The float32 features whose float16 bit patterns are 0 … 65535; zero for `PADDING`."""
+    """Decode float16 bit patterns 0 … 65535 into float32 features; `PADDING` becomes zero."""
     patterns = torch.where(codes == PADDING, 0, codes)
     signed = patterns - 2**16 * (patterns >= 2**15)
     return signed.to(torch.int16).view(torch.float16).float()
@@ -155,23 +157,23 @@ def features_of(codes: torch.Tensor) -> torch.Tensor:
 def make_frontend(
     spec: TokenizerSpec, config: ProbeConfig, table_dim: int | None
 ) -> TokenFrontend | FeatureFrontend:
-    """The front end that the tokenizer's codes need."""
+    """Build the front end that the tokenizer's codes need."""
     if spec.continuous:
         return FeatureFrontend(spec, config)
     return TokenFrontend(spec, config, table_dim)
 
 
 def row_numbers(codes: int, shared_rows: int | None) -> torch.Tensor | None:
-    """Which rows of a table of `shared_rows` make each code's embedding, or None for one row per code.
+    """Return the table rows that make up each code's embedding, or None for one row per code.
 
-    The rule that keeps the number of parameters the same for every tokenizer: while there are rows
-    enough each code has its own; where there are more codes than rows, a code's embedding is the sum
-    of `SHARED` rows drawn with a fixed seed (Svenstrup et al. 2017, Hash Embeddings, without the
-    importance weights). Two codes that share one row still differ by the other.
+    This rule keeps the number of parameters the same for every tokenizer. While there are enough rows, each
+    code has its own. With more codes than rows, the embedding of a code is the sum of `SHARED` rows drawn
+    with a fixed seed (Svenstrup et al. 2017, Hash Embeddings, without the importance weights). Two codes that
+    share one row still differ in the other.
 
     Args:
-        codes: Codes of all codebooks together.
-        shared_rows: Rows of the table beside the one for padding, number 0.
+        codes: Number of codes of all codebooks together.
+        shared_rows: Rows of the table, without row 0, which is for padding.
 
     Returns:
         (1 + codes, 1 or SHARED) int64, or None.

@@ -1,4 +1,4 @@
-"""What the probes share: front end, BiLSTM, optimiser, schedule, clipping."""
+"""Base class of the probes: front end, BiLSTM, optimiser, schedule, gradient clipping."""
 
 from abc import ABC, abstractmethod
 from math import cos, inf, pi
@@ -17,18 +17,18 @@ from benchmark.training.collectives import mean_weights
 from benchmark.types import TokenizerSpec
 
 ANNEALING, IMPROVEMENT = 0.8, 0.0025
-"""NewBob as DASB has it (SpeechBrain's scheduler of that name, patience 0)."""
+"""Factor and threshold of NewBob as in DASB (SpeechBrain's scheduler of that name, patience 0)."""
 
 
 class Probe(lightning.LightningModule, ABC):
-    """Embeddings and a BiLSTM over the codes; subclasses add the head and the loss."""
+    """Base class of the probes: embeddings and a BiLSTM over codes; subclasses add head and loss."""
 
     monitor: str
-    """Logged dev scalar that picks the best epoch; lower is better."""
+    """Logged dev scalar that selects the best epoch; lower is better."""
     curve: str
     """Logged dev scalar that the report shows by epoch."""
     anneal_on: str
-    """Logged dev scalar that the schedule "newbob" follows; lower is better."""
+    """Logged dev scalar that the "newbob" schedule follows; lower is better."""
 
     def __init__(
         self, spec: TokenizerSpec, config: ProbeConfig, outputs: int, table_dim: int | None = None
@@ -43,15 +43,15 @@ class Probe(lightning.LightningModule, ABC):
         self._annealing, self._before = 1.0, inf
 
     def make_output(self, features: int, outputs: int) -> nn.Module:
-        """What turns the BiLSTM's features into scores."""
+        """Build the layer that turns the BiLSTM's features into scores."""
         return nn.Linear(features, outputs)
 
     @abstractmethod
     def loss(self, batch: Batch) -> torch.Tensor:
-        """What training minimises: a mean over the rows of the batch."""
+        """Return the training loss: a mean over the rows of the batch."""
 
     def encode(self, codes: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Codes (B, K, T) to features (B, T', 2 · hidden_dim) and their lengths, upsampling included."""
+        """Map codes (B, K, T) to features (B, T', 2 · hidden_dim) and their lengths, upsampling included."""
         lengths = lengths * self.frontend.upsampling
         return self.encoder(self.frontend(codes), lengths), lengths
 
@@ -61,11 +61,11 @@ class Probe(lightning.LightningModule, ABC):
         return loss * mean_weights([rows], loss.device)[0]
 
     def training_step(self, batch: Batch) -> torch.Tensor:
-        """Loss of one batch."""
+        """Return the loss of one batch."""
         return self.trained_on(self.loss(batch), len(batch.codes))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW; linear warm-up, then cosine or NewBob; stepped with every batch."""
+        """Set up AdamW with linear warm-up followed by cosine or NewBob, updated after every batch."""
         config = self.config
         if len(config.learning_rates) != 1:
             raise ValueError(f"a training has one learning rate, not {config.learning_rates}")
@@ -84,7 +84,7 @@ class Probe(lightning.LightningModule, ABC):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:
-        """Put the rate that NewBob has come to into the history."""
+        """Log the learning rate that NewBob has reached."""
         if self.config.schedule == "newbob":
             peak = self.config.learning_rates[0]
             self.log("learning_rate", self._annealing * peak, on_step=False, on_epoch=True)
@@ -102,26 +102,26 @@ class Probe(lightning.LightningModule, ABC):
         self._before = score
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """NewBob goes on where a killed training left it."""
+        """Store the state of NewBob, so that a resumed training continues its schedule."""
         checkpoint["newbob"] = [self._annealing, self._before]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """See `on_save_checkpoint`."""
+        """Restore the state of NewBob."""
         self._annealing, self._before = checkpoint["newbob"]
 
     def configure_gradient_clipping(self, *_: Any, **__: Any) -> None:
-        """Clip by norm and log the norm before clipping."""
+        """Clip the gradient by its norm, and log the norm before clipping."""
         norm = nn.utils.clip_grad_norm_(self.parameters(), self.config.grad_clip)
         self.log("grad_norm", norm, on_step=False, on_epoch=True, sync_dist=True)
 
 
 def improves(before: float, score: float) -> bool:
-    """Whether a dev score fell by the share `IMPROVEMENT` of the one before; the first always does."""
+    """Return whether a dev score fell by the share `IMPROVEMENT` since the last epoch; true for the first."""
     return before == inf or (before > 0 and (before - score) / before >= IMPROVEMENT)
 
 
 def learning_rate_factor(step: int, warmup: int, steps: int) -> float:
-    """Share of the peak learning rate: up linearly over `warmup` steps, then down a half cosine."""
+    """Return the share of the peak learning rate: a linear rise over `warmup` steps, then a half cosine."""
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + cos(pi * (step - warmup) / max(1, steps - warmup)))

@@ -1,4 +1,4 @@
-"""The phone probe: one phone per frame, so that nothing has to be aligned in training."""
+"""The phone probe, which predicts one phone per frame, so that training needs no alignment."""
 
 import torch
 from torch.nn import functional
@@ -11,10 +11,10 @@ from benchmark.types import TokenizerSpec
 
 
 class PhoneProbe(Probe):
-    """BiLSTM and a linear layer over phones, for every frame after upsampling (SUPERB's frame-wise probes).
+    """Phone probe: BiLSTM and a linear layer, for every frame after upsampling (SUPERB's frame-wise probes).
 
-    Label i + 1 is the i-th of `num_phones`; 0 is `UNSEEN`, has no output and fills the padding. A batch
-    holds as many labels as upsampled frames.
+    Label i + 1 is the i-th of `num_phones`. Label 0 is `UNSEEN`, has no output, and fills the padding. A
+    batch holds as many labels as upsampled frames.
     """
 
     monitor = "dev_error"
@@ -28,41 +28,41 @@ class PhoneProbe(Probe):
         self._dev: list[torch.Tensor] = []
 
     def forward(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Codes (B, K, T) to scores (B, T', num_phones), float32; undefined beyond the lengths."""
+        """Map codes (B, K, T) to float32 scores (B, T', num_phones), undefined beyond the lengths."""
         features, _ = self.encode(codes, lengths)
         return self.output(features).float()
 
     def predict(self, codes: torch.Tensor, lengths: torch.Tensor) -> list[list[int]]:
-        """The position of the best phone of each upsampled frame of each utterance."""
+        """Return the index of the best phone of each upsampled frame of each utterance."""
         best = self(codes, lengths).argmax(-1).tolist()
         upsampled = (lengths * self.frontend.upsampling).tolist()
         return [row[:length] for row, length in zip(best, upsampled, strict=True)]
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        """Cross-entropy per frame of a known phone, averaged over utterances."""
+        """Return the cross-entropy per frame of a known phone, averaged over utterances."""
         losses, known = self._losses(self(batch.codes, batch.lengths), batch.labels)
         return (losses.sum(1) / known.sum(1).clamp(min=1)).mean()
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the counts of the last epoch."""
+        """Discard the counts of the previous epoch."""
         self._dev = []
 
     def validation_step(self, batch: Batch) -> None:
-        """Wrong and all frames, loss and known frames of one batch."""
+        """Keep the wrong and total frames, the loss and the known frames of one batch."""
         scores = self(batch.codes, batch.lengths)
         losses, known = self._losses(scores, batch.labels)
         wrong = (scores.argmax(-1) + 1 != batch.labels) & _within(batch)
         self._dev.append(torch.stack([wrong.sum(), batch.label_lengths.sum(), losses.sum(), known.sum()]))
 
     def on_validation_epoch_end(self) -> None:
-        """Share of wrong frames, and loss per frame of a known phone."""
+        """Log the share of wrong frames, and the loss per frame of a known phone."""
         wrong, frames, loss, known = torch.stack(self._dev).sum(0)
         self.log("dev_error", wrong / frames, sync_dist=True)
         self.log("dev_loss", loss / known.clamp(min=1), sync_dist=True)
 
     @staticmethod
     def _losses(scores: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, T') loss, zero where the phone is unknown, and where it is known."""
+        """Return the (B, T') losses, zero for unknown phones, and the (B, T') mask of known phones."""
         known = labels != UNSEEN
         losses = functional.cross_entropy(
             scores.transpose(1, 2), labels - 1, reduction="none", ignore_index=UNSEEN - 1
@@ -71,5 +71,5 @@ class PhoneProbe(Probe):
 
 
 def _within(batch: Batch) -> torch.Tensor:
-    """(B, T') frames that are not padding."""
+    """Return the (B, T') mask of frames that are not padding."""
     return torch.arange(batch.labels.shape[1], device=batch.labels.device) < batch.label_lengths[:, None]

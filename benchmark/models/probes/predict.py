@@ -1,4 +1,4 @@
-"""Answers of a trained probe, read from its folder."""
+"""Predictions of a trained probe that is read from its folder."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -31,18 +31,18 @@ def transcribe(
     config: ProbeConfig,
     device: str,
 ) -> dict[str, str]:
-    """Transcripts by the ASR probe that `train_asr_probe` left in `folder`.
+    """Transcribe utterances by the ASR probe that `train_asr_probe` left in `folder`.
 
     Args:
-        folder: The probe's folder.
+        folder: Folder of the probe.
         spec: Tokenizer behind `tokens`.
         tokens: Codes of the utterances.
-        ids: Utterances wanted; those without tokens (`tokens.failures`) get no answer.
-        config: As in training.
-        device: Where to run.
+        ids: Utterances to transcribe; those without tokens (`tokens.failures`) get no answer.
+        config: Config of the training.
+        device: Device to run on.
 
     Returns:
-        Transcript by id. An answer does not depend on the other utterances, but for float rounding.
+        Transcript by id. Up to float rounding, an answer does not depend on the other utterances.
     """
     weights = load_file(folder / WEIGHTS)
     probe = make_asr_probe(spec, config, units_of(config, folder), _table_dim(weights))
@@ -53,7 +53,7 @@ def transcribe(
 def infeasible(
     folder: Path, spec: TokenizerSpec, tokens: TokenStore, texts: Mapping[str, str], config: ProbeConfig
 ) -> int:
-    """Utterances whose text the ASR probe in `folder` cannot emit, see `asr.can_emit`."""
+    """Count the utterances whose text the ASR probe in `folder` cannot emit, see `asr.can_emit`."""
     units = units_of(config, folder)
     return sum(
         not can_emit(units.encode(normalize(text)), tokens.frames(key), spec, config)
@@ -70,7 +70,7 @@ def classify(
     config: ProbeConfig,
     device: str,
 ) -> dict[str, str]:
-    """Intents by the probe that `train_intent_probe` left in `folder`; arguments as `transcribe`."""
+    """Classify intents by the probe that `train_intent_probe` left; arguments as in `transcribe`."""
     intents: list[str] = json.loads((folder / LABELS).read_text())
     weights = load_file(folder / WEIGHTS)
     probe = IntentProbe(spec, config, len(intents), _table_dim(weights))
@@ -87,7 +87,7 @@ def phones_by_frame(
     config: ProbeConfig,
     device: str,
 ) -> dict[str, list[str]]:
-    """The phone of every upsampled frame by the probe that `train_phone_probe` left in `folder`."""
+    """Return the phone of every upsampled frame by the probe that `train_phone_probe` left in `folder`."""
     phones: list[str] = json.loads((folder / LABELS).read_text())
     weights = load_file(folder / WEIGHTS)
     probe = PhoneProbe(spec, config, len(phones), _table_dim(weights))
@@ -97,7 +97,7 @@ def phones_by_frame(
 
 
 def _table_dim(weights: Mapping[str, torch.Tensor]) -> int | None:
-    """Width of the embedding table, which codebook vectors may have set."""
+    """Return the width of the embedding table, which may be that of codebook vectors."""
     table = weights.get("frontend.embedding.weight")
     return None if table is None else table.shape[1]
 
@@ -106,7 +106,7 @@ def _table_dim(weights: Mapping[str, torch.Tensor]) -> int | None:
 def answers(
     probe: TranscribingProbe | IntentProbe | PhoneProbe, tokens: TokenStore, ids: Sequence[str], device: str
 ) -> dict[str, Any]:
-    """`probe.predict` for every utterance that has tokens, in batches of similar length."""
+    """Run `probe.predict` on every utterance that has tokens, in batches of similar length."""
     probe.to(device).eval()
     present = [utterance_id for utterance_id in ids if utterance_id not in tokens.failures]
     found: dict[str, Any] = {}

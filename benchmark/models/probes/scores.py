@@ -1,4 +1,4 @@
-"""Dev scores of a probe, the answers that never look at the tokens, and whether it beats them.
+"""Dev scores of a probe, of constant answers that ignore the tokens, and the test that separates them.
 
 Errors are counted on the probe's own alphabet: both sides are already normalised.
 """
@@ -14,35 +14,35 @@ import numpy as np
 from benchmark.metrics.statistics.intervals import ratio_interval
 
 CANDIDATES = 50
-"""How many of the most frequent transcripts, and of the most frequent words, are tried as constants."""
+"""Number of most frequent transcripts, and of most frequent words, tried as constant answers."""
 
 
 def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> float:
-    """Σ word edits / Σ reference words."""
+    """Return Σ word edits / Σ reference words."""
     return float(jiwer.wer(list(references), list(hypotheses)))
 
 
 def char_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> float:
-    """Σ character edits / Σ reference characters, spaces included."""
+    """Return Σ character edits / Σ reference characters, spaces included."""
     return float(jiwer.cer(list(references), list(hypotheses)))
 
 
 def word_edits(reference: str, hypothesis: str) -> int:
-    """Substitutions, deletions and insertions that make the one from the other."""
+    """Count the substitutions, deletions and insertions that turn one text into the other."""
     result = jiwer.process_words(reference, hypothesis)
     return result.substitutions + result.deletions + result.insertions
 
 
 def frames_wrong(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
-    """Frames whose phone is another one; a phone that training never showed is never right."""
+    """Count frames with a wrong phone; a phone that does not occur in training is always wrong."""
     return sum(own != other for own, other in zip(reference, hypothesis, strict=True))
 
 
 def constant_transcript(train: Iterable[str], dev: Sequence[str]) -> str:
-    """The constant answer with the lowest WER on dev.
+    """Return the constant answer with the lowest WER on dev.
 
-    Tried are the empty transcript (100 %), the most frequent training transcripts, and the most
-    frequent words alone, which is what a CTC head falls back on. Choosing on dev favours the floor.
+    Candidates are the empty transcript (100 %), the most frequent training transcripts, and the most frequent
+    single words, which a CTC head falls back on. Choosing on dev favours the floor.
     """
     transcripts, words = Counter[str](), Counter[str]()
     for text in train:
@@ -53,7 +53,7 @@ def constant_transcript(train: Iterable[str], dev: Sequence[str]) -> str:
 
 
 def most_frequent(labels: Iterable[str]) -> str:
-    """The majority class, the first in alphabetical order where several are."""
+    """Return the majority class; ties go to the first in alphabetical order."""
     return min(Counter(labels).items(), key=lambda item: (-item[1], item[0]))[0]
 
 
@@ -63,16 +63,16 @@ def verdict(
     floor_errors: Sequence[float],
     units: Sequence[float],
 ) -> tuple[Literal["ok", "NC"], str]:
-    """Whether a training converged, and why not.
+    """Decide whether a training converged; if not, return the reason.
 
-    NC is a run that diverged, or whose errors on dev are not below those of the best constant
-    answer: the 95 % bootstrap interval of the paired difference reaches zero.
+    A training is NC (not converged) if it diverged, or if its errors on dev are not below those of the best
+    constant answer: the 95 % bootstrap interval of the paired difference reaches zero.
 
     Args:
         history: Scalars by epoch.
-        errors: Of the probe, by utterance.
-        floor_errors: Of the constant answer, by utterance.
-        units: What errors are counted in, by utterance: words, frames, or 1.
+        errors: Errors of the probe, by utterance.
+        floor_errors: Errors of the constant answer, by utterance.
+        units: Number of units that errors are counted in (words, frames, or 1), by utterance.
     """
     for row in history:
         for name, value in row.items():

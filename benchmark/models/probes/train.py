@@ -1,4 +1,4 @@
-"""Training a probe on the tokens of one tokenizer, and the verdict whether it learned anything."""
+"""Training of ASR, intent and phone probes on the tokens of one tokenizer, with a verdict on convergence."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -45,23 +45,23 @@ def train_asr_probe(
 ) -> None:
     """Train the ASR probe; leaves model.safetensors, history.csv and report.json in `folder`.
 
-    The config decides between CTC and attention, see `asr.make_asr_probe`. A killed training is
-    continued from what it left in `folder`, with the same result.
+    The config decides between CTC and attention, see `asr.make_asr_probe`. A killed training is resumed from
+    the files in `folder`, with the same result.
 
     Args:
         spec: Tokenizer behind the tokens.
         train_tokens: Codes of the training split.
         train_texts: Transcript by utterance id.
-        dev_tokens: Codes of the dev split, which picks the epoch and gives the verdict.
+        dev_tokens: Codes of the dev split, which selects the epoch and yields the verdict.
         dev_texts: Transcript by utterance id.
         config: Size and schedule.
         trainer: Device and precision.
         seed: Fixes initialisation, batches, substitutions and dropout.
-        folder: Where everything goes.
-        vectors: The tokenizer's codebook vectors (K, V, D), for `init: codebook`.
+        folder: Destination of all files.
+        vectors: Codebook vectors (K, V, D) of the tokenizer, for `init: codebook`.
 
     Raises:
-        UserError: no utterance of a split has both tokens and a transcript; the config wants codebook
+        UserError: no utterance of a split has both tokens and a transcript, or the config needs codebook
             vectors and there are none.
     """
     heard = (normalize(text) for key, text in train_texts.items() if key in train_tokens)
@@ -97,7 +97,7 @@ def train_asr_probe(
         "dev": {"wer": sum(own) / sum(words), "cer": char_error_rate(references, list(hypotheses))},
         "floor": {"transcript": floor, "wer": sum(constant) / sum(words)},
     }
-    # An attention decoder's limit binds its answers and not its training.
+    # The limit of an attention decoder restricts its answers, but not its training.
     share = 0.0 if isinstance(config, AttentionConfig) else infeasible["train"] / len(train.labels)
     conclude(report, own, constant, words, folder, share)
 
@@ -114,7 +114,7 @@ def train_intent_probe(
     folder: Path,
     vectors: torch.Tensor | None = None,
 ) -> None:
-    """Train the intent probe; as `train_asr_probe`, with the list of intents in labels.json.
+    """Train the intent probe. The arguments are those of `train_asr_probe`; labels.json lists the intents.
 
     Raises:
         UserError: no utterance of a split has both tokens and an intent.
@@ -160,13 +160,13 @@ def train_phone_probe(
     folder: Path,
     vectors: torch.Tensor | None = None,
 ) -> None:
-    """Train the phone probe; as `train_asr_probe`, with the list of phones in labels.json.
+    """Train the phone probe. The arguments are those of `train_asr_probe`; labels.json lists the phones.
 
-    An utterance's label is the phone of each of its frames, upsampling included.
+    The label of an utterance is the phone of each of its frames, upsampling included.
 
     Raises:
         UserError: no utterance of a split has both tokens and phones.
-        ValueError: an utterance has not as many phones as upsampled frames.
+        ValueError: the number of phones of an utterance differs from its number of upsampled frames.
     """
     known = sorted({phone for key, of in train_phones.items() if key in train_tokens for phone in of})
     numbers = {phone: number for number, phone in enumerate(known, start=1)}

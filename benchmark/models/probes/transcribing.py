@@ -1,4 +1,4 @@
-"""What ASR probes share, whatever their head: units, and the error rates on dev."""
+"""Base class of the ASR probes, whatever their head: output units, and error rates on dev."""
 
 from abc import abstractmethod
 
@@ -13,7 +13,7 @@ from benchmark.types import TokenizerSpec
 
 
 class TranscribingProbe(Probe):
-    """A probe that answers with text, decoded without a language model and greedily after each epoch."""
+    """Probe that answers with text; after each epoch dev is decoded greedily, without a language model."""
 
     curve = "dev_wer"
     anneal_on = "dev_loss"
@@ -32,18 +32,18 @@ class TranscribingProbe(Probe):
 
     @abstractmethod
     def predict(self, codes: torch.Tensor, lengths: torch.Tensor) -> list[str]:
-        """The transcript of each utterance."""
+        """Return the transcript of each utterance."""
 
     @abstractmethod
     def judge(self, batch: Batch) -> tuple[torch.Tensor, list[str]]:
-        """Loss of a dev batch, and its greedy transcripts."""
+        """Return the loss of a dev batch and its greedy transcripts."""
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the transcripts of the last epoch."""
+        """Discard the transcripts of the previous epoch."""
         self._dev = []
 
     def validation_step(self, batch: Batch) -> None:
-        """Loss and transcripts of one batch."""
+        """Log the loss of one batch and keep its transcripts."""
         loss, hypotheses = self.judge(batch)
         self.log("dev_loss", loss, batch_size=len(batch.codes), sync_dist=True)
         references = [
@@ -53,16 +53,16 @@ class TranscribingProbe(Probe):
         self._dev += zip(references, hypotheses, strict=True)
 
     def on_validation_epoch_end(self) -> None:
-        """Corpus-level error rates: edits and references are summed before they are divided."""
+        """Log corpus-level error rates: edits and reference lengths are summed before the division."""
         references, hypotheses = zip(*self._dev, strict=True)
         self.log("dev_cer", char_error_rate(references, hypotheses), sync_dist=True)
         self.log("dev_wer", word_error_rate(references, hypotheses), sync_dist=True)
 
     def spell(self, labels: list[int]) -> str:
-        """The text of labels."""
+        """Return the text of labels, with single spaces."""
         return tidy(self.units.decode(labels))
 
 
 def tidy(text: str) -> str:
-    """Single spaces, none at the ends."""
+    """Reduce white space to single spaces, with none at the ends."""
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""What CTC emits: characters, or pieces of words found by byte-pair encoding."""
+"""Output units of the ASR probes: characters, or word pieces found by byte-pair encoding."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,25 +16,25 @@ from benchmark.storage.atomic_files import write_atomic
 
 PIECES = "units.json"
 WORD_START = "▁"
-"""Stands for the space before a word, as in SentencePiece."""
+"""Marks the space before a word, as in SentencePiece."""
 
 
 class Units(Protocol):
-    """A way from normalised text to CTC labels and back; label 0 is the blank."""
+    """Mapping between normalised text and labels; label 0 is the blank."""
 
     @property
     def num_labels(self) -> int:
-        """Labels, the blank included."""
+        """Number of labels, the blank included."""
 
     def encode(self, text: str) -> list[int]:
-        """Labels of a text that `text.normalize` has made."""
+        """Return the labels of a text that `normalize.normalize` has made."""
 
     def decode(self, labels: Sequence[int]) -> str:
-        """The text of labels without blanks; spaces as they come."""
+        """Return the text of labels without blanks; spaces are kept as they are."""
 
 
 class Characters:
-    """The alphabet of `text`."""
+    """The alphabet of `normalize` as units."""
 
     num_labels = NUM_LABELS
 
@@ -48,7 +48,7 @@ class Characters:
 
 
 class Pieces:
-    """Byte-pair encoding (Sennrich et al. 2016) over the alphabet, words apart, no piece across a space."""
+    """Word pieces by byte-pair encoding (Sennrich et al. 2016); no piece crosses a space."""
 
     def __init__(self, model: Tokenizer) -> None:
         self._model = model
@@ -68,24 +68,26 @@ class Pieces:
         return "".join(self._pieces[label - 1] for label in labels).replace(WORD_START, " ").strip()
 
     def save(self, folder: Path) -> None:
-        """Keep the pieces with the probe."""
+        """Save the pieces in the probe's folder."""
         write_atomic(folder / PIECES, self._model.to_str())
 
     @classmethod
     def load(cls, folder: Path) -> "Pieces":
-        """Read what `save` wrote."""
+        """Read the pieces that `save` wrote."""
         return cls(Tokenizer.from_file(str(folder / PIECES)))
 
     @classmethod
     def train(cls, texts: Iterable[str], size: int) -> "Pieces":
-        """Merge the most frequent pairs of pieces until there are `size`, or no pair is left.
+        """Merge the most frequent pairs of pieces until there are `size` pieces, or no pair is left.
 
         Raises:
             UserError: `size` is below the number of characters.
         """
         characters = [WORD_START, *ALPHABET.replace(" ", "")]
         if size < len(characters):
-            raise UserError(f"bpe_size={size} is below the {len(characters)} single characters")
+            raise UserError(
+                f"bpe_size={size} is below the {len(characters)} single characters; use at least that many"
+            )
         model = Tokenizer(BPE())
         model.pre_tokenizer = Metaspace(replacement=WORD_START, prepend_scheme="always")
         model.train_from_iterator(
@@ -98,7 +100,7 @@ CHARACTERS = Characters()
 
 
 def units_for(config: ProbeConfig, texts: Iterable[str], folder: Path) -> Units:
-    """The units of a training on `texts`, kept in its `folder` where they are learned."""
+    """Return the units for a training on `texts`; learned pieces are saved in its `folder`."""
     if config.units == "characters":
         return CHARACTERS
     pieces = Pieces.train(sorted(texts), config.bpe_size)
@@ -107,5 +109,5 @@ def units_for(config: ProbeConfig, texts: Iterable[str], folder: Path) -> Units:
 
 
 def units_of(config: ProbeConfig, folder: Path) -> Units:
-    """The units of the probe in `folder`."""
+    """Load the units of the probe in `folder`."""
     return CHARACTERS if config.units == "characters" else Pieces.load(folder)

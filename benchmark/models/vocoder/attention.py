@@ -1,4 +1,4 @@
-"""Multi-head attention: over the content with relative positions, and from the content to a prompt."""
+"""Multi-head attention: relative self-attention over the content, and cross-attention to a prompt."""
 
 import math
 
@@ -8,12 +8,12 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 
 
 def frame_mask(lengths: torch.Tensor, frames: int) -> torch.Tensor:
-    """(B, frames) bool, True where a frame is inside its sequence."""
+    """Return a (B, frames) bool mask, True where a frame lies within its sequence."""
     return torch.arange(frames, device=lengths.device) < lengths[:, None]
 
 
 def relative_positions(frames: int, dim: int, device: torch.device) -> torch.Tensor:
-    """(2 * frames - 1, dim) sinusoids of the offsets frames - 1 … 0 … 1 - frames."""
+    """Return (2 * frames - 1, dim) sinusoids of the offsets frames - 1 … 0 … 1 - frames."""
     offsets = torch.arange(frames - 1, -frames, -1, device=device, dtype=torch.float32)
     pairs = torch.arange(0, dim, 2, device=device, dtype=torch.float32)
     angles = offsets[:, None] * torch.exp(pairs * (-math.log(10_000.0) / dim))
@@ -79,7 +79,7 @@ class RelativeSelfAttention(MultiHeadAttention):
 
 
 def _by_key(scores: torch.Tensor) -> torch.Tensor:
-    """Scores (B, H, T, 2 T - 1) by offset to scores (B, H, T, T) by key: row i is shifted i to the left."""
+    """Map scores (B, H, T, 2 T - 1) by offset to scores (B, H, T, T) by key, shifting row i left by i."""
     batch, heads, frames, offsets = scores.shape
     shifted = pad(scores, (1, 0)).view(batch, heads, offsets + 1, frames)[:, :, 1:]
     return shifted.reshape(batch, heads, frames, offsets)[..., :frames]

@@ -1,4 +1,4 @@
-"""Voicing, pitch and energy as CTX-vec2wav predicts and feeds them back (UniCATS, section "CTX-vec2wav")."""
+"""Voicing, pitch and energy, which CTX-vec2wav predicts and feeds back (UniCATS, section "CTX-vec2wav")."""
 
 from collections.abc import Iterable
 
@@ -13,31 +13,31 @@ from benchmark.models.vocoder.convolution import FrameConv
 from benchmark.types import SAMPLE_RATE
 
 FEATURES = 3
-"""Log voicing, log pitch, log energy."""
+"""Number of features: log voicing, log pitch, log energy."""
 WINDOW = 400
-"""Samples, 25 ms: of the energy, and of the two stretches whose correlation tells voicing."""
+"""Samples (25 ms) of the energy window, and of the two windows whose correlation gives the voicing."""
 SILENCE = 1e-10
-"""Mean square at which a frame counts as silent; digital zeros would own the variance of the energy."""
+"""Mean square at which a frame counts as silent; digital zeros would dominate the variance of the energy."""
 PITCH = Dio()
 PITCH_HOP = round(PITCH.frame_period * SAMPLE_RATE / 1000)
 
 
 def auxiliary_features(wav: torch.Tensor, hop_length: int) -> torch.Tensor:
-    """Voicing, pitch and energy of every frame, each measured around the frame's middle.
+    """Return voicing, pitch and energy of every frame, each measured around the middle of the frame.
 
-    Published: Kaldi's pitch tracker and the energy of its MFCCs. That tracker is not at hand, so pitch is
-    that of WORLD's DIO and StoneMask, and voicing is what Kaldi makes of a normalised cross-correlation
-    (Ghahremani et al., ICASSP 2014; `pitch-functions.cc`), here at the lag of that pitch.
+    The published model uses Kaldi's pitch tracker and the energy of its MFCCs. That tracker is not available
+    here: pitch comes from WORLD's DIO and StoneMask. Voicing follows Kaldi's formula for a normalised
+    cross-correlation (Ghahremani et al., ICASSP 2014; `pitch-functions.cc`), taken at the lag of that pitch.
 
     Args:
         wav: (S,) float samples at 16 kHz.
         hop_length: Samples per frame, a multiple of 10 ms.
 
     Returns:
-        (S // hop_length, 3) float32: log of the probability of voicing, from -7.2 to 0; log of the pitch
-        in Hz, interpolated through unvoiced frames; log of the mean square.
+        (S // hop_length, 3) float32: log of the probability of voicing, from -7.2 to 0; log of the pitch in
+        Hz, interpolated through unvoiced frames; log of the mean square.
 
-    Raises: ValueError for another hop or samples that are not finite.
+    Raises: ValueError for another hop, or for samples that are not finite.
     """
     if hop_length % PITCH_HOP:
         raise ValueError(f"hop_length {hop_length} is no multiple of {PITCH_HOP}")
@@ -60,8 +60,10 @@ def auxiliary_features(wav: torch.Tensor, hop_length: int) -> torch.Tensor:
 
 
 def _log_pitch(track: np.ndarray) -> np.ndarray:
-    """Log of a track in Hz: a line from one voiced stretch to the next, level before the first and after the
-    last; the middle of the range where nothing is voiced.
+    """Return the log of a pitch track in Hz, interpolated through its unvoiced stretches.
+
+    Between voiced stretches the log pitch is linear; before the first and after the last it is constant.
+    Where nothing is voiced, it is the middle of the pitch range.
     """
     voiced = np.flatnonzero(track)
     if not len(voiced):
@@ -70,7 +72,7 @@ def _log_pitch(track: np.ndarray) -> np.ndarray:
 
 
 def _log_voicing(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Log probability of voicing given stretches (T, WINDOW) one period apart."""
+    """Return the log probability of voicing, given windows (T, WINDOW) that are one period apart."""
     first, second = (x - x.mean(dim=1, keepdim=True) for x in (first, second))
     energies = first.square().sum(dim=1) * second.square().sum(dim=1)
     alike = ((first * second).sum(dim=1) / (energies + (WINDOW * SILENCE) ** 2).sqrt()).abs().clamp(max=1)
@@ -79,7 +81,10 @@ def _log_voicing(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 
 
 class AuxiliaryBranch(nn.Module):
-    """Predicts the features after the first encoder and embeds them, true or predicted, for the second."""
+    """Branch that predicts the features after the first encoder and embeds them for the second.
+
+    The embedded features are the true ones in training and the predicted ones in synthesis.
+    """
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -92,20 +97,20 @@ class AuxiliaryBranch(nn.Module):
         self.register_buffer("std", torch.ones(FEATURES))
 
     def predict(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(B, T, dim) to normalised features (B, T, 3)."""
+        """Map (B, T, dim) to normalised features (B, T, 3)."""
         return self.head(hidden)
 
     def embed(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Normalised features (B, T, 3) and a (B, T) mask of valid frames to (B, T, dim)."""
+        """Map normalised features (B, T, 3) and a (B, T) mask of valid frames to (B, T, dim)."""
         return self.prenet(features * mask[..., None])
 
     def normalise(self, features: torch.Tensor) -> torch.Tensor:
-        """(..., 3) as extracted, to zero mean and unit variance over the training set."""
+        """Normalise extracted features (..., 3) to zero mean and unit variance over the training set."""
         return (features - self.mean) / self.std
 
     @torch.no_grad()
     def fit(self, utterances: Iterable[torch.Tensor]) -> None:
-        """Take the mean and standard deviation over utterances, each (T, 3) as extracted."""
+        """Estimate mean and standard deviation over utterances of extracted features, each (T, 3)."""
         frames = torch.cat([features.double() for features in utterances])
         self.mean.copy_(frames.mean(dim=0))
         self.std.copy_(frames.std(dim=0, correction=0).clamp(min=1e-2))

@@ -1,7 +1,7 @@
-"""vec2wav 2.0's generator: BigVGAN (Lee et al., ICLR 2023) with adaptive Snake (Guo et al., ICASSP 2025).
+"""Generator of vec2wav 2.0: BigVGAN (Lee et al., ICLR 2023) with adaptive Snake (Guo et al., ICASSP 2025).
 
-HiFi-GAN's layout with an anti-aliased periodic activation before every convolution of a residual
-block, whose parameters follow the mean of the prompt's features.
+The layout is that of HiFi-GAN. An anti-aliased periodic activation precedes every convolution of a residual
+block; its parameters depend on the mean of the prompt's features.
 """
 
 import torch
@@ -14,7 +14,7 @@ from benchmark.models.vocoder.snake import AdaptiveSnake, Ends
 
 
 class AMPBlock(nn.Module):
-    """Anti-aliased multi-periodicity: for each dilation a dilated and a plain convolution."""
+    """Anti-aliased multi-periodicity block: a dilated and a plain convolution per dilation."""
 
     def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...], style: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class AMPBlock(nn.Module):
 
 
 class AMPField(nn.Module):
-    """The mean of blocks of different kernels."""
+    """Mean of the outputs of blocks with different kernels."""
 
     def __init__(
         self, channels: int, kernels: tuple[int, ...], dilations: tuple[int, ...], style: int
@@ -53,16 +53,16 @@ class AMPField(nn.Module):
 
 
 class BigVGANGenerator(nn.Module):
-    """Transposed convolutions, each followed by the mean of residual blocks of different kernels."""
+    """BigVGAN generator: transposed convolutions, each followed by the mean of several blocks."""
 
     def __init__(self, config: BigVGANConfig, dim: int, style: int, hop_length: int) -> None:
-        """Build for hidden sequences of `dim` channels, one frame per `hop_length` samples.
+        """Build for hidden sequences of `dim` channels, with one frame per `hop_length` samples.
 
         Args:
             config: Sizes.
             dim: Channels of the hidden sequence.
             style: Channels of the prompt's features.
-            hop_length: Samples per frame: the product of one of the config's scales.
+            hop_length: Samples per frame; must be the product of one of the config's scales.
 
         Raises: ValueError, see `UpsamplingConfig.scales`.
         """
@@ -81,13 +81,13 @@ class BigVGANGenerator(nn.Module):
     def forward(
         self, hidden: torch.Tensor, mask: torch.Tensor | None = None, style: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Synthesize.
+        """Synthesize the waveform of hidden sequences.
 
         Args:
             hidden: (B, dim, frames).
-            mask: (B, frames) bool, True up to each end, at least once; None when all frames are valid.
-                With it, the padding of a batch leaves no trace in the valid samples.
-            style: (B, style) mean over time of the prompt's features; needed.
+            mask: (B, frames) bool, True up to the end of each sequence and at least once; None when all
+                frames are valid. With a mask, the padding of a batch does not affect the valid samples.
+            style: (B, style) mean over time of the prompt's features; required.
 
         Returns:
             (B, frames * hop_length) in [-1, 1].

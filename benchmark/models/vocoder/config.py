@@ -1,8 +1,8 @@
-"""Sizes and recipe of a vocoder as plain data.
+"""Sizes and training recipe of a vocoder as plain data.
 
-The defaults are the published ones: CTX-vec2wav (Du et al., "UniCATS", AAAI 2024) in the form that
-LSCodec (Guo et al., Interspeech 2025) calls alpha: WavLM prompt, no auxiliary pitch and energy branch.
-What is not published for alpha (its widths) is taken from vec2wav 2.0 (Guo et al., ICASSP 2025).
+The defaults are the published ones of CTX-vec2wav (Du et al., "UniCATS", AAAI 2024) in the form that LSCodec
+(Guo et al., Interspeech 2025) calls alpha: WavLM prompt, no auxiliary pitch and energy branch. Widths that
+are not published for alpha come from vec2wav 2.0 (Guo et al., ICASSP 2025).
 """
 
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ PromptFeatures = Literal["mel", "wavlm", "whisper"]
 
 @dataclass(frozen=True, kw_only=True)
 class FrontendConfig:
-    """Two Conformer encoders with cross-attention to the prompt."""
+    """Sizes of the frontend: two Conformer encoders with cross-attention to the prompt."""
 
     dim: int = 184
     heads: int = 2
@@ -25,12 +25,12 @@ class FrontendConfig:
     feed_forward_kernel: int = 3
     conv_kernel: int = 31
     conv_norm: Literal["batch", "layer"] = "batch"
-    """In the convolution module: BatchNorm over valid frames, or LayerNorm over channels, which a few
-    hundred steps train better than statistics of small batches."""
+    """Norm of the convolution module: BatchNorm over valid frames, or LayerNorm over channels. A few hundred
+    steps train LayerNorm better than the statistics of small batches."""
     blocks: tuple[int, int] = (2, 2)
     dropout: float = 0.2
     table_dim: int = 256
-    """Width per codebook of the learned vectors, where the tokenizer has no codebook to offer."""
+    """Width per codebook of learned vectors, used when the tokenizer has no codebook vectors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,24 +38,24 @@ class AuxiliaryConfig:
     """The branch of CTX-vec2wav that predicts voicing, pitch and energy between the two encoders."""
 
     kernel: int = 5
-    """Of the convolution that brings the three features back into the hidden sequence."""
+    """Kernel of the convolution that maps the three features back into the hidden sequence."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PromptConfig:
-    """What is taken from the prompt and how it enters the frontend.
+    """Prompt features and the way they enter the frontend.
 
     Attributes:
-        features: A normalised log-mel, or hidden states of a frozen encoder, 50 per second.
+        features: A normalised log-mel, or hidden states of a frozen encoder at 50 frames per second.
         prenet: Four residual convolutions (vec2wav 2.0), or one of width five (CTX-vec2wav).
-        checkpoint: Where the encoder comes from, see `benchmark.storage.checkpoints`; unused by mel features.
+        checkpoint: Source of the encoder, see `benchmark.storage.checkpoints`; unused for mel features.
         revision: Commit of a hub id.
-        layer: The encoder's block whose output is taken, counted from one; for Whisper, None is the
-            encoder's output after its final norm, the only one that CTranslate2 weights give.
-        random_weights: WavLM-large's architecture with seeded random weights in place of the
-            checkpoint, for trials without it; `VocoderConfig.label` then says so.
-        cache: Keep the features of the training utterances in half precision instead of computing
-            them whenever a prompt is drawn.
+        layer: Block of the encoder whose output is used, counted from one. For Whisper, None is the encoder's
+            output after its final norm, the only output that CTranslate2 weights give.
+        random_weights: Use WavLM-large's architecture with seeded random weights instead of the checkpoint,
+            for trials without it; `VocoderConfig.label` then says so.
+        cache: Keep the features of the training utterances in half precision instead of computing them
+            whenever a prompt is drawn.
     """
 
     features: PromptFeatures = "wavlm"
@@ -83,7 +83,7 @@ class PromptConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class UpsamplingConfig:
-    """Sizes of a generator of transposed convolutions and residual blocks."""
+    """Sizes of a generator made of transposed convolutions and residual blocks."""
 
     channels: int = 512
     scales_50hz: tuple[int, ...] = (10, 8, 2, 2)
@@ -92,9 +92,9 @@ class UpsamplingConfig:
     dilations: tuple[int, ...] = (1, 3, 5)
 
     def scales(self, hop_length: int) -> tuple[int, ...]:
-        """Upsampling from one frame to `hop_length` samples.
+        """Return the upsampling factors from one frame to `hop_length` samples.
 
-        Raises: ValueError when neither of the two choices multiplies to it.
+        Raises: ValueError when the product of neither of the two choices is `hop_length`.
         """
         choices = (self.scales_50hz, self.scales_100hz)
         for choice in choices:
@@ -105,17 +105,17 @@ class UpsamplingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class HiFiGANConfig(UpsamplingConfig):
-    """HiFi-GAN V1 generator (Kong et al., 2020)."""
+    """Sizes of the HiFi-GAN V1 generator (Kong et al., 2020)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BigVGANConfig(UpsamplingConfig):
-    """vec2wav 2.0's generator: BigVGAN (Lee et al., 2023) whose Snake activations hear the prompt."""
+    """Sizes of vec2wav 2.0's generator: BigVGAN (Lee et al., 2023) with prompt-driven Snake."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ISTFTConfig:
-    """ConvNeXt blocks over frames and an inverse-STFT head (Vocos, Siuzdak, 2023), for small machines."""
+    """Sizes of the generator for small machines: ConvNeXt and inverse STFT (Vocos, Siuzdak, 2023)."""
 
     dim: int = 256
     hidden: int = 768
@@ -123,13 +123,13 @@ class ISTFTConfig:
     kernel: int = 7
     n_fft: int = 1024
     hop_length: int = 160
-    """Of the STFT, in samples: divides the model's hop, whose frame then holds several of the STFT.
-    The model's hop is taken where that is shorter, as it is for tokens above 50 Hz."""
+    """Hop of the STFT in samples. It divides the model's hop, so that a model frame holds several STFT
+    frames. If the model's hop is shorter, as for tokens above 50 Hz, the model's hop is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiscriminatorConfig:
-    """Multi-period and multi-scale discriminators of HiFi-GAN."""
+    """Sizes of HiFi-GAN's multi-period and multi-scale discriminators."""
 
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
     period_channels: tuple[int, ...] = (32, 128, 512, 1024, 1024)
@@ -140,7 +140,7 @@ class DiscriminatorConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class MelResolution:
-    """One log-mel analysis of the waveform loss."""
+    """Settings of one log-mel analysis in the waveform loss."""
 
     n_fft: int = 1024
     hop_length: int = 200
@@ -156,10 +156,10 @@ class LossConfig:
     adversarial: float = 1.0
     feature_matching: float = 2.0
     mel: float = 45.0
-    """Mean over `resolutions` of the L1 distance between natural log-mels of the waveforms."""
+    """Weight of the L1 distance between natural log-mels of the waveforms, averaged over `resolutions`."""
     resolutions: tuple[MelResolution, ...] = (MelResolution(),)
     auxiliary: float = 5.0
-    """Of the L1 distance of voicing, pitch and energy; only where the frontend predicts them."""
+    """Weight of the L1 distance of voicing, pitch and energy; used only if the frontend predicts them."""
     frontend_mel: float = 60.0
     frontend_mel_until: float = 0.2
     """Share of the budget after which the frontend's own mel prediction is no longer trained."""
@@ -167,31 +167,31 @@ class LossConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """Adam for generator and discriminators alike; the learning rate is a function of the step."""
+    """Settings of Adam for generator and discriminators; the learning rate is a function of the step."""
 
     lr: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.9)
     warmup_steps: int = 0
     decay: Literal["halving", "cosine"] = "halving"
     milestones: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
-    """Shares of the budget at which "halving" halves."""
+    """Shares of the budget at which "halving" halves the learning rate."""
     gradient_clip: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class VocoderConfig:
-    """A vocoder and how it is trained.
+    """A vocoder and its training recipe.
 
     Attributes:
         steps: Generator steps, a whole number of epochs of `steps_per_epoch`.
         adversarial_start: Share of the budget before the discriminators begin.
-        segment_seconds: Length of the crop the generator is trained on.
+        segment_seconds: Length of the crop that the generator is trained on.
         min_seconds: Shorter training utterances are skipped; must leave a segment beside the prompt.
         max_seconds: Longer training utterances are cut to a random stretch of this length.
-        dev_utterances: Validation looks at this many utterances at most.
-        batch_size: Utterances per step at most, over all devices.
-        batch_seconds: Seconds per step at most, padding counted; None for no limit beside `batch_size`.
-        max_steps: The cap that `limited` has put on the published budget, see there.
+        dev_utterances: Maximum number of utterances in validation.
+        batch_size: Maximum number of utterances per step, over all devices.
+        batch_seconds: Maximum seconds per step, padding counted; None leaves only `batch_size`.
+        max_steps: Cap that `with_max_steps` has put on the published budget, see there.
     """
 
     name: str
@@ -224,15 +224,15 @@ class VocoderConfig:
 
     @property
     def label(self) -> str:
-        """What a row calls this decoder: its name, and what keeps its numbers from counting as that."""
+        """Name of this decoder in result rows, marked where it is not the full recipe."""
         marks = ["random prompt encoder"] if self.prompt.random_weights else []
         marks += [f"{self.steps} steps"] if self.max_steps is not None else []
         return ", ".join([self.name, *marks])
 
     def with_max_steps(self, max_steps: int | None) -> "VocoderConfig":
-        """This recipe within a cap of steps; it itself where that is none.
+        """Return this recipe capped at `max_steps` steps; without a cap, return the recipe itself.
 
-        The shares of its schedule refer to the shorter budget, and `label` names that.
+        The shares of the schedule refer to the shorter budget, and `label` names that budget.
         """
         steps_per_epoch, epochs = cap_schedule(self.steps_per_epoch, self.epochs, max_steps)
         if steps_per_epoch * epochs == self.steps:
@@ -242,5 +242,5 @@ class VocoderConfig:
 
     @property
     def epochs(self) -> int:
-        """Epochs of the budget."""
+        """Number of epochs of the budget."""
         return self.steps // self.steps_per_epoch

@@ -1,11 +1,12 @@
 """Conformer encoder with cross-attention to a prompt in every block (CTX-vec2wav).
 
-Order of a block: half feed-forward, self-attention, cross-attention, convolution, half feed-forward,
-each pre-normed and residual, then a final norm. Every convolution reads zeros beyond the end of a
-sequence, so that an utterance gives the same output alone as in a padded batch.
+A block applies half feed-forward, self-attention, cross-attention, convolution and half feed-forward, each
+pre-normed and residual, then a final norm. Every convolution reads zeros beyond the end of a sequence, so
+that an utterance gives the same output alone as in a padded batch.
 
-One deviation from the published code: the BatchNorm of the convolution module takes its training
-statistics over valid frames only, where theirs counts the padding too. At inference both are the same.
+There is one deviation from the published code: the BatchNorm of the convolution module takes its training
+statistics over valid frames only, where the published one also counts padding. At inference both are the
+same.
 """
 
 import math
@@ -22,7 +23,7 @@ EPSILON = 1e-12
 
 
 class ConvFeedForward(nn.Module):
-    """Two convolutions over time with a ReLU between (FastSpeech's feed-forward)."""
+    """Two convolutions over time with a ReLU between them (FastSpeech's feed-forward)."""
 
     def __init__(self, config: FrontendConfig) -> None:
         super().__init__()
@@ -32,14 +33,14 @@ class ConvFeedForward(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Both (B, T, dim); mask (B, T, 1)."""
+        """Filter x (B, T, dim) to (B, T, dim); mask (B, T, 1)."""
         return self.reduce(self.dropout(torch.relu(self.expand(x * mask))) * mask)
 
 
 class FrameBatchNorm(nn.Module):
-    """BatchNorm over (B, T, C) whose training statistics do not count padding, in float32.
+    """BatchNorm over (B, T, C) in float32 whose training statistics exclude padding.
 
-    Under several ranks they are those of the whole batch.
+    With several ranks the statistics are those of the whole batch.
     """
 
     running_mean: torch.Tensor
@@ -55,7 +56,7 @@ class FrameBatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(dim))
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Normalise x (B, T, C), mask (B, T, 1), by this batch or, at inference, the running statistics."""
+        """Normalise x (B, T, C), mask (B, T, 1), by this batch or, at inference, running statistics."""
         x, mean, variance = x.float(), self.running_mean, self.running_var
         if self.training:
             valid = mask.float()
@@ -80,7 +81,7 @@ class ConvolutionModule(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Both (B, T, dim); mask (B, T, 1)."""
+        """Filter x (B, T, dim) to (B, T, dim); mask (B, T, 1)."""
         gated = nn.functional.glu(self.gate(x), dim=-1) * mask
         mixed = self.depthwise(gated.transpose(1, 2)).transpose(1, 2)
         normal = self.norm(mixed, mask) if isinstance(self.norm, FrameBatchNorm) else self.norm(mixed)
@@ -88,7 +89,7 @@ class ConvolutionModule(nn.Module):
 
 
 class ConformerBlock(nn.Module):
-    """One block; see the module's docstring for the order."""
+    """One Conformer block; the docstring of the module gives the order of its parts."""
 
     def __init__(self, config: FrontendConfig) -> None:
         super().__init__()
@@ -108,7 +109,7 @@ class ConformerBlock(nn.Module):
         prompt: torch.Tensor,
         prompt_mask: torch.Tensor,
     ) -> torch.Tensor:
-        """See `ConformerEncoder.forward`; positions (2 T - 1, dim)."""
+        """Encode x with positions (2 T - 1, dim); other arguments as in `ConformerEncoder.forward`."""
         frames = mask[..., None]
         x = x + 0.5 * self.dropout(self.feed_forward1(self.norms[0](x), frames))
         x = x + self.dropout(self.self_attention(self.norms[1](x), positions, mask))
@@ -119,7 +120,7 @@ class ConformerBlock(nn.Module):
 
 
 class ConformerEncoder(nn.Module):
-    """A stack of blocks with its own relative positions and a norm at the end."""
+    """Stack of Conformer blocks with relative positions and a norm at the end."""
 
     def __init__(self, config: FrontendConfig, blocks: int) -> None:
         super().__init__()
@@ -131,7 +132,7 @@ class ConformerEncoder(nn.Module):
     def forward(
         self, x: torch.Tensor, mask: torch.Tensor, prompt: torch.Tensor, prompt_mask: torch.Tensor
     ) -> torch.Tensor:
-        """Encode.
+        """Encode the content.
 
         Args:
             x: (B, T, dim) content.

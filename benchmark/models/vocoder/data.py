@@ -20,19 +20,19 @@ from benchmark.training.bucket_sampler import Draw
 from benchmark.types import SAMPLE_RATE, Utterance
 
 PROMPT_HOP = 320
-"""Samples per frame of every prompt encoder whose frames are kept."""
+"""Samples per frame of every prompt encoder whose frames are cached."""
 CACHE_BYTES = 1 << 29
-"""Audio kept in memory per process; what does not fit is read again each time."""
+"""Bytes of audio kept in memory per process; further audio is read from disk each time."""
 
 
 @dataclass(frozen=True)
 class KeptFeatures:
-    """What is read instead of computed: features of whole utterances, see `vocoder.features`."""
+    """Features of whole utterances that are read instead of computed, see `vocoder.features`."""
 
     prompts: FrameStore | None = None
-    """Frames of `PROMPT_HOP` samples; without them items carry the prompt's samples."""
+    """Frames of `PROMPT_HOP` samples; without them, items carry the samples of the prompt."""
     auxiliary: FrameStore | None = None
-    """Voicing, pitch and energy by model frame; without them items carry none."""
+    """Voicing, pitch and energy by model frame; without them, items carry none."""
 
 
 NONE_KEPT = KeptFeatures()
@@ -40,25 +40,27 @@ NONE_KEPT = KeptFeatures()
 
 @dataclass(frozen=True)
 class Item:
-    """One training example. Content and its waveform are aligned: frame t starts at t * hop_length,
-    counted from `FrameRates.frame_offset` in the recording.
+    """One training example: content, its waveform and a prompt.
+
+    Content and waveform are aligned: frame t starts at t * hop_length, counted from `FrameRates.frame_offset`
+    in the recording.
     """
 
     codes: torch.Tensor
-    """(K, M) content at the model's frame rate."""
+    """(K, M) codes of the content at the model's frame rate."""
     wav: torch.Tensor
     """(M * hop_length,) waveform of the content."""
     prompt: torch.Tensor
-    """(P * hop_length,) waveform of the prompt, or (S, features) frames of it where they are kept."""
+    """(P * hop_length,) waveform of the prompt, or its (S, features) frames where they are cached."""
     segment: int
     """First frame of the generator's crop, counted within the content."""
     auxiliary: torch.Tensor | None = None
-    """(M, 3) voicing, pitch and energy of the content as extracted, where the frontend predicts them."""
+    """(M, 3) extracted voicing, pitch and energy of the content, where the frontend predicts them."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Items padded with zeros; `segments` as in `Item`."""
+    """Items padded with zeros; `segments` holds the `segment` of each item."""
 
     codes: torch.Tensor
     lengths: torch.Tensor
@@ -69,7 +71,7 @@ class Batch:
     auxiliary: torch.Tensor | None = None
 
     def to(self, *args: object, **kwargs: object) -> "Batch":
-        """Move every tensor, which is what Lightning asks of a batch."""
+        """Move every tensor, as Lightning requires of a batch."""
         moved: dict[str, Any] = {
             name: None if value is None else value.to(*args, **kwargs) for name, value in vars(self).items()
         }
@@ -77,10 +79,10 @@ class Batch:
 
 
 class AudioCache:
-    """Reads waveforms and keeps the first ones, as 16-bit integers, up to a bound.
+    """Reader of waveforms that keeps the first ones in memory, as 16-bit integers, up to a bound.
 
-    Nothing is evicted: when a whole corpus is visited in random order, keeping the first comers
-    gives the best share of hits that a bound allows.
+    Nothing is evicted: when a whole corpus is visited in random order, keeping the first waveforms gives the
+    best hit rate that a bound allows.
     """
 
     def __init__(self, limit: int) -> None:
@@ -89,11 +91,11 @@ class AudioCache:
         self._kept: dict[str, np.ndarray] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Another process begins with nothing kept."""
+        """Drop the cached audio, so that another process starts with an empty cache."""
         return vars(self) | {"bytes": 0, "_kept": {}}
 
     def read(self, path: str) -> np.ndarray:
-        """(T,) float32 at 16 kHz."""
+        """Return the samples (T,) of a file, float32 at 16 kHz."""
         if path not in self._kept:
             samples = np.round(np.clip(read_audio(path), -1, 1) * 32767).astype(np.int16)
             if self.bytes + samples.nbytes > self.limit:
@@ -115,7 +117,7 @@ class VocoderItems(Dataset):
         limit: int | None = None,
         features: KeptFeatures = NONE_KEPT,
     ) -> None:
-        """Choose the utterances; `limit` keeps that many, evenly spread over the manifest."""
+        """Choose the utterances; with `limit`, keep that many, evenly spread over the manifest."""
         self.tokens, self.manifest, self.rates, self.features = tokens, manifest, rates, features
         self.segment = round(config.segment_seconds * rates.model_rate)
         self.longest = round(config.max_seconds * rates.model_rate)
@@ -145,15 +147,15 @@ class VocoderItems(Dataset):
 
     @property
     def lengths(self) -> np.ndarray:
-        """(len,) frames an item of each utterance takes, content and prompt together."""
+        """Frames of an item of each utterance, content and prompt together, as an array (len,)."""
         return np.minimum(self._frames, self.longest)
 
     def utterance(self, index: int) -> Utterance:
-        """The recording behind the items `(index, …)`."""
+        """Return the recording behind the items `(index, …)`."""
         return self.manifest.at(int(self._rows[index]))
 
     def __getitem__(self, draw: Draw) -> Item:
-        """The item of utterance `draw[0]`, everything random in it drawn from the seed `draw[1]`."""
+        """Return the item of utterance `draw[0]`; all random choices use the seed `draw[1]`."""
         index, rng = draw[0], np.random.default_rng(draw[1])
         name, whole = self.utterance(index).utterance_id, int(self._frames[index])
         frames = min(whole, self.longest)
@@ -177,30 +179,30 @@ class VocoderItems(Dataset):
         )
 
     def _frames_of(self, prompts: FrameStore, name: str, first: int, last: int) -> np.ndarray:
-        """(S, features): the encoder's frames whose slots lie within model frames `first` to `last`."""
+        """Return (S, features): the encoder frames whose slots lie within model frames `first` to `last`."""
         hop, offset = self.rates.hop_length, self.rates.frame_offset
         begin, end = max(0, offset + first * hop), offset + last * hop
         return prompts.read(name, -(-begin // PROMPT_HOP), end // PROMPT_HOP)
 
     def auxiliary(self, index: int) -> torch.Tensor:
-        """(M, 3) voicing, pitch and energy of an utterance's model frames, as extracted."""
+        """Return the extracted voicing, pitch and energy of an utterance's model frames, (M, 3)."""
         if self.features.auxiliary is None:
             raise ValueError("no auxiliary features were given")
         frames = torch.from_numpy(self.features.auxiliary.read(self.utterance(index).utterance_id))
-        # A recording's last frame may be whole by its header and not by its samples.
+        # The header may promise a whole last frame that the samples do not fill.
         missing = max(0, int(self._frames[index]) - len(frames))
         return torch.cat([frames, frames[-1:].expand(missing, -1)])[: self._frames[index]]
 
     def wav(self, index: int) -> np.ndarray:
-        """Waveform of an utterance from its first model frame on, a whole number of them."""
+        """Return the waveform of an utterance, from its first model frame on, in whole frames."""
         wav = self.rates.from_first_frame(self._audio.read(self.utterance(index).audio_path))
         samples = int(self._frames[index]) * self.rates.hop_length
-        # A header's duration can promise a few samples more than resampling gives.
+        # The duration in a header can promise a few samples more than resampling gives.
         return np.pad(wav, (0, max(0, samples - len(wav))))[:samples]
 
 
 def split(frames: int, rng: np.random.Generator) -> tuple[slice, slice]:
-    """Cut an utterance into content and prompt: a third to a half of it, head or tail, is the prompt."""
+    """Cut an utterance into content and prompt; the prompt is a third to a half, at head or tail."""
     prompt = int(rng.integers(frames // 3, frames // 2 + 1))
     if rng.random() < 0.5:
         return slice(prompt, frames), slice(0, prompt)

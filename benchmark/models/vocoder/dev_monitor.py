@@ -1,4 +1,4 @@
-"""What a validation lets one hear and see: pitch error, and samples for loggers that take media."""
+"""Monitoring of a vocoder's validation: pitch error, and audio and images for loggers that take media."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ from benchmark.models.vocoder.data import Batch
 from benchmark.types import SAMPLE_RATE
 
 PITCHED, HEARD = 8, 3
-"""Dev utterances whose pitch is compared after every epoch, and of which loggers get sound and picture."""
+"""Dev utterances whose pitch is compared after every epoch, and those sent to loggers as audio and image."""
 
 
 class Listening(Callback):
-    """Looks at the first dev utterances, the longest ones, after every epoch."""
+    """Callback that examines the first dev utterances, which are the longest, after every epoch."""
 
     def __init__(self) -> None:
         self.pictures = LogMel()
@@ -35,7 +35,7 @@ class Listening(Callback):
         batch_idx: int,
         *_: Any,
     ) -> None:
-        """Takes the waveforms (B, S) that `validation_step` returns for its first batch."""
+        """Compare the waveforms (B, S) returned by the first `validation_step` with the recordings."""
         if batch_idx:
             return
         hop = batch.wav.shape[1] // int(batch.lengths.max())
@@ -44,7 +44,7 @@ class Listening(Callback):
             [row[:n].float().cpu().numpy() for row, n in zip(wav, lengths, strict=False)]
             for wav in (batch.wav, outputs)
         )
-        # The recordings stay the same from epoch to epoch.
+        # The recordings stay the same from epoch to epoch, so their pitch is tracked once.
         self._references = self._references or [_track(wav) for wav in real]
         module.log("val/pitch_error", pitch_error(self._references, fake), batch_size=1, sync_dist=True)
         if trainer.is_global_zero:
@@ -53,10 +53,10 @@ class Listening(Callback):
 
 
 def pitch_error(references: list[np.ndarray], wavs: list[np.ndarray]) -> float:
-    """Share in percent of the recordings' voiced frames that came out unvoiced or more than 20 % off.
+    """Return the percentage of the references' voiced frames that are unvoiced or over 20 % off in `wavs`.
 
-    It joins gross pitch error with missed voicing, so that it is defined from the first epoch on, where
-    nothing may be voiced yet; zero where the recordings have no voiced frame.
+    The measure joins gross pitch error with missed voicing. It is therefore defined from the first epoch on,
+    where nothing may be voiced yet. It is zero if the recordings have no voiced frame.
     """
     wrong = total = 0
     for reference, wav in zip(references, wavs, strict=True):
@@ -70,12 +70,12 @@ def pitch_error(references: list[np.ndarray], wavs: list[np.ndarray]) -> float:
 
 
 def _track(wav: np.ndarray) -> np.ndarray:
-    """F0 (frames,) in Hz, 0 where unvoiced."""
+    """Return the F0 (frames,) in Hz, 0 where unvoiced."""
     return Dio().extract(wav)[:, 0]
 
 
 def show(logger: Logger, real: list[np.ndarray], fake: list[np.ndarray], mel: LogMel, epoch: int) -> None:
-    """Give a logger recordings and synthesis as sound and as log-mels; one that takes neither gets none."""
+    """Send recordings and synthesis to a logger as audio and log-mels; skip loggers that take neither."""
     for number, pair in enumerate(zip(real, fake, strict=True)):
         picture = _picture(*pair, mel)
         for name, wav in zip(("recording", "synthesis"), pair, strict=True):
@@ -91,7 +91,7 @@ def show(logger: Logger, real: list[np.ndarray], fake: list[np.ndarray], mel: Lo
 
 
 def _picture(real: np.ndarray, fake: np.ndarray, mel: LogMel) -> np.ndarray:
-    """The recording's log-mel above the synthesis's, low bands below, (height, width, 3) uint8."""
+    """Draw the recording's log-mel above the synthesis's, low bands below: (height, width, 3) uint8."""
     rows = [mel(torch.from_numpy(np.nan_to_num(wav))[None])[0].flip(0) for wav in (real, fake)]
     low, high = float(rows[0].min()), float(rows[0].max())
     values = ((torch.cat(rows) - low) / max(high - low, 1e-5)).clamp(0, 1).numpy()

@@ -1,7 +1,7 @@
 """Multi-period and multi-scale discriminators of HiFi-GAN, with ParallelWaveGAN's sizes.
 
-The scale discriminators carry no norm: the published configs ask for one, but the code that the
-CTX-vec2wav models were trained with skips one-dimensional convolutions.
+The scale discriminators have no norm. The published configs ask for one, but the code that trained the
+CTX-vec2wav models skips one-dimensional convolutions.
 """
 
 import torch
@@ -22,10 +22,10 @@ Features = list[torch.Tensor]
 
 
 class PeriodDiscriminator(nn.Module):
-    """Looks at every `period`-th sample: the waveform folded into rows of that width.
+    """Discriminator of every `period`-th sample: the waveform is folded into rows of that width.
 
-    Its convolutions are one sample wide, so the columns are sequences of their own, and a
-    one-dimensional convolution over them does the same in half the time.
+    The published convolutions are one sample wide, so that each column is a sequence of its own. A
+    one-dimensional convolution over the columns gives the same result in half the time.
     """
 
     def __init__(self, period: int, channels: tuple[int, ...]) -> None:
@@ -39,7 +39,7 @@ class PeriodDiscriminator(nn.Module):
         self.verdict = weight_norm(FrameConv(widths[-1], 1, 2, padding=1))
 
     def forward(self, wav: torch.Tensor) -> Features:
-        """(B, 1, T) samples to the outputs of every layer, (B, C, T', period)."""
+        """Map (B, 1, T) samples to the outputs of every layer, (B, C, T', period)."""
         missing = -wav.shape[-1] % self.period
         rows = pad(wav, (0, missing), mode="reflect").unflatten(-1, (-1, self.period))
         columns = rows.permute(0, 3, 2, 1).flatten(0, 1)
@@ -48,7 +48,7 @@ class PeriodDiscriminator(nn.Module):
 
 
 class ScaleDiscriminator(nn.Module):
-    """Grouped strided convolutions over the waveform."""
+    """Discriminator with grouped strided convolutions over the waveform."""
 
     def __init__(self, channels: int, max_channels: int) -> None:
         super().__init__()
@@ -62,12 +62,12 @@ class ScaleDiscriminator(nn.Module):
         self.verdict = nn.Conv1d(width, 1, 3, padding=1)
 
     def forward(self, wav: torch.Tensor) -> Features:
-        """(B, 1, T) samples to the outputs of every layer."""
+        """Map (B, 1, T) samples to the outputs of every layer."""
         return _through(self.layers, self.verdict, wav)
 
 
 class Discriminators(nn.Module):
-    """All of them; each scale hears the waveform at half the rate of the one before."""
+    """All period and scale discriminators; each scale gets half the sample rate of the one before."""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class Discriminators(nn.Module):
         )
 
     def forward(self, wav: torch.Tensor) -> list[Features]:
-        """(B, T) samples to the layer outputs of each discriminator."""
+        """Map (B, T) samples to the layer outputs of each discriminator."""
         x = wav.unsqueeze(1)
         outputs = [period(x) for period in self.periods]
         for number, scale in enumerate(self.scales):

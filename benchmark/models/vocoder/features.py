@@ -1,10 +1,10 @@
-"""Features of the recordings that trainings share: prompt features and auxiliary targets, kept once.
+"""Features of the recordings that several trainings share, computed once: prompt features, auxiliary targets.
 
-Cached prompt features differ from those made on the fly. The encoder hears the whole utterance once,
-and a training cuts the prompt's frames out; on the fly it hears the prompt alone. The cached frames
-have therefore seen the content by the encoder's attention, and sit in the middle of their context
-where those of a short prompt begin with none. Synthesis always encodes a whole prompt recording, to
-which the cached ones are closer in length of context. They are rounded to half precision.
+Cached prompt features differ from those computed on the fly. For the cache, the encoder reads the whole
+utterance, and training cuts out the frames of the prompt; on the fly, the encoder reads the prompt alone.
+Cached frames have therefore attended to the content, and have context on both sides, while those of a short
+prompt begin without any. Synthesis always encodes a whole prompt recording, whose context is closer in length
+to that of cached frames. Cached prompt features are rounded to half precision.
 """
 
 import logging
@@ -35,13 +35,13 @@ log = logging.getLogger(__name__)
 
 PROMPT_VERSION = AUXILIARY_VERSION = 1
 KEPT_FREE = 1 << 30
-"""Bytes that a cache leaves to the rest of the disk."""
+"""Bytes of disk space that a cache leaves free."""
 
 
 def prompt_identity(config: PromptConfig) -> dict[str, Any]:
-    """What prompt features depend on beside the audio, the bytes of the encoder's weights among it.
+    """Return everything that prompt features depend on beside the audio, such as the encoder's weights.
 
-    Raises: UserError when its checkpoint cannot be found.
+    Raises: UserError when the checkpoint of the encoder cannot be found.
     """
     identity: dict[str, Any] = {"features": config.features}
     if config.features == "mel":
@@ -60,9 +60,9 @@ def prompt_store(
     device: str,
     progress: bool = False,
 ) -> FrameStore:
-    """Features of whole utterances in half precision, for every tokenizer and vocoder alike.
+    """Return the prompt features of whole utterances in half precision, shared by tokenizers and vocoders.
 
-    Raises: UserError when they would not fit on the disk, before anything is written.
+    Raises: UserError when the features would not fit on the disk, before anything is written.
     """
     if config.features == "mel":
         raise UserError(
@@ -81,7 +81,7 @@ def prompt_store(
 def auxiliary_store(
     rates: FrameRates, manifest: Manifest, store: ArtifactStore, progress: bool = False
 ) -> FrameStore:
-    """Voicing, pitch and energy of every model frame, for all tokenizers of the same frames."""
+    """Return voicing, pitch and energy of every model frame, shared by tokenizers with the same frames."""
 
     def extract(wav: np.ndarray) -> np.ndarray:
         aligned = torch.from_numpy(rates.from_first_frame(wav))
@@ -107,16 +107,16 @@ def kept_features(
     device: str,
     progress: bool = False,
 ) -> KeptFeatures:
-    """Whatever of a manifest this recipe keeps; nothing for most.
+    """Return the features of a manifest that this recipe caches; most recipes cache none.
 
     Args:
-        config: `prompt.cache` and `auxiliary` decide.
+        config: `prompt.cache` and `auxiliary` decide what is cached.
         rates: Model frames of the tokens.
         encoder: The prompt encoder of the config.
         manifest: The recordings.
-        store: Where artifacts are kept.
-        device: Where the encoder runs.
-        progress: Whether to show bars.
+        store: Store of the artifacts.
+        device: Device that the encoder runs on.
+        progress: Whether to show progress bars.
     """
     prompts = auxiliary = None
     if config.prompt.cache:
@@ -135,7 +135,7 @@ def _kept(
     layout: tuple[int, str, int],
     progress: bool,
 ) -> FrameStore:
-    """The artifact, its frames (width, dtype, hop) made one utterance at a time."""
+    """Return an artifact whose frames (width, dtype, hop) are computed one utterance at a time."""
     width, dtype, hop = layout
 
     def build(rows: slice, folder: Path) -> None:
@@ -143,7 +143,7 @@ def _kept(
         for utterance in manifest.part(rows):
             try:
                 wav = read_audio(utterance.audio_path)
-            except AudioError as error:  # its tokens are missing for the same reason
+            except AudioError as error:  # the tokens of this utterance are missing for the same reason
                 writer.fail(utterance.utterance_id, str(error))
             else:
                 writer.add(utterance.utterance_id, compute(wav))
@@ -160,10 +160,10 @@ def _kept(
 def _announce(kind: str, hours: float, missing: float, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     cost = f"{hours:.1f} h of speech need {missing / 1e9:.2f} GB; {folder} has {free / 1e9:.2f} GB free"
-    log.info("keeping %s features: %s", kind, cost)
+    log.info("caching %s features: %s", kind, cost)
     if missing > free - KEPT_FREE:
         without = ", or leave prompt.cache=false" if kind == "prompts" else ""
         raise UserError(
-            f"{kind} features of {cost}. "
+            f"{kind}: the features of {cost}. "
             f"Set paths.cache to a larger disk or train on fewer utterances{without}"
         )

@@ -1,7 +1,7 @@
 """Frame rates inside the vocoder: 50 Hz for slow tokens, 100 Hz for fast ones.
 
-One upsampler per model rate keeps the generator the same for all tokens of that rate, so that
-differences between tokenizers come from the tokens. Tokens are only ever repeated, never dropped.
+One upsampler per model rate keeps the generator the same for all tokens of that rate, so that differences
+between tokenizers come from the tokens. Tokens may be repeated, but are never dropped.
 """
 
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ MODEL_RATES = (50, 100)
 
 @dataclass(frozen=True)
 class FrameRates:
-    """How token frames map to model frames, and model frames to samples.
+    """Mapping from token frames to model frames, and from model frames to samples.
 
     Attributes:
         token_rate: The tokenizer's frame rate in Hz.
-        frame_offset: See `TokenizerSpec.frame_offset`: model frame t stands for the `hop_length` samples
-            from frame_offset + t * hop_length on, whose middle is that of the tokenizer's window.
+        frame_offset: See `TokenizerSpec.frame_offset`. Model frame t stands for the `hop_length` samples from
+            frame_offset + t * hop_length on, whose middle is that of the tokenizer's window.
     """
 
     token_rate: float
@@ -37,12 +37,12 @@ class FrameRates:
 
     @classmethod
     def of(cls, spec: TokenizerSpec) -> "FrameRates":
-        """Those of a tokenizer."""
+        """Return the frame rates of a tokenizer."""
         return cls(spec.frame_rate, spec.frame_offset)
 
     @property
     def model_rate(self) -> int:
-        """Frames per second inside the model: the slowest that holds every token."""
+        """Frames per second inside the model: the lowest rate that holds every token."""
         return next(rate for rate in MODEL_RATES if self.token_rate <= rate)
 
     @property
@@ -51,28 +51,28 @@ class FrameRates:
         return SAMPLE_RATE // self.model_rate
 
     def frames(self, tokens: int) -> int:
-        """Model frames of a sequence of `tokens` token frames; the last may be covered in part."""
+        """Return the model frames of a sequence of `tokens` token frames; the last may be covered in part."""
         return ceil(tokens * self.model_rate / self.token_rate - 1e-6)
 
     def index(self, tokens: int) -> np.ndarray:
-        """(frames,) the token under the centre of every model frame, such as 0 1 1 2 for 75 Hz."""
+        """Return the token (frames,) under the centre of every model frame, such as 0 1 1 2 for 75 Hz."""
         centres = (np.arange(self.frames(tokens)) + 0.5) / self.model_rate
         return np.minimum(np.floor(centres * self.token_rate + 1e-9).astype(np.int64), tokens - 1)
 
     def expand(self, codes: np.ndarray) -> np.ndarray:
-        """(K, L) codes at the token rate to (K, frames) at the model rate."""
+        """Map (K, L) codes at the token rate to (K, frames) at the model rate."""
         return codes[:, self.index(codes.shape[1])]
 
     def frames_within(self, samples: int) -> int:
-        """Whole model frames that a recording of so many samples has."""
+        """Return the number of whole model frames in a recording of `samples` samples."""
         return max(0, samples - self.frame_offset) // self.hop_length
 
     def from_first_frame(self, wav: np.ndarray) -> np.ndarray:
-        """(T,) samples from where frame 0 begins: the head cut off, or silence put before it."""
+        """Return the samples (T,) from the start of frame 0, cutting the head or prepending silence."""
         return _shifted(wav, self.frame_offset)
 
     def from_first_sample(self, wav: np.ndarray) -> np.ndarray:
-        """The inverse, for what was synthesized: (T,) from where the recording begins."""
+        """Undo `from_first_frame`: return synthesized samples (T,) from the start of the recording."""
         return _shifted(wav, -self.frame_offset)
 
 

@@ -1,4 +1,4 @@
-"""From codes and a prompt to the hidden sequence that the generator turns into a waveform."""
+"""Frontend of the vocoder: from codes and a prompt to the hidden sequence that the generator reads."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from benchmark.models.vocoder.mel import N_MELS
 
 
 class TokenVectors(nn.Module):
-    """A vector per code, concatenated over codebooks: the tokenizer's own, frozen, or learned ones."""
+    """One vector per code, concatenated over codebooks: frozen vectors of the tokenizer, or learned ones."""
 
     vectors: torch.Tensor
     centre: torch.Tensor
@@ -22,12 +22,12 @@ class TokenVectors(nn.Module):
     def __init__(
         self, codebook_sizes: Sequence[int], table_dim: int, codebook_vectors: torch.Tensor | None
     ) -> None:
-        """Take the vectors.
+        """Take the tokenizer's vectors, or start learned ones at random.
 
         Args:
             codebook_sizes: Entries of each codebook.
             table_dim: Width per codebook of learned vectors.
-            codebook_vectors: (K, V, D), or None to learn them. They are centred per codebook and
+            codebook_vectors: (K, V, D), or None to learn vectors. They are centred per codebook and all
                 scaled by one number, which keeps the proportions between residual codebooks.
         """
         super().__init__()
@@ -41,23 +41,23 @@ class TokenVectors(nn.Module):
             centre = codebook_vectors.float().mean(dim=1, keepdim=True)
             centred = codebook_vectors.float() - centre
             scale = centred.std()
-            # They belong to the tokenizer, so the vocoder's weights do not carry them.
+            # The vectors belong to the tokenizer, so the weights of the vocoder do not include them.
             self.register_buffer("vectors", centred / scale, persistent=False)
         self.register_buffer("centre", centre.flatten(), persistent=False)
         self.register_buffer("scale", scale, persistent=False)
         self.dim = self.vectors.shape[0] * self.vectors.shape[2]
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
-        """(B, K, T) codes to (B, T, K * D)."""
+        """Map (B, K, T) codes to (B, T, K * D)."""
         books = torch.arange(codes.shape[1], device=codes.device)[:, None]
         return self.vectors[books, codes].transpose(1, 2).flatten(2)
 
 
 class Frontend(nn.Module):
-    """Token vectors, two Conformer encoders with a linear layer between, and a mel head.
+    """Token vectors, two Conformer encoders with a linear layer between them, and a mel head.
 
-    CTX-vec2wav also predicts voicing, pitch and energy between the encoders and adds them back; alpha
-    and vec2wav 2.0 do not.
+    CTX-vec2wav also predicts voicing, pitch and energy between the encoders and adds them back; alpha and
+    vec2wav 2.0 do not.
     """
 
     def __init__(
@@ -82,20 +82,20 @@ class Frontend(nn.Module):
         prompt_mask: torch.Tensor,
         auxiliary: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Encode.
+        """Encode codes and prompt.
 
         Args:
             codes: (B, K, T) at the model's frame rate.
             lengths: (B,) frames.
             prompt: (B, S, dim), prompt features after the prenet.
             prompt_mask: (B, S) bool.
-            auxiliary: (B, T, 3), the true normalised voicing, pitch and energy to go on with (teacher
-                forcing); None to go on with the predicted ones.
+            auxiliary: (B, T, 3), the true normalised voicing, pitch and energy for the second encoder
+                (teacher forcing); None to use the predicted ones.
 
         Returns:
             hidden: (B, T, dim), zero beyond `lengths`.
-            mel: (B, T, N_MELS), the normalised log-mel as the frontend predicts it.
-            auxiliary: (B, T, 3) as the frontend predicts it, or None without that branch.
+            mel: (B, T, N_MELS), the normalised log-mel that the frontend predicts.
+            auxiliary: (B, T, 3) that the frontend predicts, or None without that branch.
         """
         mask = frame_mask(lengths, codes.shape[-1])
         hidden = self.encoder1(self.embed(self.tokens(codes)), mask, prompt, prompt_mask)

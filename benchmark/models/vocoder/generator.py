@@ -1,7 +1,8 @@
 """HiFi-GAN generator (Kong et al., 2020) with the sizes and details of ParallelWaveGAN.
 
-Weights start as PyTorch starts convolutions. The published code means to start them at a deviation of
-0.01, but writes that into what weight norm computes anew in the first step, so its models began like this.
+Weights start as PyTorch initialises convolutions. The published code intends a standard deviation of 0.01,
+but sets it on a weight that weight norm recomputes in the first step, so that its models started from
+PyTorch's initialisation too.
 """
 
 import torch
@@ -18,7 +19,7 @@ SLOPE = 0.1
 
 
 class ResidualBlock(nn.Module):
-    """For each dilation a dilated and a plain convolution around a residual connection."""
+    """Residual block with a dilated and a plain convolution per dilation."""
 
     def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
@@ -39,7 +40,7 @@ class ResidualBlock(nn.Module):
 
 
 class MultiReceptiveField(nn.Module):
-    """The mean of residual blocks of different kernels."""
+    """Mean of the outputs of residual blocks with different kernels."""
 
     def __init__(self, channels: int, kernels: tuple[int, ...], dilations: tuple[int, ...]) -> None:
         super().__init__()
@@ -54,10 +55,10 @@ class MultiReceptiveField(nn.Module):
 
 
 class HiFiGANGenerator(nn.Module):
-    """Transposed convolutions, each followed by the mean of several residual blocks."""
+    """HiFi-GAN generator: transposed convolutions, each followed by the mean of several residual blocks."""
 
     def __init__(self, config: HiFiGANConfig, dim: int, hop_length: int) -> None:
-        """Build for hidden sequences of `dim` channels, one frame per `hop_length` samples.
+        """Build for hidden sequences of `dim` channels, with one frame per `hop_length` samples.
 
         Raises: ValueError, see `UpsamplingConfig.scales`.
         """
@@ -78,13 +79,14 @@ class HiFiGANGenerator(nn.Module):
         mask: torch.Tensor | None = None,
         style: torch.Tensor | None = None,  # noqa: ARG002
     ) -> torch.Tensor:
-        """Synthesize.
+        """Synthesize the waveform of hidden sequences.
 
         Args:
             hidden: (B, dim, frames).
-            mask: (B, frames) bool, True where valid; None when all frames are. With it, the padding
-                of a batch leaves no trace in the valid samples.
-            style: (B, features) of the voice; this generator learns of the voice from `hidden` alone.
+            mask: (B, frames) bool, True where valid; None when all frames are. With a mask, the padding of a
+                batch does not affect the valid samples.
+            style: (B, features) of the voice; ignored, since this generator knows the voice from `hidden`
+                alone.
 
         Returns:
             (B, frames * hop_length) in [-1, 1].
@@ -110,7 +112,7 @@ def _masked(x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
 def build_generator(
     config: HiFiGANConfig | BigVGANConfig | ISTFTConfig, dim: int, style: int, hop_length: int
 ) -> HiFiGANGenerator | BigVGANGenerator | ISTFTGenerator:
-    """The generator the config stands for; the prompt's features have `style` channels."""
+    """Build the generator of a config; the prompt's features have `style` channels."""
     if isinstance(config, ISTFTConfig):
         return ISTFTGenerator(config, dim, hop_length)
     if isinstance(config, BigVGANConfig):

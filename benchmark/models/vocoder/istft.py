@@ -1,6 +1,6 @@
-"""A generator that stays at the frame rate: ConvNeXt blocks and an inverse-STFT head (Vocos).
+"""Generator that stays at the frame rate: ConvNeXt blocks and an inverse-STFT head (Vocos).
 
-It needs a fraction of HiFi-GAN's arithmetic, which is what lets a vocoder train on a CPU.
+It needs a fraction of HiFi-GAN's arithmetic, which makes training a vocoder on a CPU feasible.
 """
 
 import torch
@@ -31,10 +31,10 @@ class ConvNeXtBlock(nn.Module):
 
 
 class ISTFTGenerator(nn.Module):
-    """Predicts log-magnitude and phase of every frame."""
+    """Generator that predicts log-magnitude and phase of every frame and inverts the STFT."""
 
     def __init__(self, config: ISTFTConfig, dim: int, hop_length: int) -> None:
-        """Build for hidden sequences of `dim` channels, one frame per `hop_length` samples."""
+        """Build for hidden sequences of `dim` channels, with one frame per `hop_length` samples."""
         super().__init__()
         hop = min(config.hop_length, hop_length)
         if hop_length % hop:
@@ -56,7 +56,7 @@ class ISTFTGenerator(nn.Module):
         mask: torch.Tensor | None = None,
         style: torch.Tensor | None = None,  # noqa: ARG002
     ) -> torch.Tensor:
-        """As `HiFiGANGenerator.forward`."""
+        """Synthesize the waveform; arguments and result as in `HiFiGANGenerator.forward`."""
         batch, _, frames = hidden.shape
         valid = hidden.new_ones(batch, frames) if mask is None else mask.to(hidden.dtype)
         x = self.norm(self.embed((hidden * valid[:, None]).transpose(1, 2)))
@@ -69,4 +69,4 @@ class ISTFTGenerator(nn.Module):
             return self.inverse(spectrum, valid.float().repeat_interleave(self.repeats, dim=1))
 
     def finalise(self) -> None:
-        """Nothing to fold: the layers are plain."""
+        """Do nothing: the layers have no weight norm to fold."""

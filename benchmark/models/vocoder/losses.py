@@ -1,4 +1,4 @@
-"""Losses of the vocoder: least-squares GAN, feature matching, log-mel distances; in float32 throughout."""
+"""Losses of the vocoder, all in float32: least-squares GAN, feature matching, log-mel distances."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from benchmark.models.vocoder.discriminators import Features
 
 
 def discriminator_loss(real: list[Features], fake: list[Features]) -> torch.Tensor:
-    """Real verdicts towards one, fake ones towards zero, summed over discriminators (Mao et al., 2017)."""
+    """Return the discriminators' loss: real verdicts to one, fake to zero, summed (Mao et al., 2017)."""
     return torch.stack(
         [
             (r[-1].float() - 1).square().mean() + f[-1].float().square().mean()
@@ -22,12 +22,12 @@ def discriminator_loss(real: list[Features], fake: list[Features]) -> torch.Tens
 
 
 def adversarial_loss(fake: list[Features]) -> torch.Tensor:
-    """Fake verdicts towards one, summed over discriminators."""
+    """Return the generator's adversarial loss: fake verdicts to one, summed over discriminators."""
     return torch.stack([(f[-1].float() - 1).square().mean() for f in fake]).sum()
 
 
 def feature_matching_loss(real: list[Features], fake: list[Features]) -> torch.Tensor:
-    """L1 distance of every layer's output but the verdict, summed over layers and discriminators."""
+    """Return the L1 distance of every layer output but the verdict, summed over layers and discriminators."""
     return torch.stack(
         [
             (layer_real.detach().float() - layer_fake.float()).abs().mean()
@@ -38,7 +38,7 @@ def feature_matching_loss(real: list[Features], fake: list[Features]) -> torch.T
 
 
 class MelLoss(nn.Module):
-    """L1 distance of natural log-mels, averaged over resolutions."""
+    """L1 distance between natural log-mels, averaged over resolutions."""
 
     def __init__(self, resolutions: Sequence[MelResolution]) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class MelLoss(nn.Module):
         )
 
     def forward(self, fake: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-        """Both (B, T) samples."""
+        """Return the distance between samples (B, T) and (B, T)."""
         with torch.autocast(fake.device.type, enabled=False):
             fake, real = fake.float(), real.float()
             distances = [(mel(fake) - mel(real)).abs().mean() for mel in self.analyses]
@@ -55,6 +55,6 @@ class MelLoss(nn.Module):
 
 
 def frame_l1(predicted: torch.Tensor, target: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """L1 distance of (B, T, C) sequences over valid frames."""
+    """Return the L1 distance between (B, T, C) sequences over valid frames."""
     mask = frame_mask(lengths, target.shape[1])[..., None]
     return ((predicted.float() - target.float()).abs() * mask).sum() / (mask.sum() * target.shape[2])

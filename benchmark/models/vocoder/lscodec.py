@@ -1,7 +1,7 @@
 """LSCodec's own decoder (Guo et al., Interspeech 2025): the alpha form of CTX-vec2wav, at 24 kHz.
 
-It belongs to the vocoders by what it is made of, and to the tokenizer `lscodec` by its weights, which lie
-in the same checkpoint; so a tokenizer's yaml hands it over.
+Its network is built from parts of the vocoders, but its weights lie in the checkpoint of the tokenizer
+`lscodec`. The yaml of the tokenizer therefore provides it.
 """
 
 from dataclasses import dataclass
@@ -52,19 +52,19 @@ FIXED: dict[str, tuple[Any, Any]] = {
     "generator_params.nonlinear_activation_params": ({"negative_slope": 0.1},) * 2,
     "generator_params.use_weight_norm": (True, True),
 }
-"""Entries of the config file that leave no choice here: what upstream takes where one is absent, and what
-it must come to."""
+"""Entries of the config file that allow no other value here: upstream's default for an absent entry, and the
+value required."""
 
 
 @dataclass(kw_only=True)
 class LSCodecDecoder:
-    """Loads the decoder, and hears prompts as it does.
+    """Loader of the decoder and of the encoder for its prompts.
 
     Attributes:
         checkpoint: WavLM-large in transformers' format, see `checkpoints.resolve`. Upstream asks for the same
             weights in its authors' format.
         revision: Commit of a hub id.
-        layer: Whose output the prompt's features are.
+        layer: Layer of WavLM whose output gives the features of the prompt.
     """
 
     checkpoint: str = "microsoft/wavlm-large"
@@ -76,20 +76,23 @@ class LSCodecDecoder:
         return load_wavlm(self.checkpoint, self.revision, self.layer)
 
     def identity(self) -> dict[str, Any]:
-        """Layer and weights that hear the prompt; raises UserError when the WavLM cannot be had."""
+        """Return the layer and the weights that encode the prompt.
+
+        Raises: UserError when the WavLM checkpoint cannot be found.
+        """
         return {"layer": self.layer, "weights": weights_digest(resolve(self.checkpoint, self.revision))}
 
     def features(self, wav: torch.Tensor) -> torch.Tensor:
-        """What is heard of a prompt (1, T) at 16 kHz: (S, 1024), 50 frames per second.
+        """Encode a prompt (1, T) at 16 kHz into (S, 1024) features, 50 per second.
 
-        Raises: UserError when the WavLM cannot be had.
+        Raises: UserError when the WavLM checkpoint cannot be loaded.
         """
         return self._wavlm(wav, torch.tensor([wav.shape[1]], device=wav.device))[0][0]
 
     def load(self, folder: Path, hop_length: int, entries: int) -> "AlphaDecoder":
-        """The decoder of the checkpoint in `folder`, for one of `entries` codes every `hop_length` samples.
+        """Load the decoder in `folder`, for codes of `entries` entries, one per `hop_length` samples.
 
-        Raises: UserError when its config is of another model, or its weights do not fit that.
+        Raises: UserError when the config belongs to another model, or the weights do not fit it.
         """
         try:
             config = yaml.safe_load((folder / CONFIG).read_text())
@@ -113,7 +116,7 @@ class LSCodecDecoder:
 
 
 class AlphaDecoder(nn.Module):
-    """Frontend, prompt's prenet and HiFi-GAN of the sizes in a published config file."""
+    """Frontend, prenet of the prompt and HiFi-GAN, with the sizes of a published config file."""
 
     def __init__(self, config: dict[str, Any], codebook: torch.Tensor, hop_length: int) -> None:
         """Build with random weights.
@@ -124,8 +127,8 @@ class AlphaDecoder(nn.Module):
             hop_length: Samples per code at 16 kHz, 320 or 640.
 
         Raises:
-            UserError: the config is of a model that this one is not.
-            KeyError: it lacks an entry.
+            UserError: the config belongs to another model.
+            KeyError: the config lacks an entry.
         """
         super().__init__()
         for path, (default, expected) in FIXED.items():
@@ -159,15 +162,15 @@ class AlphaDecoder(nn.Module):
     def forward(
         self, codes: torch.Tensor, lengths: torch.Tensor, prompts: list[torch.Tensor]
     ) -> torch.Tensor:
-        """Decode.
+        """Decode codes to waveforms.
 
         Args:
             codes: (B, 1, T).
             lengths: (B,) codes.
-            prompts: Features (S, 1024) for each, see `LSCodecDecoder.features`.
+            prompts: Features (S, 1024) of each prompt, see `LSCodecDecoder.features`.
 
         Returns:
-            (B, T * 24 kHz / code rate) at 24 kHz.
+            (B, T * 24 kHz / code rate) samples at 24 kHz.
         """
         codes, lengths = codes.repeat_interleave(self.repeats, dim=2), lengths * self.repeats
         frames = torch.tensor([len(prompt) for prompt in prompts], device=codes.device)
@@ -195,7 +198,7 @@ def _generator(sizes: dict[str, Any], dim: int) -> HiFiGANGenerator:
 
 
 def _codebook(path: Path, shape: tuple[int, ...]) -> torch.Tensor:
-    """(1, V, D) entries of the file, which may hold (V, D)."""
+    """Read the (1, V, D) codebook from a file, which may hold (V, D)."""
     try:
         codebook = torch.from_numpy(np.load(path, allow_pickle=False)).float()
     except (OSError, ValueError) as error:
@@ -206,7 +209,7 @@ def _codebook(path: Path, shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def _entry(config: dict[str, Any], path: str, default: Any) -> Any:
-    """The entry at a dotted path, or `default` where it is absent."""
+    """Return the entry at a dotted path, or `default` if it is absent."""
     for key in path.split("."):
         if not isinstance(config, dict) or key not in config:
             return default

@@ -10,16 +10,17 @@ from benchmark.data.mel import LogMel
 
 N_FFT, N_MELS, F_MIN, F_MAX = 1024, 80, 80.0, 7600.0
 FLOOR = 1e-5
-"""Above the published 1e-10: recordings never reach either, but digital silence would own the variance."""
+"""Floor of the mel, above the published 1e-10. Recordings reach neither, but digital silence would dominate
+the variance."""
 WINDOWS = {160: 465, 320: 800}
-"""Window by hop length in samples: the receptive field of vq-wav2vec at 100 Hz, 50 ms at 50 Hz."""
+"""Window by hop length, in samples: the receptive field of vq-wav2vec at 100 Hz, 50 ms at 50 Hz."""
 
 
 class NormalisedMel(nn.Module):
-    """Decimal log-mel, one frame per model frame, with mean and variance of the training set.
+    """Decimal log-mel, one frame per model frame, normalised by mean and variance of the training set.
 
-    Without the normalisation by training statistics words stay clear but the timbre is wrong
-    (author's answer in issue 8 of CTX-vec2wav). The statistics travel with the weights.
+    Without normalisation by training statistics words stay clear but the timbre is wrong (author's answer in
+    issue 8 of CTX-vec2wav). The statistics are saved with the weights.
     """
 
     mean: torch.Tensor
@@ -37,7 +38,7 @@ class NormalisedMel(nn.Module):
 
     @torch.no_grad()
     def forward(self, wav: torch.Tensor) -> torch.Tensor:
-        """(B, T) samples to (B, T // hop_length, N_MELS); no frame depends on the batch's padding."""
+        """Map (B, T) samples to (B, T // hop_length, N_MELS); no frame depends on the batch's padding."""
         frames = wav.shape[1] // self.hop_length
         with torch.autocast(wav.device.type, enabled=False):
             mel = self.log_mel(pad(wav.float(), (0, N_FFT)))[..., :frames]
@@ -45,7 +46,7 @@ class NormalisedMel(nn.Module):
 
     @torch.no_grad()
     def fit(self, wavs: Iterable[torch.Tensor]) -> None:
-        """Take mean and standard deviation per band over utterances, each (T,)."""
+        """Estimate mean and standard deviation of each band over utterances, each (T,)."""
         count, total, squares = 0, torch.zeros(N_MELS, 1).double(), torch.zeros(N_MELS, 1).double()
         for wav in wavs:
             mel = self.log_mel(wav[None])[0].double()

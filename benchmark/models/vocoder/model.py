@@ -1,4 +1,4 @@
-"""CTX-vec2wav: codes and a prompt in, speech out."""
+"""CTX-vec2wav, which turns codes and a prompt into speech."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -17,11 +17,11 @@ from benchmark.models.vocoder.prompt import build_prompt
 
 
 class Encoded(NamedTuple):
-    """What the generator and the frontend's own losses are made from.
+    """Outputs of the encoder part, from which the generator and the frontend's own losses are computed.
 
     Attributes:
         hidden: (B, T, dim), zero beyond the valid frames.
-        mel: (B, T, 80), the normalised log-mel as the frontend predicts it.
+        mel: (B, T, 80), the normalised log-mel that the frontend predicts.
         auxiliary: (B, T, 3), predicted voicing, pitch and energy, normalised; None without that branch.
         style: (B, features), the raw prompt features averaged over time.
     """
@@ -35,8 +35,8 @@ class Encoded(NamedTuple):
 class CTXVec2Wav(nn.Module):
     """Acoustic-context-aware vocoder of UniCATS (Du et al., AAAI 2024) and its alpha form.
 
-    Content comes from the codes; what they lack, timbre above all, is gathered from the prompt by
-    cross-attention without positions, so the order of prompt frames does not matter.
+    Content comes from the codes. Whatever the codes lack, above all the timbre, is gathered from the prompt
+    by cross-attention without positions, so that the order of prompt frames does not matter.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class CTXVec2Wav(nn.Module):
         codebook_sizes: Sequence[int],
         codebook_vectors: torch.Tensor | None,
     ) -> None:
-        """Build with fresh weights.
+        """Build with new weights.
 
         Args:
             config: Sizes.
             rates: Frame rates of the tokens and inside the model.
             codebook_sizes: Entries of each codebook.
-            codebook_vectors: (K, V, D) vectors behind the codes, or None to learn them.
+            codebook_vectors: (K, V, D) vectors behind the codes, or None to learn vectors.
         """
         super().__init__()
         self._arguments = (config, rates, tuple(codebook_sizes), codebook_vectors)
@@ -67,8 +67,8 @@ class CTXVec2Wav(nn.Module):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Weight norm does not pickle: another process builds the same anew and takes the weights."""
-        return _rebuilt, (self._arguments, self.state_dict())
+        """Pickle arguments and weights, to rebuild from: weight norm cannot be pickled."""
+        return _rebuild, (self._arguments, self.state_dict())
 
     def encode(
         self,
@@ -78,12 +78,12 @@ class CTXVec2Wav(nn.Module):
         prompt_lengths: torch.Tensor,
         auxiliary: torch.Tensor | None = None,
     ) -> Encoded:
-        """Everything before the generator.
+        """Compute everything before the generator.
 
         Args:
             codes: (B, K, T) at the model's frame rate.
             lengths: (B,) frames.
-            prompt: (B, S) samples, zero beyond `prompt_lengths`, or (B, S, features) made from them before.
+            prompt: (B, S) samples, zero beyond `prompt_lengths`, or precomputed features (B, S, features).
             prompt_lengths: (B,) samples or frames.
             auxiliary: (B, T, 3), see `Frontend.forward`.
         """
@@ -102,13 +102,13 @@ class CTXVec2Wav(nn.Module):
         prompt: torch.Tensor,
         prompt_lengths: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Whole utterances: the waveform (B, T * hop_length) and the predicted mel, see `encode`."""
+        """Decode whole utterances to the waveform (B, T * hop_length) and the predicted mel, see `encode`."""
         encoded = self.encode(codes, lengths, prompt, prompt_lengths)
         mask = frame_mask(lengths, codes.shape[-1])
         return self.generator(encoded.hidden.transpose(1, 2), mask, encoded.style), encoded.mel
 
 
-def _rebuilt(arguments: tuple[Any, ...], state: dict[str, torch.Tensor]) -> CTXVec2Wav:
+def _rebuild(arguments: tuple[Any, ...], state: dict[str, torch.Tensor]) -> CTXVec2Wav:
     model = CTXVec2Wav(*arguments)
     model.load_state_dict(state)
     return model

@@ -1,8 +1,8 @@
 """Training of the vocoder: a generator and discriminators under manual optimisation.
 
-Budgets and logs count generator steps. Lightning's `global_step` counts the steps of both
-optimisers and is not used. Under several ranks every loss is weighted so that the mean over ranks is
-the mean over the rows, or valid frames, of the whole batch, however unequal the shares are.
+Budgets and logs count generator steps; Lightning's `global_step`, which counts the steps of both optimisers,
+is not used. With several ranks every loss is weighted so that the mean over ranks is the mean over the rows,
+or valid frames, of the whole batch, however unequal the shares of the ranks are.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ Scalars = dict[str, torch.Tensor]
 
 
 class VocoderModule(lightning.LightningModule):
-    """One generator step per batch, after a discriminator step once the adversarial part has begun."""
+    """Training with one generator step per batch, after a discriminator step in the adversarial phase."""
 
     generator_step: torch.Tensor
 
@@ -38,7 +38,7 @@ class VocoderModule(lightning.LightningModule):
         """Train `model` by the recipe of `config`; `compiled` runs its networks through torch.compile."""
         super().__init__()
         self.compiled = compiled
-        self._step = 0  # `generator_step` without a wait for the device
+        self._step = 0  # copy of `generator_step` on the host, read without waiting for the device
         self.automatic_optimization = False
         self.model = model
         self.config = config
@@ -49,25 +49,26 @@ class VocoderModule(lightning.LightningModule):
         self.register_buffer("generator_step", torch.zeros((), dtype=torch.long))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """See `CTXVec2Wav.__reduce__`: for the processes of other ranks, before the first step."""
+        """Pickle for the processes of other ranks, before the first step; see `CTXVec2Wav.__reduce__`."""
         own = {name: value for name, value in self.state_dict().items() if not name.startswith("model.")}
-        return _rebuilt, (type(self), self.model, self.config, self.compiled, own)
+        return _rebuild, (type(self), self.model, self.config, self.compiled, own)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Adam for the generator and, where there are any, for the discriminators."""
+        """Create Adam for the generator and, if there are any, for the discriminators."""
         networks: list[nn.Module] = [self.model]
         if self.discriminators is not None:
             networks.append(self.discriminators)
         lr, (beta1, beta2) = self.config.optimizer.lr, self.config.optimizer.betas
-        # Fused, for otherwise a hundred million parameters are read and written a dozen times.
+        # Fused Adam: without it, a hundred million parameters are read and written a dozen times.
         return [torch.optim.Adam(part.parameters(), lr, (beta1, beta2), fused=True) for part in networks]
 
     def on_fit_start(self) -> None:
-        """Lightning keeps whatever mode a module arrives in."""
+        """Switch to training mode, as Lightning keeps the module's mode; compile networks if asked to."""
         self.train()
         self._step = int(self.generator_step)
         if self.compiled:
-            # Lengths change with every batch; crops, and with them the shapes that matter, do not.
+            # Sequence lengths change with every batch; the crops, which determine the expensive shapes, do
+            # not.
             self.model.prenet.compile(dynamic=True)
             self.model.frontend.compile(dynamic=True)
             self.model.generator.compile()
@@ -75,7 +76,7 @@ class VocoderModule(lightning.LightningModule):
                 self.discriminators.compile()
 
     def training_step(self, batch: Batch) -> None:
-        """Train on the crop of every utterance that the data chose."""
+        """Train on the crop that the data chose in every utterance."""
         optimizers = self.optimizers()
         optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
         rate = learning_rate(self.config.optimizer, self._step, self.config.steps)
@@ -116,18 +117,18 @@ class VocoderModule(lightning.LightningModule):
         self.log("train/generator_step", count, on_step=False, on_epoch=True, reduce_fx="max", sync_dist=True)
 
     def _log_mean(self, name: str, value: torch.Tensor) -> None:
-        """A mean over the steps of an epoch and over the ranks."""
+        """Log a mean over the steps of an epoch and over the ranks."""
         self.log(name, value, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
 
     def _auxiliary(self, batch: Batch) -> torch.Tensor | None:
-        """True voicing, pitch and energy, normalised, where the model has use for them."""
+        """Return the true voicing, pitch and energy, normalised, if the model uses them."""
         branch = self.model.frontend.auxiliary
         if branch is None or batch.auxiliary is None:
             return None
         return branch.normalise(batch.auxiliary)
 
     def _crop_losses(self, fake: torch.Tensor, real: torch.Tensor, gan: bool) -> Scalars:
-        """Means over the rows of (B, S) crops, by the name of their weight."""
+        """Return means over the rows of (B, S) crops, by the name of their weight."""
         losses = {"mel": self.mel_loss(fake, real)}
         if gan and self.discriminators is not None:
             with torch.no_grad():
@@ -138,7 +139,7 @@ class VocoderModule(lightning.LightningModule):
         return losses
 
     def _frame_losses(self, batch: Batch, encoded: Encoded, auxiliary: torch.Tensor | None) -> Scalars:
-        """Means over the valid frames of whole contents, by the name of their weight."""
+        """Return means over the valid frames of whole contents, by the name of their weight."""
         losses: Scalars = {}
         if self._step < self.config.losses.frontend_mel_until * self.config.steps:
             losses["frontend_mel"] = frame_l1(encoded.mel, self.model.mel(batch.wav), batch.lengths)
@@ -157,7 +158,7 @@ class VocoderModule(lightning.LightningModule):
         return {"discriminator": loss}
 
     def _update(self, optimizer: Any, loss: torch.Tensor, network: nn.Module) -> torch.Tensor:
-        """Step unless the gradient is not finite; then the logged norm ends the run with this epoch."""
+        """Step if the gradient is finite; if not, the logged norm ends the run after this epoch."""
         optimizer.zero_grad()
         self.manual_backward(loss)
         norm = nn.utils.get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
@@ -168,8 +169,8 @@ class VocoderModule(lightning.LightningModule):
         return norm
 
     def validation_step(self, batch: Batch) -> torch.Tensor:
-        """Log-mel distance of whole contents to the recordings; returns the contents, (B, S) samples."""
-        # Each batch has other lengths, and none comes often enough to be worth compiling for.
+        """Log the log-mel distance of whole contents to the recordings; return contents (B, S)."""
+        # Each batch has other lengths, and none recurs often enough to be worth compiling for.
         with torch.compiler.set_stance("force_eager" if self.compiled else "default"):
             wav, _ = self.model(batch.codes, batch.lengths, batch.prompt.float(), batch.prompt_lengths)
         hop = self.distance.hop_length
@@ -182,7 +183,7 @@ class VocoderModule(lightning.LightningModule):
         return wav
 
 
-def _rebuilt(
+def _rebuild(
     kind: type[VocoderModule],
     model: CTXVec2Wav,
     config: VocoderConfig,
@@ -195,12 +196,12 @@ def _rebuilt(
 
 
 def crop(sequence: torch.Tensor, starts: torch.Tensor, length: int) -> torch.Tensor:
-    """From (B, T, C), `length` frames of each row from its own start."""
+    """Take `length` frames of each row of (B, T, C), from the row's own start."""
     index = starts[:, None] + torch.arange(length, device=sequence.device)
     return sequence.gather(1, index[..., None].expand(-1, -1, sequence.shape[2]))
 
 
 def constant_distance(mels: list[torch.Tensor]) -> float:
-    """L1 distance of (n_mels, T) log-mels to their common mean spectrum: the floor of `val/mel`."""
+    """Return the L1 distance of (n_mels, T) log-mels to their mean spectrum: the floor of `val/mel`."""
     frames = torch.cat(mels, dim=1)
     return float((frames - frames.mean(dim=1, keepdim=True)).abs().mean())

@@ -1,4 +1,4 @@
-"""From prompt features to the width of the frontend; padding leaves every frame as it is alone."""
+"""Prenets, which map prompt features to the width of the frontend; padding changes no valid frame."""
 
 import torch
 from torch import nn
@@ -12,7 +12,7 @@ STACK_DROPOUT = 0.1
 
 
 class MaskedGroupNorm(nn.Module):
-    """GroupNorm with one group whose statistics are taken over valid frames only, in float32."""
+    """GroupNorm with one group, in float32, whose statistics exclude padding."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class MaskedGroupNorm(nn.Module):
 
 
 class ResidualConv(nn.Module):
-    """Convolution, dropout, norm, ReLU beside a 1×1 projection; the sum is halved."""
+    """Convolution, dropout, norm and ReLU beside a 1×1 projection; the sum is halved."""
 
     def __init__(self, channels: int, out_channels: int, kernel: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class ResidualConv(nn.Module):
         self.skip = nn.Linear(channels, out_channels, bias=False)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Filter x (B, T, C), zero where mask (B, T, 1) is; so is the output."""
+        """Filter x (B, T, C), which must be zero where mask (B, T, 1) is; the output is zero there too."""
         hidden = torch.relu(self.norm(self.dropout(self.conv(x)), mask))
         return 0.5 * (hidden + self.skip(x)) * mask
 
@@ -56,7 +56,7 @@ class StackPrenet(nn.Module):
         )
 
     def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T, features) and (B, T) bool to (B, T, dim)."""
+        """Map (B, T, features) and a (B, T) bool mask to (B, T, dim)."""
         frames = mask[..., None].to(features.dtype)
         x = features * frames
         for layer in self.layers:
@@ -65,10 +65,10 @@ class StackPrenet(nn.Module):
 
 
 class SinglePrenet(nn.Module):
-    """One convolution of width five, padded so that the length stays.
+    """One convolution of width five, padded so that the length is kept.
 
-    This is vec2wav 2.0's simpler choice. CTX-vec2wav's own pads nothing and so drops two frames at each end
-    of the prompt; the others are the same, and a prompt of less than five frames works here.
+    This is vec2wav 2.0's simpler choice. CTX-vec2wav pads nothing and so drops two frames at each end of the
+    prompt. The other frames are the same, and prompts shorter than five frames work here.
     """
 
     def __init__(self, features: int, dim: int) -> None:
@@ -76,10 +76,10 @@ class SinglePrenet(nn.Module):
         self.conv = FrameConv(features, dim, 5)
 
     def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T, features) and (B, T) bool to (B, T, dim)."""
+        """Map (B, T, features) and a (B, T) bool mask to (B, T, dim)."""
         return self.conv(features * mask[..., None])
 
 
 def build_prenet(config: PromptConfig, features: int, dim: int) -> StackPrenet | SinglePrenet:
-    """The prenet the config names, from `features` channels to `dim`."""
+    """Build the prenet that the config names, from `features` channels to `dim`."""
     return StackPrenet(features, dim) if config.prenet == "stack" else SinglePrenet(features, dim)

@@ -1,6 +1,6 @@
-"""What the vocoder hears of the prompt: a normalised log-mel, or a layer of a frozen encoder.
+"""Encoders of the vocoder's prompt: a normalised log-mel, or a layer of a frozen encoder.
 
-None is a module: nothing here belongs to the vocoder's parameters, checkpoints or weights.
+None is an `nn.Module`, so that nothing here belongs to the parameters, checkpoints or weights of the vocoder.
 """
 
 from typing import Protocol
@@ -16,20 +16,20 @@ from benchmark.storage.checkpoints import resolve
 
 
 class PromptEncoder(Protocol):
-    """From prompts to feature frames; `features` is their width."""
+    """Encoder from prompts to feature frames; `features` is their width."""
 
     features: int
 
     def __call__(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, T) zero-padded samples at 16 kHz and (B,) lengths to (B, S, features) and (B,) frames.
+        """Encode (B, T) zero-padded samples at 16 kHz with (B,) lengths to (B, S, features) and (B,) frames.
 
-        Every utterance gets the frames that it has alone; those beyond are undefined.
+        Every utterance gets the frames that it has alone; frames beyond are undefined.
         """
         ...
 
 
 class MelPrompt:
-    """Frames of the normalised log-mel that the model also predicts."""
+    """Encoder by the normalised log-mel that the model also predicts."""
 
     features = N_MELS
 
@@ -37,26 +37,26 @@ class MelPrompt:
         self.mel = mel
 
     def __call__(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `PromptEncoder.__call__`."""
+        """Encode the samples; see `PromptEncoder.__call__`."""
         return self.mel(wav), lengths // self.mel.hop_length
 
 
 class WavLMPrompt:
-    """Hidden states of one transformer layer of WavLM, 50 frames per second."""
+    """Encoder by the hidden states of one transformer layer of WavLM, 50 frames per second."""
 
     def __init__(self, wavlm: WavLMLayer) -> None:
         self.wavlm = wavlm
         self.features = wavlm.width
 
     def __call__(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `PromptEncoder.__call__`."""
+        """Encode the samples; see `PromptEncoder.__call__`."""
         return self.wavlm(wav, lengths)
 
 
 class WhisperPrompt:
-    """Hidden states of Whisper's encoder (Radford et al., 2022), 50 frames per second.
+    """Encoder by the hidden states of Whisper's encoder (Radford et al., 2022), 50 frames per second.
 
-    Attention would hear padding, so every prompt is encoded alone, at its own length.
+    Whisper would attend to padding, so every prompt is encoded alone, at its own length.
     """
 
     def __init__(self, whisper: WhisperFeatures) -> None:
@@ -65,7 +65,7 @@ class WhisperPrompt:
 
     @torch.no_grad()
     def __call__(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `PromptEncoder.__call__`, of the whole hops that a prompt has, at least one."""
+        """Encode the whole hops of each prompt, at least one; see `PromptEncoder.__call__`."""
         self.whisper.to(wav.device)
         frames = (lengths // HOP).clamp(min=1)
         wav = torch.nn.functional.pad(wav, (0, max(0, HOP - wav.shape[1])))
@@ -75,7 +75,7 @@ class WhisperPrompt:
 
 
 def build_prompt(config: PromptConfig, mel: NormalisedMel) -> PromptEncoder:
-    """The encoder that the config names.
+    """Build the prompt encoder that the config names.
 
     Raises: UserError when its checkpoint cannot be loaded or has no such layer.
     """

@@ -1,7 +1,8 @@
-"""Weights under the names of the published implementations: CTX-vec2wav, LSCodec's alpha, vec2wav 2.0.
+"""Weights of the published implementations of CTX-vec2wav, LSCodec's alpha and vec2wav 2.0.
 
-A name of ours becomes theirs by rewriting, so a state dict of theirs is read by asking it for every
-tensor that we have. The three share their names; what a model lacks it does not ask for.
+Rules rewrite the tensor names of this package to the published names. Reading a published state dict then
+means looking up each tensor of a model under its rewritten name. The three implementations share their names,
+and a model looks up only the tensors that it has.
 """
 
 import re
@@ -54,7 +55,7 @@ REWRITES = tuple(
         (r"^discriminators\.periods\.(\d+)\.layers\.(\d+)\.", r"mpd.discriminators.\1.convs.\2.0."),
         (r"^discriminators\.periods\.(\d+)\.verdict\.", r"mpd.discriminators.\1.output_conv."),
         (r"^discriminators\.scales\.(\d+)\.layers\.(\d+)\.", r"msd.discriminators.\1.layers.\2.0."),
-        # After the first convolution, one per stride, and the wide one.
+        # Layer 7 follows the first convolution, one convolution per stride, and the wide one.
         (r"^discriminators\.scales\.(\d+)\.verdict\.", r"msd.discriminators.\1.layers.7."),
         (r"\.parametrizations\.weight\.original0$", r".weight_g"),
         (r"\.parametrizations\.weight\.original1$", r".weight_v"),
@@ -62,15 +63,15 @@ REWRITES = tuple(
 )
 FIELD_BLOCK = re.compile(r"^generator\.fields\.(\d+)\.blocks\.(\d+)\.")
 OWN = re.compile(r"^(mel\.|frontend\.tokens\.|frontend\.auxiliary\.(mean|std)$|generator_step$)")
-"""What the published implementations keep outside their networks."""
+"""Tensors that the published implementations keep outside their networks."""
 
 
 def published_names(model: nn.Module) -> dict[str, str]:
-    """Their name of every tensor of ours that they have.
+    """Return the published name of each tensor of `model` that the published implementations have.
 
     Args:
         model: Any module with `frontend`, `prenet`, `generator` or `discriminators` under these names, such
-            as `CTXVec2Wav`; the generator a HiFi-GAN.
+            as `CTXVec2Wav`; the generator must be a HiFi-GAN.
     """
     own, names = model.state_dict(), {}
     per_field = 1 + max((int(found[2]) for name in own if (found := FIELD_BLOCK.match(name))), default=0)
@@ -87,32 +88,34 @@ def published_names(model: nn.Module) -> dict[str, str]:
 
 
 def load_published(model: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
-    """Fill `model` with a published state dict; its weight norm folded in both, or in neither.
+    """Load a published state dict into `model`; weight norm must be folded in both, or in neither.
 
-    Ours centres and scales codebook vectors before the first linear layer; that is undone in its weights.
+    The models here centre and scale codebook vectors before the first linear layer; the weights of that layer
+    are changed to undo this.
 
     Args:
-        model: See `published_names`. Statistics of the mel and of the auxiliary features stay.
-        state: Their tensors by name, such as `torch.load(…)["model"]["generator"]`.
+        model: See `published_names`. Statistics of the mel and of the auxiliary features stay unchanged.
+        state: Published tensors by name, such as `torch.load(…)["model"]["generator"]`.
 
     Raises:
-        UserError: a tensor is missing, left over, or of another size than the model's.
+        UserError: a tensor is missing, left over, or differs in size from that of the model.
     """
     names = published_names(model)
     counters = {name for name in state if name.endswith("num_batches_tracked")}
     missing, spare = set(names.values()) - set(state), set(state) - set(names.values()) - counters
     if missing or spare:
         raise UserError(
-            f"the weights are of another model: {_some(missing)} missing, {_some(spare)} left over; "
-            "take the config that they were trained with"
+            f"the weights belong to another model: {_some(missing)} missing, {_some(spare)} left over; "
+            "use the config that they were trained with"
         )
     own = model.state_dict()
     for name, theirs in names.items():
-        # Their pointwise convolutions are linear layers here, and their biases of attention lack a dimension.
+        # Published pointwise convolutions are linear layers here, and the published attention biases lack a
+        # dimension.
         if [n for n in state[theirs].shape if n > 1] != [n for n in own[name].shape if n > 1]:
             raise UserError(
                 f"{theirs} has the shape {tuple(state[theirs].shape)}, {name} here {tuple(own[name].shape)}; "
-                "take the config that the weights were trained with"
+                "use the config that the weights were trained with"
             )
         own[name].copy_(state[theirs].reshape(own[name].shape))
     frontend = getattr(model, "frontend", None)

@@ -6,7 +6,7 @@ from benchmark.models.vocoder.config import OptimizerConfig
 
 
 def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
-    """Learning rate of generator step `step` (from 0) of a budget of `steps`."""
+    """Return the learning rate of generator step `step` (from 0) of a budget of `steps`."""
     warmup = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
     if config.decay == "cosine":
         return config.lr * warmup * 0.5 * (1 + cos(pi * step / steps))

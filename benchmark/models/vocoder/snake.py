@@ -1,10 +1,10 @@
-"""Adaptive Snake: BigVGAN's anti-aliased periodic activation, steered by the voice (vec2wav 2.0).
+"""Adaptive Snake: BigVGAN's anti-aliased periodic activation, controlled by the voice (vec2wav 2.0).
 
     y = x + sin²(a x) / b,   a = exp(α) + c,   b = exp(β) + c / 2,   c = tanh(W s + w)
 
-with a learned α and β per channel and the style s of the prompt. It is computed at twice the rate
-between two low-pass filters (Kaiser-windowed sinc of twelve taps), since the sine makes harmonics that
-would otherwise fold back. Beyond both ends a sequence is taken to stay at its first and last value.
+α and β are learned per channel, and s is the style of the prompt. The activation is computed at twice the
+rate between two low-pass filters (Kaiser-windowed sinc of twelve taps), because the harmonics of the sine
+would otherwise alias. Beyond both ends a sequence is held at its first and last value.
 """
 
 import math
@@ -17,16 +17,16 @@ from torch.nn.functional import conv1d, conv_transpose1d, pad
 
 TAPS = 12
 CUTOFF, TRANSITION = 0.25, 0.6
-"""Of the low-pass at the doubled rate: in cycles per sample, and the band's width over its half."""
+"""Cutoff and transition width of the low-pass at the doubled rate, both in cycles per sample."""
 UP_EDGE = TAPS // 2 - 1
-"""Samples that the interpolation looks beyond each end, before doubling."""
+"""Samples beyond each end that the interpolation reads, before doubling."""
 DOWN_EDGES = (TAPS // 2 - 1, TAPS // 2)
-"""Doubled samples that the decimation looks beyond the start and the end."""
+"""Doubled samples beyond the start and the end that the decimation reads."""
 EPSILON = 1e-9
 
 
 class Ends(NamedTuple):
-    """Where the sequences of a padded batch end.
+    """Ends of the sequences in a padded batch.
 
     Attributes:
         valid: (B, 1, T) bool, True up to each end.
@@ -37,16 +37,16 @@ class Ends(NamedTuple):
     last: torch.Tensor
 
     def times(self, scale: int) -> "Ends":
-        """The ends after upsampling by `scale`."""
+        """Return the ends after upsampling by `scale`."""
         return Ends(self.valid.repeat_interleave(scale, dim=-1), scale * self.last + scale - 1)
 
     def hold(self, x: torch.Tensor) -> torch.Tensor:
-        """X (B, C, T), which stays at its last valid value beyond each end."""
+        """Hold x (B, C, T) at its last valid value beyond each end."""
         return torch.where(self.valid, x, x.gather(2, self.last.expand(-1, x.shape[1], 1)))
 
 
 def low_pass() -> torch.Tensor:
-    """(TAPS,) Kaiser-windowed sinc whose sum is one (Karras et al., 2021, StyleGAN3)."""
+    """Return a (TAPS,) Kaiser-windowed sinc whose sum is one (Karras et al., 2021, StyleGAN3)."""
     half = TAPS // 2
     attenuation = 2.285 * (half - 1) * math.pi * 2 * TRANSITION + 7.95
     if attenuation > 50:
@@ -60,22 +60,22 @@ def low_pass() -> torch.Tensor:
 
 
 class AdaptiveSnake(nn.Module):
-    """See the module's docstring."""
+    """Adaptive Snake activation as defined in the docstring of this module."""
 
     taps: torch.Tensor
 
     def __init__(self, channels: int, style: int) -> None:
-        """Start with a and b around one, for `channels` and a style vector of `style` numbers."""
+        """Start with a and b around one, for `channels` channels and a style vector of width `style`."""
         super().__init__()
         self.alpha = nn.Parameter(torch.zeros(channels))
         self.beta = nn.Parameter(torch.zeros(channels))
         self.condition = nn.Linear(style, channels)
-        # One copy per channel: depthwise convolutions are several times as fast as one over B × C rows.
+        # One copy per channel: a depthwise convolution is several times as fast as one over B × C rows.
         self.register_buffer("taps", low_pass().repeat(channels, 1, 1), persistent=False)
 
     def forward(self, x: torch.Tensor, style: torch.Tensor, ends: Ends | None = None) -> torch.Tensor:
-        """Activate x (B, C, T) given style (B, style); zero beyond `ends`."""
-        with torch.autocast(x.device.type, enabled=False):  # the phase of the sine needs the digits
+        """Activate x (B, C, T) given style (B, style); the output is zero beyond `ends`."""
+        with torch.autocast(x.device.type, enabled=False):  # the phase of the sine needs full precision
             condition = torch.tanh(self.condition(style.to(self.alpha.dtype)))
             frequency = (self.alpha.exp() + condition)[..., None]
             scale = 1 / (self.beta.exp() + 0.5 * condition + EPSILON)[..., None]
@@ -87,7 +87,7 @@ class AdaptiveSnake(nn.Module):
 
 
 def _upsample(x: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
-    """(B, C, T) to (B, C, 2 T)."""
+    """Upsample (B, C, T) to (B, C, 2 T)."""
     held = pad(x, (UP_EDGE, UP_EDGE), mode="replicate")
     return conv_transpose1d(held, 2 * taps, stride=2, padding=3 * UP_EDGE, groups=len(taps))
 
@@ -97,12 +97,12 @@ def _snake(u: torch.Tensor, frequency: torch.Tensor, scale: torch.Tensor) -> tor
 
 
 def _downsample(y: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
-    """(B, C, 2 T) to (B, C, T)."""
+    """Downsample (B, C, 2 T) to (B, C, T)."""
     return conv1d(pad(y, DOWN_EDGES, mode="replicate"), taps, stride=2, groups=len(taps))
 
 
 def _gather_edges(gradient: torch.Tensor, left: int, right: int) -> torch.Tensor:
-    """Gradient of `pad(x, (left, right), mode="replicate")` for x."""
+    """Return the gradient of `pad(x, (left, right), mode="replicate")` with respect to x."""
     inner = gradient[..., left : gradient.shape[-1] - right].clone()
     inner[..., 0] += gradient[..., :left].sum(dim=-1)
     inner[..., -1] += gradient[..., gradient.shape[-1] - right :].sum(dim=-1)
@@ -110,9 +110,9 @@ def _gather_edges(gradient: torch.Tensor, left: int, right: int) -> torch.Tensor
 
 
 class _Activation(torch.autograd.Function):
-    """Upsampling, Snake and downsampling that keep only their input for the backward pass.
+    """Upsampling, Snake and downsampling as one function that keeps only its input for the backward pass.
 
-    PyTorch's own graph would keep six tensors of twice its length, and there are 73 activations.
+    PyTorch's own graph would keep six tensors of twice the input's length, and there are 73 activations.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Speech from codes by a trained vocoder."""
+"""Synthesis of speech from codes with a trained vocoder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +16,12 @@ from benchmark.models.vocoder.train import WEIGHTS
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 BATCH_SECONDS = 90.0
-"""Seconds of speech and prompts decoded at once, padding counted, unless two utterances have more: half a
-minute of either takes gigabytes at the published sizes."""
+"""Maximum seconds of speech and prompts decoded at once, padding counted, unless two utterances alone have
+more. At the published sizes, half a minute of either takes gigabytes."""
 
 
 class Vocoder:
-    """A vocoder ready for synthesis: dropout off, weight norm folded."""
+    """A trained vocoder ready for synthesis: dropout off, weight norm folded."""
 
     def __init__(self, model: CTXVec2Wav, rates: FrameRates, device: str) -> None:
         self.model = model.to(device).eval()
@@ -38,7 +38,7 @@ class Vocoder:
         config: VocoderConfig,
         device: str = "cpu",
     ) -> "Vocoder":
-        """Read what `train_vocoder` wrote into `folder`, given what it was trained with."""
+        """Load the vocoder that `train_vocoder` wrote; other arguments as in training."""
         rates = FrameRates.of(spec)
         model = CTXVec2Wav(config, rates, spec.codebook_sizes, codebook_vectors)
         model.load_state_dict(load_file(folder / WEIGHTS))
@@ -51,17 +51,17 @@ class Vocoder:
         num_samples: Sequence[int],
         batch_size: int = 8,
     ) -> list[np.ndarray]:
-        """Decode utterances; each comes out the same whatever shares its batch.
+        """Decode utterances; an output does not depend on the other utterances of its batch.
 
         Args:
             codes: (K, L) int64 each, at the tokenizer's frame rate.
-            prompts: (T,) float32 samples at 16 kHz each, of the voice to speak with; taken whole.
+            prompts: (T,) float32 samples at 16 kHz each, in the target voice; used as a whole.
             num_samples: Length of each output.
-            batch_size: Utterances decoded at once, at most.
+            batch_size: Maximum number of utterances decoded at once.
 
         Returns:
-            (num_samples[i],) float32 each, sample for sample beside the recording that was coded;
-            silence before a `frame_offset`, and after codes that end early.
+            (num_samples[i],) float32 each, aligned sample by sample with the recording behind the codes;
+            silent before a `frame_offset`, and after codes that end early.
         """
         frames = [self.rates.expand(sequence) for sequence in codes]
         outputs: list[np.ndarray] = [np.zeros(0, np.float32)] * len(codes)
@@ -78,7 +78,7 @@ class Vocoder:
 
     @torch.inference_mode()
     def _decode(self, codes: list[np.ndarray], prompts: list[np.ndarray]) -> list[np.ndarray]:
-        """(K, M) codes at the model's frame rate to (M * hop_length,) samples."""
+        """Decode (K, M) codes at the model's frame rate to (M * hop_length,) samples."""
         lengths = torch.tensor([sequence.shape[1] for sequence in codes])
         padded = pad_sequence([torch.from_numpy(sequence.T) for sequence in codes], batch_first=True)
         prompt = pad_sequence([torch.from_numpy(wav) for wav in prompts], batch_first=True)

@@ -1,4 +1,4 @@
-"""Train a vocoder on the codes of one tokenizer."""
+"""Training of a vocoder on the codes of one tokenizer."""
 
 import math
 import time
@@ -29,7 +29,7 @@ from benchmark.types import TokenizerSpec
 WEIGHTS = "model.safetensors"
 MONITOR = "val/mel"
 STATISTICS_UTTERANCES = 300
-"""Utterances whose mels give the mean and variance of the prompt features."""
+"""Training utterances from which the mean and variance of the prompt features are estimated."""
 
 
 def train_vocoder(
@@ -45,22 +45,22 @@ def train_vocoder(
     folder: Path,
     store: ArtifactStore | None = None,
 ) -> None:
-    """Train and leave `model.safetensors`, `history.csv` and `report.json` in `folder`.
+    """Train a vocoder and leave `model.safetensors`, `history.csv` and `report.json` in `folder`.
 
-    Continues what a killed training left in the folder, to the same weights.
+    A killed training is resumed from the files in the folder, and ends with the same weights.
 
     Args:
         spec: Frame rate and codebook sizes of the codes.
-        codebook_vectors: (K, V, D) vectors behind the codes, or None to learn them.
+        codebook_vectors: (K, V, D) vectors behind the codes, or None to learn vectors.
         tokens: Codes of the training utterances.
-        manifest: Their audio.
-        dev_tokens: Codes of the utterances that pick the best epoch.
-        dev_manifest: Their audio.
+        manifest: Audio of the training utterances.
+        dev_tokens: Codes of the utterances that select the best epoch.
+        dev_manifest: Audio of these utterances.
         config: Sizes and recipe.
         trainer: Device and precision.
         seed: Fixes initial weights, batches, crops, prompts and dropout.
-        folder: Exists, and is empty or left by a killed training.
-        store: Where features of the recordings are kept; needed by `prompt.cache` and `auxiliary`.
+        folder: Existing folder, empty or left by a killed training.
+        store: Store for features of the recordings; required by `prompt.cache` and `auxiliary`.
 
     Raises:
         UserError: the tokens are too fast for the vocoder, or no utterance is long enough.
@@ -83,7 +83,7 @@ def train_vocoder(
         if not len(items):
             raise UserError(
                 f"no {split} utterance can train the vocoder {config.name!r}: {dict(items.skipped)}; "
-                "take a corpus with longer utterances or lower min_seconds"
+                "use a corpus with longer utterances or lower min_seconds"
             )
     module = VocoderModule(model, config, trainer.compile)
     some = range(0, len(train), math.ceil(len(train) / STATISTICS_UTTERANCES))
@@ -119,7 +119,7 @@ def train_vocoder(
 
 
 def verdict(history: list[dict[str, float]], floor: float) -> dict[str, Any]:
-    """Whether a training converged: all its numbers finite and its best epoch below the floor.
+    """Decide whether a training converged: all numbers finite, and the best epoch below the floor.
 
     Args:
         history: Scalars of every epoch.
@@ -137,7 +137,7 @@ def verdict(history: list[dict[str, float]], floor: float) -> dict[str, Any]:
 
 
 def _fixed_batches(items: VocoderItems, batch_size: int, most: int | None) -> list[list[Draw]]:
-    """Every item once, its prompt drawn from its index: validation is the same in every epoch."""
+    """Batch every item once, its prompt drawn from its index: validation is the same in every epoch."""
     batches = sorted_batches(items.lengths, batch_size, most)
     return [[(index, index) for index in batch] for batch in batches]
 

@@ -1,4 +1,4 @@
-"""Which tokenizer of a column is significantly best: what the bold numbers of a table rest on."""
+"""Significance tests between the tokenizers of a column, which decide the bold numbers of a table."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,21 +18,21 @@ RATIOS: dict[str, tuple[str, str]] = {
     "attention_wer": ("words_wrong", "words"),
     "phone_error": ("frames_wrong", "frames"),
 }
-"""Metrics that are a ratio of two columns' sums; any other is the mean of the column it names, by the weights
-in "<metric>:weight" where there are any."""
+"""Metrics that are the ratio of two columns' sums. Any other metric is the mean of the column it names,
+weighted by the column "<metric>:weight" if there is one."""
 
 Utterances = Callable[[Row], pd.DataFrame]
-"""Looks up the per-utterance scores of the job that a row belongs to; empty where there are none."""
+"""Looks up the per-utterance scores of the job that a row belongs to; empty if there are none."""
 
 
 @dataclass(frozen=True)
 class Contest:
-    """The outcome of a table's columns.
+    """Outcome of the comparison in every column of a table.
 
     Attributes:
-        best: Place of the line, and metric, of each number that is significantly best.
-        columns: Those in which two or more tokenizers compete.
-        undecided: Those of them in which no number can be, by the reason.
+        best: Index of the line, and metric, of each number that is significantly best.
+        columns: Columns in which two or more tokenizers compete.
+        undecided: Columns among these in which no number can be significantly best, by reason.
     """
 
     best: frozenset[tuple[int, str]] = frozenset()
@@ -41,12 +41,12 @@ class Contest:
 
 
 def hold_contest(table: Table, utterances: Utterances) -> Contest:
-    """Compare the best number of every column with each other one, per corpus.
+    """Compare the best number of every column with every other number in it, per corpus.
 
-    It is significantly best when it is better in all of these paired tests after Holm's correction for
-    their number. Anchors, what did not converge or failed, and metrics without a direction do not compete.
-    Utterances that either tokenizer failed on are left out of their pair; several seeds of a tokenizer are
-    averaged per utterance, so that the tests tell of utterances and speakers, not of seeds.
+    The best number is significant if it is better in all of these paired tests after Holm's correction for
+    their number. Anchors, trainings that failed or did not converge, and metrics without a direction do not
+    compete. Utterances that either tokenizer failed on are left out of their pair. Several seeds of a
+    tokenizer are averaged per utterance, so that the tests concern utterances and speakers, not seeds.
     """
     best: set[tuple[int, str]] = set()
     undecided: dict[str, list[str]] = {}
@@ -75,7 +75,7 @@ def hold_contest(table: Table, utterances: Utterances) -> Contest:
 
 
 def _wins(leader: Cell, rivals: list[Cell], sign: int, utterances: Utterances) -> tuple[bool, str]:
-    """Whether the leader is significantly better than every rival, and what keeps that from being told."""
+    """Return whether the leader is significantly better than every rival, or else why it cannot be told."""
     if len({row.definition for cell in (leader, *rivals) for row in cell.rows}) > 1:
         return False, "not defined alike for all tokenizers"
     scores = [scores_of(cell, utterances) for cell in (leader, *rivals)]
@@ -101,16 +101,16 @@ def _wins(leader: Cell, rivals: list[Cell], sign: int, utterances: Utterances) -
 
 
 def scores_of(cell: Cell, utterances: Utterances) -> pd.DataFrame | None:
-    """What is summed above and below a metric's fraction, by utterance and speaker, averaged over seeds.
+    """Return numerator and denominator of a metric by utterance and speaker, averaged over seeds.
 
-    NaN where a seed has no score; None where a job keeps none.
+    A score that a seed lacks is NaN. None is returned when a job keeps no scores per utterance.
     """
     seeds = []
     for row in cell.rows:
         frame = utterances(row)
         metric, _, condition = row.metric.partition("/")
         above, below = (
-            f"{metric}:{name}" if f"{metric}:{name}" in frame else name  # heads side by side
+            f"{metric}:{name}" if f"{metric}:{name}" in frame else name  # one frame may hold several heads
             for name in RATIOS.get(metric, (metric, ""))
         )
         if above not in frame or (below and below not in frame):

@@ -1,4 +1,4 @@
-"""What a wide table consists of: one number per cell, one tokenizer per line."""
+"""Parts of a wide table: one cell per number, one line per tokenizer."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ from benchmark.types import Kind
 
 CellStatus = Literal["ok", "NC", "failed", "n/a", "missing"]
 SEVERITY: tuple[CellStatus, ...] = ("failed", "missing", "NC", "ok", "n/a")
-"""The status of a line is the first of these that one of its cells has."""
+"""Statuses by severity; a line has the first of these that one of its cells has."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One number of a table, its interval, its counts and, where there is none, why."""
+    """One number of a table with its interval and counts, or the reason why there is none."""
 
     status: CellStatus
     value: float | None = None
@@ -30,12 +30,12 @@ class Cell:
     n_failed: int = 0
     reason: str = ""
     rows: tuple[Row, ...] = ()
-    """What it was made of, one row per seed."""
+    """Rows behind the number, one per seed."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One tokenizer, on one corpus where the table has several; `cells` by metric."""
+    """One tokenizer, on one corpus if the table has several; `cells` holds its numbers by metric."""
 
     tokenizer: str
     kind: Kind
@@ -50,7 +50,7 @@ class Line:
 
     @property
     def corpus(self) -> tuple[str, str]:
-        """Dataset and split, several joined by "+" where tasks with a corpus each share the line."""
+        """Dataset and split; joined by "+" when tasks with different corpora share the line."""
         return self.dataset, self.split
 
     @property
@@ -60,23 +60,26 @@ class Line:
 
     @property
     def status(self) -> CellStatus:
-        """The gravest status among the cells."""
+        """The most severe status among the cells."""
         return min((cell.status for cell in self.cells.values()), key=SEVERITY.index)
 
     @property
     def scored(self) -> tuple[int, int]:
-        """Fewest and most utterances scored over the metrics that were tried."""
+        """Fewest and most utterances scored, over all metrics that were attempted."""
         counts = [c.n_scored for c in self.cells.values() if c.status in ("ok", "NC", "failed")]
         return min(counts, default=0), max(counts, default=0)
 
     @property
     def n_failed(self) -> int:
-        """Most utterances without a score over the metrics."""
+        """Largest number of utterances without a score, over all metrics."""
         return max(cell.n_failed for cell in self.cells.values())
 
 
 def combine(rows: Iterable[Row]) -> Cell:
-    """The cell of one metric: over several seeds the mean, with an interval over utterances and seeds."""
+    """Combine the rows of one metric: over several seeds, their mean and an interval around it.
+
+    The interval covers the choice of utterances and of seeds.
+    """
     rows = list(rows)
     values = [row.value for row in rows if row.value is not None]
     lo, hi = _interval(rows)
@@ -98,10 +101,11 @@ def combine(rows: Iterable[Row]) -> Cell:
 
 
 def _interval(rows: list[Row]) -> tuple[float | None, float | None]:
-    """Bounds around the mean over seeds: two independent doubts, added as squares.
+    """Return bounds around the mean over seeds, adding two independent uncertainties as squares.
 
-    The first is which utterances were scored, the mean of the rows' own bounds: all seeds share one test set.
-    The second is which seeds were drawn, Student's t interval of their mean. Shares end at 0 and 100 %.
+    The first is the choice of scored utterances: the mean of the rows' own bounds, because all seeds share
+    one test set. The second is the choice of seeds: Student's t interval of their mean. Percentages are
+    clipped at 0 and, where higher is better, at 100 %.
     """
     scored = [(row.value, row.lo, row.hi) for row in rows if row.value is not None]
     if not scored or any(None in bounds for bounds in scored):
@@ -119,7 +123,7 @@ def _interval(rows: list[Row]) -> tuple[float | None, float | None]:
 
 
 def _range(metric: str) -> tuple[float, float]:
-    """Values that a metric can have, as far as its unit tells."""
+    """Return the smallest and largest possible value of a metric, as far as its unit determines them."""
     definition = DEFINITIONS.get(metric)
     if definition is None or definition.unit != "%":
         return -np.inf, np.inf

@@ -1,4 +1,4 @@
-"""Two systems side by side on the utterances that both were scored on: what differs, and how sure that is."""
+"""Comparison of two systems on their common utterances: differences and their significance."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from benchmark.results.row import Row
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: a name for the table, its rows, and where their scores are."""
+    """One of the two systems: its name in the table, its rows, and a look-up of its scores."""
 
     name: str
     rows: list[Row]
@@ -25,10 +25,13 @@ class Side:
 
 @dataclass(frozen=True)
 class Difference:
-    """One metric of both; values are in its unit, over the utterances in common, `difference` is B − A."""
+    """Difference of one metric between two systems, over their common utterances and in the metric's unit.
+
+    `difference` is B − A.
+    """
 
     about: tuple[str, ...]
-    """Task, tokenizer where both sides are folders, and corpus."""
+    """Task, tokenizer when both sides are folders, and corpus."""
     definition: MetricInfo
     first: float
     second: float
@@ -40,13 +43,13 @@ class Difference:
     n_clusters: int
     p_value: float
     smallest_p: float
-    """What no p-value of so many speakers lies below."""
+    """Smallest p-value that a test with this many speakers can give."""
     adjusted: float = float("nan")
     """`p_value` after Holm's correction over all differences of the comparison."""
 
     @property
     def better(self) -> str:
-        """The better side, "A" or "B": nothing where that is not significant, or better has no direction."""
+        """The better side, "A" or "B"; empty without a significant difference or a direction."""
         up = self.definition.higher_is_better
         if up is None or not self.adjusted <= LEVEL:
             return ""
@@ -55,30 +58,30 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What could be compared, and why the rest could not be."""
+    """Differences that could be computed, and the reasons why others could not."""
 
     first: str
     second: str
     profile: str
     differences: list[Difference]
     refused: dict[str, str]
-    """Reason by what it is of."""
+    """Reason by name of the number."""
 
 
 FEW = 4
-"""Most names in a note."""
+"""Maximum number of names in a note."""
 Key = tuple[str, str, str, str, str]
-"""Label of the tokenizer or nothing, task, dataset, split and metric."""
+"""Label of the tokenizer or an empty text, task, dataset, split and metric."""
 
 
 def compare(first: Side, second: Side, by_tokenizer: bool) -> Comparison:
     """Compare two sides metric by metric.
 
     Args:
-        first: A.
-        second: B.
-        by_tokenizer: Whether a tokenizer's numbers on one side are compared with its own on the other, as
-            for two folders; otherwise each side is a tokenizer.
+        first: Side A.
+        second: Side B.
+        by_tokenizer: Whether to compare the numbers of each tokenizer on one side with its own on the other,
+            as for two folders; otherwise each side is one tokenizer.
 
     Raises: UserError when nothing at all can be compared.
     """
@@ -122,7 +125,7 @@ def _cells(rows: Iterable[Row], by_tokenizer: bool) -> dict[Key, Cell]:
 
 
 def _difference(key: Key, cells: tuple[Cell, Cell], first: Side, second: Side) -> Difference | str:
-    """The difference, or why there is none."""
+    """Return the difference, or the reason why there is none."""
     label, task, dataset, split, metric = key
     for side, cell in zip((first, second), cells, strict=True):
         if cell.status != "ok":
@@ -162,7 +165,7 @@ def _difference(key: Key, cells: tuple[Cell, Cell], first: Side, second: Side) -
 
 
 def comparison_grid(comparison: Comparison) -> Grid:
-    """The comparison as a table; what is significant is bold, what was refused stands below."""
+    """Lay out the comparison as a table: significant differences are bold, refused ones are listed below."""
     names = ["task", "corpus", "metric"]
     if any(len(each.about) == 3 for each in comparison.differences):
         names = ["tokenizer", *names]
@@ -220,9 +223,12 @@ def _p(value: float) -> str:
 
 
 def pick(rows: Sequence[Row], label: str, where: str) -> list[Row]:
-    """The rows of one tokenizer, called as tables call it. Raises: UserError where there are none."""
+    """Return the rows of one tokenizer, named as in tables.
+
+    Raises: UserError when there are none.
+    """
     mine = [row for row in rows if row.label == label]
     if not mine:
         names = ", ".join(sorted({row.label for row in rows})) or "none"
-        raise UserError(f"{label!r} is neither a results folder nor a tokenizer of {where}; there: {names}")
+        raise UserError(f"{label!r} is neither a results folder nor a tokenizer of {where}; known: {names}")
     return mine

@@ -1,4 +1,4 @@
-"""Figures from rows: how codebooks are used, quality against bitrate, and speech against meaning."""
+"""Figures drawn from rows: codebook use, quality against bitrate, and reconstruction against probing."""
 
 import io
 import logging
@@ -19,19 +19,19 @@ from benchmark.results.report.grid import heading
 from benchmark.results.report.tables import Table
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
-"""Okabe and Ito's palette without its yellow, which is too faint for a line, and a grey."""
+"""Palette of Okabe and Ito, with a grey instead of its yellow, which is too faint for a line."""
 MARKERS = "osD^vPX*<>"
 PLAIN = matplotlib.style.context("default")
-"""Matplotlib's own style, whatever the user's settings are."""
+"""Matplotlib's default style, whatever the settings of the user."""
 PANEL = (4.0, 3.2)
 """Width and height of one panel in inches."""
 
 
-logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every glyph that goes into a PDF
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # at INFO it reports every glyph of a PDF
 
 
 class Drawn(NamedTuple):
-    """One figure as the contents of its two files."""
+    """Contents of the two files of a figure."""
 
     png: bytes
     pdf: bytes
@@ -39,13 +39,13 @@ class Drawn(NamedTuple):
 
 @PLAIN
 def codebook_histogram(usage: dict[str, pd.DataFrame], sizes: dict[str, int]) -> Drawn:
-    """Relative frequency of each code by rank, one panel per tokenizer, one line per book, as PNG and PDF.
+    """Draw the relative frequency of each code by rank, one panel per tokenizer, one line per codebook.
 
     Args:
         usage: By label, the columns `codebook`, `code`, `count`; unused codes may be absent.
-        sizes: Codebook size by label; the dashed line is uniform use of that many codes.
+        sizes: Codebook size by label; a dashed line marks uniform use of that many codes.
     """
-    figure, axes = _panels(len(usage))
+    figure, axes = _make_panels(len(usage))
     for axis, (label, counts) in zip(axes, sorted(usage.items()), strict=True):
         shares = code_shares(counts)
         for place, (book, frequencies) in enumerate(shares.items()):
@@ -56,11 +56,11 @@ def codebook_histogram(usage: dict[str, pd.DataFrame], sizes: dict[str, int]) ->
         axis.set(title=label, xlabel="code, by rank", ylabel="relative frequency", yscale="log")
         axis.set_xlim(0, sizes[label] + 1)
         axis.legend(fontsize=8)
-    return _drawn(figure)
+    return _render(figure)
 
 
 def code_shares(counts: pd.DataFrame) -> dict[int, np.ndarray]:
-    """Relative frequencies of the used codes of each book, the most frequent first."""
+    """Return the relative frequencies of the used codes of each codebook, most frequent first."""
     shares = {}
     for book, uses in counts[counts["count"] > 0].groupby("codebook")["count"]:
         ranked = np.sort(uses.to_numpy())[::-1]
@@ -70,13 +70,13 @@ def code_shares(counts: pd.DataFrame) -> dict[int, np.ndarray]:
 
 @PLAIN
 def codebook_growth(growth: Mapping[str, Mapping[str, Sequence[float]]]) -> Drawn:
-    """Used share and perplexity against the amount of speech, one line per tokenizer, as PNG and PDF.
+    """Draw the used share and the perplexity against the amount of speech, one line per tokenizer.
 
     Args:
         growth: By label, equally long lists: `hours`, `used` (0 to 1) and `perplexity`.
     """
-    figure, (used, perplexity) = _panels(2)
-    styles = _styles(sorted(growth))
+    figure, (used, perplexity) = _make_panels(2)
+    styles = _assign_styles(sorted(growth))
     for label, style in styles.items():
         curve, look = growth[label], {**style, "markersize": 4, "linewidth": 1}
         used.plot(curve["hours"], 100 * np.array(curve["used"]), **look)
@@ -86,15 +86,16 @@ def codebook_growth(growth: Mapping[str, Mapping[str, Sequence[float]]]) -> Draw
     for axis in (used, perplexity):
         axis.set(xlabel="hours of speech", xscale="log")
         axis.xaxis.set_major_formatter("{x:g}")
-    _legend(figure, styles, hollow=False)
-    return _drawn(figure)
+    _draw_legend(figure, styles, hollow=False)
+    return _render(figure)
 
 
 @PLAIN
 def rate_quality(table: Table) -> Drawn | None:
-    """Each metric of a table against the bitrate, as PNG and PDF; None when nothing was scored.
+    """Draw each metric of a table against the bitrate; return None when nothing was scored.
 
-    Toplines, floors and what has no bitrate are dashed lines: a rate would say nothing of them.
+    Toplines, floors and lines without a bitrate are drawn as dashed lines, since a rate would mean nothing
+    for them.
     """
     corpora = sorted({line.corpus for line in table.lines})
     panels = [
@@ -105,9 +106,9 @@ def rate_quality(table: Table) -> Drawn | None:
     ]
     if not panels:
         return None
-    figure, axes = _panels(len(panels))
+    figure, axes = _make_panels(len(panels))
     drawn = [line for line in table.lines if any(cell.value is not None for cell in line.cells.values())]
-    styles = _styles([line.tokenizer for line in drawn])
+    styles = _assign_styles([line.tokenizer for line in drawn])
     levels = {line.tokenizer for line in drawn if not line.bitrate or line.kind in ("topline", "floor")}
     for axis, (metric, corpus) in zip(axes, panels, strict=True):
         for line in (line for line in drawn if line.corpus == corpus):
@@ -115,20 +116,20 @@ def rate_quality(table: Table) -> Drawn | None:
             if cell.value is not None and line.tokenizer in levels:
                 axis.axhline(cell.value, color=style["color"], linestyle="--", linewidth=1)
             elif cell.value is not None:
-                _point(axis, style, x=Cell("ok", line.bitrate_kbps), y=cell)
+                _draw_point(axis, style, x=Cell("ok", line.bitrate_kbps), y=cell)
         axis.set(xlabel="bitrate (kbps)", ylabel=heading(table.metrics[metric]))
         axis.set_xscale("log", base=2)
         axis.xaxis.set_major_formatter("{x:g}")
         axis.set_title("/".join(corpus) if len(corpora) > 1 else "")
-    _legend(figure, styles, levels)
-    return _drawn(figure)
+    _draw_legend(figure, styles, levels)
+    return _render(figure)
 
 
 @PLAIN
 def trade_off(reconstruction: Table, probing: Table) -> Drawn | None:
-    """WER of the speech against WER of a probe on the same tokens, as PNG and PDF; None without such a pair.
+    """Draw the WER of decoded speech against the WER of a probe on the same tokens; None without such a pair.
 
-    Lines are paired by tokenizer and corpus, or by tokenizer alone where the corpora have none in common.
+    Lines are paired by tokenizer and corpus, or by tokenizer alone if the corpora have none in common.
     """
     scored = [
         (spoken, read)
@@ -138,17 +139,17 @@ def trade_off(reconstruction: Table, probing: Table) -> Drawn | None:
     ]
     if not scored:
         return None
-    figure, axes = _panels(1)
-    styles = _styles([spoken.tokenizer for spoken, _ in scored])
+    figure, axes = _make_panels(1)
+    styles = _assign_styles([spoken.tokenizer for spoken, _ in scored])
     for spoken, read in scored:
-        _point(axes[0], styles[spoken.tokenizer], x=spoken.cells["wer"], y=read.cells["probe_wer"])
+        _draw_point(axes[0], styles[spoken.tokenizer], x=spoken.cells["wer"], y=read.cells["probe_wer"])
     spoken_on, read_on = (
         "; ".join(sorted({"/".join(x.corpus) for x in side})) for side in zip(*scored, strict=True)
     )
     axes[0].set_xlabel(f"reconstruction {heading(reconstruction.metrics['wer'])}\n{spoken_on}")
     axes[0].set_ylabel(f"{heading(probing.metrics['probe_wer'])}\n{read_on}")
-    _legend(figure, styles)
-    return _drawn(figure)
+    _draw_legend(figure, styles)
+    return _render(figure)
 
 
 def _pairs(left: Sequence[Line], right: Sequence[Line]) -> list[tuple[Line, Line]]:
@@ -156,16 +157,16 @@ def _pairs(left: Sequence[Line], right: Sequence[Line]) -> list[tuple[Line, Line
     return [(a, b) for a, b in same if a.corpus == b.corpus] or same
 
 
-def _styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Colour and marker by tokenizer, in the order of the table."""
+def _assign_styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Assign a colour and a marker to each tokenizer, in the order of the table."""
     return {
         name: {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
         for place, name in enumerate(dict.fromkeys(names))
     }
 
 
-def _point(axis: Axes, style: dict[str, Any], x: Cell, y: Cell) -> None:
-    """A value with its intervals; hollow when a training behind it did not converge."""
+def _draw_point(axis: Axes, style: dict[str, Any], x: Cell, y: Cell) -> None:
+    """Draw a value with its intervals; the marker is hollow when a training behind it did not converge."""
     hollow = "NC" in (x.status, y.status)
     axis.errorbar(
         np.array([x.value], dtype=float),
@@ -180,16 +181,16 @@ def _point(axis: Axes, style: dict[str, Any], x: Cell, y: Cell) -> None:
 
 
 def _bars(cell: Cell) -> np.ndarray | None:
-    """(2, 1) distances down and up to the interval."""
+    """Return the (2, 1) distances from the value down and up to the bounds of its interval."""
     if cell.value is None or cell.lo is None or cell.hi is None:
         return None
     return np.maximum([[cell.value - cell.lo], [cell.hi - cell.value]], 0.0)
 
 
-def _legend(
+def _draw_legend(
     figure: Figure, styles: dict[str, dict[str, Any]], levels: Collection[str] = (), hollow: bool = True
 ) -> None:
-    """Name every point, and every dashed line of `levels`, beside the panels; say what hollow ones are."""
+    """Name every point and every dashed line of `levels` beside the panels; explain hollow points."""
     handles = [
         Line2D([], [], linestyle="--", color=style["color"], label=name)
         if name in levels
@@ -203,8 +204,8 @@ def _legend(
     figure.legend(handles=handles, loc="outside right upper", fontsize=8)
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels in at most three columns."""
+def _make_panels(count: int) -> tuple[Figure, list[Axes]]:
+    """Create a figure of `count` panels in at most three columns."""
     columns = min(3, count)
     rows = -(-count // columns)
     figure = Figure(figsize=(PANEL[0] * columns + 1.2, PANEL[1] * rows), layout="constrained")
@@ -216,11 +217,11 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     return figure, axes[:count]
 
 
-def _drawn(figure: Figure) -> Drawn:
-    """The figure's files; nothing in them says when or with which version it was drawn."""
+def _render(figure: Figure) -> Drawn:
+    """Render the files of a figure without a date or a version, so that the same rows give the same bytes."""
     png, pdf = io.BytesIO(), io.BytesIO()
     FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
-    with matplotlib.rc_context({"pdf.fonttype": 42}):  # TrueType: publishers refuse Type 3 fonts
+    with matplotlib.rc_context({"pdf.fonttype": 42}):  # TrueType, since publishers refuse Type 3 fonts
         FigureCanvasPdf(figure).print_pdf(
             pdf, metadata={"Creator": None, "Producer": None, "CreationDate": None}
         )

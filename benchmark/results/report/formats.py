@@ -28,7 +28,7 @@ LATEX = {
     "}": r"\}",
     "&": r"\&",
     "%": r"\%",
-    "$": r"$\mathdollar$",  # \$ asks for a font that a small TeX installation lacks
+    "$": r"$\mathdollar$",  # \$ needs a font that a small TeX installation lacks
     "#": r"\#",
     "_": r"\_",
     "~": r"\textasciitilde{}",
@@ -58,10 +58,11 @@ LATEX = {
 
 
 def to_csv(table: Table) -> str:
-    """One line per tokenizer and corpus; six significant digits, empty where there is no number.
+    """Format a table as CSV, one line per tokenizer and corpus.
 
-    A table by condition has the utterances scored beside each number. Text that a spreadsheet would run as a
-    formula has an apostrophe before it.
+    Numbers have six significant digits; a cell without a number is empty. A table by condition also gives the
+    number of scored utterances beside each number. A text that a spreadsheet would run as a formula is
+    prefixed with an apostrophe.
     """
     parts = ("", "_lo", "_hi", *(["_n"] if table.layout.by_condition else []))
     metrics = [metric + part for metric in table.metrics for part in parts]
@@ -84,10 +85,10 @@ def to_csv(table: Table) -> str:
 
 
 def to_markdown(grid: Grid) -> str:
-    """A pipe table with aligned columns, so that it reads as well in a terminal, and notes below it."""
+    """Format a grid as a pipe table with aligned columns, readable in a terminal, with its notes below."""
     cells = [[_markdown_entry(entry) for entry in row] for row in grid.body]
     header = [_markdown(text) for text in grid.header]
-    if grid.groups:  # Markdown has one header row: the groups take it, the header follows as a line
+    if grid.groups:  # Markdown has one header row: the groups take it, and the header follows as a line
         cells.insert(0, header)
         header = [text for label, width in grid.groups for text in (_markdown(label), *[""] * (width - 1))]
     widths = [max(3, *map(len, column)) for column in zip(header, *cells, strict=True)]
@@ -110,9 +111,9 @@ def to_markdown(grid: Grid) -> str:
 
 
 def to_latex(grid: Grid) -> str:
-    r"""A table with its notes, to be read by a document that uses booktabs and graphicx.
+    r"""Format a table with its notes for a document that uses booktabs and graphicx.
 
-    It is never wider than the text: a wide one is shrunk, and reads better on a page turned by lscape.
+    A table wider than the text is shrunk to its width; such a table reads better on a page turned by lscape.
     """
     align = "".join("r" if is_number else "l" for is_number in grid.is_number)
     notes = [latex(text) for text in grid.notes]
@@ -137,7 +138,7 @@ def to_latex(grid: Grid) -> str:
 
 
 def _latex_groups(grid: Grid) -> list[str]:
-    """The headings above the header, with a rule below each."""
+    """Return the headings above the header, with a rule below each."""
     cells, rules, first = [], [], 1
     for label, width in grid.groups:
         cells.append(rf"\multicolumn{{{width}}}{{c}}{{{latex(label)}}}")
@@ -148,12 +149,12 @@ def _latex_groups(grid: Grid) -> list[str]:
 
 
 def latex(text: str) -> str:
-    """Escape text for pdflatex; a character that it cannot print becomes its Unicode name."""
+    """Escape text for pdflatex; a character that it cannot print is replaced by its Unicode name."""
     return "".join(LATEX.get(c) or (c if c.isascii() or _is_latin(c) else _named(c)) for c in _line(text))
 
 
 def _is_latin(character: str) -> bool:
-    """Accented Latin-1 letters that pdflatex prints from UTF-8 in its default font encoding."""
+    """Return whether pdflatex prints this accented Latin-1 letter from UTF-8 in its default font encoding."""
     return "À" <= character <= "ÿ" and character not in "×÷ÐÞðþ"
 
 
@@ -162,7 +163,7 @@ def _named(character: str) -> str:
 
 
 def _line(text: str) -> str:
-    """The text on one line: a reason may be the message of an exception."""
+    """Join the text into one line, since a reason may be the message of an exception."""
     return " ".join(text.split())
 
 
@@ -188,12 +189,12 @@ def _digits(number: float | None) -> str:
 
 
 def _harmless(text: str) -> str:
-    """Text that no spreadsheet takes for a formula, by the apostrophe that spreadsheets read as "text"."""
+    """Prefix text that a spreadsheet would run as a formula with an apostrophe, which marks it as text."""
     return f"'{text}" if text.lstrip(" \n").startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _reason(line: Line) -> str:
-    """Every cell that is not plainly scored, metrics with the same story together."""
+    """Describe every cell that is not plainly scored; metrics with the same description are grouped."""
     metrics: dict[str, list[str]] = {}
     for metric, cell in line.cells.items():
         what = cell.status if cell.status != "ok" else f"{cell.n_failed} failed" if cell.n_failed else ""

@@ -1,4 +1,4 @@
-"""A table as people read it: printed numbers, best values, footnotes; still without any markup."""
+"""A table as people read it, before any markup: printed numbers, best values, footnotes."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ DASH = "–"
 
 @dataclass(frozen=True)
 class Entry:
-    """Text of one cell: `value` may be bold, `rest` follows it plainly, `mark` numbers a footnote."""
+    """Text of one cell: `value` may be bold, `rest` follows in plain type, `mark` numbers a footnote."""
 
     value: str
     rest: str = ""
@@ -24,7 +24,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Grid:
-    """A printable table: the first `num_names` and the `last_names` columns are words, the others numbers."""
+    """A printable table: the first `num_names` and last `last_names` columns hold words, others numbers."""
 
     title: str
     num_names: int
@@ -34,11 +34,11 @@ class Grid:
     footnotes: list[str]
     last_names: int = 0
     groups: list[tuple[str, int]] = field(default_factory=list)
-    """Headings above the header, each with the number of columns below it; empty ones take up room."""
+    """Headings above the header, each with the number of columns that it spans; they may be empty."""
 
     @property
     def is_number(self) -> list[bool]:
-        """For each column whether it holds numbers, which are aligned to the right."""
+        """For each column, whether it holds numbers, which are aligned to the right."""
         width = len(self.header)
         return [self.num_names <= place < width - self.last_names for place in range(width)]
 
@@ -47,11 +47,11 @@ NO_CONTEST = Contest()
 
 
 def make_grid(table: Table, contest: Contest = NO_CONTEST) -> Grid:
-    """Print every number of a table to the digits of its metric and collect the notes below it.
+    """Print every number of a table to the digits of its metric, and collect the notes below the table.
 
     Args:
-        table: What to print.
-        contest: Which numbers are bold; none is without it.
+        table: Table to print.
+        contest: Decides which numbers are bold; by default none is.
     """
     has_decoder = any(line.decoder not in ("", "none") for line in table.lines)
     has_corpus = len({line.corpus for line in table.lines}) > 1
@@ -81,13 +81,13 @@ def make_grid(table: Table, contest: Contest = NO_CONTEST) -> Grid:
 
 
 def heading(definition: MetricInfo) -> str:
-    """Label, unit and the direction of better: "WER (%) ↓"."""
+    """Return label, unit and the direction of better values: "WER (%) ↓"."""
     unit = f" ({definition.unit})" if definition.unit else ""
     return f"{definition.label}{unit}{ARROWS[definition.higher_is_better]}"
 
 
 def footnote(cell: Cell) -> str:
-    """What must be said of a cell, empty when the number stands for itself."""
+    """Return the remark that a cell needs, or an empty text if its number stands for itself."""
     if cell.status == "ok" and cell.n_failed:
         total = cell.n_scored + cell.n_failed
         return f"{cell.n_failed} of {total} utterances have no score{cell.reason and ': '}{cell.reason}"
@@ -105,7 +105,7 @@ def _facts(line: Line) -> list[str]:
 
 
 def entry(cell: Cell, definition: MetricInfo, bold: bool = False, mark: int | None = None) -> Entry:
-    """A cell as printed: the digits of its metric, its interval, or the word for what is in its place."""
+    """Print a cell: the number to the digits of its metric with its interval, or the word in its place."""
     number = None if cell.value is None else f"{cell.value:z.{definition.decimals}f}"
     if cell.status == "ok":
         bounds = [f"{x:z.{definition.decimals}f}" for x in (cell.lo, cell.hi) if x is not None]
@@ -116,7 +116,7 @@ def entry(cell: Cell, definition: MetricInfo, bold: bool = False, mark: int | No
 
 
 def table_notes(table: Table, contest: Contest) -> list[str]:
-    """The lines below a table: how to read it, what each metric is, where the numbers come from."""
+    """Return the notes below a table: reading help, definitions of metrics, sources of numbers."""
     statuses = {cell.status for line in table.lines for cell in line.cells.values()}
     ran_on = sorted({f"{row.task} on {row.dataset}/{row.split}" for row in table.rows})
     intervals = sorted({row.interval for row in table.rows if row.lo is not None})
@@ -161,7 +161,7 @@ def table_notes(table: Table, contest: Contest) -> list[str]:
 
 
 def _bold(contest: Contest) -> list[str]:
-    """What bold means, and for which columns it cannot be found out."""
+    """Explain bold numbers, and name the columns in which significance cannot be decided."""
     notes = [
         "Bold: better than every other tokenizer in the column by paired permutation tests over speakers, "
         f"p ≤ {LEVEL:g} after Holm's correction; topline, classical and floor do not compete."
@@ -177,7 +177,7 @@ def _bold(contest: Contest) -> list[str]:
 
 
 def _conditions(table: Table) -> list[str]:
-    """What each condition is and how many utterances it has; a cell that scored fewer says so itself."""
+    """Describe each condition with its number of utterances; a cell that scored fewer says so itself."""
     totals: dict[str, set[int]] = {}
     for row in table.rows:
         totals.setdefault(row.metric.partition("/")[2], set()).add(row.n_scored + row.n_failed)
@@ -191,7 +191,7 @@ def _conditions(table: Table) -> list[str]:
 
 
 def _defined(table: Table, metric: str) -> str:
-    """The definition in the rows; where they disagree, each with its tokenizers."""
+    """Return the definition of a metric in the rows; if they disagree, each with its tokenizers."""
     users: dict[str, set[str]] = {}
     for row in (row for line in table.lines for row in line.cells[metric].rows):
         if row.status != "n/a":
@@ -204,7 +204,7 @@ def _defined(table: Table, metric: str) -> str:
 
 
 def _inconsistent(table: Table) -> list[str]:
-    """Tokenizers whose rows, in one table, disagree about what the tokenizer is."""
+    """Return the tokenizers whose rows in this table disagree about the tokenizer's own properties."""
     facts: dict[str, set[tuple[float | None, ...]]] = {}
     for row in table.rows:
         fact = (row.frame_rate, row.num_codebooks, row.codebook_size, row.bitrate)

@@ -1,4 +1,4 @@
-"""The survey's layout: one wide table of token family, model and rate, then all tasks side by side.
+"""The survey's layout: one wide table of token family, model and rate, with all tasks side by side.
 
 It shows the columns that the survey of discrete speech tokens compares (Guo et al. 2025, Recent Advances in
 Discrete Speech Tokens: A Review); every other metric is in the tables of the single tasks.
@@ -18,17 +18,18 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "voice_conversion": ("wer", "secs", "p_corr"),
     "probing": ("probe_wer", "intent_accuracy"),
 }
-"""Tables in order, with the metrics shown of each; of a table that has none of them, all are."""
+"""Tables in order, with the metrics shown of each; all metrics are shown of a table that has none of
+these."""
 LABELS = {"reconstruction": "Reconstruction", "voice_conversion": "Conversion", "probing": "Probing"}
 
 SEPARATOR = "."
-"""Between the group and the metric in the name of a column: two groups may have a metric of one name."""
+"""Separator of group and metric in the name of a column, since two groups may share the name of a metric."""
 
 
 def make_overview(tables: Mapping[str, Table]) -> Table | None:
-    """Join the tables of `GROUPS`, a line per tokenizer; None where fewer than two of them are there.
+    """Join the tables of `GROUPS`, one line per tokenizer; return None if fewer than two of them exist.
 
-    A table with several corpora gives a group of columns for each, so that no line mixes them.
+    A table with several corpora gives one group of columns per corpus, so that no line mixes corpora.
     """
     columns: dict[str, tuple[str, str, list[Line]]] = {}
     for name, metrics in GROUPS.items():

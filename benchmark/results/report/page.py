@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing beside it: `report.html`."""
+"""The report as a single, self-contained page: `report.html`."""
 
 import base64
 import hashlib
@@ -36,15 +36,15 @@ def make_page(
     usage: tuple[Mapping[str, pd.DataFrame], Mapping[str, int]],
     curves: Mapping[str, Any],
 ) -> str:
-    """The page's HTML; the same results give the same text.
+    """Return the HTML of the page; the same results give the same text.
 
     Args:
-        folder: The results folder; its recordings lie in `audio`.
-        rows: All of them.
-        tables: By name, those that are not empty.
-        grids: The same as printed.
-        files: The same as files, by table and suffix.
-        refused: Why there are no other tables.
+        folder: The results folder, with recordings in its subfolder `audio`.
+        rows: All rows.
+        tables: Tables by name, without empty ones.
+        grids: The same tables as printed.
+        files: The same tables as files, by table and suffix.
+        refused: Reasons why other tables could not be made.
         utterances: Looks up scores by utterance.
         usage: Counts of codes and codebook sizes, by label.
         curves: Growth of the codes used, by label.
@@ -102,7 +102,7 @@ def make_page(
 
 
 def _table(shown: View, table: Table) -> dict[str, Any]:
-    """What the template reads of a table; `words` is what a search looks through."""
+    """Return a table as the template reads it; a search matches the texts in `words`."""
     return {
         **{
             name: getattr(shown, name)
@@ -158,7 +158,7 @@ def _listed(texts: set[str]) -> str:
 
 
 def _json(content: Any) -> Markup:
-    """JSON that ends no script element and starts no comment, whatever the texts in it are."""
+    """Encode JSON in which no text can end a script element or start a comment."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
@@ -170,14 +170,17 @@ def _script(path: Path) -> str:
 
 
 def _safe(script: str) -> str:
-    """Raises: ValueError for a script that would end its own element."""
+    """Return a script unchanged.
+
+    Raises: ValueError for a script that would end its own element.
+    """
     if "</script" in script.lower() or "<!--" in script:
         raise ValueError("the script would end its element early")
     return script
 
 
 def _policy(scripts: list[str]) -> str:
-    """A content security policy: no network at all, and no scripts but these."""
+    """Return a content security policy that allows no network at all, and no scripts but these."""
     hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
     return "; ".join(
         [

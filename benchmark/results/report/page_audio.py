@@ -1,9 +1,9 @@
-"""Recordings inside the page: each once, as many as the page may weigh.
+"""Recordings embedded in the page, each once, up to the size limit of the page.
 
-They are embedded as FLAC where they all fit: it gives the 16-bit samples back exactly, at about two thirds of
-a WAV's size. Where they do not, all are embedded as Opus at 40 kbit/s in WebM, a sixth of the size: of
-wideband speech that is a rate at which listeners find no difference, and what is compared here differs by
-much more. The page says which it is. Every current browser plays both.
+If all recordings fit, they are embedded as FLAC, which restores the 16-bit samples exactly at about two
+thirds of the size of a WAV file. If not, all are embedded as Opus at 40 kbit/s in WebM, a sixth of the size.
+At that rate listeners find no difference in wideband speech, and the recordings compared here differ by much
+more. The page names the format. Every current browser plays both.
 """
 
 import base64
@@ -20,14 +20,14 @@ import soundfile
 from benchmark.storage.hashing import file_name
 
 ROLES = ("source", "prompt", "reconstructed", "converted")
-"""What a recording is, as the last word of its file's name says."""
+"""Roles of a recording: the last word of its file name."""
 
 MOST_BYTES = 2_800_000
-"""Characters of base64 that all recordings of a page may take together."""
+"""Maximum number of base64 characters that all recordings of a page take together."""
 
 FLAC, OPUS = "audio/flac", "audio/webm"
 OPUS_RATE = 40_000
-"""Bit/s."""
+"""Rate of Opus in bit/s."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Sounds:
     """Recordings of a page.
 
     Attributes:
-        clips: Base64 of a sound file by its name.
+        clips: Base64 of each sound file, by its name.
         of: Name by role, by job and utterance.
         kind: MIME type of all files.
-        left_out: Recordings that the page has no room for.
+        left_out: Number of recordings that do not fit into the page.
     """
 
     clips: dict[str, str]
@@ -49,7 +49,7 @@ class Sounds:
 
 @dataclass(frozen=True)
 class _Recording:
-    """Samples (T,) as int16 at `rate` Hz; two of one `name` are the same."""
+    """Samples (T,) as int16 at `rate` Hz; recordings with the same `name` are identical."""
 
     samples: np.ndarray
     rate: int
@@ -57,15 +57,15 @@ class _Recording:
 
 
 def collect(folder: Path, jobs: Iterable[tuple[str, Sequence[str]]], most: int = MOST_BYTES) -> Sounds:
-    """The recordings below a results folder.
+    """Collect the recordings below a results folder.
 
     An utterance comes with the recordings of all jobs of a task or with none, so that tokenizers can be
-    compared; those that the most jobs kept come first.
+    compared. Utterances that the most jobs kept come first.
 
     Args:
-        folder: With one folder of WAV files per job.
-        jobs: The jobs' names and their utterances' ids.
-        most: Bytes of base64 that must not be exceeded.
+        folder: Folder that holds one folder of WAV files per job.
+        jobs: Names of the jobs, with the ids of their utterances.
+        most: Maximum number of base64 characters of all recordings.
     """
     groups: dict[tuple[str, str], dict[tuple[str, str], _Recording]] = {}
     for job, utterances in jobs:
@@ -95,7 +95,7 @@ def collect(folder: Path, jobs: Iterable[tuple[str, Sequence[str]]], most: int =
 def _places(
     groups: dict[tuple[str, str], dict[tuple[str, str], _Recording]], clips: dict[str, str]
 ) -> dict[tuple[str, str], dict[str, str]]:
-    """Where each clip is heard; groups of which one is missing have none."""
+    """Map each job and utterance to its clips by role; a group that lacks a clip is left out."""
     of: dict[tuple[str, str], dict[str, str]] = {}
     for (utterance, _), group in groups.items():
         if all(recording.name in clips for recording in group.values()):
@@ -105,7 +105,7 @@ def _places(
 
 
 def _read(path: Path) -> _Recording | None:
-    """None when there is no such file, or it is damaged."""
+    """Read a recording; return None if the file is missing or damaged."""
     if not path.is_file():
         return None
     try:
@@ -124,14 +124,14 @@ def _flac(recording: _Recording) -> bytes:
 
 
 def _opus(recording: _Recording) -> bytes:
-    """Without the date and the random serial number that such files usually hold."""
+    """Encode a recording as Opus, without the usual date and random serial number."""
     content = io.BytesIO()
     with av.open(content, "w", format="webm", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libopus", rate=recording.rate, layout="mono")
         stream.bit_rate = OPUS_RATE
         frame = av.AudioFrame.from_ndarray(recording.samples[None], format="s16", layout="mono")
         frame.sample_rate = recording.rate
-        for part in (frame, None):  # None: what the encoder still holds
+        for part in (frame, None):  # None flushes the encoder
             for packet in stream.encode(part):
                 container.mux(packet)
     return content.getvalue()

@@ -1,4 +1,4 @@
-"""What the page's charts are drawn from: their numbers, and the library; `page/charts.js` draws them."""
+"""Data of the page's charts, which `page/charts.js` draws, and the drawing library."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -12,13 +12,13 @@ from benchmark.results.report.grid import heading
 from benchmark.results.report.tables import Table
 
 MOST_RANKS = 160
-"""Codes of a histogram that are drawn, evenly spread over the ranks."""
+"""Maximum number of codes drawn in a histogram, evenly spread over the ranks."""
 MOST_BOOKS = 8
 
 
 @cache
 def library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, from the wheel of vl-convert."""
+    """Return Vega, Vega-Lite and Vega-Embed as one script, from the wheel of vl-convert."""
     import vl_convert  # 30 MB of code that only a report needs
 
     script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
@@ -26,7 +26,7 @@ def library() -> str:
 
 
 def rates(tables: Iterable[Table]) -> list[dict[str, Any]]:
-    """Every number with its interval, by table and line, for scatter plots; JSON-able."""
+    """Return every number with its interval, by table and line, as JSON-able data for scatter plots."""
     return [
         {
             "name": table.name,
@@ -52,7 +52,7 @@ def rates(tables: Iterable[Table]) -> list[dict[str, Any]]:
 
 
 def histograms(usage: Mapping[str, pd.DataFrame], sizes: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Relative frequency of the codes by rank, of each book of each tokenizer; JSON-able."""
+    """Return the relative frequency of the codes by rank, per codebook and tokenizer, as JSON-able data."""
     found = []
     for label in sorted(usage):
         points = []
@@ -65,7 +65,7 @@ def histograms(usage: Mapping[str, pd.DataFrame], sizes: Mapping[str, int]) -> l
 
 
 def growth(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> list[dict[str, Any]]:
-    """Used share and perplexity by hours of speech, of each tokenizer; JSON-able."""
+    """Return used share and perplexity by hours of speech, per tokenizer, as JSON-able data."""
     return [
         {
             "tokenizer": label,

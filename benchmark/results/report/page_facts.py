@@ -1,4 +1,4 @@
-"""What the page says beside its numbers: what a metric is, what is missing and why, what made it."""
+"""Explanations on the page beside its numbers: definitions, missing numbers with reasons, and provenance."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from benchmark.results.row import Row
 
 @dataclass(frozen=True)
 class Meaning:
-    """A metric's definition; where its rows disagree, each text with the tokenizers that it holds for."""
+    """Definition of a metric; if its rows disagree, each definition with its tokenizers."""
 
     anchor: str
     label: str
@@ -22,7 +22,7 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why numbers of a tokenizer are not there, or rest on fewer utterances."""
+    """Reason why numbers of a tokenizer are missing, or rest on fewer utterances."""
 
     table: str
     tokenizer: str
@@ -34,7 +34,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Job:
-    """Where the numbers of one job come from."""
+    """Provenance of the numbers of one job."""
 
     task: str
     tokenizer: str
@@ -53,11 +53,14 @@ WORDS = {
     "NC": "NC, did not converge",
     "ok": "some utterances have no score",
 }
-"""What a problem is called, gravest first. A number that has no meaning for a tokenizer is none."""
+"""Names of the problems, most severe first. A metric that has no meaning for a tokenizer is no problem."""
 
 
 def meanings(tables: Iterable[Table]) -> list[Meaning]:
-    """Every metric of the tables in their order; under a condition a metric means what it always means."""
+    """Return the definition of every metric of the tables, in their order.
+
+    A metric under a condition is defined as without the condition.
+    """
     found = []
     for table in tables:
         for metric, definition in table.metrics.items():
@@ -77,11 +80,11 @@ def meanings(tables: Iterable[Table]) -> list[Meaning]:
 
 
 def problems(tables: Iterable[Table]) -> list[Problem]:
-    """What failed, is missing or did not converge; metrics of a line with the same story together."""
+    """List what failed, is missing or did not converge; group a line's metrics by reason."""
     found = [
         Problem(table.layout.title, line.tokenizer, "/".join(line.corpus), status, ", ".join(labels), reason)
         for table in tables
-        if not table.layout.by_condition  # the same utterances once more
+        if not table.layout.by_condition  # these are the same utterances once more
         for line in table.lines
         for (status, reason), labels in _stories(table, line).items()
     ]
@@ -110,7 +113,7 @@ def _reason(cell: Cell) -> str:
 
 
 def jobs(rows: Iterable[Row]) -> list[Job]:
-    """Every job once, in the rows' order."""
+    """Return every job once, in the order of the rows."""
     found = {
         Job(
             row.task,
@@ -129,7 +132,7 @@ def jobs(rows: Iterable[Row]) -> list[Job]:
 
 
 def versions(rows: Iterable[Row]) -> Mapping[str, str]:
-    """Version of every package behind the rows; several joined where rows were made by several."""
+    """Return the version of every package behind the rows; several versions of a package are joined."""
     found: dict[str, set[str]] = {}
     for row in rows:
         for package, version in row.versions.items():

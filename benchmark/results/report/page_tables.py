@@ -1,4 +1,4 @@
-"""Tables for the page: the same grids as in the files, with what a browser needs to sort and explain them."""
+"""Tables for the page: the grids of the files, with the data a browser needs to sort and explain them."""
 
 import base64
 import re
@@ -15,7 +15,7 @@ SPOKEN = {
     "missing": "missing, this job has not run",
     DASH: "not applicable",
 }
-"""What stands in place of a number, in words."""
+"""Spoken form of the words that stand in place of a number."""
 
 FACTS = {
     "tokenizer": "name of the tokenizer; topline, classical and floor give the scale",
@@ -30,22 +30,22 @@ FACTS = {
     "n": "utterances scored, fewest–most over the metrics",
     "failed": "utterances without a score, most over the metrics",
 }
-"""Meaning of the columns that are no metrics."""
+"""Meaning of the columns that are not metrics."""
 ASIDE = FACTS.keys() - {"tokenizer", "corpus", "kbps"} | {"family"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column.
+    """One column of a table on the page.
 
     Attributes:
-        text: Its heading.
-        group: The heading above it, where there is one.
-        anchor: Where its definition is on the page, empty for what is no metric.
-        definition: What it means.
-        is_number: Whether it is sorted by size.
-        better: 1 where higher is better, -1 where lower is, 0 where neither is.
-        aside: Whether a narrow screen may do without it.
+        text: Heading of the column.
+        group: Heading above `text`, if there is one.
+        anchor: Link to the definition on the page; empty for a column that is not a metric.
+        definition: Meaning of the column.
+        is_number: Whether the column is sorted by size.
+        better: 1 if higher is better, -1 if lower is better, 0 if neither.
+        aside: Whether a narrow screen may hide the column.
     """
 
     text: str
@@ -59,7 +59,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Shown:
-    """One cell: what the grid prints, the key that it sorts by, and the words for a screen reader."""
+    """One cell: the text that the grid prints, its sorting key, and words for a screen reader."""
 
     entry: Entry
     is_number: bool
@@ -70,7 +70,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class View:
-    """A table of the page; `downloads` are its files as data URIs by suffix."""
+    """A table of the page; `downloads` holds its files as data URIs by suffix."""
 
     name: str
     title: str
@@ -83,12 +83,12 @@ class View:
 
 
 def view(table: Table, grid: Grid, files: Mapping[str, str]) -> View:
-    """A table for the page.
+    """Convert a table for the page.
 
     Args:
-        table: Where the columns' definitions come from.
-        grid: Every printed text.
-        files: Content of the table's files by suffix, such as "csv".
+        table: Source of the definitions of the columns.
+        grid: Source of every printed text.
+        files: Contents of the table's files by suffix, such as "csv".
     """
     groups = [(label, width) for label, width in grid.groups]
     above = [label for label, width in groups for _ in range(width)] or [""] * len(grid.header)
@@ -105,7 +105,7 @@ def view(table: Table, grid: Grid, files: Mapping[str, str]) -> View:
     ]
     name = grid.header.index("tokenizer")
     for row in (columns, *lines):
-        row.insert(0, row.pop(name))  # type: ignore[attr-defined]  # it stays in sight
+        row.insert(0, row.pop(name))  # type: ignore[attr-defined]  # kept in sight
     downloads = {suffix: data_uri("text/plain;charset=utf-8", text) for suffix, text in files.items()}
     return View(table.name, grid.title, groups, columns, lines, grid.notes, grid.footnotes, downloads)
 
@@ -114,20 +114,20 @@ def _metric(table: Table, metric: str, group: str) -> Column:
     definition = table.metrics[metric]
     better = {True: 1, False: -1, None: 0}[definition.higher_is_better]
     home, name = table.name, metric
-    if home not in TABLES:  # columns that are those of another table, which comes first in their names
+    if home not in TABLES:  # the columns are those of another table, whose name comes first in theirs
         home, _, name = metric.rpartition(".")
     anchor = anchor_of(home.partition("@")[0], name)
     return Column(heading(definition), group, anchor, definition.definition, True, better, False)
 
 
 def anchor_of(table: str, metric: str) -> str:
-    """Name of a metric's definition on the page: letters, digits and dashes alone."""
+    """Return the name of a metric's definition on the page, made of letters, digits and dashes alone."""
     text = f"{table}.{metric}"
     return "def-" + "".join(c if c.isascii() and c.isalnum() else f"-{ord(c):x}-" for c in text)
 
 
 def data_uri(kind: str, content: str | bytes) -> str:
-    """The content as an address that needs no network."""
+    """Return the content as a data URI, which needs no network."""
     octets = content.encode() if isinstance(content, str) else content
     return f"data:{kind};base64,{base64.b64encode(octets).decode()}"
 

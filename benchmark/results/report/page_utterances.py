@@ -13,9 +13,9 @@ from benchmark.results.row import Row
 from benchmark.results.store import job_name
 
 CASES = 5
-"""Utterances at either end of each metric."""
+"""Number of utterances at either end of each metric."""
 FAILURES = 10
-"""Utterances without a score."""
+"""Number of utterances without a score."""
 
 TEXTS = {
     "reference": "reference",
@@ -24,14 +24,14 @@ TEXTS = {
     "prediction": "predicted",
     "failure": "failed because",
 }
-"""Columns of words, which may stand behind "<metric>:", and what the page calls them."""
+"""Columns of words, which may follow "<metric>:", and their names on the page."""
 FACTS = {"speaker_id": "speaker", "condition": "condition", "target_speaker": "target speaker"}
 
 Case = dict[str, Any]
 
 
 def jobs_of(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """Rows by the name of their job, in the rows' order."""
+    """Group the rows by the name of their job, in the order of the rows."""
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(job_name(row), []).append(row)
@@ -39,7 +39,7 @@ def jobs_of(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 
 def ids(jobs: Mapping[str, list[Row]], utterances: Utterances) -> dict[str, list[str]]:
-    """Every utterance of every job that has scores by utterance."""
+    """Return every utterance id of every job that has scores by utterance."""
     frames = {name: utterances(rows[0]) for name, rows in jobs.items()}
     return {
         name: frame["utterance_id"].astype(str).tolist()
@@ -49,7 +49,7 @@ def ids(jobs: Mapping[str, list[Row]], utterances: Utterances) -> dict[str, list
 
 
 def cases(jobs: Mapping[str, list[Row]], utterances: Utterances, sounds: Sounds) -> list[Case]:
-    """Per job its metrics and the utterances worth looking at, as JSON-able content.
+    """Return the metrics of each job and its utterances worth a look, as JSON-able data.
 
     These are the `CASES` worst and best by each metric that has a direction, the first `FAILURES` that
     failed, and all with recordings. Scores are rounded to six significant digits.
@@ -105,7 +105,7 @@ def cases(jobs: Mapping[str, list[Row]], utterances: Utterances, sounds: Sounds)
 
 
 def _scores(frame: pd.DataFrame, metric: str) -> np.ndarray | None:
-    """An utterance's own value of a metric, NaN where it has none; None where a job keeps none."""
+    """Return the metric of each utterance, NaN without a score; None if the job keeps no such scores."""
     if metric in frame:
         return frame[metric].to_numpy(dtype=float)
     for prefix in (f"{metric}:", ""):
@@ -118,7 +118,7 @@ def _scores(frame: pd.DataFrame, metric: str) -> np.ndarray | None:
 
 
 def _chosen(frame: pd.DataFrame, scores: Mapping[int, tuple[np.ndarray, int]]) -> set[int]:
-    """Places in the frame; ties go to the earlier utterance."""
+    """Return the positions in the frame of the chosen utterances; ties go to the earlier utterance."""
     chosen: set[int] = set()
     for values, better in scores.values():
         if better:
@@ -151,7 +151,10 @@ def _case(line: pd.Series, scores: list[float], job: str, sounds: Sounds, spoken
 
 
 def _references(jobs: Mapping[str, list[Row]], utterances: Utterances) -> dict[str, str]:
-    """What is said in an utterance, from any job that keeps it: those that count words."""
+    """Return the reference text of each utterance, from any job that keeps it.
+
+    These are the jobs that count words.
+    """
     found: dict[str, str] = {}
     for rows in jobs.values():
         frame = utterances(rows[0])

@@ -1,4 +1,4 @@
-"""Whether the columns of a table put its lines in the same order."""
+"""Rank correlation between the columns of a table."""
 
 from itertools import combinations
 
@@ -7,14 +7,14 @@ from scipy.stats import kendalltau, spearmanr
 from benchmark.results.report.tables import Table
 
 FEWEST = 3
-"""Lines without which an order says nothing."""
+"""Smallest number of lines for which an order is meaningful."""
 
 
 def rank_correlations(table: Table) -> list[str]:
-    """Spearman's rho and Kendall's tau-b of every two columns, in words.
+    """Describe Spearman's rho and Kendall's tau-b of every two columns in words.
 
-    Lines count that have a number in both columns, floors aside: those rank last by design. Numbers of
-    trainings that did not converge are no ranks. Columns for which higher is better are turned around.
+    Lines with a number in both columns count, except floors, which rank last by design. Numbers of trainings
+    that did not converge are not ranked. Columns for which higher is better are turned around.
     """
     notes = []
     for first, second in combinations(table.metrics, 2):

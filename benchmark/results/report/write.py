@@ -1,4 +1,4 @@
-"""The report of one results folder: merged rows, tables, figures, a page; all from the jobs' files."""
+"""The report of one results folder, made from the files of its jobs: merged rows, tables, figures, page."""
 
 import logging
 from pathlib import Path
@@ -28,13 +28,14 @@ log = logging.getLogger(__name__)
 
 
 def write_report(folder: Path) -> None:
-    """Write `rows.jsonl`, `tables/`, `figures/` and `report.html` below a results folder from its rows.
+    """Write `rows.jsonl`, `tables/`, `figures/` and `report.html` of a results folder from its rows.
 
-    What no row supports any more is removed. The same rows give the same bytes.
+    Files that no row supports any more are removed. The same rows give the same bytes.
 
     Raises:
-        UserError: there are no rows, or they are not of one schema version and profile. Or a table was
-            refused, whose numbers are not comparable: its files are gone then, and the rest is written.
+        UserError: there are no rows, or they differ in schema version or profile; or a table was refused
+            because its numbers are not comparable. In the latter case the files of that table are removed,
+            and the rest is written.
     """
     store = ResultsStore(folder)
     rows = store.merge()
@@ -66,9 +67,9 @@ def write_report(folder: Path) -> None:
         for suffix in Drawn._fields:
             _replace(folder / "figures" / f"{name}.{suffix}", getattr(drawn, suffix, None))
     page = make_page(folder, rows, tables, grids, files, refused, utterances, usage, growth)
-    if reconstruction and not (folder / "audio").is_dir():  # a checkout of results, which keeps none
+    if reconstruction and not (folder / "audio").is_dir():  # a checkout of results has no audio
         log.warning(
-            "%s is missing, so report.html has nothing to listen to; the jobs make it", folder / "audio"
+            "%s is missing, so report.html has no recordings; run the jobs to make them", folder / "audio"
         )
     write_atomic(folder / "report.html", page)
     if refused:
@@ -76,7 +77,10 @@ def write_report(folder: Path) -> None:
 
 
 def _tables(rows: list[Row]) -> tuple[dict[str, Table], list[str]]:
-    """The tables that there are rows for, and why others cannot be made; one does not cost the others."""
+    """Return the tables that rows exist for, and the reasons why others cannot be made.
+
+    A table that cannot be made does not prevent the others.
+    """
     tables, refused = {}, []
     for name in TABLES:
         try:
@@ -90,7 +94,7 @@ def _tables(rows: list[Row]) -> tuple[dict[str, Table], list[str]]:
 
 
 def _files(table: Table, grid: Grid) -> dict[str, str]:
-    """A table's files by suffix."""
+    """Return the files of a table by suffix."""
     return {"csv": to_csv(table), "md": to_markdown(grid), "tex": to_latex(grid)}
 
 
@@ -102,7 +106,7 @@ def _replace(path: Path, content: str | bytes | None) -> None:
 
 
 def _usage_jobs(rows: list[Row]) -> dict[str, Row]:
-    """One row of each `codebook_usage` job by the label that figures give it."""
+    """Return one row of each `codebook_usage` job, by the label that figures give it."""
     jobs = {(row.tokenizer, row.dataset): row for row in rows if row.task == "codebook_usage"}
     several = len({dataset for _, dataset in jobs}) > 1
     return {
@@ -111,7 +115,7 @@ def _usage_jobs(rows: list[Row]) -> dict[str, Row]:
 
 
 def _usage(store: ResultsStore, jobs: dict[str, Row]) -> tuple[dict[str, pd.DataFrame], dict[str, int]]:
-    """The counts that `codebook_usage` keeps in place of utterance scores, and the codebooks' sizes."""
+    """Return the counts that `codebook_usage` keeps in place of utterance scores, and the codebook sizes."""
     usage: dict[str, pd.DataFrame] = {}
     sizes: dict[str, int] = {}
     for label, row in jobs.items():
@@ -122,5 +126,5 @@ def _usage(store: ResultsStore, jobs: dict[str, Row]) -> tuple[dict[str, pd.Data
 
 
 def _growth(jobs: dict[str, Row]) -> dict[str, Any]:
-    """Growth curves from the notes of the rows."""
+    """Return the growth curves in the notes of the rows."""
     return {label: row.notes["growth"] for label, row in jobs.items() if "growth" in row.notes}

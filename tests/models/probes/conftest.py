@@ -35,7 +35,7 @@ MICRO = ProbeConfig(
 
 @pytest.fixture
 def make_config() -> MakeConfig:
-    """A probe small enough for a test; the arguments are what the test is about."""
+    """Return a probe config small enough for a test; the arguments are the values under test."""
     return lambda **changes: replace(MICRO, **changes)
 
 
@@ -49,7 +49,7 @@ def make_spec() -> MakeSpec:
 
 @pytest.fixture
 def make_store(tmp_path: Path) -> MakeStore:
-    """Writes a token store from codes (K, T) by id; `failed` have none."""
+    """Write a token store from codes (K, T) by id; the ids in `failed` get no codes."""
     made = 0
 
     def make(codes: Mapping[str, np.ndarray], size: int = 256, failed: tuple[str, ...] = ()) -> TokenStore:

@@ -1,4 +1,4 @@
-"""The attention decoder: what it reads, when it stops, that company does not matter, and that it learns."""
+"""The attention decoder: its inputs, its end of decoding, independence of the batch, and learning."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -149,7 +149,7 @@ WORDS = ("go", "stop", "left", "right", "up", "down")
 
 
 def spoken(text: str, frames: int = 3) -> np.ndarray:
-    """Codes (1, 3·T): every character is its own code, held for three frames."""
+    """Return codes (1, 3·T) in which every character has its own code, held for three frames."""
     return np.repeat(encode(text), frames)[None]
 
 

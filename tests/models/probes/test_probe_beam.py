@@ -14,7 +14,7 @@ def random_scores(batch: int, frames: int, labels: int, seed: int, sharpness: fl
 
 
 def most_probable(scores: torch.Tensor) -> list[int]:
-    """By all paths: every alignment's probability added to the label sequence it collapses to."""
+    """Find the best label sequence by brute force: add up the probabilities of all alignments of each one."""
     mass: dict[tuple[int, ...], float] = defaultdict(float)
     frames, labels = scores.shape
     for path in product(range(labels), repeat=frames):
@@ -30,7 +30,7 @@ def test_a_wide_beam_finds_the_most_probable_labels_of_all(seed: int) -> None:
 
 
 def test_alignments_are_summed_where_greedy_sees_the_best_one() -> None:
-    """Graves' example: blank is the best label of both frames, but "a" is the more probable answer."""
+    """Check Graves' example: blank is the best label of both frames, but "a" is the more probable answer."""
     scores = torch.tensor([[[0.6, 0.4], [0.6, 0.4]]]).log()
     assert collapse(scores[0].argmax(-1).tolist()) == []  # 0.36 against 0.64
     assert prefix_beam_search(scores, torch.tensor([2]), width=4) == [[1]]

@@ -12,7 +12,7 @@ LENGTHS = torch.tensor([7, 31, 1, 18])
 
 
 def packed(model: BiLSTM, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Torch's own packed bidirectional LSTM with the same weights."""
+    """Run torch's own packed bidirectional LSTM with the same weights."""
     first = model.forward_layers[0]
     reference = nn.LSTM(
         first.input_size, first.hidden_size, len(model.forward_layers), batch_first=True, bidirectional=True

@@ -23,7 +23,7 @@ def test_upsampling_is_the_smallest_factor_that_reaches_the_rate(make_config, fr
 
 @cache
 def presets(choice: str) -> dict[str, ProbeConfig]:
-    """What `probe=choice` sets, by slot."""
+    """Return the values that `probe=choice` sets, by config slot."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", overrides=[f"probe={choice}"])
     return {slot: build(config[slot]) for slot in SLOTS if slot in config}

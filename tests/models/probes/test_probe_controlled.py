@@ -1,4 +1,6 @@
-"""The controlled recipe: pilots pick the learning rate, NewBob and early stopping, all of it resumable."""
+"""The controlled recipe: pilots that pick the learning rate, NewBob, early stopping, and resuming all of
+them.
+"""
 
 import math
 from dataclasses import replace
@@ -31,7 +33,7 @@ SPOKEN = {key: np.repeat(encode(text), 3)[None] for key, text in TEXTS.items()}
 
 @pytest.fixture
 def asr(make_store, make_spec, make_config, tmp_path: Path):
-    """Trains on eight sentences that are dev as well."""
+    """Train on eight sentences that also serve as dev."""
 
     def train(folder: str = "probe", vectors: torch.Tensor | None = None, **changes: Any) -> Path:
         path, store = tmp_path / folder, make_store(SPOKEN)
@@ -77,7 +79,9 @@ def test_a_rate_that_diverges_never_wins(asr) -> None:
 def test_a_killed_run_repeats_no_pilot_and_ends_with_the_same_bits(
     asr, monkeypatch: pytest.MonkeyPatch, dies_in: int
 ) -> None:
-    """Two pilots of two epochs, then four: killed in the second pilot, and in the training."""
+    """Run two pilots of two epochs, then four epochs; kill once in the second pilot and once in
+    the training.
+    """
     changes = {
         "learning_rate": [0.01, 0.02],
         "pilot_epochs": 2,
@@ -111,7 +115,9 @@ def test_a_killed_run_repeats_no_pilot_and_ends_with_the_same_bits(
 def test_a_capped_batch_makes_more_steps_and_the_schedule_follows(
     asr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Eight sentences of about half a second, two a batch: four steps an epoch, the last at rate zero."""
+    """Train on eight sentences of about half a second, two per batch: four steps an epoch, the last at rate
+    zero.
+    """
     step, rates = CTCProbe.training_step, []
     monkeypatch.setattr(
         CTCProbe,

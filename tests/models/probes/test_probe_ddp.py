@@ -1,4 +1,4 @@
-"""Two processes train a probe as one does, whatever its head, and their number may change on the way."""
+"""Training of each probe by two processes: same result as by one, even if their number changes midway."""
 
 import os
 from collections.abc import Callable
@@ -24,16 +24,16 @@ ONE = TrainerConfig(accelerator="cpu", progress_bar=False)
 TWO = replace(ONE, strategy="ddp", devices=2)
 WORDS = ("go", "stop", "left", "right", "up", "down")
 BATCH, EPOCHS = 5, 3
-"""Five rows a batch: three and two for the ranks, and one that both take at the end of the eleven."""
+"""Items per batch: the ranks get three and two, and both take the single one at the end of the eleven."""
 CURVE, WEIGHTS = 1e-4, 1e-3
 """Relative tolerances of validation curves and weights: sums are taken in another order."""
 TRAINING = {"train_loss": 0.1, "grad_norm": 0.1}
-"""Means over the rows that the ranks have seen in an epoch: one that both take counts twice."""
+"""Means over the rows that the ranks have seen in an epoch; a row that both ranks take counts twice."""
 
 
 @pytest.fixture
 def trained(make_store, make_spec, make_config, tmp_path: Path) -> Callable[..., Path]:
-    """Trains a probe on eleven sentences of an ideal tokenizer's, and returns its folder."""
+    """Train a probe on eleven sentences of an ideal tokenizer, and return its folder."""
     rng = np.random.default_rng(1)
     texts = {f"u{i:02d}": " ".join(rng.choice(WORDS, rng.integers(2, 5))) for i in range(11)}
     store = make_store({key: np.repeat(encode(text), 3)[None] for key, text in texts.items()})
@@ -92,7 +92,7 @@ def test_two_processes_learn_what_one_does(
 
 
 class Mortal(CTCProbe):
-    """Its last rank is killed in the second epoch, as by the kernel for want of memory."""
+    """Probe whose last rank is killed in the second epoch, as the kernel does when memory runs out."""
 
     def training_step(self, batch: Batch) -> torch.Tensor:
         if self.current_epoch == 1 and self.global_rank == 1:

@@ -1,4 +1,4 @@
-"""NC and its causes, each made on purpose and told apart from the others."""
+"""Each cause of an NC verdict, provoked on purpose and distinguished from the others."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_the_evidence_is_in_the_words() -> None:
 
 @pytest.fixture
 def report(make_store, make_spec, make_config, tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Of a short training on 24 sentences, with other sentences as dev."""
+    """Return the report of a short training on 24 sentences, with other sentences as dev."""
 
     def train(speak: Callable[[str], np.ndarray], frame_rate: float = 50.0, **changes: Any) -> dict[str, Any]:
         rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""The phone probe: one label per upsampled frame, company, learning, and the verdict against the majority."""
+"""The phone probe: one label per upsampled frame, independence of the batch, learning, and the verdict."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ LENGTHS = torch.tensor([5, 3])
 CODES = torch.randint(0, 16, (2, 1, 5), generator=torch.Generator().manual_seed(0))
 CODES[1, :, 3:] = PADDING
 LABELS = torch.tensor([[1, 2, 3, 1, 2, 3, 1, 2, 3, 0], [4, 4, 4, 4, 4, 0, 0, 0, 0, 0]])
-"""At twice the frame rate; the last frame of each is a phone that training never showed."""
+"""Labels at twice the frame rate; the last frame of each utterance is a phone that training never showed."""
 BATCH = Batch(CODES, LENGTHS, LABELS, torch.tensor([10, 6]))
 
 
@@ -79,7 +79,7 @@ def test_frames_are_compared_one_by_one() -> None:
 
 
 def utterances(count: int, seed: int, frame_factor: int) -> tuple[dict, dict]:
-    """Codes (1, T) where two codes stand for each phone, and the phones of the upsampled frames."""
+    """Return codes (1, T), with two codes for each phone, and the phones of the upsampled frames."""
     rng = np.random.default_rng(seed)
     codes, phones = {}, {}
     for number in range(count):

@@ -51,7 +51,7 @@ def test_a_clear_gain_is_ok() -> None:
 
 def test_a_gain_within_chance_is_not() -> None:
     floor = np.full(40, 4)
-    changes = np.repeat([-1, 1], [22, 18])  # better on the whole, and no wonder
+    changes = np.repeat([-1, 1], [22, 18])  # better on average, but by chance
     status, reason = verdict(HISTORY, list(floor + changes), list(floor), [5] * 40)
     assert status == "NC"
     assert "floor" in reason
@@ -59,7 +59,7 @@ def test_a_gain_within_chance_is_not() -> None:
 
 
 def test_the_difference_is_paired() -> None:
-    """Every utterance is a little better, while the utterances differ widely."""
+    """Make every utterance a little better, while the utterances differ widely."""
     floor = np.arange(40) * 3 + 10
     assert verdict(HISTORY, list(floor - 1), list(floor), [100] * 40)[0] == "ok"
 

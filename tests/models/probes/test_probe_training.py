@@ -23,7 +23,7 @@ WORDS = ("go", "stop", "left", "right", "up", "down")
 
 
 def spoken(text: str, frames: int = 3) -> np.ndarray:
-    """Codes (1, K·T) of an ideal tokenizer: every character is its own code, held for some frames."""
+    """Return codes (1, K·T) of an ideal tokenizer: every character has its own code, held for some frames."""
     return np.repeat(encode(text), frames)[None]
 
 
@@ -39,7 +39,7 @@ def asr(
     make_config: Callable[..., Any],
     tmp_path: Path,
 ):
-    """Trains on eight sentences with `codes` made by a function of the text; dev is what it is given."""
+    """Train on eight sentences with `codes` made by a function of the text; the argument gives dev."""
 
     def train(
         speak: Callable[[str], np.ndarray] = spoken,
@@ -148,7 +148,9 @@ def test_a_learning_rate_that_explodes_does_not_converge(
 
 
 def test_infeasible_utterances_are_counted_after_upsampling(asr: Callable[..., Path]) -> None:
-    """One frame per character: enough for "go up" (5), not for "stoop" (5 and a blank), unless repeated."""
+    """Give one frame per character: enough for "go up" (5), not for "stoop" (5 and a blank),
+    unless repeated.
+    """
     texts = {"a": "go up", "b": "stoop", "c": "left", "d": "rree"}
     common = {
         "speak": lambda text: spoken(text, frames=1),

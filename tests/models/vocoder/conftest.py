@@ -38,7 +38,7 @@ class Corpus:
 
 
 def tone(seconds: float, pitch: float, rng: np.random.Generator) -> np.ndarray:
-    """A gliding harmonic sound with a slow envelope."""
+    """Return a gliding harmonic sound with a slow envelope."""
     time = np.arange(round(seconds * 16_000)) / 16_000
     phase = 2 * np.pi * pitch * (time + 0.1 * np.sin(2 * np.pi * 1.5 * time + rng.uniform(0, 6)))
     harmonics = sum(np.sin(k * phase) / k for k in range(1, 12))
@@ -47,7 +47,7 @@ def tone(seconds: float, pitch: float, rng: np.random.Generator) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    """Seven utterances: five long enough, one too short, one without tokens."""
+    """Write seven utterances: five long enough, one too short, one without tokens."""
     folder, rng = tmp_path_factory.mktemp("corpus"), np.random.default_rng(0)
     vectors = torch.randn(2, VOCABULARY, 80, generator=torch.Generator().manual_seed(0)) * 3 - 5
     analysis = LogMel(1024, HOP, 800, 80, center=False)
@@ -83,7 +83,7 @@ def small_discriminators() -> DiscriminatorConfig:
 
 @pytest.fixture(scope="session")
 def make_config() -> Callable[..., VocoderConfig]:
-    """Builds a tiny config; the arguments are what the test is about."""
+    """Build a tiny config; the arguments are the values under test."""
     defaults = {
         "name": "micro",
         "frontend": FrontendConfig(
@@ -118,7 +118,7 @@ def make_config() -> Callable[..., VocoderConfig]:
 
 @pytest.fixture(scope="session")
 def shipped() -> Callable[..., VocoderConfig]:
-    """The vocoder that the command line would get with these overrides."""
+    """Return the vocoder that the command line would configure with these overrides."""
     from hydra import compose, initialize_config_dir
 
     from benchmark.jobs.build import build
@@ -132,7 +132,7 @@ def shipped() -> Callable[..., VocoderConfig]:
 
 @pytest.fixture(scope="session")
 def wavlm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A WavLM with random weights: three layers of width 32, 50 frames per second."""
+    """Save a WavLM with random weights: three layers of width 32, 50 frames per second."""
     from transformers import Wav2Vec2FeatureExtractor, WavLMConfig, WavLMModel
 
     folder = tmp_path_factory.mktemp("wavlm")

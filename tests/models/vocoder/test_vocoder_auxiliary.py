@@ -16,7 +16,9 @@ RATE = 16_000
 
 @pytest.fixture(scope="module")
 def wav() -> torch.Tensor:
-    """0.4 s of noise, 0.6 s of a pulse-like sound at 160 Hz, 0.4 s of noise 20 dB lower, 0.1 s of zeros."""
+    """Return 0.4 s of noise, 0.6 s of a pulse-like sound at 160 Hz, 0.4 s of noise 20 dB lower, 0.1 s of
+    zeros.
+    """
     rng = np.random.default_rng(0)
     time = np.arange(round(0.6 * RATE)) / RATE
     voiced = 0.05 * sum(np.cos(2 * np.pi * 160 * k * time) for k in range(1, 12))

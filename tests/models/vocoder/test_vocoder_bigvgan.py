@@ -1,4 +1,4 @@
-"""BigVGAN with adaptive Snake: the same as vec2wav 2.0's, with less memory, and blind to padding."""
+"""BigVGAN with adaptive Snake: agreement with vec2wav 2.0, lower memory use, no influence of padding."""
 
 import re
 import runpy
@@ -36,10 +36,13 @@ NAMES = (
 
 @pytest.fixture(scope="module")
 def upstream() -> dict[str, np.ndarray]:
-    """Output and gradients of the output's energy of upstream's BigVGAN of SMALL's sizes at 24 kHz, with
-    weights seeded by name and `weight_g` of the blocks times 0.3, without which they amplify rounding
-    ten thousand times; and the parameters of the full size. At the full size, which takes too long to
-    make here, the output was the same within 1.6e-6."""
+    """Load the reference of upstream's BigVGAN at the sizes SMALL and 24 kHz.
+
+    It holds the output, the gradients of the output's energy, and the parameters of the full size. Weights
+    are seeded by name; `weight_g` of the blocks is multiplied by 0.3, without which the blocks amplify
+    rounding ten thousand times. At the full size, which takes too long to make here, the output was the same
+    within 1.6e-6.
+    """
     with np.load(HERE / "fixtures" / "bigvgan.npz") as kept:
         return dict(kept)
 
@@ -69,7 +72,7 @@ def seeded() -> BigVGANGenerator:
 
 
 def make(config: BigVGANConfig = TINY, hop: int = 160) -> BigVGANGenerator:
-    """A generator whose activations and norms are away from where they start."""
+    """Build a generator whose activations and norms differ from their initial values."""
     torch.manual_seed(0)
     generator = BigVGANGenerator(config, DIM, STYLE, hop)
     with torch.no_grad():

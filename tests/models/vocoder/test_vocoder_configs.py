@@ -1,4 +1,4 @@
-"""The vocoders of conf/: each builds, and generator, prompt and discriminators are chosen apart."""
+"""The vocoders of conf/: each builds, and generator, prompt and discriminators can be chosen separately."""
 
 from collections.abc import Callable
 from dataclasses import replace

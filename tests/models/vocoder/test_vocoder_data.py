@@ -122,6 +122,6 @@ def test_cache_stays_below_its_bound_and_returns_the_same_audio(corpus) -> None:
 
 
 def _find(whole: np.ndarray, part: np.ndarray) -> int:
-    """First sample of `part` in `whole`, which differs from it by rounding alone."""
+    """Find the first sample of `part` in `whole`, which differs from it by rounding alone."""
     starts = range(0, len(whole) - len(part) + 1, 160)
     return min(starts, key=lambda start: float(np.abs(whole[start : start + len(part)] - part).max()))

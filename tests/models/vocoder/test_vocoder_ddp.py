@@ -1,4 +1,6 @@
-"""Two processes on a CPU train what one does, whatever is between: shares, discriminators, a kill."""
+"""Training of the vocoder by two CPU processes gives the result of one: unequal shares, discriminators, a
+kill.
+"""
 
 import os
 from collections.abc import Callable
@@ -24,7 +26,9 @@ TWO = replace(ONE, strategy="ddp", devices=2)
 
 @pytest.fixture
 def without_dropout(make_config: MakeConfig) -> VocoderConfig:
-    """Batches of three, so that the ranks' shares are two rows and one, and of two and one at the ends."""
+    """Make batches of three, so that the ranks' shares are two rows and one, and of two and one
+    at the ends.
+    """
     config = make_config(batch_size=3, steps=6)
     return replace(config, frontend=replace(config.frontend, dropout=0.0))
 
@@ -36,13 +40,13 @@ def train(corpus, config: VocoderConfig, folder: Path, trainer: TrainerConfig) -
 
 
 def assert_same(one: Path, other: Path) -> None:
-    """Weights and every number of the curve, to rounding."""
+    """Compare weights and every number of the curve, to rounding."""
     weights, others = (load_file(folder / "model.safetensors") for folder in (one, other))
     assert weights.keys() == others.keys()
     normed = any(name.endswith("running_var") for name in weights)
     for name, tensor in weights.items():
         if normed and name.endswith(("depthwise.bias", "norm.running_mean")):
-            continue  # BatchNorm takes the bias off again: its gradient is rounding, which Adam scales up
+            continue  # BatchNorm removes the bias again: its gradient is rounding, which Adam scales up
         torch.testing.assert_close(
             others[name], tensor, rtol=1e-3, atol=2e-5, msg=lambda m, n=name: f"{n}: {m}"
         )
@@ -58,7 +62,7 @@ def test_two_processes_learn_what_one_does(corpus, without_dropout: VocoderConfi
 
 
 class Mortal(VocoderModule):
-    """Rank 1 is killed at the fourth step, as by the kernel for want of memory."""
+    """Module whose rank 1 is killed at the fourth step, as the kernel does when memory runs out."""
 
     def training_step(self, batch: Batch) -> None:
         if self._step == 3 and self.global_rank == 1:

@@ -1,4 +1,4 @@
-"""The discriminators' arithmetic, against the plain formulation that it is a faster form of."""
+"""Agreement of the discriminators' faster arithmetic with the plain formulation."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from benchmark.models.vocoder.discriminators import PERIOD_STRIDES, SLOPE, Discr
 
 
 def plain(period: PeriodDiscriminator, wav: torch.Tensor) -> list[torch.Tensor]:
-    """Two-dimensional convolutions, one column wide, over the folded waveform (Kong et al., 2020)."""
+    """Apply two-dimensional convolutions, one column wide, to the folded waveform (Kong et al., 2020)."""
     x = pad(wav, (0, -wav.shape[-1] % period.period), mode="reflect").unflatten(-1, (-1, period.period))
     outputs = []
     for layer, stride in zip(period.layers, PERIOD_STRIDES, strict=True):

@@ -1,4 +1,4 @@
-"""Training and synthesis at every token rate, of several books, with and without vectors behind the codes."""
+"""Training and synthesis at every token rate, with several codebooks, with and without codebook vectors."""
 
 from collections.abc import Callable
 from dataclasses import replace

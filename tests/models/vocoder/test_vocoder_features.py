@@ -1,4 +1,4 @@
-"""Cached prompt features: written over several sittings, cut to the prompt, refused on a full disk."""
+"""Cached prompt features: built over several interrupted runs, cut to the prompt, refused on a full disk."""
 
 import shutil
 from collections.abc import Callable
@@ -21,7 +21,7 @@ WHISPER = PromptConfig(features="whisper", checkpoint="unused", layer=None)
 
 
 class SlotEncoder:
-    """Its frame t holds t and the mean of the samples of slot t."""
+    """Encoder whose frame t holds t and the mean of the samples of slot t."""
 
     features = 2
     heard = 0
@@ -72,7 +72,7 @@ def test_a_full_disk_is_told_before_anything_is_written(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=(1 << 30) + 1000))
     with caplog.at_level("INFO"), pytest.raises(UserError, match=r"0.00 GB; .* has 1.07 GB free\. Set paths"):
         prompt_store(WHISPER, SlotEncoder(), corpus.manifest, ArtifactStore(tmp_path), "cpu")
-    assert "keeping prompts features: 0.0 h of speech need" in caplog.text
+    assert "caching prompts features: 0.0 h of speech need" in caplog.text
 
 
 def test_the_encoder_is_part_of_the_key() -> None:

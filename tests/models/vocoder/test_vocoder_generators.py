@@ -1,4 +1,4 @@
-"""Generators: exact lengths, published sizes, exact inversion, no trace of padding."""
+"""Generators: exact lengths, published sizes, exact inversion, no influence of padding."""
 
 from dataclasses import replace
 

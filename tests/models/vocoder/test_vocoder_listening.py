@@ -1,4 +1,4 @@
-"""What validation lets one hear: pitch errors that mean something, and media for loggers that take them."""
+"""Monitoring of validation: meaningful pitch errors, and media for the loggers that take them."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The mini recipe learns one sentence by heart: the whole of the training path, with sound at its end."""
+"""The mini recipe memorises one sentence: the whole training path, checked on the synthesized sound."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def test_one_sentence_is_learned_by_heart_in_300_steps(tmp_path: Path) -> None:
     path = tmp_path / "sentence.flac"
     write_audio(path, wav)
     manifest = Manifest([Utterance("sentence", str(path), "m4", *header(path))])
-    # Codes that tell the frames of this sentence apart: the nearest of every few of them.
+    # Codes that tell the frames of this sentence apart: the nearest of ENTRIES evenly spaced frames.
     frames = LogMel(1024, HOP, 800, 80, center=False)(torch.from_numpy(wav)[None])[0].T
     vectors = frames[torch.linspace(0, len(frames) - 1, ENTRIES).long()]
     writer = TokenWriter(tmp_path, 1, ENTRIES)

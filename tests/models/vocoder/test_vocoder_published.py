@@ -1,7 +1,7 @@
 """The networks against their published implementations: same weights, same numbers; and the published sizes.
 
-Upstreams: X-LANCE/LSCodec-Inference @ 34aa506 (alpha; discriminators, too) and
-X-LANCE/UniCATS-CTX-vec2wav @ 3233f55, whose frontend has the auxiliary branch.
+Upstreams: X-LANCE/LSCodec-Inference @ 34aa506 (alpha; discriminators, too) and X-LANCE/UniCATS-CTX-vec2wav @
+3233f55, whose frontend has the auxiliary branch.
 """
 
 import runpy
@@ -41,8 +41,11 @@ seeded_state = runpy.run_path(str(HERE.parents[1] / "tokenizers" / "seeded.py"))
 
 @pytest.fixture(scope="module")
 def upstream() -> dict[str, torch.Tensor]:
-    """What upstream's modules gave, in eval mode, for `codes`, `codebook` and `prompt` made of two pieces of
-    real speech, and for `speech`; weights by `seeded_state` of upstream's names, variances made positive."""
+    """Load the outputs of upstream's modules in eval mode.
+
+    The inputs are `codes`, `codebook` and `prompt`, made of two pieces of real speech, and `speech`. The
+    weights are `seeded_state` of upstream's names, with variances made positive.
+    """
     with np.load(HERE / "fixtures" / "upstream.npz") as kept:
         return {name: torch.from_numpy(kept[name]) for name in kept}
 
@@ -92,7 +95,7 @@ def test_frontend_and_prenet_of_alpha(upstream: dict[str, torch.Tensor], prenet:
 @torch.no_grad()
 @pytest.mark.parametrize("forced", [False, True])
 def test_frontend_of_ctx_vec2wav(upstream: dict[str, torch.Tensor], forced: bool) -> None:
-    """Its prenet pads nothing: here the frames that saw padding, two at each end, are hidden."""
+    """Hide two frames at each end, which saw padding here: upstream's prenet pads nothing."""
     model, codes = encoder(upstream, "single", AuxiliaryConfig()), upstream["codes"].long()
     prompt = upstream["prompt"].float()
     mask = torch.ones(prompt.shape[:2], dtype=torch.bool)
@@ -118,7 +121,7 @@ def test_generator(upstream: dict[str, torch.Tensor], hop: int) -> None:
 
 @torch.no_grad()
 def test_discriminators(upstream: dict[str, torch.Tensor]) -> None:
-    """Sums, sums of magnitudes and up to 48 evenly spaced values of every layer's output."""
+    """Compare sums, sums of magnitudes and up to 48 evenly spaced values of every layer's output."""
     model = loaded(discriminators=Discriminators(DISCRIMINATORS)).discriminators
     outputs = [layer.flatten() for part in model(upstream["speech"] / 32_768) for layer in part]
     close(torch.cat([x[:: max(1, len(x) // 48)][:48] for x in outputs]), upstream["feature_samples"])
@@ -138,13 +141,13 @@ def test_weights_of_another_model_are_refused(upstream: dict[str, torch.Tensor])
 
 
 def _millions(*modules: nn.Module) -> float:
-    """Without the magnitudes that weight norm splits off while training."""
+    """Count parameters in millions, without the magnitudes that weight norm splits off in training."""
     parameters = [pair for module in modules for pair in module.named_parameters()]
     return sum(p.numel() for name, p in parameters if not name.endswith("original0")) / 1e6
 
 
 def test_every_part_has_the_published_size(shipped: Callable[..., VocoderConfig]) -> None:
-    """Within 1 %. vq-wav2vec's two groups of 320 vectors come in, and WavLM-large's 1024 features."""
+    """Check sizes within 1 %, for vq-wav2vec's two groups of 320 vectors and WavLM-large's 1024 features."""
     alpha, ctx = shipped("vocoder=ctx_vec2wav_alpha"), shipped("vocoder=ctx_vec2wav")
     with torch.device("meta"):
         frontends = [

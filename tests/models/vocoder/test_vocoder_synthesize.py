@@ -1,4 +1,4 @@
-"""Synthesis from a trained folder."""
+"""Synthesis by a vocoder loaded from its training folder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ def _spec(frame_rate: float) -> TokenizerSpec:
 
 
 def _saved(config: VocoderConfig, frame_rate: float, folder: Path) -> Vocoder:
-    """A vocoder with random weights, through the same file that training writes."""
+    """Save a vocoder with random weights in the file that training writes, and load it."""
     torch.manual_seed(0)
     model = CTXVec2Wav(config, FrameRates(frame_rate), (24, 24), None)
     save_file(model.state_dict(), folder / "model.safetensors")
@@ -103,5 +103,6 @@ def test_long_speech_and_long_prompts_are_decoded_few_at_a_time(
     for seconds in (90.0, 4.3, 0.1):
         monkeypatch.setattr("benchmark.models.vocoder.synthesize.BATCH_SECONDS", seconds)
         assert all(len(wav) == 6400 for wav in vocoder.synthesize(codes, prompts, [6400] * 6))
-    # 1.4 s each, prompt and all: six at once; three within 4.3 s; two are put together in any case.
+    # Each takes 1.4 s with its prompt: six fit at once, three fit within 4.3 s, and two are joined in any
+    # case.
     assert sizes == [6, 3, 3, 2, 2, 2]

@@ -1,4 +1,4 @@
-"""Training: it learns, counts its own steps, survives a kill, and says when it failed."""
+"""Training: it learns, counts its own steps, survives a kill, and reports failure."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -142,7 +142,7 @@ def test_every_epoch_draws_its_own_batches(
 
 
 class Killed(Exception):
-    """Stands for the end of the process."""
+    """Raised in place of the end of the process."""
 
 
 @pytest.mark.parametrize("published", [False, True])

@@ -1,4 +1,4 @@
-"""Rows of a small benchmark in which everything happens that a table must show."""
+"""Rows of a small benchmark that covers everything a table must show."""
 
 import pandas as pd
 import pytest
@@ -11,7 +11,7 @@ BOOTSTRAP = "95 % percentile bootstrap over utterances, 1000 resamples"
 
 @pytest.fixture(autouse=True)
 def _definitions(monkeypatch):
-    """Labels of the tests' own, so that rewording a definition breaks no golden table."""
+    """Give metrics the labels of these tests, so that rewording a definition breaks no golden table."""
     facts = {
         "wer": ("WER", "%", False, 1, "word error rate"),
         "gpe": ("GPE", "%", False, 2, "gross pitch error, DIO"),
@@ -29,7 +29,7 @@ def _definitions(monkeypatch):
 
 @pytest.fixture
 def rows(make_row):
-    """Four tables' worth of rows, in no particular order."""
+    """Return the rows of four tables, in no particular order."""
     no_books = {"num_codebooks": None, "codebook_size": None}
     facts = {
         "shuffled": {"kind": "floor"},
@@ -108,10 +108,11 @@ SPEAKERS = [f"s{number}" for number in range(10)]
 
 @pytest.fixture
 def utterances():
-    """Scores of two utterances for each of ten speakers, by row, as `ResultsStore.utterances` has them.
+    """Return a look-up of scores: two utterances for each of ten speakers, as `ResultsStore.utterances` has
+    them.
 
-    For every speaker mel_rvq_8 makes fewer word errors than mel_rvq, and whisper_kmeans than mel_rvq_8;
-    PESQ is higher for one or the other by turns. Nothing is kept about GPE.
+    For every speaker mel_rvq_8 makes fewer word errors than mel_rvq, and whisper_kmeans fewer than mel_rvq_8.
+    PESQ is higher for one or the other in turn. GPE has no scores by utterance.
     """
     edits = {"mel_rvq_8": 1.0, "mel_rvq": 2.0}
     wrong = {"mel_rvq_8": 6.0, "whisper_kmeans": 0.0}

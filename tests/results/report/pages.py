@@ -1,4 +1,4 @@
-"""What the page's tests are made of: a small benchmark with sound and hostile words, and a browser."""
+"""Helpers of the page's tests: a small benchmark with sound and hostile texts, and a browser."""
 
 import io
 import os
@@ -40,7 +40,9 @@ def wav(seconds: float, pitch: float) -> bytes:
 
 
 def small_benchmark(make_row: Callable, folder: Path) -> tuple[list, Callable]:
-    """Two tokenizers with every kind of trouble; three of their four utterances have sound."""
+    """Write results of two tokenizers with every kind of problem; three of their four utterances
+    have sound.
+    """
     hostile = {
         "definition": HOSTILE[0],
         "decoder": HOSTILE[1],
@@ -96,7 +98,7 @@ def page_of(rows, folder, utterances, usage=({}, {}), curves=None):
 
 
 def browser(width: int = 1280, height: int = 900, dark: bool = False):
-    """Chromium without a window, which asks for nothing by itself."""
+    """Start a headless Chromium that makes no requests by itself."""
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()

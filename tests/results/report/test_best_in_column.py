@@ -17,7 +17,7 @@ MANY, FEW = 12, 6
 
 
 def scores(column, by_speaker, weight=None, **more):
-    """Two utterances per speaker, both with the speaker's score."""
+    """Return two utterances per speaker, both with the speaker's score."""
     speakers = np.repeat([f"s{n:02d}" for n in range(len(by_speaker))], 2)
     frame = {"utterance_id": [f"{s}-{n}" for n, s in enumerate(speakers)], "speaker_id": speakers}
     frame[column] = np.repeat(by_speaker, 2).astype(float)
@@ -26,7 +26,7 @@ def scores(column, by_speaker, weight=None, **more):
 
 @pytest.fixture
 def contest(make_row):
-    """Holds the contest of one metric, given the scores of each tokenizer, or of each of its seeds."""
+    """Hold the contest of one metric, given the scores of each tokenizer, or of each of its seeds."""
 
     def hold(frames, metric="pesq", **facts):
         rows, jobs = [], {}
@@ -45,7 +45,7 @@ def contest(make_row):
 
 GOOD, BAD = np.full(MANY, 2.0), np.full(MANY, 1.0)
 MIXED = np.where(np.arange(MANY) % 2, 2.5, 1.4)
-"""Worse than `GOOD` on average, but better for every other speaker."""
+"""Scores that are worse than `GOOD` on average, but better for every other speaker."""
 
 
 def test_the_best_of_all_is_marked_and_only_it(contest):
@@ -61,7 +61,7 @@ def test_lower_is_better_where_the_metric_says_so(contest):
 
 
 def test_weights_count(contest):
-    """A single long utterance per speaker decides, although the short ones say otherwise."""
+    """Let a single long utterance per speaker decide, although the short ones say otherwise."""
     short_and_long = np.tile([1.0, 100.0], MANY)
     good, bad = (scores("wer", GOOD, weight=1.0).assign(**{"wer:weight": short_and_long}) for _ in "ab")
     good["wer"], bad["wer"] = np.tile([9.0, 1.0], MANY), np.tile([0.0, 2.0], MANY)

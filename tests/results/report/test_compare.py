@@ -1,4 +1,4 @@
-"""Two systems, pair by pair: what differs on the utterances in common, and what may not be compared."""
+"""Comparison of two systems: differences on the common utterances, and refusals."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ def scores(metric, values, weight=None):
 
 @pytest.fixture
 def sides(make_row):
-    """PESQ of two tokenizers: B is 0.5 better everywhere, and lacks a score."""
+    """Return PESQ of two tokenizers: B is better by 0.5 everywhere, and lacks one score."""
     worse = np.linspace(1.0, 2.0, 16)
     better = worse + 0.5
     better[3] = np.nan
@@ -114,7 +114,9 @@ def test_the_table_says_what_was_compared_and_what_was_not(sides, make_row):
 
 @pytest.fixture
 def folder(tmp_path, make_row):
-    """A results folder of two tokenizers, WER in both shapes: a weighted mean, and the sums of a probe."""
+    """Write a results folder of two tokenizers, WER in both forms: a weighted mean, and the sums
+    of a probe.
+    """
     store = ResultsStore(tmp_path / "mini")
     for name, edits in (("a", 0.0), ("b", 1.0)):
         row = make_row(tokenizer=name, metric="wer", value=edits)

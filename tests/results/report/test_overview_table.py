@@ -1,4 +1,4 @@
-"""The wide table: every task side by side, each tokenizer on one line."""
+"""The overview table: every task side by side, each tokenizer on one line."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ def overview(rows):
 
 @pytest.fixture
 def converted(rows, make_row):
-    """A conversion task beside the others, with a metric of the same name."""
+    """Return a conversion task beside the others, with a metric of the same name."""
     more = {"task": "voice_conversion", "definition": "WER after conversion"}
     return [*rows, make_row(metric="wer", value=55.0, **more), make_row(metric="secs", value=0.7, **more)]
 
@@ -48,7 +48,7 @@ def test_groups_stand_side_by_side_and_their_metrics_apart(converted, utterances
     assert cells[0] == [*[""] * 4, "Reconstruction", "", "", "Conversion", "", "Probing", ""]
     assert cells[1][:5] == ["family", "tokenizer", "Hz", "kbps", "WER (%) ↓"]
     assert cells[2][:3] == ["topline", "ground_truth", "–"]
-    assert "**0.7** [0.1, 1.5]" in text, text  # what is best is best here as well
+    assert "**0.7** [0.1, 1.5]" in text, text  # the best value is marked here as well
     assert "reconstruction WER: corpus WER" in text and "voice_conversion WER: WER after" in text
     assert "several seeds" not in text
     header = next(csv.reader(io.StringIO(to_csv(table))))

@@ -1,4 +1,4 @@
-"""The page as a file: the tables' own numbers, the same bytes, nothing from outside, no harmful word."""
+"""The page as a file: same numbers as the tables, same bytes, no outside content, no harmful text."""
 
 import html
 import json
@@ -28,7 +28,7 @@ def _no_library(monkeypatch):
 
 
 class Cells(HTMLParser):
-    """Texts of the cells of each table that can be sorted, what only a screen reader says left out."""
+    """Parser of the cell texts of each sortable table, without the texts for screen readers."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

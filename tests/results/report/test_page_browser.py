@@ -1,4 +1,4 @@
-"""The page in a real browser: it sorts, filters, draws and plays, and asks for nothing from outside."""
+"""The page in a real browser: it sorts, filters, draws and plays without any network request."""
 
 import json
 import shutil
@@ -17,11 +17,11 @@ pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="chromium and chromedriver (Debian: chromium-driver) are not installed"
 )
 LIMIT_MS = 1000
-"""What sorting or filtering may take with its layout, on a machine that does other things as well."""
+"""Time limit of sorting or filtering with its layout, on a machine that is shared."""
 
 
 class Page:
-    """A page that is open, with what it said and asked for since."""
+    """An open page, with its messages and requests since opening."""
 
     def __init__(self, path: Path, **how) -> None:
         self.driver, self._profile = browser(**how)
@@ -45,7 +45,7 @@ class Page:
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def asked(self) -> set[str]:
-        """Addresses that this page got to ask for; the browser's own pages ask for some, too."""
+        """Return the addresses that this page requested; the browser's own pages request some, too."""
         events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         asked = [e["params"] for e in events if e["method"] == "Network.requestWillBeSent"]
         failed = [e["params"] for e in events if e["method"] == "Network.loadingFailed"]
@@ -63,7 +63,7 @@ class Page:
 
 @pytest.fixture(scope="module")
 def path(make_row, tmp_path_factory):
-    """The page of the small benchmark, with everything that it can show."""
+    """Write the page of the small benchmark, with everything that it can show."""
     folder = tmp_path_factory.mktemp("mini")
     rows, utterances = small_benchmark(make_row, folder)
     counts = pd.DataFrame({"codebook": [0, 0, 0, 1], "code": [0, 7, 8, 3], "count": [5, 2, 1, 9]})

@@ -15,7 +15,7 @@ SCORES = pd.DataFrame({"utterance_id": ["a"], "speaker_id": ["s"], "wer": [0.5]}
 
 @pytest.fixture
 def folder(tmp_path, rows):
-    """A results folder with every job of the small benchmark."""
+    """Write a results folder with every job of the small benchmark."""
     store = ResultsStore(tmp_path / "mini")
     for job in {(row.task, row.tokenizer) for row in rows}:
         mine = [row for row in rows if (row.task, row.tokenizer) == job]

@@ -30,7 +30,7 @@ def lines_of(table, *names):
 
 
 def printed(table, tokenizer, metric):
-    """Markdown cell of a tokenizer's metric, nothing bold."""
+    """Return the Markdown cell of a tokenizer's metric, without bold."""
     place = list(table.metrics).index(metric) - len(table.metrics) - 2
     row = next(row for row in to_markdown(make_grid(table)).splitlines() if row.startswith(f"| {tokenizer} "))
     return [cell.strip() for cell in row.strip("|").split("|")][place]
@@ -166,7 +166,7 @@ def test_a_variant_has_its_own_line_where_it_ran_and_is_missing_nowhere(rows, ma
 
 @pytest.fixture
 def conversions(make_row):
-    """One tokenizer under two conditions, another that cannot convert."""
+    """Return one tokenizer under two conditions, and another that cannot convert."""
     more = {"task": "voice_conversion", "interval": "95 %", "definition": "as WER"}
     nothing = {"value": None, "n_scored": 0, "status": "n/a"}
     labels = {
@@ -195,7 +195,7 @@ def conversions(make_row):
 
 
 def test_rows_say_how_a_metric_is_shown(make_row):
-    """A user's own metric needs no place in the report's code."""
+    """Show a user's own metric without any change to the report's code."""
     shown = {"label": "Warmth", "unit": "K", "higher_is_better": True, "decimals": 1, "place": 0}
     rows = [
         make_row(metric="warmth", value=3.14159, display=shown),
@@ -343,7 +343,7 @@ HOSTILE = 'a&b 50% $5 #1 x_y {z} ~ ^ \\ <unk> "q" | é ß – ≥ µ 日 −3\n\
 
 @pytest.fixture
 def hostile(rows):
-    """Every special character of LaTeX where a row may hold one."""
+    """Put every special character of LaTeX where a row may hold one."""
     return [
         replace(
             row, reason=HOSTILE if row.reason else "", definition=HOSTILE, decoder="own_&%", interval=HOSTILE

@@ -1,4 +1,4 @@
-/* Utterances to read and to listen to, made when they are asked for. */
+/* Utterances to read and to listen to, built on demand. */
 "use strict";
 
 const jobs = JSON.parse(document.getElementById("cases").textContent);
@@ -17,7 +17,7 @@ function bytes(base64) {
   return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 }
 
-/* In place, real and imaginary parts of a power of two many samples. */
+/* In-place FFT; real and imaginary parts, whose length is a power of two. */
 function fft(re, im) {
   const n = re.length;
   for (let i = 1, j = 0; i < n; i++) {
@@ -85,7 +85,7 @@ function player(title, digest, spoken) {
   return element("figure", { className: "clip" }, [element("figcaption", {}, [play, title, length]), canvas, audio]);
 }
 
-/* One recording at a time. */
+/* Play one recording at a time: starting one pauses the others. */
 document.addEventListener("play", (event) => {
   for (const other of document.querySelectorAll("audio")) if (other !== event.target) other.pause();
 }, true);

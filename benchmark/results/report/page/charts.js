@@ -1,4 +1,4 @@
-/* The charts, by Vega-Lite. Expressions are interpreted, so the page needs no right to make code of text. */
+/* The charts, by Vega-Lite. Expressions are interpreted, so the content policy need not allow eval. */
 "use strict";
 
 const numbers = JSON.parse(document.getElementById("numbers").textContent);
@@ -40,7 +40,7 @@ async function draw(holder, spec) {
     { actions: false, ast: true, renderer: "svg", config: theme(), mode: "vega-lite" });
 }
 
-/* A chart is drawn again when a choice changes, and when the system turns dark or light. */
+/* Draw a chart now, and again when a choice changes or the system switches between dark and light. */
 function keep(make) {
   charts.push(make);
   make();
@@ -105,8 +105,8 @@ function scatter(points, across, up, logarithmic) {
     resolve: { legend: { color: "shared", shape: "shared" } } };
 }
 
-/* Where a name is written: beside its point, 1 on the left near the right edge, 2 or 3 below where it would lie
- * on the name of a point before. */
+/* Side on which a point's name is written: 0 on the right, 1 on the left near the right edge, 2 or 3 below
+ * the point if the name would cover that of an earlier point. */
 function sideOf(points, logarithmic) {
   const across = (point) => (logarithmic ? Math.log(point.x) : point.x);
   const [xs, ys] = [points.map(across), points.map((point) => point.y)];

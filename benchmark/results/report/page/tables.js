@@ -1,8 +1,8 @@
-/* Sorting, filtering and choosing columns. The lines are in the page already: without scripts it still reads. */
+/* Sorting, filtering and choosing columns. The lines are in the page, which reads without scripts too. */
 "use strict";
 
 const AT_ONCE = 40;
-const narrow = window.matchMedia("(max-width: 36rem)"); // there, what stands aside starts hidden
+const narrow = window.matchMedia("(max-width: 36rem)"); // columns marked "aside" start hidden there
 
 function collectLines(table) {
   const heads = [...[...table.tHead.rows].at(-1).cells];
@@ -17,7 +17,7 @@ function collectLines(table) {
   return { heads, lines };
 }
 
-/* A heading above several columns is as wide as those that are shown. */
+/* A heading above several columns spans those of them that are shown. */
 function spanGroups(table, heads) {
   if (table.tHead.rows.length < 2) return;
   let first = 0;
@@ -30,7 +30,7 @@ function spanGroups(table, heads) {
   }
 }
 
-/* What has no number stays at the end, whichever way the column is sorted. */
+/* Lines without a number stay at the end in either direction of sorting. */
 function compare(column, sign) {
   return (a, b) => {
     const [left, right] = [a.keys[column], b.keys[column]];
@@ -46,7 +46,7 @@ function setUpTable(section) {
   const say = section.querySelector("[role=status]");
   const body = table.tBodies[0];
 
-  /* What is in sight first, the rest between the next frames: a long table would hold the page up. */
+  /* Place visible lines first, the rest between the next frames: a long table would block the page. */
   let turn = 0;
   function place(sorted) {
     const mine = ++turn;
@@ -60,7 +60,7 @@ function setUpTable(section) {
     requestAnimationFrame(more);
   }
 
-  /* A click sorts the best first, a second one the other way, a third one brings the table's own order. */
+  /* The first click puts the best first, the second reverses, the third restores the table's own order. */
   function sortBy(column) {
     const head = heads[column];
     const first = head.dataset.better === "1" ? "descending" : "ascending";
