@@ -1,6 +1,6 @@
-"""A list of recordings written by hand or by a script: CSV, TSV or JSON lines, read and checked.
+"""Reader of a user's list of recordings in CSV, TSV or JSON lines.
 
-Every mistake is noted with its line and reading goes on, so that one look finds all of them.
+Every mistake is recorded with its line and reading continues, so that one run finds all mistakes.
 """
 
 import csv
@@ -28,21 +28,21 @@ ALIASES = {
     "sentence": "text", "transcript": "text", "transcription": "text", "wrd": "text",
     "label": "intent", "subset": "split", "lang": "language", "locale": "language", "sex": "gender",
 }  # fmt: skip
-"""What other manifests call our columns: such a column is meant, not superfluous."""
+"""Names of the columns in other manifests; such a column is reported as a mistake and not ignored."""
 SPLITS = ("train", "dev", "test")
 FOREIGN = re.compile(r"test_[a-z]{2,3}")
-"""A split in another language than test's, such as test_de."""
+"""A test split in another language, such as test_de."""
 SPLIT_ALIASES = {"valid": "dev", "validation": "dev", "val": "dev", "devel": "dev", "eval": "test"}
 GENDERS = {"f": "F", "female": "F", "m": "M", "male": "M"}
 SURROGATE = re.compile("[\ud800-\udfff]")
-"""A byte that is not UTF-8, as Python reads it, or half of a character in JSON."""
+"""Python's stand-in for a byte that is not UTF-8, or half of a character in JSON."""
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
 
 csv.field_size_limit(1 << 30)
 
 
 class Line(NamedTuple):
-    """One recording as the manifest lists it; `number` counts the file's lines from 1."""
+    """One recording as listed in the manifest; `number` counts the file's lines from 1."""
 
     number: int
     audio_path: str
@@ -57,7 +57,7 @@ class Line(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """The recordings of a manifest, what must be mended before any is used, and what should be looked at."""
+    """The recordings of a manifest, the problems that make it unusable, and warnings."""
 
     lines: list[Line]
     problems: Problems
@@ -65,9 +65,10 @@ class Reading(NamedTuple):
 
 
 def read_user_manifest(path: Path) -> Reading:
-    """Read a manifest whose suffix is in `DELIMITERS` or `JSON_LINES`; mistakes are in what it returns.
+    """Read a manifest whose suffix is in `DELIMITERS` or `JSON_LINES`; mistakes are returned, not raised.
 
-    Raises: OSError when the file cannot be read.
+    Raises:
+        OSError: the file cannot be read.
     """
     problems, warnings = Problems(), Problems()
     records = _json_records if path.suffix.lower() == JSON_LINES else _table_records
@@ -86,7 +87,10 @@ Record = tuple[int, dict[str, str]]
 
 
 def _table_records(path: Path, problems: Problems, warnings: Problems) -> Iterator[Record]:
-    """Lines of a CSV or TSV file by column. Bytes that are not UTF-8 become surrogates, refused later."""
+    """Yield the number and columns of each record of a CSV or TSV file.
+
+    Bytes that are not UTF-8 become surrogates, which are reported later.
+    """
     delimiter = DELIMITERS[path.suffix.lower()]
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
@@ -118,7 +122,7 @@ def _table_records(path: Path, problems: Problems, warnings: Problems) -> Iterat
 
 
 def _json_records(path: Path, problems: Problems, warnings: Problems) -> Iterator[Record]:
-    """Objects of a file of JSON lines."""
+    """Yield the line number and fields of each object in a file of JSON lines."""
     seen: set[str] = set()
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         for number, text in enumerate(file, start=1):
@@ -145,7 +149,7 @@ def _json_records(path: Path, problems: Problems, warnings: Problems) -> Iterato
 
 
 def _check_columns(names: Sequence[str], problems: Problems, warnings: Problems, number: int) -> None:
-    """A column under a name like one of ours is a mistake; any other is left alone."""
+    """Report columns with a name close to a known one as problems, and other unknown ones as warnings."""
     for name in names:
         if name in COLUMNS:
             continue
@@ -158,13 +162,13 @@ def _check_columns(names: Sequence[str], problems: Problems, warnings: Problems,
 
 
 def _line(number: int, record: dict[str, str], problems: Problems) -> Line | None:
-    """The recording of one record, None where it names no file; what is wrong with it is noted."""
+    """Convert a record to a recording and record its problems; return None if it names no file."""
     where = f"line {number}"
     for name in COLUMNS:
         if SURROGATE.search(record.get(name, "")):
             problems.add("not UTF-8; save the file as UTF-8", f"{where}: {name}")
     value = {name: _composed(text).strip() for name, text in record.items()}
-    path = record.get("audio_path", "").strip()  # as it is spelled: the disk may hold the other form
+    path = record.get("audio_path", "").strip()  # not normalised: the disk may use either Unicode form
     for name in REQUIRED:
         if name in record and not value[name]:
             problems.add(f"no {name}", where)
@@ -201,12 +205,12 @@ def _line(number: int, record: dict[str, str], problems: Problems) -> Line | Non
 
 
 def _composed(text: str) -> str:
-    """Unicode's normal form C: é is one character, however the file spells it."""
+    """Return the text in Unicode's normal form C, in which é is one character whatever the file has."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _compare(lines: Sequence[Line], problems: Problems, warnings: Problems) -> None:
-    """What only several lines together show."""
+    """Report problems that concern several lines, such as ids given twice."""
     ids: dict[str, int] = {}
     files: dict[str, int] = {}
     scenarios: dict[str, str | None] = {}
@@ -234,6 +238,6 @@ def _compare(lines: Sequence[Line], problems: Problems, warnings: Problems) -> N
 
 
 def _short(value: Any, most: int = 60) -> str:
-    """For a message: escaped, and cut where it is long."""
+    """Return a value for a message, escaped and cut to at most `most` characters."""
     shown = repr(value)
     return shown if len(shown) <= most else shown[: most - 1] + "…"

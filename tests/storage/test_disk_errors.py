@@ -33,7 +33,7 @@ def test_no_space(told: Any, tmp_path: Path, number: int, word: str) -> None:
     for error in (OSError(number, "no"), raised(RuntimeError("library says no"), OSError(number, "no"))):
         message = str(told(error))
         assert message.startswith(word) or word in message
-        for part in (f"{tmp_path}/cache (", "MB free", "CACHE=<folder> or RESULTS=<folder>", "goes on"):
+        for part in (f"{tmp_path}/cache (", "MB free", "CACHE=<folder> or RESULTS=<folder>", "resumes"):
             assert part in message
 
 

@@ -1,4 +1,4 @@
-"""A corpus of one's own: a file that lists the recordings, see `benchmark.data.user_manifest`."""
+"""A user's own corpus, listed in a file that `benchmark.data.user_manifest` reads."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ CHECK = "python -m benchmark.jobs.doctor dataset=custom manifest={}"
 
 
 class Recording(NamedTuple):
-    """A line of the manifest with what the disk says of its file; a size of -1 says that there is none."""
+    """A line of the manifest with path, size and time of its file; size is -1 if there is no file."""
 
     line: Line
     path: str
@@ -40,14 +40,14 @@ class Recording(NamedTuple):
 
 @dataclass(kw_only=True)
 class Custom(Corpus):
-    """Recordings listed in a file.
+    """A corpus of recordings listed in a file.
 
     Recordings that are missing or damaged stay in the manifest with duration NaN, and count as failed.
 
     Attributes:
-        file: The list, `.csv`, `.tsv` or `.jsonl`; without a column `split` all of it is the test split.
-        root: Folder that relative audio paths start from; that of `file` where it is None.
-        name: As for every corpus; made of the name of `file` where it is empty.
+        file: The list, `.csv`, `.tsv` or `.jsonl`; without a column `split`, all recordings are for test.
+        root: Folder that relative audio paths start from; None for the folder of `file`.
+        name: Label of the dataset in rows and tables; made from the name of `file` if empty.
     """
 
     uid: ClassVar[str] = "benchmark.data.custom.Custom"
@@ -57,7 +57,12 @@ class Custom(Corpus):
     name: str = ""
 
     def __post_init__(self) -> None:
-        """Raise UserError where there is no such file, or no name for the tables."""
+        """Check the arguments.
+
+        Raises:
+            UserError: the file does not exist or has another suffix, `root` does not exist, or no name for
+                the tables can be made.
+        """
         legal = (*DELIMITERS, JSON_LINES)
         if not self.file:
             raise UserError(f"the list of recordings is not set; give manifest=<file>, {' or '.join(legal)}")
@@ -71,26 +76,26 @@ class Custom(Corpus):
             parts = re.findall(r"[A-Za-z0-9.+-]+", self._path.stem)
             self.name = "_".join(parts)
         if not self.name:
-            raise UserError(f"no name for the tables can be made of {self._path.name!r}; set dataset.name=…")
+            raise UserError(f"{self._path.name!r} gives no name for the tables; set dataset.name=<name>")
 
     @property
     def foreign_splits(self) -> tuple[str, ...]:
-        """Those called test_de and the like."""
+        """Splits with names such as test_de."""
         return tuple(split for split in self._by_split if FOREIGN.fullmatch(split))
 
     def identity(self, split: str) -> dict[str, Any]:
-        """Class, version, and of every recording its columns, size and time of last change.
+        """Return class, version, and a digest of the columns, size and last change of every recording.
 
-        Where the audio lies and in which order it is listed makes no difference.
+        The digest depends neither on the folder of the audio nor on the order of the list.
         """
         return {**super().identity(split), "recordings": self._digest(split)}
 
     def location(self) -> str:
-        """The folder that paths start from, and a digest of them all."""
+        """Return the folder that paths start from, and a digest of all paths."""
         return f"{self._base}:{digest([line.audio_path for line in self._sound])}"
 
     def build(self, split: str, folder: Path) -> Manifest:
-        """Make the manifest from the audio headers; nothing is written below `folder`."""
+        """Build the manifest from the audio headers; nothing is written below `folder`."""
         del folder
         recordings = self._of(split)
         found = headers([recording.path for recording in recordings])
@@ -109,11 +114,11 @@ class Custom(Corpus):
 
     @property
     def is_sound(self) -> bool:
-        """Whether the list can be used, though some of its recordings may not."""
+        """True if the list itself has no mistakes; some of its recordings may still be unusable."""
         return not self._reading.problems
 
     def problems(self) -> Problems:
-        """Everything wrong with the file and with the recordings it lists, short of decoding them."""
+        """Return all problems of the file and of its recordings that show without decoding them."""
         every = Problems()
         every.update(self._reading.problems)
         recordings = list(in_threads(self._look_up, self._reading.lines))
@@ -122,7 +127,7 @@ class Custom(Corpus):
         return every
 
     def unlabelled(self, column: str, split: str) -> Problems:
-        """Recordings of a split that have nothing in a column."""
+        """Return the recordings of a split whose `column` is empty."""
         empty = Problems()
         for line in self._by_split.get(split, []):
             if getattr(line, column) is None:
@@ -144,20 +149,21 @@ class Custom(Corpus):
         except OSError as error:
             raise UserError(f"manifest: {self._path} cannot be read: {error.strerror}") from error
         if reading.warnings:
-            log.warning("%s, to be looked at:%s", self._path, reading.warnings.summary())
+            log.warning("%s, to be checked:%s", self._path, reading.warnings.summary())
         return reading
 
     @cached_property
     def _sound(self) -> list[Line]:
-        """The lines of a manifest without mistakes.
+        """Lines of the list.
 
-        Raises: UserError that lists them all.
+        Raises:
+            UserError: the list has mistakes; the message names them all.
         """
         lines, problems, _ = self._reading
         if problems:
             raise UserError(
-                f"{self._path} must be mended in {len(problems):,} places; {CHECK.format(self.file)} looks "
-                f"at the recordings as well:{problems.summary()}"
+                f"{self._path} must be corrected in {len(problems):,} places; {CHECK.format(self.file)} "
+                f"checks the recordings as well:{problems.summary()}"
             )
         return lines
 
@@ -173,7 +179,7 @@ class Custom(Corpus):
         return {}
 
     def _digest(self, split: str) -> str:
-        """Of what the list and the disk say of a split, without paths; looked up once."""
+        """Return a digest of a split's columns, file sizes and times, without paths; computed once."""
         if split not in self._digests:
             content = hashlib.sha256()
             for line, _, *facts in sorted(self._of(split), key=lambda recording: recording.line.utterance_id):
@@ -182,17 +188,17 @@ class Custom(Corpus):
         return self._digests[split]
 
     def _of(self, split: str) -> list[Recording]:
-        """The recordings of a split as the disk has them now."""
+        """Return the recordings of a split with the present state of their files."""
         if split not in self._by_split:
             has = ", ".join(self._by_split)
             raise UserError(
-                f"{self._path} has no recordings of the split {split!r}, only of {has}. Its column split "
-                "says which are for train, dev and test; without the column all are for test."
+                f"{self._path} has no recordings of the split {split!r}, only of {has}. Assign recordings to "
+                "train, dev and test in the column split; without that column all are for test."
             )
         return list(in_threads(self._look_up, self._by_split[split]))
 
     def _look_up(self, line: Line) -> Recording:
-        """File systems differ in how they spell é: as one character or as two."""
+        """Find the file of a line under any Unicode spelling, as some file systems split é in two."""
         paths = [os.path.join(self._base, spelled) for spelled in _spellings(line.audio_path)]  # noqa: PTH118
         for path in paths:
             try:
@@ -204,7 +210,7 @@ class Custom(Corpus):
 
 
 def _spellings(path: str) -> list[str]:
-    """A path as it is given, then in the normal forms of Unicode."""
+    """Return a path as given, followed by its Unicode normal forms if it is not ASCII."""
     if path.startswith("~"):
         path = os.path.expanduser(path)  # noqa: PTH111
     if path.isascii():
@@ -213,7 +219,7 @@ def _spellings(path: str) -> list[str]:
 
 
 def _fault(duration: float, fingerprint: str) -> str | None:
-    """What the header of a recording tells that it cannot be used for."""
+    """Return the fault that a recording's header reveals, or None."""
     if fingerprint == "missing":
         return "missing audio"
     if math.isnan(duration):
@@ -222,7 +228,7 @@ def _fault(duration: float, fingerprint: str) -> str | None:
 
 
 def _unusable(recordings: Sequence[Recording], faults: Iterable[str | None]) -> Problems:
-    """Those with a fault."""
+    """Return the recordings with a fault, by kind of fault."""
     problems = Problems()
     for recording, fault in zip(recordings, faults, strict=True):
         if fault is not None:

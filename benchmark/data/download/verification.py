@@ -1,4 +1,4 @@
-"""Whether a corpus is all there: what was found beside what is published, and what is missing or damaged."""
+"""Verification of a corpus on the disk: found against published counts, and missing or damaged files."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -16,19 +16,19 @@ from benchmark.data.manifest_errors import Problems
 
 QUANTITIES = [item.name for item in fields(Counts)]
 TOLERANCE = 0.01
-"""Part of the published hours that may be lacking: they are rounded."""
+"""Relative difference from the published hours that is tolerated, because they are rounded."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One part of the corpus; `found` counts recordings that are sound."""
+    """The found and published counts of one part of the corpus; `found` counts only sound recordings."""
 
     part: str
     found: Counts
     published: Counts
 
     def differs(self, quantity: str) -> bool:
-        """Whether another number was found than is published, where one is."""
+        """Return whether the found number differs from the published one; False if none is published."""
         found, published = getattr(self.found, quantity), getattr(self.published, quantity)
         if published is None:
             return False
@@ -39,7 +39,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verification:
-    """What came out of looking at `files` recordings for `seconds`."""
+    """The result of a verification that examined `files` recordings in `seconds`."""
 
     findings: list[Finding]
     faults: list[Fault]
@@ -48,11 +48,11 @@ class Verification:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing, damaged or of another number."""
+        """True if nothing is missing or damaged and all counts are as published."""
         return not self.faults and not any(f.differs(q) for f in self.findings for q in QUANTITIES)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, each fault with its place."""
+        """Return the whole result as JSON-able content, with the place of each fault."""
         return {
             "complete": self.complete,
             "parts": [asdict(finding) for finding in self.findings],
@@ -62,7 +62,7 @@ class Verification:
         }
 
     def text(self) -> str:
-        """A table of what was found and published, then the first of each kind of fault."""
+        """Return a table of found and published counts, followed by the first faults of each kind."""
         counts = [counts for finding in self.findings for counts in (finding.found, finding.published)]
         used = [q for q in QUANTITIES if any(getattr(one, q) is not None for one in counts)]
         rows = [["found / published", *used]]
@@ -72,7 +72,7 @@ class Verification:
         if any(finding.differs(quantity) for finding in self.findings for quantity in used):
             lines.append("* not as published")
         rate = self.files / self.seconds if self.seconds else 0.0
-        lines += ["", f"{self.files:,} recordings looked at in {self.seconds:.1f} s ({rate:,.0f} a second)."]
+        lines += ["", f"{self.files:,} recordings examined in {self.seconds:.1f} s ({rate:,.0f} per second)."]
         problems = Problems()
         for fault in self.faults:
             problems.add(f"{fault.part}: {fault.kind}", fault.where)
@@ -81,15 +81,15 @@ class Verification:
 
 
 def verify(preparation: Preparation, subsets: Sequence[str], workers: int) -> Verification:
-    """Look at the header and the end of every recording, and for those that are only listed.
+    """Examine the header and the end of every recording, and find recordings that are listed but missing.
 
     Args:
         preparation: The corpus.
-        subsets: Archives that should be there.
-        workers: Processes that look.
+        subsets: Archives that should be present.
+        workers: Number of processes that examine recordings.
 
     Raises:
-        UserError: a folder without audio, or transcripts and annotations that cannot be read.
+        UserError: a folder holds no audio, or transcripts or annotations cannot be read.
     """
     published = preparation.published
     faults, found = list(_annotation_faults(preparation, subsets)), []
@@ -133,7 +133,7 @@ def _finding(inventory: Inventory, examined: dict[str, Examined]) -> Finding:
 
 
 def _watched(examined: Iterator[Examined], total: int) -> Iterator[Examined]:
-    return iter(tqdm(examined, total=total, desc="looking at recordings", unit=" files", disable=None))
+    return iter(tqdm(examined, total=total, desc="examining recordings", unit=" files", disable=None))
 
 
 def _cell(finding: Finding, quantity: str) -> str:
