@@ -1,4 +1,4 @@
-"""Candidates of F0, the first step of DIO (Morise et al. 2009): low-pass filters, and events behind them."""
+"""The first step of DIO (Morise et al. 2009): candidates of F0 from events in low-pass filtered signals."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,32 +11,32 @@ from benchmark.types import SAMPLE_RATE
 
 BANDS_IN_OCTAVE = 2
 LOW_CUT = 50
-"""Hz below which the signal is filtered away."""
+"""Frequency in Hz below which the signal is removed."""
 LEAST_EVENTS = 4
 WORST = 1e17
-"""Score of no candidate."""
+"""Score of bands without a candidate."""
 TRANSFORM = 8192
-"""Least length of the pieces that are filtered, short enough for the cache of a core."""
+"""Smallest length of the filtered pieces, short enough for the cache of a core."""
 
 
 def candidates(
     samples: np.ndarray, times: np.ndarray, floor: float, ceiling: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A candidate of each band in Hz, 0 for none, and its score, the lower the better: (bands, frames).
+    """Return one candidate per band in Hz, 0 for none, and its score, lower is better: (bands, frames).
 
-    Behind a filter that leaves nothing but the fundamental, zero crossings either way, peaks and dips come
-    at one rate; the candidate is the mean of the four rates, and the score their relative deviation.
+    If a filter passes only the fundamental, rising and falling zero crossings, peaks and dips occur at the
+    same rate. The candidate is the mean of the four rates, and the score is their relative deviation.
 
     Args:
         samples: float64 (T,) at 16 kHz.
-        times: Of the frames in seconds.
+        times: Times of the frames in seconds.
         floor: Lowest F0 in Hz.
         ceiling: Highest F0 in Hz.
     """
     bands = _bands(floor, ceiling)
     f0, scores = np.zeros((2, len(bands.frequencies), len(times)))
     scores += WORST
-    # WORLD takes a sample more than there are.
+    # WORLD reads one sample beyond the signal.
     signal = np.append(samples, 0.0)
     signal -= signal.mean()
     for number, (frequency, band) in enumerate(zip(bands.frequencies, _filtered(signal, bands), strict=True)):
@@ -53,15 +53,15 @@ def candidates(
 
 @dataclass(frozen=True)
 class Bands:
-    """Filters, each a low cut and a Nuttall window of even length, without delay but for half a sample.
+    """Filters, each a low cut and a Nuttall window of even length, with a delay of only half a sample.
 
     Attributes:
-        frequencies: Up to which F0 may lie in each band, in Hz, ascending: (bands,).
-        windows: The windows alone, one array per band.
-        low_cut: Its coefficients, symmetric about the middle.
-        reach: Samples to either side on which a filtered one depends.
-        spectra: Of the filters: (bands, TRANSFORM / 2 + 1).
-        size: Of the transform.
+        frequencies: Upper limit on the F0 of each band in Hz, ascending: (bands,).
+        windows: The Nuttall windows, one array per band.
+        low_cut: Coefficients of the low cut, symmetric about the middle.
+        reach: Samples to either side that a filtered sample depends on.
+        spectra: Spectra of the filters: (bands, size / 2 + 1).
+        size: Length of the transform in samples.
     """
 
     frequencies: np.ndarray
@@ -99,7 +99,7 @@ def _nuttall(length: int) -> np.ndarray:
 
 
 def _filtered(signal: np.ndarray, bands: Bands) -> Iterator[np.ndarray]:
-    """The signal of each band (T,); pieces that overlap are filtered apart."""
+    """Yield the signal of each band (T,), filtered in overlapping pieces."""
     length, reach, size = len(signal), bands.reach, bands.size
     step = size - 2 * reach
     pieces = -(-length // step)
@@ -114,13 +114,15 @@ def _filtered(signal: np.ndarray, bands: Bands) -> Iterator[np.ndarray]:
 
 
 def _leaks(signal: np.ndarray, bands: Bands, pieces: int, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """What WORLD adds to each band by overwriting the two highest bins of its transform of the whole signal.
+    """Return the signals that WORLD adds to each band by overwriting two bins of its transform.
 
-    Both come to hold the product at the last bin but one times the signal's spectrum at the last, as in
-    Harvest. It is little, but grows with the square of the signal, and in digital silence it is all that a
-    band holds, and keeps lines between events from spanning the silence.
+    WORLD transforms the whole signal. It sets each of the two highest bins to the product at the last bin but
+    one, times the signal's spectrum at the last bin, as in Harvest. The effect is small, but grows with the
+    square of the signal. In digital silence it is the only content of a band, and it keeps lines between
+    events from spanning the silence.
 
-    Returns: factors (bands, pieces, 3) of three signals (3, step).
+    Returns:
+        Factors (bands, pieces, 3) of three signals (3, step).
     """
     middle = len(bands.low_cut) // 2
     size = 2 ** (int(np.log2(len(signal) + len(bands.low_cut) + 2 * _longest(bands))) + 1)
@@ -145,12 +147,15 @@ def _leaks(signal: np.ndarray, bands: Bands, pieces: int, step: int) -> tuple[np
 
 
 def _longest(bands: Bands) -> int:
-    """As WORLD counts it: twice the half length of the longest window, rounded up."""
+    """Return the length of the longest window as in WORLD: twice its half length, rounded up."""
     return 2 * int(1 + SAMPLE_RATE / bands.frequencies[0] / 2)
 
 
 def _event_rates(band: np.ndarray, times: np.ndarray) -> np.ndarray | None:
-    """The rates in Hz (4, frames) of falling and rising zero crossings, peaks and dips; None with too few."""
+    """Return the rates in Hz (4, frames) of falling and rising zero crossings, peaks and dips.
+
+    The result is None if there are too few events of any kind.
+    """
     crossings = _ends(band > 0), _ends(band < 0)
     turns = _ends(band[1:] > band[:-1]), _ends(band[1:] < band[:-1])
     if min(map(len, crossings + turns)) < LEAST_EVENTS:
@@ -161,17 +166,17 @@ def _event_rates(band: np.ndarray, times: np.ndarray) -> np.ndarray | None:
 
 
 def _ends(holds: np.ndarray) -> np.ndarray:
-    """Places of which something holds, and not of the next one."""
+    """Return the places where a condition holds and does not hold at the next place."""
     return np.flatnonzero(holds[:-1] > holds[1:])
 
 
 def _zero(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Where lines from one value to the next, a sample later, cross zero."""
+    """Return where lines from one value to the next, a sample later, cross zero."""
     return left / (left - right)
 
 
 def _rate(events: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """The line through points, each the rate of two successive events at their middle."""
+    """Interpolate the rates of events (frames,), each given by two successive events at their middle."""
     rates = SAMPLE_RATE / np.diff(events)
     points = (events[1:] + events[:-1] + 2) / (2 * SAMPLE_RATE)  # in seconds, counted from 1 as in MATLAB
     line = np.clip(np.searchsorted(points, times, side="right"), 1, len(points) - 1)
