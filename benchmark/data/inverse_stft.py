@@ -9,7 +9,7 @@ class InverseSTFT(nn.Module):
     """Overlap-add of inverse FFTs; frame t is centred on its own hop, as in `LogMel(center=False)`.
 
     The "same" padding of Vocos (Siuzdak 2023, arXiv 2306.00814): half a window less half a hop is cut
-    off at both ends. torch.istft refuses that, because the window sums are zero in what is cut off.
+    off at both ends. torch.istft refuses that padding, because the window sums are zero in the cut-off ends.
     """
 
     window: torch.Tensor

@@ -1,4 +1,4 @@
-"""Forced alignment: by hand, from emissions whose truth is known, and by a tiny model with its files."""
+"""Forced alignment, checked by hand, on emissions with known phones, and with a tiny model on disk."""
 
 import json
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ CORPUS = Synthetic(name="synthetic", test_utterances=12, dev_utterances=3, train
 
 
 def peaks(frames: Sequence[int], labels: int) -> torch.Tensor:
-    """Log-probabilities that are nearly certain of one label per frame."""
+    """Return log-probabilities that are nearly certain of one label per frame."""
     return (torch.nn.functional.one_hot(torch.tensor(frames), labels) * 20.0).log_softmax(-1)
 
 
@@ -60,7 +60,7 @@ def test_short_gaps_are_shared_and_long_ones_silence() -> None:
 def emissions(
     phones: Phones, vocabulary: dict[str, int], peaky: bool, rng: np.random.Generator
 ) -> torch.Tensor:
-    """What a good model would say: each phone in its frames, or in its middle one only, in noise."""
+    """Return noisy emissions of a good model: each phone in all its frames, or in its middle one only."""
     count = int((phones.ends[-1] - FIRST) / HOP)
     frames = np.zeros(count, int)
     starts = np.concatenate(([0], phones.ends[:-1]))
@@ -98,7 +98,7 @@ def test_the_exact_phones_come_back_from_noisy_emissions(
 
 
 def _inner(phones: Phones) -> np.ndarray:
-    """Starts and ends of all phones but silences."""
+    """Return starts and ends of all phones except silences."""
     starts = np.concatenate(([0], phones.ends[:-1]))
     spoken = np.array([label != SILENCE for label in phones.labels])
     return np.concatenate((starts[spoken][1:], phones.ends[spoken][:-1]))
@@ -106,7 +106,7 @@ def _inner(phones: Phones) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random Wav2Vec2ForCTC of the published shape, with all phones of the corpus but one rare one."""
+    """A random Wav2Vec2ForCTC of the published shape, with all phones of the corpus except a rare one."""
     folder = tmp_path_factory.mktemp("phonemes")
     phones = {p for _, s, _ in CORPUS._script("test") for p in spell([s.text], "en-us")[0]}
     labels = ["<pad>", "<s>", "</s>", "<unk>", *sorted(phones - {"ʒ"})]

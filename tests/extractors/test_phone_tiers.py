@@ -1,4 +1,4 @@
-"""Phones in time: of one utterance, of the synthetic corpus, and kept."""
+"""Phones with their times: of one utterance, of the synthetic corpus, and in the store."""
 
 from collections.abc import Iterator
 
@@ -58,7 +58,7 @@ def test_a_corpus_that_knows_none_gives_none(store: ArtifactStore, monkeypatch: 
 
 
 class Counting(Aligner):
-    """Phones for one utterance, a reason for the other."""
+    """An aligner with phones for one utterance and a reason for the other."""
 
     calls = 0
 

@@ -1,4 +1,4 @@
-"""What is said of a disk that is full or closed, and that nothing is said where something else is wrong."""
+"""Messages about full or closed disks, and no messages about other errors."""
 
 import errno
 import shutil

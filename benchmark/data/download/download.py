@@ -96,7 +96,7 @@ def require_intact(path: Path, source: Source, origin: str) -> None:
         path.unlink()
         raise UserError(
             f"{source.name} of {origin} is not the published file: {found}. It was deleted; run the same "
-            "command again to fetch it anew, or name another server with --mirror"
+            "command again to download it, or name another server with --mirror"
         )
 
 

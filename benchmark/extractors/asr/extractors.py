@@ -101,7 +101,7 @@ class Whisper(Transcript):
     """Whisper (Radford et al. 2022) on CTranslate2 or transformers, whichever reads the checkpoint.
 
     Attributes:
-        language: Language that Whisper is told to transcribe, ISO 639-1.
+        language: Language of the speech, ISO 639-1.
     """
 
     language: str = "en"
