@@ -25,13 +25,13 @@ def on_sound_clips(
         shortest: Smallest number of samples in a clip.
         silent: True if digital silence has a value.
     """
-    reasons = [_reason(wav, shortest, silent) for wav in wavs]
+    reasons = [_find_reason(wav, shortest, silent) for wav in wavs]
     sound = [np.asarray(w, np.float32) for w, reason in zip(wavs, reasons, strict=True) if not reason]
     values = iter(work(sound) if sound else ())
     return [AudioError(f"no {what}: {reason}") if reason else next(values) for reason in reasons]
 
 
-def _reason(wav: np.ndarray, shortest: int, silent: bool) -> str:
+def _find_reason(wav: np.ndarray, shortest: int, silent: bool) -> str:
     if not np.isfinite(wav).all():
         return "NaN or infinite samples"
     if len(wav) < shortest:

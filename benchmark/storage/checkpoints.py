@@ -37,16 +37,16 @@ def resolve(checkpoint: str, revision: str | None = None, files: Sequence[str] =
     """
     local = Path(checkpoint).expanduser()
     if checkpoint.startswith(PACKAGE):
-        folder = _in_package(checkpoint)
+        folder = _find_in_package(checkpoint)
     elif local.is_dir():
         folder = local
     elif is_hub_id(checkpoint):
-        folder = _from_hub(checkpoint, revision, files)
+        folder = _download_from_hub(checkpoint, revision, files)
     else:
         raise UserError(f"checkpoint folder {checkpoint!r} does not exist. {LEGAL}")
     if not any(folder.iterdir()):
         raise UserError(f"checkpoint folder {checkpoint!r} is empty: put the model's files there")
-    if missing := _missing(folder, files):
+    if missing := _find_missing(folder, files):
         here = ", ".join(path.name for path in sorted(folder.iterdir()))
         raise UserError(f"checkpoint {checkpoint!r} lacks {', '.join(missing)}; it has {here}")
     return folder
@@ -67,7 +67,7 @@ def is_here(checkpoint: str, revision: str | None = None, files: Sequence[str] =
     except (OSError, ValueError):
         return False
     held = any(_holds_weights(path.name) or path.suffix == ".bin" for path in folder.rglob("*"))
-    return not _missing(folder, files) if files else held
+    return not _find_missing(folder, files) if files else held
 
 
 def is_hub_id(checkpoint: str) -> bool:
@@ -117,11 +117,11 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch(name, pattern) for pattern in patterns)
 
 
-def _missing(folder: Path, files: Sequence[str]) -> list[str]:
+def _find_missing(folder: Path, files: Sequence[str]) -> list[str]:
     return [pattern for pattern in files if not any(path.is_file() for path in folder.glob(pattern))]
 
 
-def _in_package(checkpoint: str) -> Path:
+def _find_in_package(checkpoint: str) -> Path:
     """Return the named folder of an installed package, or its only folder with weights if none is named."""
     name, _, subfolder = checkpoint.removeprefix(PACKAGE).partition("/")
     spec = importlib.util.find_spec(name) if name.isidentifier() else None
@@ -145,7 +145,7 @@ def _holds_weights(name: str) -> bool:
     return name == "model.bin" or name.endswith(".safetensors")
 
 
-def _from_hub(checkpoint: str, revision: str | None, files: Sequence[str]) -> Path:
+def _download_from_hub(checkpoint: str, revision: str | None, files: Sequence[str]) -> Path:
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HFValidationError, HTTPError  # HTTPError covers every HTTP back end
 

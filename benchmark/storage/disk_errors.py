@@ -45,8 +45,8 @@ def unwritable(error: BaseException, folders: Mapping[str, Path]) -> DiskError |
         error: Exception that ended the work.
         folders: Folders that the work writes to, by the environment variable that moves each of them.
     """
-    reason = next(_reasons(error, folders), None)
-    free = {folder: _free(folder) for folder in folders.values()}
+    reason = next(_find_reasons(error, folders), None)
+    free = {folder: _count_free(folder) for folder in folders.values()}
     if reason is None and min(free.values()) < NOTHING:
         reason = f"the disk is full: {error}"
     if reason is None:
@@ -59,7 +59,7 @@ def unwritable(error: BaseException, folders: Mapping[str, Path]) -> DiskError |
     )
 
 
-def _reasons(error: BaseException | None, folders: Mapping[str, Path]) -> Iterator[str]:
+def _find_reasons(error: BaseException | None, folders: Mapping[str, Path]) -> Iterator[str]:
     """Yield the disk-related reasons in the chain of causes, nearest first."""
     while error is not None:
         if isinstance(error, OSError) and error.errno is not None:
@@ -78,7 +78,7 @@ def _is_below(name: str, folder: Path) -> bool:
     return bool(name) and (path.is_relative_to(folder) or folder.is_relative_to(path))
 
 
-def _free(folder: Path) -> int:
+def _count_free(folder: Path) -> int:
     """Return the free bytes of the disk where the folder is or will be created."""
     folder = folder.absolute()
     while not folder.exists():

@@ -49,7 +49,7 @@ class Holder:
     def me(cls) -> "Holder":
         """Return the holder that stands for this process."""
         job = next((f"{name} {os.environ[name]}" for name in JOB_VARIABLES if os.environ.get(name)), "")
-        return cls(platform.node(), _space(), os.getpid(), job)
+        return cls(platform.node(), _read_namespace(), os.getpid(), job)
 
     @property
     def is_gone(self) -> bool:
@@ -58,7 +58,7 @@ class Holder:
         False if the holder is out of this process's sight or its number is in use again; the missing
         heartbeat then gives it away.
         """
-        if (self.host, self.space) != (platform.node(), _space()):
+        if (self.host, self.space) != (platform.node(), _read_namespace()):
             return False
         try:
             return psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
@@ -117,9 +117,9 @@ class Lease:
         with contextlib.suppress(FileExistsError):  # not exist_ok: the last holder may remove it meanwhile
             folder.mkdir()
         try:
-            with _draft(folder) as own:
+            with _reserve_draft(folder) as own:
                 own.write_text(json.dumps(asdict(Holder.me())))  # complete before a number becomes its name
-                self._file = self._succeed(_last(folder), own)
+                self._file = self._succeed(_find_last(folder), own)
         except FileNotFoundError:  # the last holder has just removed the folder
             return False
         return self._file is not None
@@ -137,7 +137,7 @@ class Lease:
         except FileExistsError:
             return None
         # If `last` was read long ago, the number after it may have come and gone in the meantime.
-        if _last(mine.parent) != mine or (last is not None and not last.exists()):
+        if _find_last(mine.parent) != mine or (last is not None and not last.exists()):
             mine.unlink(missing_ok=True)
             return None
         if last is not None:
@@ -160,9 +160,9 @@ class Lease:
 def holder_of(path: Path) -> Holder | None:
     """Return the living holder of the lease on `path`, or None if there is none."""
     try:
-        with _draft(_folder(path)) as probe:
+        with _reserve_draft(_folder(path)) as probe:
             probe.touch()
-            last = _last(probe.parent)
+            last = _find_last(probe.parent)
             return None if last is None or _is_dead(last, probe.stat().st_mtime) else _read(last)
     except FileNotFoundError:
         return None
@@ -173,7 +173,7 @@ def _folder(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _draft(folder: Path) -> Iterator[Path]:
+def _reserve_draft(folder: Path) -> Iterator[Path]:
     """Yield a path that no other process uses, and delete the file at that path afterwards."""
     path = folder / f".{platform.node()}.{os.getpid()}.{time.time_ns()}"
     try:
@@ -191,7 +191,7 @@ def _is_dead(file: Path, now: float) -> bool:
         return now - os.fstat(opened.fileno()).st_mtime > STALE
 
 
-def _last(folder: Path) -> Path | None:
+def _find_last(folder: Path) -> Path | None:
     """Return the file with the highest number, or None if there is none."""
     numbers = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
     return folder / str(max(numbers)) if numbers else None
@@ -204,7 +204,7 @@ def _read(file: Path) -> Holder | None:
         return None
 
 
-def _space() -> str:
+def _read_namespace() -> str:
     try:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:  # only Linux has /proc

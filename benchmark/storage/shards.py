@@ -102,7 +102,7 @@ def make(recipe: ShardedBuild, store: ArtifactStore, progress: str | None = None
         recipe.join([made for made in shards if made], folder)  # none is None, as `shard` has waited
         recipe.finish(folder)
 
-    folder = store.get(recipe.kind, recipe.key, build, missing=lambda: _missing(recipe, store))
+    folder = store.get(recipe.kind, recipe.key, build, missing=lambda: _count_missing(recipe, store))
     shutil.rmtree(store.root / recipe.shards_kind, ignore_errors=True)
     return folder
 
@@ -152,6 +152,6 @@ def shard(recipe: ShardedBuild, store: ArtifactStore, number: int, wait: bool = 
     return store.get_part(recipe.shards_kind, {"shard": number}, build, wait)
 
 
-def _missing(recipe: ShardedBuild, store: ArtifactStore) -> int:
+def _count_missing(recipe: ShardedBuild, store: ArtifactStore) -> int:
     """Return the number of shards that do not exist yet."""
     return sum(not store.has(recipe.shards_kind, {"shard": number}) for number in recipe.numbers())

@@ -16,7 +16,7 @@ from benchmark.data.manifest import Manifest
 from benchmark.data.synthesis.espeak_phones import spell
 from benchmark.errors import UserError
 from benchmark.extractors.phones.aligner import KnownPhones
-from benchmark.extractors.phones.ctc_alignment import AlignmentError, align, spelled_with, widened
+from benchmark.extractors.phones.ctc_alignment import AlignmentError, align, fill_gaps, spell_with
 from benchmark.extractors.phones.segments import SILENCE, Phones
 from benchmark.extractors.phones.store import phone_tiers
 from benchmark.extractors.phones.wav2vec2 import CTCAligner, _load
@@ -45,14 +45,14 @@ def test_what_cannot_be_aligned_says_why() -> None:
 
 def test_phones_are_written_in_the_models_labels() -> None:
     vocabulary = {"a", "aɪ", "ə", "iː", "ɔ", "t"}
-    assert spelled_with(vocabulary, ["a", "aɪə", "i", "ɔː", "t"]) == ["a", "aɪ", "ə", "iː", "ɔ", "t"]
+    assert spell_with(vocabulary, ["a", "aɪə", "i", "ɔː", "t"]) == ["a", "aɪ", "ə", "iː", "ɔ", "t"]
     with pytest.raises(AlignmentError, match="no label for the phone 'ʒ'"):
-        spelled_with(vocabulary, ["a", "ʒ"])
+        spell_with(vocabulary, ["a", "ʒ"])
 
 
 def test_short_gaps_are_shared_and_long_ones_silence() -> None:
     # Frames of 0.1 s: leading 0.5 s, a gap of 0.2 s, one of 0.6 s, and 0.02 s at the end.
-    phones = widened(["a", "b", "c"], [(5, 6), (8, 9), (15, 16)], hop=0.1, first=0.0, duration=1.62)
+    phones = fill_gaps(["a", "b", "c"], [(5, 6), (8, 9), (15, 16)], hop=0.1, first=0.0, duration=1.62)
     assert phones.labels == (SILENCE, "a", "b", SILENCE, "c")
     assert phones.ends == pytest.approx([0.42, 0.7, 0.98, 1.42, 1.62])
 
@@ -90,7 +90,7 @@ def test_the_exact_phones_come_back_from_noisy_emissions(
         spans = align(
             emissions(phones, vocabulary, peaky, rng), [vocabulary[label] for label in spoken], blank=0
         )
-        found = widened(spoken, spans, HOP, FIRST, phones.ends[-1])
+        found = fill_gaps(spoken, spans, HOP, FIRST, phones.ends[-1])
         assert [label for label in found.labels if label != SILENCE] == spoken
         errors += np.abs(_inner(phones) - _inner(found)).tolist()
     assert np.median(errors) < middle

@@ -97,9 +97,9 @@ class Custom(Corpus):
     def build(self, split: str, folder: Path) -> Manifest:
         """Build the manifest from the audio headers; nothing is written below `folder`."""
         del folder
-        recordings = self._of(split)
+        recordings = self._look_up_all(split)
         found = headers([recording.path for recording in recordings])
-        unusable = _unusable(recordings, (_fault(*facts) for facts in found))
+        unusable = _collect_unusable(recordings, (_find_fault(*facts) for facts in found))
         if len(unusable) == len(recordings):
             raise UserError(
                 f"none of the {len(recordings)} recordings of the {split} split can be used. Their paths "
@@ -110,7 +110,7 @@ class Custom(Corpus):
                 "%d of the %d recordings of the %s split will count as failed:%s",
                 *(len(unusable), len(recordings), split, unusable.summary()),
             )
-        return Manifest(_utterance(*pair) for pair in zip(recordings, found, strict=True))
+        return Manifest(_to_utterance(*pair) for pair in zip(recordings, found, strict=True))
 
     @property
     def is_sound(self) -> bool:
@@ -123,7 +123,9 @@ class Custom(Corpus):
         every.update(self._reading.problems)
         recordings = list(in_threads(self._look_up, self._reading.lines))
         found = in_threads(examine, [recording.path for recording in recordings])
-        every.update(_unusable(recordings, (fault or _fault(seconds, "") for seconds, fault in found)))
+        every.update(
+            _collect_unusable(recordings, (fault or _find_fault(seconds, "") for seconds, fault in found))
+        )
         return every
 
     def unlabelled(self, column: str, split: str) -> Problems:
@@ -182,12 +184,14 @@ class Custom(Corpus):
         """Return a digest of a split's columns, file sizes and times, without paths; computed once."""
         if split not in self._digests:
             content = hashlib.sha256()
-            for line, _, *facts in sorted(self._of(split), key=lambda recording: recording.line.utterance_id):
+            for line, _, *facts in sorted(
+                self._look_up_all(split), key=lambda recording: recording.line.utterance_id
+            ):
                 content.update(json.dumps([*line[2:], *facts]).encode())
             self._digests[split] = content.hexdigest()
         return self._digests[split]
 
-    def _of(self, split: str) -> list[Recording]:
+    def _look_up_all(self, split: str) -> list[Recording]:
         """Return the recordings of a split with the present state of their files."""
         if split not in self._by_split:
             has = ", ".join(self._by_split)
@@ -199,7 +203,7 @@ class Custom(Corpus):
 
     def _look_up(self, line: Line) -> Recording:
         """Find the file of a line under any Unicode spelling, as some file systems split é in two."""
-        paths = [os.path.join(self._base, spelled) for spelled in _spellings(line.audio_path)]  # noqa: PTH118
+        paths = [os.path.join(self._base, spelled) for spelled in _list_spellings(line.audio_path)]  # noqa: PTH118
         for path in paths:
             try:
                 status = os.stat(path)  # noqa: PTH116
@@ -209,7 +213,7 @@ class Custom(Corpus):
         return Recording(line, paths[0], -1, 0)
 
 
-def _spellings(path: str) -> list[str]:
+def _list_spellings(path: str) -> list[str]:
     """Return a path as given, followed by its Unicode normal forms if it is not ASCII."""
     if path.startswith("~"):
         path = os.path.expanduser(path)  # noqa: PTH111
@@ -218,7 +222,7 @@ def _spellings(path: str) -> list[str]:
     return [path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))]
 
 
-def _fault(duration: float, fingerprint: str) -> str | None:
+def _find_fault(duration: float, fingerprint: str) -> str | None:
     """Return the fault that a recording's header reveals, or None."""
     if fingerprint == "missing":
         return "missing audio"
@@ -227,7 +231,7 @@ def _fault(duration: float, fingerprint: str) -> str | None:
     return f"shorter than {MIN_SECONDS} s" if duration < MIN_SECONDS else None
 
 
-def _unusable(recordings: Sequence[Recording], faults: Iterable[str | None]) -> Problems:
+def _collect_unusable(recordings: Sequence[Recording], faults: Iterable[str | None]) -> Problems:
     """Return the recordings with a fault, by kind of fault."""
     problems = Problems()
     for recording, fault in zip(recordings, faults, strict=True):
@@ -236,7 +240,7 @@ def _unusable(recordings: Sequence[Recording], faults: Iterable[str | None]) -> 
     return problems
 
 
-def _utterance(recording: Recording, header: tuple[float, str]) -> Utterance:
+def _to_utterance(recording: Recording, header: tuple[float, str]) -> Utterance:
     line, (duration, fingerprint) = recording.line, header
     return Utterance(
         utterance_id=line.utterance_id,

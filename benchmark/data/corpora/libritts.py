@@ -101,7 +101,7 @@ class LibriTTS(SubsetCorpus):
         if self.test_list:
             wanted = set(self._list if split == "test" else self._list.values())
             return self._manifest([r for r in recordings if r.utterance_id in wanted])
-        targets, prompts = self._drawn(self._manifest(recordings))
+        targets, prompts = self._draw(self._manifest(recordings))
         return targets if split == "test" else prompts
 
     def listed_prompts(self, store: ArtifactStore) -> dict[str, Utterance] | None:
@@ -126,16 +126,16 @@ class LibriTTS(SubsetCorpus):
     def _texts(self, recordings: Sequence[Recording]) -> dict[str, str]:
         """Read the texts from the files beside the audio; threads hide the latency of the disk."""
         with ThreadPoolExecutor(max_workers=8) as pool:
-            texts = pool.map(self._text, recordings)
+            texts = pool.map(self._read_text, recordings)
             return {
                 r.utterance_id: text for r, text in zip(recordings, texts, strict=True) if text is not None
             }
 
-    def _text(self, recording: Recording) -> str | None:
+    def _read_text(self, recording: Recording) -> str | None:
         path = self._folder / recording.subset / recording.path.with_suffix(TEXT)
         return " ".join(read_transcript(path).split()) if path.is_file() else None
 
-    def _drawn(self, whole: Manifest) -> tuple[Manifest, Manifest]:
+    def _draw(self, whole: Manifest) -> tuple[Manifest, Manifest]:
         """Draw the seeded test utterances, and return them and the prompts of their speakers, disjoint."""
         assert self.test_utterances is not None
         prompts: dict[str, Utterance] = {}
@@ -177,14 +177,14 @@ class LibriTTS(SubsetCorpus):
             "prompted by itself": [name for name, prompt in pairs if name == prompt],
             "prompted by another speaker": [n for n, p in pairs if n.split("_")[0] != p.split("_")[0]],
         }
-        found = [f"{what}: {_some(names)}" for what, names in damage.items() if names]
+        found = [f"{what}: {_list_some(names)}" for what, names in damage.items() if names]
         if found or not pairs:
             reasons = "; ".join(found) or "it is empty"
             raise UserError(f"test_list {path} is damaged or of another corpus: {reasons}. Fetch it again.")
         return dict(pairs)
 
 
-def _some(names: Iterable[str], most: int = 5) -> str:
+def _list_some(names: Iterable[str], most: int = 5) -> str:
     """Return the first `most` names, and the number of the others."""
     ordered = sorted(names)
     more = f" and {len(ordered) - most} more" if len(ordered) > most else ""

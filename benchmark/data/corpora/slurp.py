@@ -119,21 +119,21 @@ class Slurp(Corpus):
             log.info("SLURP %s: %d intents lacked their scenario, which was restored", split, bare)
         utterances: list[Utterance] = []
         for part in self._parts(split):
-            found = self._of_part(split, part)
+            found = self._list_part(split, part)
             log.info("SLURP %s: %d recordings, %s", split, len(found), part)
             utterances += found
         return Manifest(utterances)
 
-    def _of_part(self, split: str, part: str) -> list[Utterance]:
+    def _list_part(self, split: str, part: str) -> list[Utterance]:
         folder, what, remedy = self._audio, "recordings", "set dataset.audio_root=<folder of slurp_real>"
         if part == "synthetic":
             folder, what = self._synthetic_audio, "synthetic recordings"
             remedy = "unpack slurp_synth.tar.gz again or set dataset.train_parts=[real]"
-        chosen = [(row, folder / file) for row in self.rows(split, part) for file in self._chosen(row)]
+        chosen = [(row, folder / file) for row in self.rows(split, part) for file in self._choose(row)]
         found = headers([path for _, path in chosen])
         if all(fingerprint == "missing" for _, fingerprint in found):
             raise UserError(f"none of the {len(chosen)} {what} of the {split} split is in {folder}; {remedy}")
-        return [self._utterance(part, *item, *facts) for item, facts in zip(chosen, found, strict=True)]
+        return [self._to_utterance(part, *item, *facts) for item, facts in zip(chosen, found, strict=True)]
 
     def speaker(self, file: str) -> str | None:
         """Return the speaker of a recording of `slurp_real`; None if metadata.json does not name one."""
@@ -143,7 +143,7 @@ class Slurp(Corpus):
         """Return the number of sentences whose gold intent lacks its scenario; see `intent_of`."""
         return sum(has_bare_intent(row) for part in self._parts(split) for row in self.rows(split, part))
 
-    def _utterance(self, part: str, row: Row, path: Path, duration: float, fingerprint: str) -> Utterance:
+    def _to_utterance(self, part: str, row: Row, path: Path, duration: float, fingerprint: str) -> Utterance:
         spoken, nobody, user = path.stem, "unknown", self.speaker(path.name)
         if part == "synthetic":  # the prefix keeps ids apart if file names repeat those of the real part
             spoken, nobody, user = f"synthetic-{path.stem}", "synthetic", None
@@ -159,7 +159,7 @@ class Slurp(Corpus):
             gender=user[0] if user and user[0] in "FM" else None,
         )
 
-    def _chosen(self, row: Row) -> list[str]:
+    def _choose(self, row: Row) -> list[str]:
         if self.recordings == "all":
             return row.files
         close = [file for file in row.files if file.removesuffix(".flac").endswith("-headset")]
@@ -191,7 +191,7 @@ class Slurp(Corpus):
             raise unknown("split of SLURP", split, FILES)
         path = self._annotations / (FILES[split] if part == "real" else SYNTHETIC)
         if not path.is_file():
-            raise UserError(f"{path} is missing; get it from the SLURP repository, or {self._download()}")
+            raise UserError(f"{path} is missing; get it from the SLURP repository, or {self._suggest()}")
         return path
 
     @cached_property
@@ -204,7 +204,7 @@ class Slurp(Corpus):
         raise UserError(
             f"{root} holds no SLURP annotations (dataset/slurp/train.jsonl, devel.jsonl, test.jsonl); it has "
             f"{', '.join(subfolders(root)) or 'no folders'}. Set SLURP=<root> or dataset.root=<root>, or "
-            f"{self._download()}."
+            f"{self._suggest()}."
         )
 
     @cached_property
@@ -221,7 +221,7 @@ class Slurp(Corpus):
         raise UserError(
             f"no SLURP recordings (.flac) below {base}; looked in "
             f"{', '.join(place.relative_to(base).as_posix() for place in places)}. Unpack slurp_real.tar.gz "
-            f"into <root>/audio, set dataset.audio_root=<folder of slurp_real>, or {self._download()}."
+            f"into <root>/audio, set dataset.audio_root=<folder of slurp_real>, or {self._suggest()}."
         )
 
     @cached_property
@@ -233,10 +233,10 @@ class Slurp(Corpus):
         raise UserError(
             f"no synthetic SLURP recordings (.flac) in {' or '.join(map(str, places))}. Unpack "
             "slurp_synth.tar.gz beside slurp_real, set dataset.train_parts=[real], or "
-            f"{self._download('slurp_synth')}."
+            f"{self._suggest('slurp_synth')}."
         )
 
-    def _download(self, subset: str = "slurp_real") -> str:
+    def _suggest(self, subset: str = "slurp_real") -> str:
         """Return the next step for a message about missing files."""
         return f"download it: make data DATASET=slurp ROOT={self.root} SUBSETS={subset}"
 

@@ -114,7 +114,7 @@ class SubsetCorpus(Corpus):
         ]
         if not self._divides_train(split):
             return recordings
-        held_out = self._held_out(sorted({recording.speaker_id for recording in recordings}))
+        held_out = self._draw_held_out(sorted({recording.speaker_id for recording in recordings}))
         return [r for r in recordings if (r.speaker_id in held_out) == (split == "dev")]
 
     @abstractmethod
@@ -124,7 +124,7 @@ class SubsetCorpus(Corpus):
     def listed_speakers(self, subset: str) -> list[set[str]]:
         """Return the speakers of a subset according to each of the existing speaker tables."""
         return [
-            {row[0] for row in self._rows(table) if row[2:3] == [subset]}
+            {row[0] for row in self._read_rows(table) if row[2:3] == [subset]}
             for table in self.speaker_tables
             if (self._folder / table).is_file()
         ]
@@ -213,7 +213,7 @@ class SubsetCorpus(Corpus):
             raise unknown(f"split of {self.title}", split, (name for name in listed if listed[name]))
         return listed[split]
 
-    def _held_out(self, speakers: list[str]) -> set[str]:
+    def _draw_held_out(self, speakers: list[str]) -> set[str]:
         if self.holdout_speakers >= len(speakers):
             raise UserError(
                 f"holdout_speakers={self.holdout_speakers} leaves none of the {len(speakers)} speakers "
@@ -230,10 +230,10 @@ class SubsetCorpus(Corpus):
     def _genders(self) -> dict[str, str]:
         """Gender by speaker id from the first existing table; empty without a table."""
         table = next((name for name in self.speaker_tables if (self._folder / name).is_file()), None)
-        rows = self._rows(table) if table else []
+        rows = self._read_rows(table) if table else []
         return {row[0]: row[1] for row in rows if row[1:2] in (["F"], ["M"])}
 
-    def _rows(self, table: str) -> list[list[str]]:
+    def _read_rows(self, table: str) -> list[list[str]]:
         """Return the fields of a speaker table with lines "id | F or M | subset | ...", or the same in TSV.
 
         Lines that begin with a semicolon are comments.

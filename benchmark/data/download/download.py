@@ -104,7 +104,7 @@ def checksum(path: Path, kind: str) -> str:
     """Return the checksum of a file as "md5:…", or as "git:…", the name that git gives to the content."""
     size = _size(path)
     total = hashlib.md5(usedforsecurity=False) if kind == "md5" else hashlib.sha1(b"blob %d\0" % size)
-    with path.open("rb") as file, _bar(f"checking {path.name}", size) as bar:
+    with path.open("rb") as file, _make_bar(f"checking {path.name}", size) as bar:
         while block := file.read(BLOCK):
             total.update(block)
             bar.update(len(block))
@@ -123,12 +123,12 @@ def _continue(url: str, part: Path, size: int | None) -> None:
         return
     request = urllib.request.Request(url, headers=AGENT | ({"Range": f"bytes={have}-"} if have else {}))
     try:
-        answer = _network(lambda: urllib.request.urlopen(request, timeout=TIMEOUT))
+        answer = _run_network(lambda: urllib.request.urlopen(request, timeout=TIMEOUT))
     except urllib.error.HTTPError as error:
         if error.code in AGAIN:
             raise _Broken(f"the server answers {error.code}") from error
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            if _range(error.headers)[1] == have:
+            if _parse_range(error.headers)[1] == have:
                 return
             part.unlink()
             raise _Broken("the server has less than was fetched before") from error
@@ -136,7 +136,7 @@ def _continue(url: str, part: Path, size: int | None) -> None:
             f"{url}: the server answers {error.code} {error.reason}; name another with --mirror"
         ) from error
     with answer:
-        resumes = answer.status == HTTPStatus.PARTIAL_CONTENT and _range(answer.headers)[0] == have
+        resumes = answer.status == HTTPStatus.PARTIAL_CONTENT and _parse_range(answer.headers)[0] == have
         have = have if resumes else 0  # a server that ignores ranges sends the whole file
         length = answer.headers.get("Content-Length")
         whole = have + int(length) if length else None
@@ -144,8 +144,8 @@ def _continue(url: str, part: Path, size: int | None) -> None:
             raise UserError(
                 f"{url}: the server has {whole:,} bytes, {size:,} were published; name another with --mirror"
             )
-        with part.open("ab" if resumes else "wb") as file, _bar(part.stem, whole or size, have) as bar:
-            while block := _network(lambda: answer.read1(BLOCK)):
+        with part.open("ab" if resumes else "wb") as file, _make_bar(part.stem, whole or size, have) as bar:
+            while block := _run_network(lambda: answer.read1(BLOCK)):
                 file.write(block)
                 have += len(block)
                 bar.update(len(block))
@@ -155,7 +155,7 @@ def _continue(url: str, part: Path, size: int | None) -> None:
             raise _Broken("the connection ended early")
 
 
-def _network(action: Callable[[], T]) -> T:
+def _run_network(action: Callable[[], T]) -> T:
     """Run a network action, raising `_Broken` for lost connections; HTTP error responses pass unchanged."""
     try:
         return action()
@@ -166,7 +166,7 @@ def _network(action: Callable[[], T]) -> T:
         raise _Broken(f"{type(reason).__name__}: {reason}") from error
 
 
-def _range(headers: Message) -> tuple[int | None, int | None]:
+def _parse_range(headers: Message) -> tuple[int | None, int | None]:
     """Return first byte and whole size of a Content-Range such as "bytes 5-9/123" or "bytes */123"."""
     match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", headers.get("Content-Range", ""))
     first, whole = match.groups() if match else (None, None)
@@ -177,6 +177,6 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _bar(what: str, total: int | None, done: int = 0) -> tqdm:
+def _make_bar(what: str, total: int | None, done: int = 0) -> tqdm:
     """Return a progress bar in bytes, which is disabled if the output is not a terminal."""
     return tqdm(desc=what, total=total, initial=done, unit="B", unit_scale=True, disable=None)

@@ -34,7 +34,7 @@ class Inventory:
     sentences: int | None = None
 
 
-def of_subset(kind: type[SubsetCorpus], folder: Path, part: str, published: Counts) -> Inventory:
+def take_subset_inventory(kind: type[SubsetCorpus], folder: Path, part: str, published: Counts) -> Inventory:
     """Return the inventory of a subset of LibriSpeech or LibriTTS; `folder` is the subset's own.
 
     Raises:
@@ -57,7 +57,7 @@ def of_subset(kind: type[SubsetCorpus], folder: Path, part: str, published: Coun
     return Inventory(part, published, paths, faults)
 
 
-def of_slurp(reader: Slurp, audio: Path, part: str, published: Counts) -> Inventory:
+def take_slurp_inventory(reader: Slurp, audio: Path, part: str, published: Counts) -> Inventory:
     """Return the inventory of a split of SLURP, or of its synthetic part, with audio in the folder `audio`.
 
     The inventory covers all recordings of all sentences.
@@ -72,12 +72,12 @@ def of_slurp(reader: Slurp, audio: Path, part: str, published: Counts) -> Invent
     return Inventory(part, published, speakers, [], len(rows))
 
 
-def inventories(title: str, root: Path, place: Path, parts: dict[str, Counts]) -> Iterator[Inventory]:
+def take_inventories(title: str, root: Path, place: Path, parts: dict[str, Counts]) -> Iterator[Inventory]:
     """Yield the inventories of the parts of one archive, which was unpacked to `place`."""
     kinds: dict[str, type[SubsetCorpus]] = {kind.title: kind for kind in (LibriSpeech, LibriTTS)}
     slurp = Slurp(name="slurp", root=str(root))
     for part, published in parts.items():
         if title in kinds:
-            yield of_subset(kinds[title], place, part, published)
+            yield take_subset_inventory(kinds[title], place, part, published)
         else:
-            yield of_slurp(slurp, place, part, published)
+            yield take_slurp_inventory(slurp, place, part, published)

@@ -43,7 +43,7 @@ class Preparation:
         if not self.published.own_folder:
             return self.root
         places = (self.root / place for one in self.published.archives.values() for place in one.places)
-        is_own = self.root.name == self.published.title or any(map(_holds, places))
+        is_own = self.root.name == self.published.title or any(map(_is_filled, places))
         return self.root if is_own and not inner.is_dir() else inner
 
     @property
@@ -56,7 +56,7 @@ class Preparation:
     def present(self, subset: str) -> Path | None:
         """Return the folder of a subset, or None if the subset is missing."""
         places = (self.folder / place for place in self._archive(subset).places)
-        return next(filter(_holds, places), None)
+        return next(filter(_is_filled, places), None)
 
     def run(self, subsets: Sequence[str]) -> None:
         """Download and unpack missing subsets and annotations.
@@ -96,7 +96,7 @@ class Preparation:
         return self.published.archives[subset]
 
     def _fetch(self, archive: Archive) -> None:
-        path = self._kept(archive.source)
+        path = self._archive_path(archive.source)
         if path.is_file():
             require_intact(path, archive.source, str(path.parent))
         else:
@@ -108,7 +108,7 @@ class Preparation:
         if self.delete_archives:
             path.unlink()
 
-    def _kept(self, source: Source) -> Path:
+    def _archive_path(self, source: Source) -> Path:
         """Return the path of an archive, in one folder per corpus, because archive names repeat."""
         return (self.archives or self.root / "archives" / self.published.title) / source.name
 
@@ -119,13 +119,13 @@ class Preparation:
             UserError: the disk would be full before the end.
         """
         archives = list(map(self._archive, subsets))
-        fetched = [(one.source.size or 0) - self._fetched(one.source) for one in archives]
+        fetched = [(one.source.size or 0) - self._count_fetched(one.source) for one in archives]
         kept = max(fetched, default=0) if self.delete_archives else sum(fetched)
         unpacked = round(sum((one.source.size or 0) * one.unpacked for one in archives))
         unpacked += sum(source.size or 0 for source in missing)
-        places = {_existing(self.archives or self.root): kept, _existing(self.root): unpacked}
+        places = {_find_existing(self.archives or self.root): kept, _find_existing(self.root): unpacked}
         if len({place.stat().st_dev for place in places}) == 1:
-            places = {_existing(self.root): kept + unpacked}
+            places = {_find_existing(self.root): kept + unpacked}
         log.info("about %s to write", _gigabytes(kept + unpacked))
         for place, need in places.items():
             free = shutil.disk_usage(place).free
@@ -136,19 +136,19 @@ class Preparation:
                     "disk (--archives)"
                 )
 
-    def _fetched(self, source: Source) -> int:
+    def _count_fetched(self, source: Source) -> int:
         """Return the number of bytes of an archive that are on the disk already."""
-        path = self._kept(source)
+        path = self._archive_path(source)
         part = path.with_name(f"{path.name}.part")
         return next((file.stat().st_size for file in (path, part) if file.is_file()), 0)
 
 
-def _holds(folder: Path) -> bool:
+def _is_filled(folder: Path) -> bool:
     """Return whether the folder exists and is not empty."""
     return folder.is_dir() and any(folder.iterdir())
 
 
-def _existing(folder: Path) -> Path:
+def _find_existing(folder: Path) -> Path:
     """Return the folder itself if it exists, otherwise its nearest existing parent."""
     return next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
 

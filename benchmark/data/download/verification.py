@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from benchmark.data.audio_faults import Examined, examine_all
 from benchmark.data.download.download import checksum
-from benchmark.data.download.inventory import Fault, Inventory, inventories
+from benchmark.data.download.inventory import Fault, Inventory, take_inventories
 from benchmark.data.download.preparation import Preparation
 from benchmark.data.download.published_corpora import Counts
 from benchmark.data.manifest_errors import Problems
@@ -66,7 +66,7 @@ class Verification:
         counts = [counts for finding in self.findings for counts in (finding.found, finding.published)]
         used = [q for q in QUANTITIES if any(getattr(one, q) is not None for one in counts)]
         rows = [["found / published", *used]]
-        rows += [[f.part, *(_cell(f, quantity) for quantity in used)] for f in self.findings]
+        rows += [[f.part, *(_format_cell(f, quantity) for quantity in used)] for f in self.findings]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         if any(finding.differs(quantity) for finding in self.findings for quantity in used):
@@ -92,26 +92,28 @@ def verify(preparation: Preparation, subsets: Sequence[str], workers: int) -> Ve
         UserError: a folder holds no audio, or transcripts or annotations cannot be read.
     """
     published = preparation.published
-    faults, found = list(_annotation_faults(preparation, subsets)), []
+    faults, found = list(_find_annotation_faults(preparation, subsets)), []
     for name in subsets:
         parts, place = published.archives[name].parts, preparation.present(name)
         if place is None:
             faults.append(Fault(name, "not there", str(preparation.folder)))
             found += [Inventory(part, counts, {}, []) for part, counts in parts.items()]
         else:
-            found += inventories(published.title, preparation.folder, place, parts)
+            found += take_inventories(published.title, preparation.folder, place, parts)
     paths = [path for inventory in found for path in inventory.speakers]
     began = time.perf_counter()
-    examined = dict(zip(paths, _watched(examine_all(paths, workers), len(paths)), strict=True))
+    examined = dict(zip(paths, _show_progress(examine_all(paths, workers), len(paths)), strict=True))
     seconds = time.perf_counter() - began
     for inventory in found:
         bad = ((path, examined[path].fault) for path in inventory.speakers)
         faults += inventory.faults
         faults += [Fault(inventory.part, fault, path) for path, fault in bad if fault is not None]
-    return Verification([_finding(inventory, examined) for inventory in found], faults, len(paths), seconds)
+    return Verification(
+        [_make_finding(inventory, examined) for inventory in found], faults, len(paths), seconds
+    )
 
 
-def _annotation_faults(preparation: Preparation, subsets: Sequence[str]) -> Iterator[Fault]:
+def _find_annotation_faults(preparation: Preparation, subsets: Sequence[str]) -> Iterator[Fault]:
     archives = [preparation.published.archives[name] for name in subsets]
     for source in dict.fromkeys(source for archive in archives for source in archive.annotations):
         path = preparation.annotations / source.name
@@ -121,7 +123,7 @@ def _annotation_faults(preparation: Preparation, subsets: Sequence[str]) -> Iter
             yield Fault("annotations", "not the published file", str(path))
 
 
-def _finding(inventory: Inventory, examined: dict[str, Examined]) -> Finding:
+def _make_finding(inventory: Inventory, examined: dict[str, Examined]) -> Finding:
     sound = {path: who for path, who in inventory.speakers.items() if examined[path].fault is None}
     counts = Counts(
         utterances=len(sound),
@@ -132,11 +134,11 @@ def _finding(inventory: Inventory, examined: dict[str, Examined]) -> Finding:
     return Finding(inventory.part, counts, inventory.published)
 
 
-def _watched(examined: Iterator[Examined], total: int) -> Iterator[Examined]:
+def _show_progress(examined: Iterator[Examined], total: int) -> Iterator[Examined]:
     return iter(tqdm(examined, total=total, desc="examining recordings", unit=" files", disable=None))
 
 
-def _cell(finding: Finding, quantity: str) -> str:
+def _format_cell(finding: Finding, quantity: str) -> str:
     form = "{:,.2f}" if quantity == "hours" else "{:,}"
     found, published = (
         "–" if number is None else form.format(number)

@@ -38,7 +38,7 @@ def phone_spans(
         the number of samples.
     """
     samples, onsets = synthesize_with_onsets(text, voice, variant, rate, pitch)
-    silent = _silent(samples.astype(np.int64), *_echo(variant))
+    silent = _find_silence(samples.astype(np.int64), *_read_echo(variant))
     names: list[str] = []
     starts: list[int] = []
     following = [onset for _, onset in onsets[1:]] + [len(samples)]
@@ -54,7 +54,7 @@ def phone_spans(
     return names, np.array(starts, np.int64), len(samples)
 
 
-def _echo(variant: str | None) -> tuple[int, int]:
+def _read_echo(variant: str | None) -> tuple[int, int]:
     """Return the delay in samples and the gain in 1/256 of a variant's echo; zeros if it has none."""
     lines = variant_lines(variant, require_espeak()[1])
     settings = [line.split()[1:3] for line in lines if line.startswith("echo")]
@@ -62,7 +62,7 @@ def _echo(variant: str | None) -> tuple[int, int]:
     return delay * SYNTHESIS_RATE // 1000, gain
 
 
-def _silent(samples: np.ndarray, delay: int, gain: int) -> np.ndarray:
+def _find_silence(samples: np.ndarray, delay: int, gain: int) -> np.ndarray:
     """Return a mask of the samples where the synthesizer is silent.
 
     Silence is zero or, to the bit, the echo of earlier samples. Recorded sounds, such as the bursts of
@@ -82,10 +82,10 @@ def spell(texts: Sequence[str], voice: str) -> list[list[str]]:
         UserError: eSpeak NG is not installed.
         ValueError: the voice does not exist.
     """
-    return [_spelled(text, voice) for text in texts]
+    return [_spell_text(text, voice) for text in texts]
 
 
-def _spelled(text: str, voice: str) -> list[str]:
+def _spell_text(text: str, voice: str) -> list[str]:
     content = ctypes.create_string_buffer(text.encode())
     rest = ctypes.c_void_p(ctypes.addressof(content))
     clauses = []

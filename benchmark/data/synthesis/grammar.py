@@ -138,7 +138,7 @@ def sentences(split: str, count: int, seed: int) -> list[Sentence]:
     columns = []
     for index, intent in enumerate(intents()):
         wanted = len(range(index, count, number))
-        pools = _texts(intent, split)
+        pools = _list_texts(intent, split)
         frames = [rng.permutation(pools[i]).tolist() for i in rng.permutation(len(pools))]
         turns = [text for text in chain.from_iterable(zip_longest(*frames)) if text is not None]
         if wanted > len(turns):
@@ -146,15 +146,15 @@ def sentences(split: str, count: int, seed: int) -> list[Sentence]:
                 f"{count} {split} sentences ask for {wanted} of intent {intent!r}; the grammar has "
                 f"{len(turns)}. Ask for fewer {split} utterances."
             )
-        columns.append([_sentence(turns[i], intent) for i in rng.permutation(wanted)])
+        columns.append([_make_sentence(turns[i], intent) for i in rng.permutation(wanted)])
     return [columns[i % number][i // number] for i in range(count)]
 
 
-def _sentence(spoken: str, intent: str) -> Sentence:
+def _make_sentence(spoken: str, intent: str) -> Sentence:
     return Sentence(spoken.replace(",", ""), spoken, intent, intent.partition("_")[0])
 
 
-def _texts(intent: str, split: str) -> list[list[str]]:
+def _list_texts(intent: str, split: str) -> list[list[str]]:
     """Return all sentences of an intent that belong to `split`, one list per frame."""
     name, _, action = intent.partition("_")
     scenario = SCENARIOS[name]

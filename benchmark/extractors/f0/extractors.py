@@ -69,7 +69,7 @@ class F0(Pitched):
                 silence.
         """
         samples = checked(wav)
-        return lfilter(_low_cut(self.low_cut), 1, samples) if self.low_cut else samples
+        return lfilter(_design_low_cut(self.low_cut), 1, samples) if self.low_cut else samples
 
     @abstractmethod
     def track(self, samples: np.ndarray) -> np.ndarray:
@@ -90,7 +90,7 @@ def checked(wav: np.ndarray) -> np.ndarray:
 
 
 @lru_cache
-def _low_cut(cutoff: float) -> np.ndarray:
+def _design_low_cut(cutoff: float) -> np.ndarray:
     """Build a linear-phase high-pass filter; original and decoded speech are delayed equally."""
     return firwin(LOW_CUT_TAPS, cutoff / (SAMPLE_RATE / 2), pass_zero=False)
 

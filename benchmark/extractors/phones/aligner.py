@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from benchmark.data.corpora.base import Corpus
-from benchmark.extractors.phones.segments import SILENCE, Phones, joined
+from benchmark.extractors.phones.segments import SILENCE, Phones, join_spans
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.identity import describe
 
@@ -67,4 +67,6 @@ class KnownPhones(Aligner):
         known = corpus.phones(split)
         if known is None:
             return None
-        return ((name, joined([label or SILENCE for label in labels], ends)) for name, labels, ends in known)
+        return (
+            (name, join_spans([label or SILENCE for label in labels], ends)) for name, labels, ends in known
+        )

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torchaudio.functional import forced_align, merge_tokens
 
-from benchmark.extractors.phones.segments import SILENCE, Phones, joined
+from benchmark.extractors.phones.segments import SILENCE, Phones, join_spans
 
 REACH = 0.08
 """Seconds by which phones extend into silence, because CTC marks their middle and rarely their edges."""
@@ -19,22 +19,22 @@ class AlignmentError(Exception):
     """An error of one utterance, which counts as failed while the others are still aligned."""
 
 
-def spelled_with(vocabulary: Container[str], phones: Sequence[str]) -> list[str]:
+def spell_with(vocabulary: Container[str], phones: Sequence[str]) -> list[str]:
     """Return the phones in a model's own labels: unchanged, with or without a length mark, or in parts.
 
     Raises:
         AlignmentError: no label fits a phone.
     """
-    return [label for phone in phones for label in _labels(vocabulary, phone)]
+    return [label for phone in phones for label in _find_labels(vocabulary, phone)]
 
 
-def _labels(vocabulary: Container[str], phone: str) -> list[str]:
+def _find_labels(vocabulary: Container[str], phone: str) -> list[str]:
     for label in (phone, phone.removesuffix("ː"), f"{phone}ː"):
         if label in vocabulary:
             return [label]
     for cut in range(len(phone) - 1, 0, -1):  # the longest known part first
         if phone[:cut] in vocabulary:
-            return [phone[:cut], *_labels(vocabulary, phone[cut:])]
+            return [phone[:cut], *_find_labels(vocabulary, phone[cut:])]
     raise AlignmentError(f"the model has no label for the phone {phone!r}")
 
 
@@ -60,7 +60,7 @@ def align(log_probabilities: torch.Tensor, targets: Sequence[int], blank: int) -
     return [(span.start, span.end) for span in merge_tokens(path[0], scores[0], blank)]
 
 
-def widened(
+def fill_gaps(
     labels: Sequence[str], spans: Sequence[tuple[int, int]], hop: float, first: float, duration: float
 ) -> Phones:
     """Return phones without gaps from the spans of an alignment.
@@ -87,4 +87,4 @@ def widened(
             ends += [end + REACH, start - REACH]
     names += [labels[-1], SILENCE]
     ends += [min(duration, times[-1, 1] + REACH), duration]
-    return joined(names, np.array(ends))
+    return join_spans(names, np.array(ends))

@@ -25,7 +25,7 @@ class Phones:
         return [labels[index] for index in np.searchsorted(self.ends, times, side="right")]
 
 
-def joined(labels: Sequence[str], ends: np.ndarray) -> Phones:
+def join_spans(labels: Sequence[str], ends: np.ndarray) -> Phones:
     """Build phones from spans, dropping empty spans and merging consecutive silences."""
     kept: list[tuple[str, float]] = []
     for label, end in zip(labels, ends.tolist(), strict=True):

@@ -17,7 +17,7 @@ from benchmark.data.synthesis.espeak_phones import spell
 from benchmark.errors import UserError
 from benchmark.extractors.encoders.waveform import normalised
 from benchmark.extractors.phones.aligner import Aligner
-from benchmark.extractors.phones.ctc_alignment import AlignmentError, align, spelled_with, widened
+from benchmark.extractors.phones.ctc_alignment import AlignmentError, align, fill_gaps, spell_with
 from benchmark.extractors.phones.segments import Phones
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.checkpoints import resolve
@@ -71,7 +71,7 @@ class CTCAligner(Aligner):
             try:
                 if utterance.text is None:
                     raise AlignmentError("no transcript")
-                labels = spelled_with(model.vocabulary, phones)
+                labels = spell_with(model.vocabulary, phones)
                 wavs.append(torch.from_numpy(read_audio(utterance.audio_path)))
             except (AlignmentError, AudioError) as error:
                 yield name, str(error)
@@ -84,7 +84,7 @@ class CTCAligner(Aligner):
             except AlignmentError as error:
                 yield name, str(error)
                 continue
-            yield name, widened(labels, spans, model.hop, model.first, len(wav) / SAMPLE_RATE)
+            yield name, fill_gaps(labels, spans, model.hop, model.first, len(wav) / SAMPLE_RATE)
 
 
 class _PhoneModel:

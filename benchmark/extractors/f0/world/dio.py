@@ -36,10 +36,10 @@ def dio(samples: np.ndarray, floor: float, ceiling: float, frame_period: float) 
         return np.zeros(len(times))
     found, scores = candidates(samples, times, floor, ceiling)
     best = found[scores.argmin(0), np.arange(len(times))]
-    return _extended(_eroded(_without_jumps(best, margin), margin // 2), found)
+    return _extend(_erode(_drop_jumps(best, margin), margin // 2), found)
 
 
-def _without_jumps(best: np.ndarray, margin: int) -> np.ndarray:
+def _drop_jumps(best: np.ndarray, margin: int) -> np.ndarray:
     """Return F0 with 0 where it does not continue the frame before, and at both ends."""
     inner, steady = np.zeros_like(best), np.zeros_like(best)
     inner[margin:-margin] = best[margin:-margin]
@@ -48,7 +48,7 @@ def _without_jumps(best: np.ndarray, margin: int) -> np.ndarray:
     return steady
 
 
-def _eroded(f0: np.ndarray, reach: int) -> np.ndarray:
+def _erode(f0: np.ndarray, reach: int) -> np.ndarray:
     """Return F0 with 0 also in the frames around unvoiced ones."""
     kept = np.zeros_like(f0)
     voiced = np.lib.stride_tricks.sliding_window_view(f0, 2 * reach + 1).all(1)
@@ -56,7 +56,7 @@ def _eroded(f0: np.ndarray, reach: int) -> np.ndarray:
     return kept
 
 
-def _extended(f0: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+def _extend(f0: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     """Extend voiced sections along the candidates (bands, frames), first all forwards, then all backwards."""
     edges = np.flatnonzero((f0[1:] > 0) != (f0[:-1] > 0))
     if not len(edges):
@@ -74,12 +74,12 @@ def _grow(track: list[float], frames: Sequence[Sequence[float]], origin: int, en
     """Set frame after frame to the candidate that continues the last two, until no candidate does."""
     for frame in range(origin, end, step):
         expected = (3 * track[frame] - track[frame - step]) / 2
-        track[frame + step] = _nearest(frames[frame + step], expected)
+        track[frame + step] = _find_nearest(frames[frame + step], expected)
         if not track[frame + step]:
             break
 
 
-def _nearest(candidates: Sequence[float], f0: float) -> float:
+def _find_nearest(candidates: Sequence[float], f0: float) -> float:
     """Return the candidate nearest to an F0, 0 if none is within range."""
     best = min(candidates, key=lambda candidate: abs(candidate - f0))
     return best if f0 and abs(1 - best / f0) <= ALLOWED else 0.0

@@ -33,14 +33,14 @@ def candidates(
         floor: Lowest F0 in Hz.
         ceiling: Highest F0 in Hz.
     """
-    bands = _bands(floor, ceiling)
+    bands = _make_bands(floor, ceiling)
     f0, scores = np.zeros((2, len(bands.frequencies), len(times)))
     scores += WORST
     # WORLD reads one sample beyond the signal.
     signal = np.append(samples, 0.0)
     signal -= signal.mean()
-    for number, (frequency, band) in enumerate(zip(bands.frequencies, _filtered(signal, bands), strict=True)):
-        rates = _event_rates(band, times)
+    for number, (frequency, band) in enumerate(zip(bands.frequencies, _filter(signal, bands), strict=True)):
+        rates = _measure_event_rates(band, times)
         if rates is None:
             continue
         mean = rates.mean(0)
@@ -73,7 +73,7 @@ class Bands:
 
 
 @lru_cache(maxsize=4)
-def _bands(floor: float, ceiling: float) -> Bands:
+def _make_bands(floor: float, ceiling: float) -> Bands:
     count = 1 + int(np.log2(ceiling / floor) * BANDS_IN_OCTAVE)
     frequencies = floor * 2 ** (np.arange(1, count + 1) / BANDS_IN_OCTAVE)
     halves = 2 * (SAMPLE_RATE / frequencies / 2 + 0.5).astype(int)
@@ -84,7 +84,7 @@ def _bands(floor: float, ceiling: float) -> Bands:
     reach = middle + int(halves[0])
     size = next_fast_len(max(TRANSFORM, 8 * reach), real=True)
     size += size % 2
-    windows = [_nuttall(2 * int(half)) for half in halves]
+    windows = [_make_nuttall(2 * int(half)) for half in halves]
     kernels = np.zeros((count, size))
     for kernel, window, half in zip(kernels, windows, halves, strict=True):
         whole = np.convolve(low_cut, window)
@@ -93,12 +93,12 @@ def _bands(floor: float, ceiling: float) -> Bands:
     return Bands(frequencies, windows, low_cut, reach, rfft(kernels), size)
 
 
-def _nuttall(length: int) -> np.ndarray:
+def _make_nuttall(length: int) -> np.ndarray:
     turn = 2 * np.pi * np.arange(length) / (length - 1)
     return 0.355768 - 0.487396 * np.cos(turn) + 0.144232 * np.cos(2 * turn) - 0.012604 * np.cos(3 * turn)
 
 
-def _filtered(signal: np.ndarray, bands: Bands) -> Iterator[np.ndarray]:
+def _filter(signal: np.ndarray, bands: Bands) -> Iterator[np.ndarray]:
     """Yield the signal of each band (T,), filtered in overlapping pieces."""
     length, reach, size = len(signal), bands.reach, bands.size
     step = size - 2 * reach
@@ -106,14 +106,14 @@ def _filtered(signal: np.ndarray, bands: Bands) -> Iterator[np.ndarray]:
     padded = np.zeros((pieces - 1) * step + size)
     padded[reach : reach + length] = signal
     spectra = rfft(np.lib.stride_tricks.sliding_window_view(padded, size)[::step])
-    factors, leaks = _leaks(signal, bands, pieces, step)
+    factors, leaks = _compute_leaks(signal, bands, pieces, step)
     for spectrum, factor in zip(bands.spectra, factors, strict=True):
         out = factor @ leaks
         out += irfft(spectra * spectrum, n=size)[:, reach : reach + step]
         yield out.reshape(-1)[:length]
 
 
-def _leaks(signal: np.ndarray, bands: Bands, pieces: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+def _compute_leaks(signal: np.ndarray, bands: Bands, pieces: int, step: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the signals that WORLD adds to each band by overwriting two bins of its transform.
 
     WORLD transforms the whole signal. It sets each of the two highest bins to the product at the last bin but
@@ -151,31 +151,31 @@ def _longest(bands: Bands) -> int:
     return 2 * int(1 + SAMPLE_RATE / bands.frequencies[0] / 2)
 
 
-def _event_rates(band: np.ndarray, times: np.ndarray) -> np.ndarray | None:
+def _measure_event_rates(band: np.ndarray, times: np.ndarray) -> np.ndarray | None:
     """Return the rates in Hz (4, frames) of falling and rising zero crossings, peaks and dips.
 
     The result is None if there are too few events of any kind.
     """
-    crossings = _ends(band > 0), _ends(band < 0)
-    turns = _ends(band[1:] > band[:-1]), _ends(band[1:] < band[:-1])
+    crossings = _find_ends(band > 0), _find_ends(band < 0)
+    turns = _find_ends(band[1:] > band[:-1]), _find_ends(band[1:] < band[:-1])
     if min(map(len, crossings + turns)) < LEAST_EVENTS:
         return None
-    events = [at + _zero(band[at], band[at + 1]) for at in crossings]
-    events += [at + _zero(band[at + 1] - band[at], band[at + 2] - band[at + 1]) for at in turns]
-    return np.stack([_rate(places, times) for places in events])
+    events = [at + _find_zero(band[at], band[at + 1]) for at in crossings]
+    events += [at + _find_zero(band[at + 1] - band[at], band[at + 2] - band[at + 1]) for at in turns]
+    return np.stack([_interpolate_rate(places, times) for places in events])
 
 
-def _ends(holds: np.ndarray) -> np.ndarray:
+def _find_ends(holds: np.ndarray) -> np.ndarray:
     """Return the places where a condition holds and does not hold at the next place."""
     return np.flatnonzero(holds[:-1] > holds[1:])
 
 
-def _zero(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def _find_zero(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return where lines from one value to the next, a sample later, cross zero."""
     return left / (left - right)
 
 
-def _rate(events: np.ndarray, times: np.ndarray) -> np.ndarray:
+def _interpolate_rate(events: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Interpolate the rates of events (frames,), each given by two successive events at their middle."""
     rates = SAMPLE_RATE / np.diff(events)
     points = (events[1:] + events[:-1] + 2) / (2 * SAMPLE_RATE)  # in seconds, counted from 1 as in MATLAB

@@ -37,7 +37,7 @@ def harvest(samples: np.ndarray, floor: float, ceiling: float, frame_period: flo
         frame_period: Milliseconds between frames.
     """
     count = 1000 * len(samples) // SAMPLE_RATE + 1
-    signal = _decimated(samples)
+    signal = _decimate(samples)
     candidates = _spread(raw_candidates(signal, count, floor, ceiling))
     scores = refine(signal, candidates, floor, ceiling)
     f0 = contour(candidates, scores)
@@ -45,7 +45,7 @@ def harvest(samples: np.ndarray, floor: float, ceiling: float, frame_period: flo
     return f0[np.minimum((times * 1000 + 0.5).astype(np.int64), count - 1)]
 
 
-def _decimated(samples: np.ndarray) -> np.ndarray:
+def _decimate(samples: np.ndarray) -> np.ndarray:
     """Return the signal at 8 kHz without its mean, T / 2 samples rounded up."""
     held = np.pad(samples, LAG, mode="edge")
     padded = np.pad(held, MIRRORED, mode="reflect", reflect_type="odd")

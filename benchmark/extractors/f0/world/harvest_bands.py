@@ -33,13 +33,13 @@ def raw_candidates(signal: np.ndarray, count: int, floor: float, ceiling: float)
         floor: Lowest F0 in Hz.
         ceiling: Highest F0 in Hz.
     """
-    bands = _bands(floor, ceiling)
+    bands = _make_bands(floor, ceiling)
     times = np.arange(count) / 1000
     total, agreeing = np.zeros(count), np.zeros(count, np.int16)
     found = []
     outermost = bands.frequencies[[0, -1]]
-    for frequency, band in zip(bands.frequencies, _filtered(signal, bands), strict=True):
-        f0 = np.zeros(count) if frequency in outermost else _event_rate(band, times)
+    for frequency, band in zip(bands.frequencies, _filter(signal, bands), strict=True):
+        f0 = np.zeros(count) if frequency in outermost else _measure_event_rate(band, times)
         lowest, highest = frequency * (1 - TOLERANCE), frequency * (1 + TOLERANCE)
         inside = (f0 >= max(lowest, floor)) & (f0 <= min(highest, ceiling))
         ended = np.flatnonzero((agreeing >= LEAST_BANDS) > inside)
@@ -76,7 +76,7 @@ class Bands:
 
 
 @lru_cache(maxsize=4)
-def _bands(floor: float, ceiling: float) -> Bands:
+def _make_bands(floor: float, ceiling: float) -> Bands:
     """Build the filters, which are cosines of four periods under a Nuttall window."""
     floor, ceiling = floor * (1 - MARGIN), ceiling * (1 + MARGIN)
     count = 1 + int(np.log2(ceiling / floor) * BANDS_IN_OCTAVE)
@@ -98,7 +98,7 @@ def _bands(floor: float, ceiling: float) -> Bands:
     return Bands(frequencies, halves, kernels, size, np.repeat(rfft(symmetric).real, 2, axis=1))
 
 
-def _filtered(signal: np.ndarray, bands: Bands) -> Iterator[np.ndarray]:
+def _filter(signal: np.ndarray, bands: Bands) -> Iterator[np.ndarray]:
     """Yield the signal of each band (T,), one sample early as in WORLD, filtered in overlapping pieces."""
     length, reach, size = len(signal), int(bands.halves[0]), bands.size
     step = size - 2 * reach
@@ -106,7 +106,7 @@ def _filtered(signal: np.ndarray, bands: Bands) -> Iterator[np.ndarray]:
     padded = np.zeros((pieces - 1) * step + size)
     padded[reach - 1 : reach - 1 + length] = signal
     spectra = rfft(np.lib.stride_tricks.sliding_window_view(padded, size)[::step]).view(float)
-    factors, leaks = _leaks(signal, bands, pieces * step)
+    factors, leaks = _compute_leaks(signal, bands, pieces * step)
     product = np.empty_like(spectra)
     for first in range(0, len(factors), TOGETHER):
         some = slice(first, first + TOGETHER)
@@ -117,7 +117,7 @@ def _filtered(signal: np.ndarray, bands: Bands) -> Iterator[np.ndarray]:
             yield out.reshape(-1)[:length]
 
 
-def _leaks(signal: np.ndarray, bands: Bands, length: int) -> tuple[np.ndarray, np.ndarray]:
+def _compute_leaks(signal: np.ndarray, bands: Bands, length: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the signals that WORLD adds to each band by overwriting two bins of its transform.
 
     WORLD transforms the whole signal. It sets each of the two highest bins to the product at the last bin but
@@ -144,7 +144,7 @@ def _leaks(signal: np.ndarray, bands: Bands, length: int) -> tuple[np.ndarray, n
     return factors / size, np.stack((sign * (before * turn).real, sign))[:, 1:]
 
 
-def _event_rate(band: np.ndarray, times: np.ndarray) -> np.ndarray:
+def _measure_event_rate(band: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Return the mean rate in Hz (frames,) of rising and falling zero crossings, peaks and dips.
 
     The rate of each kind is interpolated between points, each given by two successive events at their middle.

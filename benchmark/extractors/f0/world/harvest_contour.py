@@ -42,11 +42,11 @@ def contour(candidates: np.ndarray, scores: np.ndarray) -> np.ndarray:
         return np.zeros(len(candidates))
     known = _drop_lonely(candidates, scores)
     f0 = np.take_along_axis(candidates, scores.argmax(1)[:, None], 1)[:, 0]
-    f0 = _without_jumps(f0)
-    for first, last in _voiced(f0):
+    f0 = _drop_jumps(f0)
+    for first, last in _find_voiced(f0):
         if last - first < SHORTEST:
             f0[first : last + 1] = 0
-    return _smooth(_bridged(_extended(f0, candidates, scores, known)))
+    return _smooth(_bridge(_extend(f0, candidates, scores, known)))
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _drop_lonely(candidates: np.ndarray, scores: np.ndarray) -> Known:
     return Known(f0[near].tolist(), bounds.tolist())
 
 
-def _without_jumps(f0: np.ndarray) -> np.ndarray:
+def _drop_jumps(f0: np.ndarray) -> np.ndarray:
     """Return F0 with 0 where it continues neither its value nor its slope, and in the first two frames."""
     steady = np.zeros_like(f0)
     before, now = f0[1:-1], f0[2:]
@@ -108,7 +108,7 @@ def _without_jumps(f0: np.ndarray) -> np.ndarray:
     return steady
 
 
-def _voiced(f0: np.ndarray) -> list[Section]:
+def _find_voiced(f0: np.ndarray) -> list[Section]:
     """Return the voiced sections, which never include the first or last frame of the signal."""
     voiced = f0 > 0
     voiced[0] = voiced[-1] = False
@@ -116,12 +116,12 @@ def _voiced(f0: np.ndarray) -> list[Section]:
     return list(zip((edges[::2] + 1).tolist(), edges[1::2].tolist(), strict=True))
 
 
-def _extended(f0: np.ndarray, candidates: np.ndarray, scores: np.ndarray, known: Known) -> np.ndarray:
+def _extend(f0: np.ndarray, candidates: np.ndarray, scores: np.ndarray, known: Known) -> np.ndarray:
     """Extend voiced sections along the candidates, and join those that are long enough."""
     channels: list[np.ndarray] = []
     sections: list[Section] = []
     mean = 0.0
-    for first, last in _voiced(f0):
+    for first, last in _find_voiced(f0):
         channel = np.zeros_like(f0)
         channel[first : last + 1] = f0[first : last + 1]
         last = _grow(channel, last, min(len(f0) - 2, last + EXTENSION), 1, known)
@@ -131,7 +131,7 @@ def _extended(f0: np.ndarray, candidates: np.ndarray, scores: np.ndarray, known:
         if CYCLES / mean < last - first:
             channels.append(channel)
             sections.append((first, last))
-    return _merged(channels, sections, candidates, scores) if channels else f0
+    return _merge(channels, sections, candidates, scores) if channels else f0
 
 
 def _grow(channel: np.ndarray, origin: int, end: int, step: int, known: Known) -> int:
@@ -148,12 +148,12 @@ def _grow(channel: np.ndarray, origin: int, end: int, step: int, known: Known) -
     return border
 
 
-def _merged(
+def _merge(
     channels: list[np.ndarray], sections: list[Section], candidates: np.ndarray, scores: np.ndarray
 ) -> np.ndarray:
     """Merge sections to one contour; where sections overlap, the one with the better score counts."""
     borders = [list(section) for section in sections]
-    order = _order([first for first, _ in sections])
+    order = _sort([first for first, _ in sections])
     merged = channels[0].copy()
     held = borders[0]
     for i in order[1:]:
@@ -170,7 +170,7 @@ def _merged(
     return merged
 
 
-def _order(firsts: list[int]) -> list[int]:
+def _sort(firsts: list[int]) -> list[int]:
     """Return the order of sections by WORLD's sorting, an insertion sort that is not always correct.
 
     After an exchange, the comparison still uses position i, which then holds another element.
@@ -189,9 +189,9 @@ def _score(f0: np.ndarray, candidates: np.ndarray, scores: np.ndarray, frames: s
     return float(np.where(candidates[frames] == f0[frames, None], scores[frames], 0).max(1).sum())
 
 
-def _bridged(f0: np.ndarray) -> np.ndarray:
+def _bridge(f0: np.ndarray) -> np.ndarray:
     """Fill short gaps by a line whose ends, as in WORLD, are off by 1 Hz."""
-    bridged, sections = f0.copy(), _voiced(f0)
+    bridged, sections = f0.copy(), _find_voiced(f0)
     for (_, last), (first, _) in pairwise(sections):
         distance = first - last - 1
         if distance < LONGEST_GAP:
@@ -204,7 +204,7 @@ def _smooth(f0: np.ndarray) -> np.ndarray:
     """Filter each section forwards and backwards, with its end values held beyond the section."""
     b, a = butter(2, 0.06)
     smoothed = np.zeros_like(f0)
-    for first, last in _voiced(np.pad(f0, 1)):
+    for first, last in _find_voiced(np.pad(f0, 1)):
         section = np.pad(f0[first - 1 : last], SETTLED, mode="edge")
         both = lfilter(b, a, lfilter(b, a, section)[::-1])[::-1]
         smoothed[first - 1 : last] = both[SETTLED:-SETTLED]

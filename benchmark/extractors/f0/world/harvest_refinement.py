@@ -49,7 +49,7 @@ def refine(signal: np.ndarray, candidates: np.ndarray, floor: float, ceiling: fl
     for first, last in pairwise(bounds):
         group = slice(first, last)
         half = int(halves[first])
-        window = _window(half)
+        window = _make_window(half)
         # Each spectrum is computed once for all candidates that share its frame and window.
         begins = frames[group][new[group]] * HOP + longest - half
         pieces = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)[begins]
@@ -103,7 +103,7 @@ class Window:
 
 
 @cache
-def _window(half: int) -> Window:
+def _make_window(half: int) -> Window:
     """Build the window of candidates whose 1.5 periods plus one sample contain `half` whole samples."""
     length = 2 * half + 1
     size = 2 ** (int(np.log2(length)) + 2)
