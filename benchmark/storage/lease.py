@@ -55,8 +55,8 @@ class Holder:
     def is_gone(self) -> bool:
         """True if the holder is known to have ended.
 
-        False if the holder is out of this process's sight or its number is in use again; the missing
-        heartbeat then gives it away.
+        False if this process cannot see the holder, or if the holder's number is in use again. The missing
+        heartbeat then shows that the holder has ended.
         """
         if (self.host, self.space) != (platform.node(), _read_namespace()):
             return False
@@ -98,7 +98,7 @@ class Lease:
         return True
 
     def release(self) -> None:
-        """Release the lease; does nothing if it was lost."""
+        """Release the lease, or do nothing if it was lost."""
         self._ended.set()
         if self._file is not None:
             self._file.unlink(missing_ok=True)
