@@ -1,18 +1,18 @@
-"""The one exception that is meant for the person at the keyboard."""
+"""The exception for mistakes that the user can correct."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class UserError(Exception):
-    """A mistake the user can mend: shown as its message alone, without a traceback.
+    """A mistake that the user can correct; only its message is shown, without a traceback.
 
-    The message names the value received, the legal ones or the next step.
+    The message names the value received, and the legal values or the next step.
     """
 
 
 def unknown(what: str, value: object, legal: Iterable[object]) -> UserError:
-    """A `UserError` for a name that is not among the legal ones, with the nearest match first."""
+    """Return a `UserError` for a name that is not legal; its message suggests the closest legal name."""
     names = sorted(str(name) for name in legal)
     near = get_close_matches(str(value), names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -1,6 +1,6 @@
-"""The nouns every part of the benchmark shares.
+"""Types that every part of the benchmark shares: utterances and tokenizer facts.
 
-Conventions, stated once:
+Conventions used throughout:
 * `wav` is float32 (B, T) in [-1, 1] at `SAMPLE_RATE`; its `lengths` are samples.
 * `codes` is int64 (B, K, T): batch, codebook, frame; its `lengths` are frames.
 """
@@ -10,7 +10,7 @@ from math import log2
 from typing import Literal, get_args
 
 SAMPLE_RATE = 16_000
-"""Everything is read, decoded and scored at this rate (Hz)."""
+"""Rate (Hz) at which all speech is read, decoded and scored."""
 
 Kind = Literal[
     "acoustic",
@@ -26,7 +26,7 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Utterance:
-    """One recording and what is known of it. `duration` is in seconds; NaN when the file is unreadable."""
+    """One recording and its labels. `duration` is in seconds; NaN when the file is unreadable."""
 
     utterance_id: str
     audio_path: str
@@ -43,7 +43,7 @@ class Utterance:
 
 @dataclass(frozen=True)
 class TokenizerSpec:
-    """The facts of a tokenizer that every table and every consumer of its codes needs."""
+    """Facts about a tokenizer that the tables and all users of its codes need."""
 
     name: str
     kind: Kind
@@ -55,22 +55,24 @@ class TokenizerSpec:
     causal: bool
     can_decode: bool
     supports_padding: bool
-    """Whether zero-padding a batch leaves the codes of its shorter members as they were."""
+    """True if zero-padding a batch leaves the codes of its shorter utterances unchanged."""
     output_rate: int | None = None
-    """Rate of the decoder's output in Hz where it is not `sample_rate`."""
+    """Rate of the decoder's output in Hz; None if equal to `sample_rate`."""
     codebook_frame_rates: tuple[float, ...] | None = None
-    """True rate of each codebook where slower ones are repeated to `frame_rate`; counts for the bitrate."""
+    """True rate of each codebook if slower codebooks are repeated to `frame_rate`; used for the bitrate."""
     frame_offset: int = 0
-    """Samples at `SAMPLE_RATE` by which the window behind code t is centred later than its slot of one
-    hop: (window - hop) / 2 for a front end that pads nothing, negative for one that looks back. Zero
-    also for windows centred on the slot's edge, where both readings are as good."""
+    """Distance in samples at `SAMPLE_RATE` from the centre of frame t's slot (one hop) to the centre of the
+    analysis window behind code t. It is (window - hop) / 2 for a front end without padding, and negative
+    for one that looks back. It is also zero for windows centred on an edge of the slot, where either sign
+    would be equally right."""
     continuous: bool = False
-    """Whether each code is the bit pattern of a float16 feature instead of an index: a topline."""
+    """True if each code is the bit pattern of a float16 feature and not an index, as in toplines."""
     decode_needs_prompt: bool = False
-    """Whether decoding takes `Tokenizer.side_info` beside the codes, and so can convert voices."""
+    """True if decoding takes `Tokenizer.side_info` beside the codes, and so can convert voices."""
     side_info: str = ""
-    """What the side information is; its size in bits per utterance follows."""
+    """Description of the side information."""
     side_info_bits: float | None = None
+    """Size of the side information in bits per utterance."""
     licence: str = "Apache-2.0"
     checkpoint: str | None = None
     revision: str | None = None
@@ -81,7 +83,7 @@ class TokenizerSpec:
 
     @property
     def num_codebooks(self) -> int:
-        """K, the number of codes per frame."""
+        """Number of codes per frame, K."""
         return len(self.codebook_sizes)
 
     @property
@@ -108,7 +110,7 @@ class TokenizerSpec:
     def bitrate(self) -> float:
         """Nominal bits per second: the sum over codebooks of frame_rate · log2(codebook_size).
 
-        Side information, which is sent once per utterance, is not in it.
+        Side information, which is sent once per utterance, is not included.
         """
         rates = zip(self.frame_rates, self.codebook_sizes, strict=True)
         return sum(rate * log2(size) for rate, size in rates)

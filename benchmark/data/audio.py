@@ -1,4 +1,4 @@
-"""Reading and writing audio: one decode, mono, 16 kHz float32."""
+"""Audio input and output: mono float32 at 16 kHz, decoded once."""
 
 import io
 import re
@@ -13,17 +13,17 @@ from benchmark.data.thread_map import in_threads
 from benchmark.types import SAMPLE_RATE
 
 MIN_SECONDS = 0.1
-"""Shorter clips hold no analysis window of the models and are refused."""
+"""Shortest accepted clip in seconds; the analysis windows of the models do not fit into shorter ones."""
 
 _UNKNOWN_FRAMES = 2**63 - 1
-"""What libsndfile reports for a FLAC whose header leaves its length open (encoded into a pipe)."""
+"""Number of frames that libsndfile reports for a FLAC without a stated length (encoded into a pipe)."""
 
 _UNKNOWN_BYTES = 0x7FFF0000
-"""From about here on a stated number of bytes is a placeholder: sox writes 0x7FFFF000, ffmpeg 0xFFFFFFFF."""
+"""Stated sizes from about here on are placeholders: sox writes 0x7FFFF000, ffmpeg 0xFFFFFFFF."""
 
 
 class AudioError(Exception):
-    """One recording cannot be used; the utterance counts as failed and the rest goes on."""
+    """An error of one recording, which counts as failed while the others are still processed."""
 
 
 def resample(wav: np.ndarray, source_rate: int, target_rate: int) -> np.ndarray:
@@ -48,7 +48,7 @@ def read_audio(path: str | Path) -> np.ndarray:
             stated = file.frames / rate + _cut_off(file.frames / rate, file.extra_info)
             wav = file.read(dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError, TypeError, MemoryError) as error:
-        # TypeError: soundfile takes no file called .raw; MemoryError: a header that states too many frames.
+        # TypeError: soundfile refuses files named .raw; MemoryError: the header states too many frames.
         raise AudioError(f"unreadable audio {path}: {error}") from error
     if stated - len(wav) / rate > MIN_SECONDS:
         raise AudioError(
@@ -68,17 +68,17 @@ def write_audio(path: str | Path, wav: np.ndarray) -> None:
 
 
 def wav_bytes(wav: np.ndarray) -> bytes:
-    """Float samples (T,) at 16 kHz as the content of a 16-bit WAV file."""
+    """Return float samples (T,) at 16 kHz as the content of a 16-bit WAV file."""
     content = io.BytesIO()
     soundfile.write(content, np.clip(wav, -1.0, 1.0), SAMPLE_RATE, format="WAV", subtype="PCM_16")
     return content.getvalue()
 
 
 def header(path: str | Path) -> tuple[float, str]:
-    """Duration in seconds and a fingerprint "frames:rate:bytes", from the header alone.
+    """Return duration in seconds and a fingerprint "frames:rate:bytes", from the header alone.
 
-    A missing file or a damaged header gives NaN and a fingerprint that says so; reading the file
-    then fails and is counted.
+    For a missing file or a damaged header, the duration is NaN and the fingerprint says so. Reading the file
+    later fails, and the failure is counted.
     """
     try:
         size = Path(path).stat().st_size
@@ -95,10 +95,10 @@ def header(path: str | Path) -> tuple[float, str]:
 
 
 def _cut_off(seconds: float, log: str) -> float:
-    """Seconds that a WAV or AIFF states beyond the `seconds` it holds, from libsndfile's log of its chunks.
+    """Return how many seconds a WAV or AIFF states beyond the `seconds` it holds, by libsndfile's chunk log.
 
-    libsndfile reads such a file as a shorter one. The length that programs write who cannot know it yet,
-    into a pipe, is close to 2 GiB or beyond and means nothing.
+    libsndfile reads a truncated file as a shorter one. Programs that write into a pipe cannot know the
+    length, and state a placeholder close to or above 2 GiB, which is ignored.
     """
     found = re.search(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)$", log, re.MULTILINE)
     if found is None:
@@ -108,5 +108,5 @@ def _cut_off(seconds: float, log: str) -> float:
 
 
 def headers(paths: Iterable[str | Path]) -> list[tuple[float, str]]:
-    """`header` of many files, in order."""
+    """Return the result of `header` for many files, in order."""
     return list(in_threads(header, list(paths)))

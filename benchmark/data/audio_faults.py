@@ -1,4 +1,4 @@
-"""Which recordings are broken, found without decoding them."""
+"""Detection of broken recordings without decoding them in full."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -11,20 +11,23 @@ import soundfile
 from benchmark.data.audio import header
 
 CHUNK = 256
-"""Files a worker takes at a time."""
+"""Files that a worker process takes at a time."""
 
 
 class Examined(NamedTuple):
-    """What was found of one recording."""
+    """The result of examining one recording."""
 
     duration: float
     """Seconds; NaN without a readable header."""
     fault: str | None
-    """What is wrong with it."""
+    """Fault of the recording, such as "truncated audio"; None if it is sound."""
 
 
 def examine(path: str | Path) -> Examined:
-    """Read the header; of a FLAC the last sample too, as its header does not tell that the end is missing."""
+    """Examine the header of a recording, and in FLAC files the last sample.
+
+    A FLAC header does not reveal that the end of the file is missing.
+    """
     duration, fingerprint = header(path)
     if fingerprint == "missing":
         return Examined(duration, "missing audio")
@@ -36,7 +39,7 @@ def examine(path: str | Path) -> Examined:
 
 
 def examine_all(paths: Sequence[str | Path], workers: int) -> Iterator[Examined]:
-    """`examine` of many files, in order, by so many processes."""
+    """Yield the result of `examine` for many files, in order, using `workers` processes."""
     if len(paths) <= CHUNK or workers == 1:
         yield from map(examine, paths)
         return

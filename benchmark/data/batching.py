@@ -1,4 +1,4 @@
-"""Batches of items of similar length, in an order that does not depend on chance."""
+"""Deterministic batches of items of similar length."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ Numbers = Sequence[int] | np.ndarray
 
 
 def sorted_batches(lengths: Numbers, batch_size: int, max_frames: int | None = None) -> list[list[int]]:
-    """Every index once, longest first, cut as by `cut`: for inference, where order is free."""
+    """Return batches of all indices, longest items first and cut like `cut`; for inference in any order."""
     lengths = np.asarray(lengths, np.int64)
     order = np.argsort(-lengths, kind="stable")
     return [batch.tolist() for batch in cut(order, lengths, batch_size, max_frames)]
@@ -17,13 +17,13 @@ def sorted_batches(lengths: Numbers, batch_size: int, max_frames: int | None = N
 def cut(
     order: np.ndarray, lengths: np.ndarray, batch_size: int, max_frames: int | None = None
 ) -> list[np.ndarray]:
-    """Batches of items that follow one another in `order`, as views of it.
+    """Cut `order` into batches of consecutive items, and return views of it.
 
     Args:
-        order: Items, those of similar length side by side.
+        order: Indices of the items, with items of similar length side by side.
         lengths: Frames of every item.
-        batch_size: Items per batch at most.
-        max_frames: Frames per batch at most, counting the padding, unless two items have more.
+        batch_size: Upper limit on the items of a batch.
+        max_frames: Upper limit on the frames of a batch, padding included; two items may exceed it.
     """
     starts, held, longest = [], batch_size, 0
     for place, index in enumerate(order):
@@ -37,7 +37,7 @@ def cut(
 
 
 def equal_length_batches(lengths: Numbers, batch_size: int) -> list[list[int]]:
-    """As `sorted_batches`, but no batch mixes lengths: for models that must not see padding."""
+    """Return batches like `sorted_batches`, but of equal lengths, for models that must not see padding."""
     groups: dict[int, list[int]] = {}
     for index, length in enumerate(lengths):
         groups.setdefault(int(length), []).append(index)

@@ -1,4 +1,4 @@
-"""From spectra to a waveform, one hop of samples per frame."""
+"""Inverse short-time Fourier transform that gives one hop of samples per frame."""
 
 import torch
 from torch import nn
@@ -9,7 +9,7 @@ class InverseSTFT(nn.Module):
     """Overlap-add of inverse FFTs; frame t is centred on its own hop, as in `LogMel(center=False)`.
 
     The "same" padding of Vocos (Siuzdak 2023, arXiv 2306.00814): half a window less half a hop is cut
-    off at both ends. torch.istft refuses that, because the window sums are zero in what is cut off.
+    off at both ends. torch.istft refuses that padding, because the window sums are zero in the cut-off ends.
     """
 
     window: torch.Tensor
@@ -22,11 +22,11 @@ class InverseSTFT(nn.Module):
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
 
     def forward(self, spectrum: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """Invert.
+        """Convert spectra to waveforms.
 
         Args:
             spectrum: (B, n_fft // 2 + 1, T) complex.
-            mask: (B, T), zero for frames that do not exist; None where all do.
+            mask: (B, T), zero for frames of padding; None if no frame is padding.
 
         Returns:
             (B, T * hop_length) float32.

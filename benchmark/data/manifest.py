@@ -1,4 +1,4 @@
-"""The manifest: the list of utterances that every later stage works from, in Arrow, sorted by id."""
+"""The manifest: an Arrow table of utterances, sorted by id, which all later stages start from."""
 
 import hashlib
 import json
@@ -19,17 +19,22 @@ from benchmark.types import Utterance
 COLUMNS = [field.name for field in fields(Utterance)]
 SCHEMA = pa.schema([(name, pa.float64() if name == "duration" else pa.string()) for name in COLUMNS])
 FORMAT = 2
-"""Of the file; 1 was Parquet, which memory cannot map."""
+"""Version of the file format; version 1 was Parquet, which cannot be memory-mapped."""
 
 
 class Manifest:
     """An immutable, id-sorted list of utterances with a digest that ignores where the audio lies.
 
-    Loaded from a file it is memory-mapped, and its memory does not grow with the corpus.
+    A manifest loaded from a file is memory-mapped, so its memory does not grow with the corpus.
     """
 
     def __init__(self, utterances: Iterable[Utterance]) -> None:
-        """Raises: UserError when an id occurs twice, ValueError when there is none."""
+        """Sort the utterances by id.
+
+        Raises:
+            UserError: an id occurs twice.
+            ValueError: there is no utterance.
+        """
         rows = pa.Table.from_pylist([asdict(utterance) for utterance in utterances], SCHEMA)
         try:
             self.table = IdTable(rows)
@@ -52,11 +57,11 @@ class Manifest:
         return self.at(row)
 
     def at(self, row: int) -> Utterance:
-        """The utterance numbered `row`, in the order of ids."""
+        """Return the utterance numbered `row`, in the order of ids."""
         return self._utterance(self.table.row(row))
 
     def part(self, rows: slice) -> list[Utterance]:
-        """The utterances of some consecutive rows."""
+        """Return the utterances of consecutive rows."""
         return [self._utterance(row) for row in self.table.rows(at=rows)]
 
     def _utterance(self, row: dict[str, Any]) -> Utterance:
@@ -65,10 +70,10 @@ class Manifest:
 
     @cached_property
     def digest(self) -> str:
-        """Identity of the content, the same on every machine: all columns but the path."""
+        """Digest of all columns but the path, the same on every machine."""
         if "digest" in self.table.facts:
             return self.table.facts["digest"]
-        content = hashlib.sha256(b"[")  # as `artifacts.digest` of the list of rows, which is never held
+        content = hashlib.sha256(b"[")  # equals `hashing.digest` of all rows, without holding them in memory
         comma = b""
         for row in self.table.rows():
             row["audio_path"] = None
@@ -79,11 +84,11 @@ class Manifest:
 
     @property
     def durations(self) -> np.ndarray:
-        """(len,) seconds, NaN where the audio cannot be read."""
+        """Durations in seconds, (len,); NaN for audio that cannot be read."""
         return self.table.numbers("duration")
 
     def column(self, name: str) -> Mapping[str, str]:
-        """A column by utterance id, such as "text" or "intent", of the utterances that have it."""
+        """Return a column such as "text" or "intent" by utterance id, for the utterances that have it."""
         return Column(self.table, name)
 
     @property
@@ -92,23 +97,23 @@ class Manifest:
         return float(np.nansum(self.durations)) / 3600
 
     def subset(self, limit: int | None, seed: int = 0) -> "Manifest":
-        """At most `limit` utterances, spread evenly over speakers, chosen by `seed`; all for None."""
+        """Draw at most `limit` utterances by `seed`, spread evenly over speakers; None keeps all."""
         if limit is None or limit >= len(self):
             return self
         speakers = self.table.column("speaker_id").dictionary_encode().indices.to_numpy()
         drawn = np.random.default_rng(seed).permutation(len(self))
         by_speaker = np.argsort(speakers[drawn], kind="stable")
         grouped = speakers[drawn][by_speaker]
-        turns = np.empty(len(self), np.int64)  # how many of its speaker were drawn before
+        turns = np.empty(len(self), np.int64)  # number of the same speaker's utterances drawn before
         turns[by_speaker] = np.arange(len(self)) - np.searchsorted(grouped, grouped)
         return self.take(drawn[np.argsort(turns, kind="stable")[:limit]])
 
     def take(self, rows: Iterable[int]) -> "Manifest":
-        """The utterances of these rows."""
+        """Return a manifest of the utterances of these rows."""
         return self.of(self.table.take(rows), self._folder)
 
     def save(self, path: Path) -> None:
-        """Write Arrow; audio paths below the file's own folder are stored relative to it."""
+        """Write an Arrow file; audio paths below the file's own folder are stored relative to it."""
         base = absolute(str(path.parent)) + os.sep
         paths = pa.array([absolute(u.audio_path).removeprefix(base) for u in self], pa.string())
         table = self.table.table.set_column(COLUMNS.index("audio_path"), "audio_path", paths)
@@ -116,18 +121,22 @@ class Manifest:
 
     @classmethod
     def load(cls, path: Path) -> "Manifest":
-        """Map what `save` wrote; relative audio paths are taken from the file's folder.
+        """Map a file that `save` wrote; relative audio paths start from the file's folder.
 
-        Raises: ValueError for a manifest of another version.
+        Raises:
+            ValueError: the manifest has another version.
         """
         table = IdTable.open(path)
         if table.facts.get("format") != str(FORMAT) or table.table.column_names != COLUMNS:
-            raise ValueError(f"{path} is no manifest of version {FORMAT}; delete its folder to make it anew")
+            raise ValueError(f"{path} is no manifest of version {FORMAT}; delete its folder to rebuild it")
         return cls.of(table, str(path.parent))
 
     @classmethod
     def of(cls, table: IdTable, folder: str = "") -> "Manifest":
-        """The manifest of a table with the columns of `SCHEMA`; relative audio paths are below `folder`."""
+        """Return the manifest of a table with the columns of `SCHEMA`.
+
+        Relative audio paths start from `folder`.
+        """
         if not len(table):
             raise ValueError("a manifest needs at least one utterance")
         manifest = cls.__new__(cls)

@@ -1,13 +1,13 @@
-"""A list of everything wrong with an input: by kind, with its places, short enough to be read."""
+"""A list of all problems of an input, grouped by kind and short enough to be read."""
 
 from collections.abc import Iterator
 
 MOST = 5
-"""Places of one kind that are shown; the rest are counted."""
+"""Places shown per kind; the others are only counted."""
 
 
 class Problems:
-    """Kinds of mistakes with the places where they occur, in the order found."""
+    """Kinds of mistakes with their places, in the order found."""
 
     def __init__(self) -> None:
         self._places: dict[str, list[str]] = {}
@@ -16,16 +16,16 @@ class Problems:
         return sum(map(len, self._places.values()))
 
     def add(self, kind: str, place: str) -> None:
-        """One more place, such as "line 3: a.wav", where a mistake of this kind is."""
+        """Add a place, such as "line 3: a.wav", where a mistake of this kind occurs."""
         self._places.setdefault(kind, []).append(place)
 
     def update(self, other: "Problems") -> None:
-        """Take over those of another list."""
+        """Add all problems of another list."""
         for kind, places in other._places.items():
             self._places.setdefault(kind, []).extend(places)
 
     def lines(self, most: int = MOST) -> Iterator[str]:
-        """Kind and count, then the first places of the kind, indented."""
+        """Yield each kind with its count, followed by its first `most` places, indented."""
         for kind, places in self._places.items():
             yield f"{kind} ({len(places):,})"
             yield from (f"    {place}" for place in places[:most])
@@ -33,5 +33,5 @@ class Problems:
                 yield f"    and {len(places) - most:,} more"
 
     def summary(self, most: int = MOST) -> str:
-        """As a text of several lines, indented, to stand below a heading."""
+        """Return all problems as indented lines, to be put below a heading."""
         return "".join(f"\n  {line}" for line in self.lines(most))

@@ -1,4 +1,4 @@
-"""Log-mel spectrogram, the one definition that metrics, tokenizers and vocoder share."""
+"""The log-mel spectrogram shared by metrics, tokenizers and the vocoder."""
 
 from typing import Literal
 
@@ -41,10 +41,11 @@ class LogMel(torch.nn.Module):
             n_mels: Number of bands.
             f_min: Lower edge of the lowest band (Hz).
             f_max: Upper edge of the highest band (Hz), at most half the sample rate.
-            floor: Amplitudes below it count as it.
-            center: True pads n_fft // 2 on both sides, frame t centred on sample t · hop_length,
-                T // hop_length + 1 frames. False pads (n_fft - hop_length) // 2 on both sides,
-                frame t centred on its own hop, T // hop_length frames, as HiFi-GAN does it.
+            floor: Lower limit that amplitudes are clamped to.
+            center: True pads n_fft // 2 samples on both sides; frame t is centred on sample
+                t · hop_length, and there are T // hop_length + 1 frames. False pads
+                (n_fft - hop_length) // 2 samples on both sides, as HiFi-GAN does; frame t is centred
+                on its own hop, and there are T // hop_length frames.
             log: Natural or decimal logarithm.
 
         Raises:
@@ -73,11 +74,11 @@ class LogMel(torch.nn.Module):
         self.register_buffer("filterbank", filterbank.T.contiguous(), persistent=False)
 
     def forward(self, wav: torch.Tensor) -> torch.Tensor:
-        """Analyse a batch.
+        """Compute the log-mel spectrograms of a batch.
 
         Args:
             wav: Float (B, T), T at least one hop. The ends are reflected, or padded with zeros
-                where the clip is too short to be reflected.
+                if the clip is too short to be reflected.
 
         Returns:
             Float (B, n_mels, frames).

@@ -1,4 +1,4 @@
-"""One small question to the disk for each of many files."""
+"""A map over many files in threads, for functions that spend their time waiting for the disk."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +9,11 @@ Answer = TypeVar("Answer")
 
 THREADS = 8
 BATCH = 256
-"""Items handed over at once: to hand over one costs more than to ask a disk that has the answer at hand."""
+"""Items passed to a thread at once; passing one item costs more than a file access that is cached."""
 
 
 def in_threads(ask: Callable[[Item], Answer], items: Sequence[Item]) -> Iterator[Answer]:
-    """The answer for every item, in order; threads hide the latency of the disk."""
+    """Yield `ask(item)` for every item, in order; threads hide the latency of the disk."""
 
     def ask_all(start: int) -> list[Answer]:
         return [ask(item) for item in items[start : start + BATCH]]

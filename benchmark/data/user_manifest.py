@@ -1,6 +1,6 @@
-"""A list of recordings written by hand or by a script: CSV, TSV or JSON lines, read and checked.
+"""Reader of a user's list of recordings in CSV, TSV or JSON lines.
 
-Every mistake is noted with its line and reading goes on, so that one look finds all of them.
+Every mistake is recorded with its line and reading continues, so that one run finds all mistakes.
 """
 
 import csv
@@ -28,21 +28,21 @@ ALIASES = {
     "sentence": "text", "transcript": "text", "transcription": "text", "wrd": "text",
     "label": "intent", "subset": "split", "lang": "language", "locale": "language", "sex": "gender",
 }  # fmt: skip
-"""What other manifests call our columns: such a column is meant, not superfluous."""
+"""Names of the columns in other manifests; such a column is reported as a mistake and not ignored."""
 SPLITS = ("train", "dev", "test")
 FOREIGN = re.compile(r"test_[a-z]{2,3}")
-"""A split in another language than test's, such as test_de."""
+"""A test split in another language, such as test_de."""
 SPLIT_ALIASES = {"valid": "dev", "validation": "dev", "val": "dev", "devel": "dev", "eval": "test"}
 GENDERS = {"f": "F", "female": "F", "m": "M", "male": "M"}
 SURROGATE = re.compile("[\ud800-\udfff]")
-"""A byte that is not UTF-8, as Python reads it, or half of a character in JSON."""
+"""Python's stand-in for a byte that is not UTF-8, or half of a character in JSON."""
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
 
 csv.field_size_limit(1 << 30)
 
 
 class Line(NamedTuple):
-    """One recording as the manifest lists it; `number` counts the file's lines from 1."""
+    """One recording as listed in the manifest; `number` counts the file's lines from 1."""
 
     number: int
     audio_path: str
@@ -57,7 +57,7 @@ class Line(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """The recordings of a manifest, what must be mended before any is used, and what should be looked at."""
+    """The recordings of a manifest, the problems that make it unusable, and warnings."""
 
     lines: list[Line]
     problems: Problems
@@ -65,28 +65,32 @@ class Reading(NamedTuple):
 
 
 def read_user_manifest(path: Path) -> Reading:
-    """Read a manifest whose suffix is in `DELIMITERS` or `JSON_LINES`; mistakes are in what it returns.
+    """Read a manifest whose suffix is in `DELIMITERS` or `JSON_LINES`; mistakes are returned, not raised.
 
-    Raises: OSError when the file cannot be read.
+    Raises:
+        OSError: the file cannot be read.
     """
     problems, warnings = Problems(), Problems()
-    records = _json_records if path.suffix.lower() == JSON_LINES else _table_records
+    records = _read_json_lines if path.suffix.lower() == JSON_LINES else _read_table
     lines = []
     for number, record in records(path, problems, warnings):
-        line = _line(number, record, problems)
+        line = _parse_line(number, record, problems)
         if line is not None:
             lines.append(line)
     if not lines and not problems:
         problems.add("no recordings", "the file lists none")
-    _compare(lines, problems, warnings)
+    _compare_lines(lines, problems, warnings)
     return Reading(lines, problems, warnings)
 
 
 Record = tuple[int, dict[str, str]]
 
 
-def _table_records(path: Path, problems: Problems, warnings: Problems) -> Iterator[Record]:
-    """Lines of a CSV or TSV file by column. Bytes that are not UTF-8 become surrogates, refused later."""
+def _read_table(path: Path, problems: Problems, warnings: Problems) -> Iterator[Record]:
+    """Yield the number and columns of each record of a CSV or TSV file.
+
+    Bytes that are not UTF-8 become surrogates, which are reported later.
+    """
     delimiter = DELIMITERS[path.suffix.lower()]
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
@@ -117,8 +121,8 @@ def _table_records(path: Path, problems: Problems, warnings: Problems) -> Iterat
                 yield number, dict(zip(header, fields, strict=True))
 
 
-def _json_records(path: Path, problems: Problems, warnings: Problems) -> Iterator[Record]:
-    """Objects of a file of JSON lines."""
+def _read_json_lines(path: Path, problems: Problems, warnings: Problems) -> Iterator[Record]:
+    """Yield the line number and fields of each object in a file of JSON lines."""
     seen: set[str] = set()
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         for number, text in enumerate(file, start=1):
@@ -137,7 +141,7 @@ def _json_records(path: Path, problems: Problems, warnings: Problems) -> Iterato
             values = {name: value for name, value in record.items() if name in COLUMNS and value is not None}
             wrong = [n for n, v in values.items() if not isinstance(v, str | int) or isinstance(v, bool)]
             for name in wrong:
-                problems.add("not a text", f"line {number}: {name} is {_short(values[name])}")
+                problems.add("not a text", f"line {number}: {name} is {_shorten(values[name])}")
             for name in REQUIRED:
                 if name not in values:
                     problems.add(f"no {name}", f"line {number}")
@@ -145,45 +149,45 @@ def _json_records(path: Path, problems: Problems, warnings: Problems) -> Iterato
 
 
 def _check_columns(names: Sequence[str], problems: Problems, warnings: Problems, number: int) -> None:
-    """A column under a name like one of ours is a mistake; any other is left alone."""
+    """Report columns with a name close to a known one as problems, and other unknown ones as warnings."""
     for name in names:
         if name in COLUMNS:
             continue
         known = name.strip().lower().replace(" ", "_").replace("-", "_")
         near = ALIASES.get(known) or next(iter(get_close_matches(known, COLUMNS, n=1, cutoff=0.75)), None)
         if near is not None:
-            problems.add("unknown column", f"line {number}: {_short(name)}, did you mean {near!r}?")
+            problems.add("unknown column", f"line {number}: {_shorten(name)}, did you mean {near!r}?")
         else:
-            warnings.add("columns that are not used", _short(name))
+            warnings.add("columns that are not used", _shorten(name))
 
 
-def _line(number: int, record: dict[str, str], problems: Problems) -> Line | None:
-    """The recording of one record, None where it names no file; what is wrong with it is noted."""
+def _parse_line(number: int, record: dict[str, str], problems: Problems) -> Line | None:
+    """Convert a record to a recording and record its problems; return None if it names no file."""
     where = f"line {number}"
     for name in COLUMNS:
         if SURROGATE.search(record.get(name, "")):
             problems.add("not UTF-8; save the file as UTF-8", f"{where}: {name}")
-    value = {name: _composed(text).strip() for name, text in record.items()}
-    path = record.get("audio_path", "").strip()  # as it is spelled: the disk may hold the other form
+    value = {name: _compose(text).strip() for name, text in record.items()}
+    path = record.get("audio_path", "").strip()  # not normalised: the disk may use either Unicode form
     for name in REQUIRED:
         if name in record and not value[name]:
             problems.add(f"no {name}", where)
-    utterance_id = value.get("utterance_id") or _composed(Path(path).stem)
+    utterance_id = value.get("utterance_id") or _compose(Path(path).stem)
     for name, text in (("utterance_id", utterance_id), ("speaker_id", value.get("speaker_id", ""))):
         if not text.isprintable():
-            problems.add("control or invisible characters", f"{where}: {name} {_short(text)}")
+            problems.add("control or invisible characters", f"{where}: {name} {_shorten(text)}")
     split = value.get("split", "test")
     if split not in SPLITS and not FOREIGN.fullmatch(split):
         near = SPLIT_ALIASES.get(split.lower()) or next(iter(get_close_matches(split, SPLITS, n=1)), None)
         hint = f", did you mean {near!r}?" if near else ""
         legal = f"unknown split; legal: {', '.join(SPLITS)}, and test_de and the like"
-        problems.add(legal, f"{where}: {_short(split)}{hint}")
+        problems.add(legal, f"{where}: {_shorten(split)}{hint}")
     language = (value.get("language") or "en").lower()
     if not LANGUAGE.fullmatch(language):
-        problems.add("unknown language; a code such as en or pt-br", f"{where}: {_short(language)}")
+        problems.add("unknown language; a code such as en or pt-br", f"{where}: {_shorten(language)}")
     gender = value.get("gender", "")
     if gender and gender.lower() not in GENDERS:
-        problems.add("unknown gender; legal: F, M, or nothing", f"{where}: {_short(gender)}")
+        problems.add("unknown gender; legal: F, M, or nothing", f"{where}: {_shorten(gender)}")
     if not path:
         return None
     return Line(
@@ -200,13 +204,13 @@ def _line(number: int, record: dict[str, str], problems: Problems) -> Line | Non
     )
 
 
-def _composed(text: str) -> str:
-    """Unicode's normal form C: é is one character, however the file spells it."""
+def _compose(text: str) -> str:
+    """Return the text in Unicode's normal form C, in which é is one character whatever the file has."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def _compare(lines: Sequence[Line], problems: Problems, warnings: Problems) -> None:
-    """What only several lines together show."""
+def _compare_lines(lines: Sequence[Line], problems: Problems, warnings: Problems) -> None:
+    """Report problems that concern several lines, such as ids given twice."""
     ids: dict[str, int] = {}
     files: dict[str, int] = {}
     scenarios: dict[str, str | None] = {}
@@ -214,7 +218,7 @@ def _compare(lines: Sequence[Line], problems: Problems, warnings: Problems) -> N
     for line in lines:
         first = ids.setdefault(line.utterance_id, line.number)
         if first != line.number:
-            place = f"line {line.number}: {_short(line.utterance_id)} is on line {first} as well"
+            place = f"line {line.number}: {_shorten(line.utterance_id)} is on line {first} as well"
             problems.add("utterance_id given twice; without that column it is the file's name", place)
         first = files.setdefault(line.audio_path, line.number)
         if first != line.number:
@@ -233,7 +237,7 @@ def _compare(lines: Sequence[Line], problems: Problems, warnings: Problems) -> N
             warnings.add("speakers in several splits", f"{speaker}: {', '.join(splits)}")
 
 
-def _short(value: Any, most: int = 60) -> str:
-    """For a message: escaped, and cut where it is long."""
+def _shorten(value: Any, most: int = 60) -> str:
+    """Return a value for a message, escaped and cut to at most `most` characters."""
     shown = repr(value)
     return shown if len(shown) <= most else shown[: most - 1] + "…"

@@ -1,6 +1,6 @@
-"""What a fixed model or algorithm derives from one recording: pitch, spectra, a voice, a transcript.
+"""Extractors: fixed models and algorithms that derive pitch, spectra, a voice or a text from a recording.
 
-Of an original it depends on no tokenizer, so it is made once and kept for all of them.
+Values of original recordings depend on no tokenizer, so they are computed once and kept for all tokenizers.
 """
 
 from abc import ABC, abstractmethod
@@ -17,26 +17,27 @@ from benchmark.storage.hashing import digest
 from benchmark.storage.identity import describe
 
 Side = Literal["reference", "decoded", "prompt"]
-"""The original, what was made of its codes, and the recording whose voice it was given."""
+"""Role of a recording: original, decoded from its codes, or prompt whose voice the decoded speech takes."""
 
 Value = np.ndarray | str
-"""(frames, width), or a text."""
+"""Array (frames, width), or a text."""
 
 Batch = Callable[[Sequence[np.ndarray]], list[Value | AudioError]]
-"""From clips, float32 (T,) at 16 kHz, to a value each, or why there is none."""
+"""Function from clips, float32 (T,) at 16 kHz, to one value per clip, or the reason why it has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Extractor(ABC):
-    """Base of all; its fields are its parameters.
+    """Base class of all extractors; the fields of a subclass are its parameters.
 
     Attributes:
-        kind: Folder of the artifact store.
-        width: Numbers in a frame; 1 for a text, of which a frame is a byte.
-        dtype: As it is kept, and as every caller gets it.
-        library: That it needs beyond this package's own, from the extra `extra`; empty for none.
-        batched: Whether a model does it, by batches and on a device, see `load`.
-        version: Raise it when the code changes a value.
+        kind: Family folder in the artifact store.
+        width: Numbers per frame; 1 for a text, whose frames are bytes.
+        dtype: Type in which values are kept and returned.
+        library: Library needed beyond this package's own requirements; empty for none.
+        extra: Extra of this package that installs `library`.
+        batched: True if a model processes clips in batches on a device; see `load`.
+        version: Version of the code, to be raised when a change alters values.
     """
 
     kind: ClassVar[str]
@@ -48,43 +49,49 @@ class Extractor(ABC):
     version: ClassVar[int] = 1
 
     def identity(self) -> dict[str, Any]:
-        """Everything that a value depends on but the audio, JSON-able."""
+        """Return everything that a value depends on besides the audio, JSON-able."""
         return describe(self) | {"version": self.version}
 
     @cached_property
     def key(self) -> str:
-        """Digest of `identity`; raises UserError where the library is not installed."""
+        """Digest of `identity`.
+
+        Raises:
+            UserError: the library is not installed.
+        """
         if self.library:
             require(self.library, self.extra)
         return digest(self.identity())
 
     @abstractmethod
     def load(self, device: str) -> Batch:
-        """What does the work, made ready once for many clips.
+        """Return the function that extracts values from clips, with any model loaded on `device`.
 
-        Raises: UserError when a model is not at hand.
+        Raises:
+            UserError: a model is missing.
         """
 
     def pack(self, value: Value) -> np.ndarray:
-        """A value as frames (frames, width)."""
+        """Return a value as frames (frames, width)."""
         if isinstance(value, str):
             return np.frombuffer(value.encode(), np.uint8)[:, None]
         return np.asarray(value, self.dtype).reshape(-1, self.width)
 
     def unpack(self, frames: np.ndarray) -> Value:
-        """What `pack` was given."""
+        """Return the value that `pack` turned into these frames."""
         return frames.tobytes().decode() if self.dtype == "uint8" else frames
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignalExtractor(Extractor):
-    """An extractor without a model, by one clip at a time and on any core."""
+    """Base class of extractors without a model, which process one clip at a time on any core."""
 
     @abstractmethod
     def extract(self, wav: np.ndarray) -> np.ndarray:
-        """The value (frames, width) of a clip, float32 (T,) at 16 kHz.
+        """Return the value (frames, width) of a clip, float32 (T,) at 16 kHz.
 
-        Raises: ValueError for a clip that has none.
+        Raises:
+            ValueError: the clip has no value.
         """
 
     def load(self, device: str) -> Batch:  # noqa: ARG002
@@ -104,6 +111,6 @@ class SignalExtractor(Extractor):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelExtractor(Extractor):
-    """An extractor that is a pretrained model."""
+    """Base class of extractors that are pretrained models."""
 
     batched: ClassVar[bool] = True

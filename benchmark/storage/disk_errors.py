@@ -1,4 +1,4 @@
-"""A disk that is full or cannot be written, told as a sentence that says what to do about it."""
+"""Translation of full and read-only disks into an error message with the next step."""
 
 import errno
 import shutil
@@ -15,16 +15,16 @@ CLOSED = {
     errno.EPERM: "writing there is not allowed",
 }
 NOTHING = 1 << 20
-"""Bytes: with less than this free, whatever failed is taken to have failed for lack of space."""
+"""Free bytes below which any failure is attributed to a lack of space."""
 
 
 class DiskError(UserError):
-    """A disk is full or closed; what was being made is not at fault."""
+    """An error of a disk that is full or not writable, and not of the work that was writing to it."""
 
 
 @contextmanager
 def writing(folders: Mapping[str, Path]) -> Iterator[None]:
-    """Raise `DiskError` in place of what comes from a disk inside; `folders` as for `unwritable`."""
+    """Raise disk-related exceptions of the `with` block as `DiskError`; see `unwritable` for `folders`."""
     try:
         yield
     except UserError:
@@ -36,17 +36,17 @@ def writing(folders: Mapping[str, Path]) -> Iterator[None]:
 
 
 def unwritable(error: BaseException, folders: Mapping[str, Path]) -> DiskError | None:
-    """What to tell the user where `error` comes from a disk, None where it does not.
+    """Return a `DiskError` for the user if `error` comes from a disk, otherwise None.
 
-    Libraries wrap the system's errors or drop their number, so that the chain of causes and the space left
-    are looked at as well. A file outside `folders` that may not be read is no matter of theirs.
+    Libraries wrap the system's errors or drop their number, so the chain of causes and the free space are
+    examined as well. A permission error outside `folders` does not count as a disk error.
 
     Args:
-        error: What ended the work.
-        folders: Where it writes, by the environment variable that moves the folder.
+        error: Exception that ended the work.
+        folders: Folders that the work writes to, by the environment variable that moves each of them.
     """
-    reason = next(_reasons(error, folders), None)
-    free = {folder: _free(folder) for folder in folders.values()}
+    reason = next(_find_reasons(error, folders), None)
+    free = {folder: _count_free(folder) for folder in folders.values()}
     if reason is None and min(free.values()) < NOTHING:
         reason = f"the disk is full: {error}"
     if reason is None:
@@ -54,13 +54,13 @@ def unwritable(error: BaseException, folders: Mapping[str, Path]) -> DiskError |
     places = ", ".join(f"{folder} ({size / 1e6:,.0f} MB free)" for folder, size in free.items())
     moves = " or ".join(f"{variable}=<folder>" for variable in folders)
     return DiskError(
-        f"{reason}. What is finished is kept. Make room or allow writing in {places}, or take another folder "
-        f"with {moves} in the environment; the same command then goes on where it was."
+        f"{reason}. Finished work is kept. Free space or allow writing in {places}, or set another folder "
+        f"with {moves} in the environment; the same command then resumes where it stopped."
     )
 
 
-def _reasons(error: BaseException | None, folders: Mapping[str, Path]) -> Iterator[str]:
-    """What the chain of causes says, the nearest first."""
+def _find_reasons(error: BaseException | None, folders: Mapping[str, Path]) -> Iterator[str]:
+    """Yield the disk-related reasons in the chain of causes, nearest first."""
     while error is not None:
         if isinstance(error, OSError) and error.errno is not None:
             name = error.filename if isinstance(error.filename, str) else ""
@@ -73,13 +73,13 @@ def _reasons(error: BaseException | None, folders: Mapping[str, Path]) -> Iterat
 
 
 def _is_below(name: str, folder: Path) -> bool:
-    """Whether a file is in the folder, or on the way to one that does not exist yet."""
+    """Return whether a file lies in the folder, or is a parent of a folder that does not exist yet."""
     path, folder = Path(name).absolute(), folder.absolute()
     return bool(name) and (path.is_relative_to(folder) or folder.is_relative_to(path))
 
 
-def _free(folder: Path) -> int:
-    """Bytes free where the folder is, or will be."""
+def _count_free(folder: Path) -> int:
+    """Return the free bytes of the disk where the folder is or will be created."""
     folder = folder.absolute()
     while not folder.exists():
         folder = folder.parent

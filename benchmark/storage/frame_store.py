@@ -1,7 +1,7 @@
-"""Frames of every utterance, tokens or features: memory-mapped arrays beside an index by id.
+"""Frame store: the frames (tokens or features) of every utterance in memory-mapped arrays, indexed by id.
 
 960 hours at 50 Hz are 173 M tokens per codebook: 346 MB in uint16, of which a reader touches only the
-pages it needs. The index is mapped too, so that an open store costs the same whatever it holds.
+pages it needs. The index is mapped too, so opening a store costs the same whatever its size.
 """
 
 import os
@@ -19,8 +19,11 @@ from benchmark.storage.id_table import ID, IdTable
 
 INDEX = "index.arrow"
 FORMAT = 3
-"""Of a store, part of its key; 1 was one array with an index in Parquet or CSV, 2 trusted digests that
-could be those of a larger manifest."""
+"""Version of the file format, part of every store's key.
+
+Version 1 was one array with an index in Parquet or CSV. Version 2 trusted digests that could belong to a
+larger manifest.
+"""
 SCHEMA = pa.schema(
     {
         ID: pa.string(),
@@ -33,12 +36,12 @@ SCHEMA = pa.schema(
 
 
 def shard_file(number: int) -> str:
-    """Name of the array of one shard."""
+    """Return the file name of one shard's array."""
     return f"{number:05d}.bin"
 
 
 class FrameWriter:
-    """Appends utterances to a store folder of one shard; the frames go to disk as they come."""
+    """Writer of a store of one shard; frames go to disk as they are added."""
 
     def __init__(self, folder: Path, width: int, dtype: np.dtype | str) -> None:
         self.width, self.dtype = width, np.dtype(dtype)
@@ -48,18 +51,18 @@ class FrameWriter:
         self._offset = 0
 
     def add(self, utterance_id: str, frames: np.ndarray) -> None:
-        """Append (T, width) frames of one utterance."""
+        """Append the frames (T, width) of one utterance."""
         if frames.shape[1] != self.width:
             raise ValueError(f"expected frames of width {self.width}, got {frames.shape} for {utterance_id}")
         self._file.write(np.ascontiguousarray(frames, self.dtype).data)
         self._append(utterance_id, len(frames), None)
 
     def fail(self, utterance_id: str, reason: str) -> None:
-        """Record that an utterance has no frames, and why."""
+        """Record that an utterance has no frames, with the reason."""
         self._append(utterance_id, 0, reason)
 
     def close(self) -> None:
-        """Write the index; the store can be opened afterwards."""
+        """Write the index, after which the store can be opened."""
         self._file.close()
         facts = {"width": str(self.width), "dtype": self.dtype.name}
         IdTable(pa.Table.from_pylist(self._rows, SCHEMA)).save(self._folder / INDEX, facts)
@@ -71,7 +74,7 @@ class FrameWriter:
 
 
 class FrameStore:
-    """Read access to a store; iteration and length count what has frames."""
+    """Read access to a store; iteration and length cover the utterances that have frames."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -80,12 +83,12 @@ class FrameStore:
         self._arrays: dict[int, np.ndarray] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Another process maps the files anew; pickling the arrays would copy them."""
+        """Pickle the folder alone, so that another process maps the files; the arrays would be copied."""
         return type(self), (self.folder,)
 
     @cached_property
     def failures(self) -> dict[str, str]:
-        """Reason by id for the utterances that have no frames."""
+        """Reasons of failure by id, for the utterances that have no frames."""
         failed = self.index.table.filter(pc.is_valid(self.index.column("failure")))
         return dict(zip(failed[ID].to_pylist(), failed["failure"].to_pylist(), strict=True))
 
@@ -99,24 +102,24 @@ class FrameStore:
         return self._row(str(utterance_id)) is not None
 
     def rows_of(self, table: IdTable) -> np.ndarray:
-        """(len(table),) row in `index` of each id of another table, -1 for those without frames."""
+        """Return the row in `index` of each id of another table, (len(table),); -1 for ids without frames."""
         rows = self.index.rows_of(table)
         failed = pc.is_valid(self.index.column("failure")).to_numpy(zero_copy_only=False)
         rows[rows >= 0] = np.where(failed[rows[rows >= 0]], -1, rows[rows >= 0])
         return rows
 
     def frames(self, utterance_id: str) -> int:
-        """Number of frames of one utterance, without reading them."""
+        """Return the number of frames of one utterance, without reading them."""
         return self._span(utterance_id)[2]
 
     def read(self, utterance_id: str, first: int = 0, last: int | None = None) -> np.ndarray:
-        """(T, width) frames of one utterance from `first` up to `last`; only their pages are read."""
+        """Return the frames `first` up to `last` of one utterance, (T, width), reading only their pages."""
         shard, offset, frames = self._span(utterance_id)
         stop = frames if last is None else min(frames, last)
         return np.array(self.array(shard)[offset + min(first, stop) : offset + stop])
 
     def array(self, shard: int) -> np.ndarray:
-        """(frames, width) all frames of a shard, mapped."""
+        """Return all frames of a shard, (frames, width), memory-mapped."""
         if shard not in self._arrays:
             path = self.folder / shard_file(shard)
             shape = (path.stat().st_size // (self.width * self.dtype.itemsize), self.width)
@@ -130,7 +133,7 @@ class FrameStore:
         return None if row is None or self.index.column("failure")[row].is_valid else row
 
     def _span(self, utterance_id: str) -> tuple[int, int, int]:
-        """Shard, first frame in it, frames."""
+        """Return the shard of an utterance, its first frame there, and its number of frames."""
         row = self._row(utterance_id)
         if row is None:
             raise KeyError(utterance_id)
@@ -139,7 +142,7 @@ class FrameStore:
 
 
 def join(shards: Sequence[Path], folder: Path) -> None:
-    """Make one store of stores of one shard each, in their order, without copying their frames."""
+    """Join stores of one shard each to one store, in the given order, by hard links to their arrays."""
     indices = []
     for number, path in enumerate(shards):
         shard = IdTable.open(path / INDEX)
@@ -149,7 +152,7 @@ def join(shards: Sequence[Path], folder: Path) -> None:
         link.unlink(missing_ok=True)
         try:
             os.link(path / shard_file(0), link)
-        except OSError:  # a file system without hard links
+        except OSError:  # not every file system has hard links
             shutil.copyfile(path / shard_file(0), link)
         facts = shard.facts
     IdTable(pa.concat_tables(t.replace_schema_metadata() for t in indices)).save(folder / INDEX, facts)

@@ -1,4 +1,4 @@
-"""Digests of content and of files, and file names made of any text."""
+"""Digests of content and of files, and safe file names for arbitrary text."""
 
 import hashlib
 import json
@@ -14,46 +14,46 @@ log = logging.getLogger(__name__)
 
 
 def digest(content: Any) -> str:
-    """Short stable digest of JSON-able content (16 hex characters, 64 bits)."""
+    """Return a short, stable digest of JSON-able content (16 hex characters, 64 bits)."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 LONGEST_NAME = 100
-"""Characters of a text in a file's name."""
+"""Upper limit on the characters of a text in a file name."""
 
 
 def file_name(text: str) -> str:
-    """The text where any file may be called so, or else what is left of it and a digest of the whole."""
+    """Return the text itself if it is a safe file name, otherwise its safe characters and its digest."""
     name = re.sub(r"^[.-]|[^A-Za-z0-9._+-]", "_", text)[:LONGEST_NAME]
     return name if name == text else f"{name}-{digest(text)}"
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of one file, read in blocks."""
+    """Return the SHA-256 of one file, read in blocks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class FileDigests:
-    """Digests of large files, kept from one process to the next: gigabytes take seconds to read.
+    """A cache on disk of the digests of large files, because hashing gigabytes takes seconds.
 
-    One file `<folder>/<digest of path, size and modification time>` each, so that a changed file is
-    hashed again and processes need no lock. A file that was changed a moment ago is not remembered:
-    it could change once more within the clock's resolution.
+    Each digest is one file `<folder>/<digest of path, size and modification time>`. A changed file is
+    therefore hashed again, and processes need no lock. The digest of a file that changed a moment ago is
+    not cached, because the file could change again within the clock's resolution.
     """
 
     worth = 1 << 20
-    """Bytes from which on a digest is kept."""
+    """File size in bytes from which digests are cached."""
     settled = 2.0
-    """Seconds since the last change."""
+    """Seconds since the last change after which a file's digest is cached."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Without a folder every file is hashed."""
+        """Set the folder of the cache; without a folder, every file is hashed."""
         self.folder = folder
 
     def __call__(self, path: Path) -> str:
-        """As `file_digest`."""
+        """Return the SHA-256 of one file, like `file_digest`, from the cache if possible."""
         status = path.stat()
         if self.folder is None or status.st_size < self.worth:
             return file_digest(path)
@@ -69,6 +69,6 @@ class FileDigests:
         if time.time() - status.st_mtime > self.settled:
             try:
                 write_atomic(kept, fresh)
-            except OSError as error:  # it only saves time
+            except OSError as error:  # the cache only saves time
                 log.debug("%s cannot be written: %s", kept, error)
         return fresh

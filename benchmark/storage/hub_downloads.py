@@ -1,4 +1,4 @@
-"""What a download from the Hugging Face hub would take: the command, and its size where that can be known."""
+"""Commands and sizes of downloads from the Hugging Face hub, for the user to see before they start."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,29 +10,29 @@ from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFound
 from benchmark.storage.checkpoints import download_command, unneeded, wanted
 
 TIMEOUT = 3.0
-"""Seconds to wait for the hub: it is asked for sizes, without which everything still works."""
+"""Seconds to wait for the hub; short, because sizes are helpful but not required."""
 MB = 1e6
 
 
 @dataclass(frozen=True)
 class Download:
-    """One checkpoint to fetch."""
+    """One checkpoint to download."""
 
     command: str
     megabytes: float | None = None
     exact: bool = False
-    """Whether the size is the hub's, not the yaml's."""
+    """True if the size comes from the hub, False if it is the estimate in the yaml."""
     note: str = ""
-    """What stands in the way, such as terms to accept."""
+    """Obstacle to the download, such as terms to accept."""
 
     @property
     def size(self) -> str:
-        """The size as printed."""
+        """Size in words, such as "93 MB"."""
         return "size unknown" if self.megabytes is None else size_text(self.megabytes, self.exact)
 
 
 class Hub:
-    """Asks the hub about repositories, and stops asking once it cannot be reached."""
+    """A client that asks the hub about repositories, and stops asking once the hub cannot be reached."""
 
     def __init__(self) -> None:
         self._reachable = True
@@ -40,13 +40,13 @@ class Hub:
     def download(
         self, checkpoint: str, revision: str | None, files: Sequence[str], about_mb: float | None
     ) -> Download:
-        """How to fetch what `checkpoints.resolve` would fetch, for arguments as there.
+        """Return the download that `checkpoints.resolve` would make for the same arguments.
 
         Args:
             checkpoint: Hub id.
             revision: Branch, tag or commit.
-            files: Patterns.
-            about_mb: The size to state where the hub does not tell.
+            files: Patterns of the files that are needed; empty for the whole checkpoint.
+            about_mb: Size in MB to state if the hub does not tell.
         """
         offline = Download(download_command(checkpoint, revision, files), about_mb)
         if not self._reachable:
@@ -76,13 +76,13 @@ class Hub:
 
 
 def size_text(megabytes: float, exact: bool) -> str:
-    """A size as printed: "93 MB", "about 2.5 GB"."""
+    """Return a size in words, such as "93 MB" or "about 2.5 GB"."""
     number = f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"
     return number if exact else f"about {number}"
 
 
 def total(downloads: Iterable[Download]) -> str:
-    """The sizes of all downloads together, as printed."""
+    """Return the total size of all downloads in words."""
     parts = list(downloads)
     known = [part.megabytes for part in parts if part.megabytes is not None]
     unknown = len(parts) - len(known)

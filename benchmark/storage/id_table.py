@@ -1,7 +1,7 @@
-"""Tables sorted by utterance id, memory-mapped: a row is found by bisection and nothing else is held.
+"""Memory-mapped tables sorted by utterance id, in which rows are found by bisection.
 
-Arrow's own file format instead of Parquet, which would have to be decoded into memory: 280,000 rows of
-a manifest are 75 MB on disk and cost a process the pages that it touches.
+The files are in Arrow's own format and not in Parquet, which would have to be decoded into memory. The
+280,000 rows of a manifest are 75 MB on disk, and a process loads only the pages it touches.
 """
 
 import os
@@ -16,19 +16,23 @@ import pyarrow.compute as pc
 
 ID = "utterance_id"
 AT_ONCE = 1024
-"""Rows that are turned into Python objects at a time."""
+"""Rows that are converted to Python objects at a time."""
 
 
 class IdTable:
-    """Rows by utterance id.
+    """A table with one row per utterance id.
 
     Attributes:
         table: One chunk per column, sorted by `ID` in code point order, no id twice.
     """
 
     def __init__(self, table: pa.Table) -> None:
-        """Sort rows, wherever they are; raises ValueError when an id occurs twice."""
-        table = table.combine_chunks().replace_schema_metadata()  # facts are of the file that had them
+        """Sort the rows by id.
+
+        Raises:
+            ValueError: an id occurs twice.
+        """
+        table = table.combine_chunks().replace_schema_metadata()  # facts belong to the file they came from
         ids = table[ID].to_pylist()
         if any(a >= b for a, b in pairwise(ids)):
             order = sorted(range(len(ids)), key=ids.__getitem__)
@@ -41,9 +45,11 @@ class IdTable:
 
     @classmethod
     def open(cls, path: Path) -> "IdTable":
-        """Map what `save` wrote.
+        """Map a file that `save` wrote.
 
-        Raises: OSError or pyarrow.ArrowInvalid where the file is none of ours.
+        Raises:
+            OSError: the file cannot be read.
+            pyarrow.ArrowInvalid: the file is not in Arrow's format.
         """
         opened = cls.__new__(cls)
         with pa.memory_map(str(path)) as source:
@@ -60,7 +66,7 @@ class IdTable:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What `save` was told."""
+        """Facts that `save` stored with the rows."""
         return {key.decode(): value.decode() for key, value in (self.table.schema.metadata or {}).items()}
 
     def __len__(self) -> int:
@@ -68,49 +74,52 @@ class IdTable:
 
     @property
     def ids(self) -> pa.Array:
-        """The ids, in order."""
+        """Ids of all rows, in order."""
         return self.column(ID)
 
     def column(self, name: str) -> pa.Array:
-        """One column, not copied."""
+        """Return one column without copying it."""
         chunks = self.table[name]
         return chunks.chunk(0) if chunks.num_chunks else pa.array([], chunks.type)
 
     def numbers(self, name: str) -> np.ndarray:
-        """A column of numbers without nulls, not copied."""
+        """Return a column of numbers without nulls as an array, without copying it."""
         return np.asarray(self.column(name).to_numpy())
 
     def find(self, utterance_id: str) -> int | None:
-        """Row of an id, None where there is none."""
+        """Return the row number of an id, or None if the table lacks it."""
         ids = self.ids
         row = bisect_left(range(len(ids)), utterance_id, key=lambda at: ids[at].as_py())
         return row if row < len(ids) and ids[row].as_py() == utterance_id else None
 
     def rows_of(self, other: "IdTable") -> np.ndarray:
-        """(len(other),) row here of each id of another table, -1 where there is none."""
+        """Return the row number here of each id of another table, (len(other),); -1 for ids missing here."""
         if self.ids.equals(other.ids):  # the usual case: both describe one manifest
             return np.arange(len(self))
         found = (self.find(row[ID]) for row in other.rows([ID]))
         return np.fromiter((-1 if row is None else row for row in found), np.int64, len(other))
 
     def rows(self, columns: Iterable[str] | None = None, at: slice = slice(None)) -> Iterator[dict]:
-        """Rows as dictionaries, a few at a time."""
+        """Yield rows as dictionaries; at most `AT_ONCE` of them are held in memory."""
         table = self.table if columns is None else self.table.select(list(columns))
         first, last, _ = at.indices(len(self))
         for start in range(first, last, AT_ONCE):
             yield from table.slice(start, min(AT_ONCE, last - start)).to_pylist()
 
     def row(self, at: int) -> dict:
-        """One row."""
+        """Return one row as a dictionary."""
         return self.table.slice(at, 1).to_pylist()[0]
 
     def take(self, at: Iterable[int]) -> "IdTable":
-        """The rows numbered `at`, in memory."""
+        """Return a table in memory of the rows numbered `at`."""
         return IdTable(self.table.take(pa.array(at, pa.int64())))
 
 
 class Column(Mapping[str, str]):
-    """The texts of a column by utterance id, of the rows that have one, read when they are asked for."""
+    """A read-only mapping from utterance id to the text of a column; rows without a text are left out.
+
+    Texts are read on access.
+    """
 
     def __init__(self, table: IdTable, name: str) -> None:
         self._table, self._texts = table, table.column(name)
@@ -132,5 +141,5 @@ class Column(Mapping[str, str]):
 
 
 def absolute(path: str) -> str:
-    """As `Path.absolute`, without resolving links, quick on hundreds of thousands."""
+    """Return an absolute path like `Path.absolute`, without resolving links; fast on 100,000s of paths."""
     return os.path.abspath(path)  # noqa: PTH100

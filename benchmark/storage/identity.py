@@ -1,4 +1,4 @@
-"""What keys call classes and configurations, wherever their files lie."""
+"""Names of classes and configurations in cache keys, independent of the files that define them."""
 
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -11,13 +11,13 @@ _CLAIMED: dict[str, tuple[str, str]] = {}
 
 
 def uid_of(kind: type) -> str:
-    """Return the name that keys call a class by, which a move of its file does not change.
+    """Return the name of a class in keys, which does not change when its file moves.
 
-    This is the class's own attribute `uid`. Without one, a class of this package is called by its qualified
-    name, and one from elsewhere by its module and qualified name.
+    The name is the class's own attribute `uid`. Without that attribute, a class of this package is named by
+    its qualified name, and any other class by its module and qualified name.
 
     Raises:
-        UserError: another class has the same uid, so that one would be taken for the other.
+        UserError: another class has the same uid, so that their keys could not be told apart.
     """
     place = kind.__module__, kind.__qualname__
     default = place[1] if place[0].startswith(PACKAGE) else ".".join(place)
@@ -32,14 +32,14 @@ def uid_of(kind: type) -> str:
 
 
 KEY_UNLESS_DEFAULT = {"key": "unless default"}
-"""Metadata of a dataclass field that came later than results: `field(default=..., metadata=...)`.
+"""Metadata of a dataclass field added after results existed: `field(default=..., metadata=...)`.
 
-What was made before the field existed was made with its default, and stays valid.
+Artifacts older than the field were made with its default, and stay valid.
 """
 
 
 def describe(config: Any) -> Any:
-    """A config dataclass as JSON-able content for a key: its class, and its fields in depth.
+    """Return a config dataclass as JSON-able content for a key: its class and, recursively, its fields.
 
     A field with the metadata `KEY_UNLESS_DEFAULT` is left out while it holds its default.
     """

@@ -1,10 +1,11 @@
-"""A right to build that one process has at a time, also over a shared file system, and that survives nobody.
+"""An exclusive build lock that works on shared file systems and is released when its holder dies.
 
-The holder keeps a file `<path>.lease/<n>` and touches it every few seconds. Whoever finds a holder of its own
-machine gone, or another's file untouched for `STALE` seconds, takes over by making the file of number n + 1:
-the file system lets one succeed. Nothing here asks for `flock`, which NFS and its like keep badly; what is
-asked is that making a hard link fails where the name exists. Ages are differences of times that the file
-server has given, so that the machines' clocks need not agree.
+The holder keeps a file `<path>.lease/<n>` and touches it every few seconds. A process takes the lease over
+if the holder was on its own machine and is gone, or if the file was not touched for `STALE` seconds. It does
+so by creating the file of number n + 1, which the file system lets only one process do. `flock` is not used,
+because NFS and similar file systems implement it unreliably; the only requirement is that creating a hard
+link fails if the name exists. Ages are differences between times of the file server, so the clocks of the
+machines need not agree.
 """
 
 import contextlib
@@ -23,39 +24,41 @@ import psutil
 log = logging.getLogger(__name__)
 
 BEAT = 10.0
-"""Seconds between two signs of life."""
+"""Seconds between two heartbeats of a holder."""
 STALE = 120.0
-"""Seconds without one after which a holder on another machine is taken for dead."""
+"""Seconds without a heartbeat after which a holder on another machine is considered dead."""
 POLL = 0.05, 2.0
-"""Seconds between two looks of a process that waits: at first, and at most."""
+"""Shortest and longest pause in seconds between two checks of a waiting process."""
 PATIENT, SAY_AGAIN = 10.0, 300.0
-"""Seconds of waiting after which it says so, and until it says so again."""
+"""Seconds of waiting before the first log message, and between further ones."""
 JOB_VARIABLES = ("SLURM_JOB_ID", "RAY_JOB_ID")
 
 
 @dataclass(frozen=True)
 class Holder:
-    """The process that has a lease."""
+    """The process that holds a lease."""
 
     host: str
     space: str
-    """The host's space of process numbers: containers have their own."""
+    """PID namespace on the host; each container has its own."""
     pid: int
     job: str = ""
-    """What the scheduler calls it."""
+    """The scheduler's id of the job, such as "SLURM_JOB_ID 42"."""
 
     @classmethod
     def me(cls) -> "Holder":
-        """This process."""
+        """Return the holder that stands for this process."""
         job = next((f"{name} {os.environ[name]}" for name in JOB_VARIABLES if os.environ.get(name)), "")
-        return cls(platform.node(), _space(), os.getpid(), job)
+        return cls(platform.node(), _read_namespace(), os.getpid(), job)
 
     @property
     def is_gone(self) -> bool:
-        """Whether it is known to have ended; False where this process cannot see it, or its number is used
-        again: then it falls silent.
+        """True if the holder is known to have ended.
+
+        False if this process cannot see the holder, or if the holder's number is in use again. The missing
+        heartbeat then shows that the holder has ended.
         """
-        if (self.host, self.space) != (platform.node(), _space()):
+        if (self.host, self.space) != (platform.node(), _read_namespace()):
             return False
         try:
             return psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
@@ -67,7 +70,7 @@ class Holder:
 
 
 class Lease:
-    """The right to make what `path` names."""
+    """An exclusive lock for building the artifact at `path`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -75,7 +78,7 @@ class Lease:
         self._ended = Event()
 
     def acquire(self, wait: bool = True) -> bool:
-        """Take it; whether it was had, which is sure where we wait."""
+        """Acquire the lease and return whether that succeeded, which is certain if `wait` is True."""
         start = time.monotonic()
         pause, say = POLL[0], start + PATIENT
         while not self._try():
@@ -84,7 +87,9 @@ class Lease:
             if time.monotonic() > say:
                 say = time.monotonic() + SAY_AGAIN
                 log.info(
-                    "waiting for %s, which %s makes", self.path, holder_of(self.path) or "another process"
+                    "waiting for %s, which %s is building",
+                    self.path,
+                    holder_of(self.path) or "another process",
                 )
             time.sleep(pause)
             pause = min(2 * pause, POLL[1])
@@ -93,34 +98,37 @@ class Lease:
         return True
 
     def release(self) -> None:
-        """Give it back; nothing where it was lost."""
+        """Release the lease, or do nothing if it was lost."""
         self._ended.set()
         if self._file is not None:
             self._file.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # others wait, or have removed it
+            with contextlib.suppress(OSError):  # others are waiting in the folder, or have removed it
                 self._file.parent.rmdir()
             self._file = None
 
     @property
     def is_held(self) -> bool:
-        """False once another process has taken it over, as from one that was suspended too long."""
+        """False once another process has taken over, for example because this one was suspended too long."""
         return self._file is not None and self._file.exists()
 
     def _try(self) -> bool:
-        """Make the file of the next number, unless somebody is alive behind the last one."""
+        """Create the file of the next number unless the holder of the last number is alive."""
         folder = _folder(self.path)
-        with contextlib.suppress(FileExistsError):  # not exist_ok: who had it may remove it meanwhile
+        with contextlib.suppress(FileExistsError):  # not exist_ok: the last holder may remove it meanwhile
             folder.mkdir()
         try:
-            with _draft(folder) as own:
-                own.write_text(json.dumps(asdict(Holder.me())))  # whole before it has the name that counts
-                self._file = self._succeed(_last(folder), own)
-        except FileNotFoundError:  # who had it has just removed the folder
+            with _reserve_draft(folder) as own:
+                own.write_text(json.dumps(asdict(Holder.me())))  # complete before a number becomes its name
+                self._file = self._succeed(_find_last(folder), own)
+        except FileNotFoundError:  # the last holder has just removed the folder
             return False
         return self._file is not None
 
     def _succeed(self, last: Path | None, own: Path) -> Path | None:
-        """The file of the number after `last`, None where that one lives or another process was faster."""
+        """Create the file of the number after `last` and return its path.
+
+        None means that the holder of `last` is alive or another process was faster.
+        """
         if last is not None and not _is_dead(last, own.stat().st_mtime):
             return None
         mine = own.with_name(str(1 if last is None else int(last.name) + 1))
@@ -128,33 +136,33 @@ class Lease:
             mine.hardlink_to(own)
         except FileExistsError:
             return None
-        # Who looked long ago may have made a file of a number that is long gone by.
-        if _last(mine.parent) != mine or (last is not None and not last.exists()):
+        # If `last` was read long ago, the number after it may have come and gone in the meantime.
+        if _find_last(mine.parent) != mine or (last is not None and not last.exists()):
             mine.unlink(missing_ok=True)
             return None
         if last is not None:
-            log.warning("%s is no more; its work on %s is taken over", _read(last) or "who had it", self.path)
+            log.warning("%s is gone; its build of %s is taken over", _read(last) or "the holder", self.path)
             last.unlink(missing_ok=True)
         return mine
 
     def _beat(self, file: Path) -> None:
         while not self._ended.wait(BEAT):
             try:
-                os.utime(file)  # without a time: the server's own
+                os.utime(file)  # without a time argument, the file server's own clock counts
             except FileNotFoundError:
                 if not self._ended.is_set():
-                    log.warning("the right to make %s was lost to another process", self.path)
+                    log.warning("the lease on %s was lost to another process", self.path)
                 return
             except OSError as error:
-                log.debug("%s cannot be touched: %s", file, error)
+                log.debug("the heartbeat of %s failed: %s", file, error)
 
 
 def holder_of(path: Path) -> Holder | None:
-    """Who is building what `path` names, None where nobody alive is."""
+    """Return the living holder of the lease on `path`, or None if there is none."""
     try:
-        with _draft(_folder(path)) as probe:
+        with _reserve_draft(_folder(path)) as probe:
             probe.touch()
-            last = _last(probe.parent)
+            last = _find_last(probe.parent)
             return None if last is None or _is_dead(last, probe.stat().st_mtime) else _read(last)
     except FileNotFoundError:
         return None
@@ -165,8 +173,8 @@ def _folder(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _draft(folder: Path) -> Iterator[Path]:
-    """A name that no other process uses, and no file of that name afterwards."""
+def _reserve_draft(folder: Path) -> Iterator[Path]:
+    """Yield a path that no other process uses, and delete the file at that path afterwards."""
     path = folder / f".{platform.node()}.{os.getpid()}.{time.time_ns()}"
     try:
         yield path
@@ -175,16 +183,16 @@ def _draft(folder: Path) -> Iterator[Path]:
 
 
 def _is_dead(file: Path, now: float) -> bool:
-    """Whether the holder behind a file is gone, `now` being the file server's time."""
+    """Return whether the holder behind a file is gone; `now` is the file server's time."""
     holder = _read(file)
     if holder is not None and holder.is_gone:
         return True
-    with file.open("rb") as opened:  # a file server is asked again on opening, and not for a mere look
+    with file.open("rb") as opened:  # opening asks the file server again; a plain stat may be cached
         return now - os.fstat(opened.fileno()).st_mtime > STALE
 
 
-def _last(folder: Path) -> Path | None:
-    """The file of the highest number."""
+def _find_last(folder: Path) -> Path | None:
+    """Return the file with the highest number, or None if there is none."""
     numbers = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
     return folder / str(max(numbers)) if numbers else None
 
@@ -196,8 +204,8 @@ def _read(file: Path) -> Holder | None:
         return None
 
 
-def _space() -> str:
+def _read_namespace() -> str:
     try:
         return str(Path("/proc/self/ns/pid").readlink())
-    except OSError:  # no Linux
+    except OSError:  # only Linux has /proc
         return ""

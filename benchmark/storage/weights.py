@@ -1,4 +1,4 @@
-"""Weights on disk: the digest of a checkpoint's files, and loading them without running code from them."""
+"""Model weights on disk: digests of checkpoint files, and loading that never runs code from a file."""
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
@@ -15,14 +15,14 @@ from benchmark.storage.hashing import FileDigests, digest
 
 NOT_WEIGHTS = ("*.md", "*.py", "*.pyc")
 DIGESTS = FileDigests()
-"""Of weights; a run gives it a folder among its artifacts."""
+"""Cache of the digests of weight files; a run sets its folder to one among the artifacts."""
 
 
 def weights_digest(folder: Path, files: Sequence[str] = ()) -> str:
-    """Identity of a checkpoint's content, the same on every machine and for every way it got there.
+    """Return a digest of a checkpoint's content that does not depend on the machine or the download method.
 
-    With `files`, those that match one of the patterns count; otherwise all but hidden files,
-    documentation, code and `COPIES` beside safetensors.
+    If `files` is given, the files that match one of its patterns count. Otherwise all files count except
+    hidden files, documentation, code, and, in a checkpoint with safetensors, `COPIES`.
     """
     paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*"))}
     has_safe = any(name.endswith(".safetensors") for name in paths)
@@ -46,21 +46,21 @@ def _cached_digest(path: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001
 
 
 def load_tensors(path: Path) -> dict[str, Any]:
-    """The content of a safetensors or pickled checkpoint file, on the CPU; no code in it is ever run.
+    """Load a safetensors or pickled checkpoint file to the CPU without running any code in the file.
 
     Raises:
-        UserError: a pickle that holds more than tensors and plain containers, or a damaged file.
+        UserError: the pickle holds more than tensors and plain containers, or the file is damaged.
     """
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the two libraries raise a dozen kinds between them
+    except Exception as error:  # the two libraries raise a dozen exception types between them
         raise UserError(f"{path} cannot be loaded safely: {str(error).splitlines()[0]}") from error
 
 
 def fold_weight_norm(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A state dict without weight normalization: every pair `weight_g`, `weight_v` becomes a `weight`.
+    """Return the state dict with every pair `weight_g`, `weight_v` of weight normalization as one `weight`.
 
     The norm is taken over all axes but the first, as torch does by default (Salimans & Kingma 2016).
     """
@@ -73,10 +73,10 @@ def fold_weight_norm(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tenso
 
 
 def load_into(model: torch.nn.Module, state: Mapping[str, torch.Tensor], source: object) -> None:
-    """Give a model its weights, in float32, all of them and no others, and freeze it for evaluation.
+    """Load a complete set of weights into a model in float32, and freeze the model for evaluation.
 
     Raises:
-        UserError: weights are missing, left over, or of another shape.
+        UserError: weights are missing, superfluous, or of another shape.
     """
     try:
         model.load_state_dict({name: tensor.float() for name, tensor in state.items()})
@@ -87,10 +87,10 @@ def load_into(model: torch.nn.Module, state: Mapping[str, torch.Tensor], source:
 
 
 def whisper_backend(folder: Path) -> Literal["ctranslate2", "transformers"]:
-    """Which library reads the Whisper model in `folder`.
+    """Return the name of the library that reads the Whisper model in `folder`.
 
     Raises:
-        UserError: neither does.
+        UserError: neither library reads the folder.
     """
     names = {path.name for path in folder.iterdir()}
     if {"model.bin", "config.json", "tokenizer.json"} <= names:

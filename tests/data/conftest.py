@@ -1,4 +1,4 @@
-"""Recordings and corpus trees made on the spot."""
+"""Fixtures of recordings, small corpora in their published layouts, and a file server."""
 
 import json
 import threading
@@ -27,7 +27,7 @@ def write_tone() -> Callable[..., Path]:
 
 @pytest.fixture
 def librispeech_tree(tmp_path: Path, write_tone: Callable[..., Path]) -> Path:
-    """Four train speakers (two women, two men) and one test speaker, two utterances each."""
+    """Four train speakers (two women, two men) and one test speaker, with two utterances each."""
     root = tmp_path / "corpora" / "LibriSpeech"
     rows = ["; a comment line", ";ID  |SEX| SUBSET | MINUTES | NAME"]
     for subset, speakers in (("train-clean-100", (101, 102, 103, 104)), ("test-other", (201,))):
@@ -93,7 +93,7 @@ def slurp_tree(tmp_path: Path, write_tone: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def slurp_synth_tree(slurp_tree: Path, write_tone: Callable[..., Path]) -> Path:
-    """The tree with two sentences that machines spoke, one of them under the name of a real recording."""
+    """`slurp_tree` with two synthetic sentences, one of them named like a real recording."""
     rows = [
         slurp_row(7, "wake me at eight", "alarm_set", "alarm", "set", ["audio-11.flac", "audio-61.flac"]),
         slurp_row(900, "is it cold", "query", "weather", "query", ["audio-62.flac"]),
@@ -105,18 +105,18 @@ def slurp_synth_tree(slurp_tree: Path, write_tone: Callable[..., Path]) -> Path:
 
 
 class FileServer:
-    """Serves a folder on loopback, as well or as badly as its fields say."""
+    """A server of a folder on loopback, whose fields set its faults."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ranges = True
-        """Whether it knows ranges, or always sends all of a file."""
+        """True to support ranges, False to always send the whole file."""
         self.drops: list[int] = []
-        """After how many bytes the next connections break that have more to send, one each."""
+        """Bytes after which each of the next longer responses breaks off."""
         self.refusals: list[int] = []
-        """Status codes of the next answers."""
+        """Status codes of the next responses."""
         self.stalls_at: int | None = None
-        """Bytes after which it sends no more, and waits."""
+        """Bytes after which the server stops sending and waits."""
         self.asked: list[tuple[str, str | None]] = []
         """File and range of every request."""
         self.released = threading.Event()

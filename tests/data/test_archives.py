@@ -1,4 +1,4 @@
-"""Archives that are harmless, and archives that are not."""
+"""Unpacking of harmless, harmful and damaged archives."""
 
 import io
 import tarfile

@@ -1,4 +1,4 @@
-"""A corpus of one's own: manifests from a list, the same wherever it lies, damaged files and all."""
+"""The user's own corpus: manifests that do not depend on its folder, and damaged recordings."""
 
 import logging
 import math

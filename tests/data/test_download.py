@@ -1,4 +1,4 @@
-"""Downloads from a server on loopback that breaks off, ignores ranges, refuses or serves something else."""
+"""Downloads from a server on loopback that breaks off, ignores ranges, refuses or sends another file."""
 
 import hashlib
 import logging
@@ -18,7 +18,7 @@ CONTENT = bytes(range(256)) * 4000
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """No test waits; the pauses that would have been."""
+    """Return the pauses requested so far; none of them is waited for."""
     made: list[float] = []
     monkeypatch.setattr(downloads.time, "sleep", made.append)
     return made

@@ -1,4 +1,4 @@
-"""When eSpeak NG says what, and how it spells."""
+"""Times of the phones that eSpeak NG speaks, and phones of texts."""
 
 import numpy as np
 import pytest

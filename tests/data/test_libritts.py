@@ -22,7 +22,7 @@ SHORT, LONG = "Mister Smith had three dogs.", "In the morning " + "they walked s
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six utterances a speaker, the last two of more than 3 s, and the later of these the longest."""
+    """Six utterances per speaker; the last two are longer than 3 s, and the last is the longest."""
     root = tmp_path_factory.mktemp("corpora") / "LibriTTS"
     rows = ["; comments", ";ID  |SEX| SUBSET | MINUTES| NAME"]
     for subset, speakers in SPEAKERS.items():

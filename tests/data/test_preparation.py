@@ -1,5 +1,7 @@
-"""`scripts.prepare_data` on small corpora in their published layouts, spoken by eSpeak NG, from a server on
-loopback: what is downloaded, what is not, and what the verification says of a damaged copy."""
+"""`scripts.prepare_data` on small corpora in their published layouts, from a server on loopback.
+
+The tests cover which files are downloaded, and the verification of complete and damaged copies.
+"""
 
 import hashlib
 import json
@@ -48,7 +50,7 @@ TSV = "READER\tGENDER\tSUBSET\tNAME\n84\tF\tdev-clean\tC\n174\tM\tdev-clean\tS\n
 
 
 def speak(path: Path, text: str, voice: str, rate: int) -> float:
-    """Write the audio; its length in seconds."""
+    """Synthesise a text to a file and return its length in seconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     speech = resample(synthesize(text, "en-us", voice).astype("float32") / 32768, SYNTHESIS_RATE, rate)
     soundfile.write(path, speech, rate)
@@ -56,7 +58,7 @@ def speak(path: Path, text: str, voice: str, rate: int) -> float:
 
 
 def librispeech(folder: Path) -> dict[str, Counts]:
-    """The unpacked corpus: every subset with two utterances a reader."""
+    """Write the unpacked corpus, with two utterances per reader in every subset."""
     counts = {}
     for subset, readers in READERS.items():
         seconds = 0.0
@@ -88,7 +90,7 @@ def libritts(folder: Path) -> dict[str, Counts]:
 
 
 def slurp(folder: Path) -> dict[str, Counts]:
-    """A sentence a split; each by two people, one of them into two microphones."""
+    """Write one sentence per split, each spoken by two people, one of them into two microphones."""
     counts, metadata = {}, {}
     for number, split in enumerate(["train", "devel", "test", "train_synthetic"]):
         real = split != "train_synthetic"
@@ -110,7 +112,7 @@ BUILDERS = {"librispeech": librispeech, "libritts": libritts, "slurp": slurp}
 
 
 def published(dataset: str, folder: Path, url: str, counts: dict[str, Counts]) -> PublishedCorpus:
-    """Pack what was built, and describe it as the table describes the real one."""
+    """Pack a corpus into archives, and describe them like the table of the real ones."""
     corpus, archives = CORPORA[dataset], {}
 
     def served(source: Source) -> Source:
@@ -136,7 +138,7 @@ def published(dataset: str, folder: Path, url: str, counts: dict[str, Counts]) -
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, dict[str, Counts]]]:
-    """The three corpora, unpacked."""
+    """The three unpacked corpora."""
     folders = {dataset: tmp_path_factory.mktemp(dataset) for dataset in BUILDERS}
     return {dataset: (folder, BUILDERS[dataset](folder)) for dataset, folder in folders.items()}
 
@@ -263,7 +265,7 @@ def test_a_corrupt_archive_is_named_and_never_unpacked(
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
-    """Starts the command in a process of its own, with the small corpora in its table."""
+    """Return a function that starts the command in another process, with the small corpora in its table."""
     processes = []
 
     def start(dataset: str, *arguments: str) -> subprocess.Popen:
@@ -426,7 +428,7 @@ def test_the_report_of_a_damaged_slurp(serve: Callable, tmp_path: Path) -> None:
 
 
 def test_the_table_of_what_is_published_is_whole() -> None:
-    """A slip of a finger in it would cost somebody 30 GB."""
+    """A typing error in the table could cost a user a download of 30 GB."""
     totals = {"librispeech": (61_357_943_031, 292_367), "libritts": (84_204_238_754, 375_086)}
     for dataset, (size, utterances) in totals.items():
         archives = CORPORA[dataset].archives.values()

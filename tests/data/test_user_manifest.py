@@ -1,4 +1,4 @@
-"""A list of recordings of the user's own: every mistake in it is found in one look, with its line."""
+"""Reader of a user's list of recordings, which reports all mistakes at once with their lines."""
 
 import json
 import re

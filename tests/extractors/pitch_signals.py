@@ -1,4 +1,4 @@
-"""What trackers of pitch are tried on beside speech, and how two of them are compared."""
+"""Test signals for F0 trackers, and the comparison of two trackers."""
 
 from collections.abc import Callable
 
@@ -7,11 +7,11 @@ import numpy as np
 RATE = 16_000
 SIXTEEN_BITS = 32767
 Track = Callable[[np.ndarray], np.ndarray]
-"""F0 by frame of float64 samples (T,), 0 where unvoiced."""
+"""Function from float64 samples (T,) to F0 by frame, 0 where unvoiced."""
 
 
 def assert_same_track(samples: np.ndarray, ours: Track, theirs: Track, rtol: float) -> np.ndarray:
-    """Our F0, after a look that theirs is the same, voicing included; the samples must be left alone."""
+    """Return the F0 of `ours`, after checking that `theirs` and voicing are equal and samples unchanged."""
     samples = np.ascontiguousarray(samples, dtype=np.float64)
     before = samples.copy()
     expected, found = theirs(samples), ours(samples)
@@ -22,29 +22,29 @@ def assert_same_track(samples: np.ndarray, ours: Track, theirs: Track, rtol: flo
 
 
 class Signals:
-    """Signals of one length."""
+    """Test signals of one length."""
 
     def __init__(self, length: int) -> None:
         self.length = length
         self.time = np.arange(length) / RATE
 
     def voice(self, f0: np.ndarray | float) -> np.ndarray:
-        """Twenty harmonics of an F0 in Hz at each sample."""
+        """Return twenty harmonics of an F0, given in Hz at each sample."""
         phase = 2 * np.pi * np.cumsum(np.broadcast_to(f0, self.time.shape)) / RATE
         return np.sum([np.sin(k * phase) / k for k in range(1, 21)], axis=0)
 
     def clicks(self, *places: int) -> np.ndarray:
-        """Ones in silence."""
+        """Return ones in silence."""
         samples = np.zeros(self.length)
         samples[list(places)] = 1
         return samples
 
     def fading(self, rate: float) -> np.ndarray:
-        """A voice that begins anew three times a second, and falls by e^rate until then."""
+        """Return a voice that restarts three times a second and decays in between by e^rate."""
         return self.voice(140.1) * np.exp(-rate * (3 * self.time % 1))
 
     def named(self) -> dict[str, np.ndarray]:
-        """Those that each tracker is tried on."""
+        """Return the signals for all trackers by name."""
         time, voice = self.time, self.voice
         return {
             "a sine": np.sin(2 * np.pi * 123.4 * time),

@@ -1,4 +1,4 @@
-"""Forced alignment: by hand, from emissions whose truth is known, and by a tiny model with its files."""
+"""Forced alignment, checked by hand, on emissions with known phones, and with a tiny model on disk."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from benchmark.data.manifest import Manifest
 from benchmark.data.synthesis.espeak_phones import spell
 from benchmark.errors import UserError
 from benchmark.extractors.phones.aligner import KnownPhones
-from benchmark.extractors.phones.ctc_alignment import AlignmentError, align, spelled_with, widened
+from benchmark.extractors.phones.ctc_alignment import AlignmentError, align, fill_gaps, spell_with
 from benchmark.extractors.phones.segments import SILENCE, Phones
 from benchmark.extractors.phones.store import phone_tiers
 from benchmark.extractors.phones.wav2vec2 import CTCAligner, _load
@@ -27,7 +27,7 @@ CORPUS = Synthetic(name="synthetic", test_utterances=12, dev_utterances=3, train
 
 
 def peaks(frames: Sequence[int], labels: int) -> torch.Tensor:
-    """Log-probabilities that are nearly certain of one label per frame."""
+    """Return log-probabilities that are nearly certain of one label per frame."""
     return (torch.nn.functional.one_hot(torch.tensor(frames), labels) * 20.0).log_softmax(-1)
 
 
@@ -45,14 +45,14 @@ def test_what_cannot_be_aligned_says_why() -> None:
 
 def test_phones_are_written_in_the_models_labels() -> None:
     vocabulary = {"a", "aɪ", "ə", "iː", "ɔ", "t"}
-    assert spelled_with(vocabulary, ["a", "aɪə", "i", "ɔː", "t"]) == ["a", "aɪ", "ə", "iː", "ɔ", "t"]
+    assert spell_with(vocabulary, ["a", "aɪə", "i", "ɔː", "t"]) == ["a", "aɪ", "ə", "iː", "ɔ", "t"]
     with pytest.raises(AlignmentError, match="no label for the phone 'ʒ'"):
-        spelled_with(vocabulary, ["a", "ʒ"])
+        spell_with(vocabulary, ["a", "ʒ"])
 
 
 def test_short_gaps_are_shared_and_long_ones_silence() -> None:
     # Frames of 0.1 s: leading 0.5 s, a gap of 0.2 s, one of 0.6 s, and 0.02 s at the end.
-    phones = widened(["a", "b", "c"], [(5, 6), (8, 9), (15, 16)], hop=0.1, first=0.0, duration=1.62)
+    phones = fill_gaps(["a", "b", "c"], [(5, 6), (8, 9), (15, 16)], hop=0.1, first=0.0, duration=1.62)
     assert phones.labels == (SILENCE, "a", "b", SILENCE, "c")
     assert phones.ends == pytest.approx([0.42, 0.7, 0.98, 1.42, 1.62])
 
@@ -60,7 +60,7 @@ def test_short_gaps_are_shared_and_long_ones_silence() -> None:
 def emissions(
     phones: Phones, vocabulary: dict[str, int], peaky: bool, rng: np.random.Generator
 ) -> torch.Tensor:
-    """What a good model would say: each phone in its frames, or in its middle one only, in noise."""
+    """Return noisy emissions of a good model: each phone in all its frames, or in its middle one only."""
     count = int((phones.ends[-1] - FIRST) / HOP)
     frames = np.zeros(count, int)
     starts = np.concatenate(([0], phones.ends[:-1]))
@@ -90,7 +90,7 @@ def test_the_exact_phones_come_back_from_noisy_emissions(
         spans = align(
             emissions(phones, vocabulary, peaky, rng), [vocabulary[label] for label in spoken], blank=0
         )
-        found = widened(spoken, spans, HOP, FIRST, phones.ends[-1])
+        found = fill_gaps(spoken, spans, HOP, FIRST, phones.ends[-1])
         assert [label for label in found.labels if label != SILENCE] == spoken
         errors += np.abs(_inner(phones) - _inner(found)).tolist()
     assert np.median(errors) < middle
@@ -98,7 +98,7 @@ def test_the_exact_phones_come_back_from_noisy_emissions(
 
 
 def _inner(phones: Phones) -> np.ndarray:
-    """Starts and ends of all phones but silences."""
+    """Return starts and ends of all phones except silences."""
     starts = np.concatenate(([0], phones.ends[:-1]))
     spoken = np.array([label != SILENCE for label in phones.labels])
     return np.concatenate((starts[spoken][1:], phones.ends[spoken][:-1]))
@@ -106,7 +106,7 @@ def _inner(phones: Phones) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random Wav2Vec2ForCTC of the published shape, with all phones of the corpus but one rare one."""
+    """A random Wav2Vec2ForCTC of the published shape, with all phones of the corpus except a rare one."""
     folder = tmp_path_factory.mktemp("phonemes")
     phones = {p for _, s, _ in CORPUS._script("test") for p in spell([s.text], "en-us")[0]}
     labels = ["<pad>", "<s>", "</s>", "<unk>", *sorted(phones - {"ʒ"})]

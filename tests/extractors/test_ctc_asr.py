@@ -23,7 +23,7 @@ LETTERS = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ETAOINSHRDLUMWCFGYPBVK'XJQZ"]
 
 @pytest.fixture(scope="module", params=["group", "layer"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model with random weights, normalised over the clip or the channels as published ones are."""
+    """A tiny random model, normalised over the clip or over channels, like the published models."""
     path = tmp_path_factory.mktemp(request.param)
     (path / "vocab.json").write_text(json.dumps({letter: i for i, letter in enumerate(LETTERS)}))
     tokenizer = Wav2Vec2CTCTokenizer(str(path / "vocab.json"))
@@ -50,7 +50,7 @@ def ctc(folder: Path) -> Ctc:
 
 
 def directly(folder: Path, wav: np.ndarray) -> str:
-    """What transformers makes of a clip."""
+    """Return the transcript of a clip by transformers itself."""
     processor = Wav2Vec2Processor.from_pretrained(folder)
     model = Wav2Vec2ForCTC.from_pretrained(folder).eval()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Our DIO against that of pyworld, also as StoneMask refines it."""
+"""This package's DIO against pyworld's, with and without StoneMask."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ NAMED = Signals(16_000).named()
 def same_as_pyworld(
     samples: np.ndarray, floor: float = 60.0, ceiling: float = 500.0, period: float = 10.0, rtol: float = 1e-8
 ) -> np.ndarray:
-    """F0, after a look that pyworld finds the same, and refines it to the same."""
+    """Return F0, after checking that pyworld's is equal, also after refinement."""
     limits = {"f0_floor": floor, "f0_ceil": ceiling, "frame_period": period}
     assert_same_track(
         samples,

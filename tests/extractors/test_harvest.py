@@ -1,4 +1,4 @@
-"""Our Harvest against that of pyworld."""
+"""This package's Harvest against pyworld's."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ NAMED = SIGNALS.named() | {"a voice that dies away": SIGNALS.fading(40)}
 def same_as_pyworld(
     samples: np.ndarray, floor: float = 40.0, ceiling: float = 800.0, period: float = 5.0, rtol: float = 1e-9
 ) -> np.ndarray:
-    """F0, after a look that pyworld finds the same."""
+    """Return F0, after checking that pyworld's is equal."""
     limits = {"f0_floor": floor, "f0_ceil": ceiling, "frame_period": period}
     return assert_same_track(
         samples,

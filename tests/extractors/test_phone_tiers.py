@@ -1,4 +1,4 @@
-"""Phones in time: of one utterance, of the synthetic corpus, and kept."""
+"""Phones with their times: of one utterance, of the synthetic corpus, and in the store."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ import pytest
 from benchmark.data.audio import read_audio
 from benchmark.data.corpora.synthetic import Synthetic
 from benchmark.extractors.phones.aligner import Aligner, KnownPhones
-from benchmark.extractors.phones.segments import SILENCE, Phones, joined
+from benchmark.extractors.phones.segments import SILENCE, Phones, join_spans
 from benchmark.extractors.phones.store import phone_tiers
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.types import SAMPLE_RATE
@@ -26,7 +26,7 @@ def test_a_time_is_looked_up_in_half_open_spans() -> None:
 
 
 def test_silences_in_a_row_become_one_and_empty_spans_none() -> None:
-    phones = joined([SILENCE, SILENCE, "a", "b", "a", SILENCE], np.array([0.0, 0.1, 0.2, 0.2, 0.3, 0.3]))
+    phones = join_spans([SILENCE, SILENCE, "a", "b", "a", SILENCE], np.array([0.0, 0.1, 0.2, 0.2, 0.3, 0.3]))
     assert phones.labels == (SILENCE, "a", "a")
     assert phones.ends.tolist() == [0.1, 0.2, 0.3]
 
@@ -58,7 +58,7 @@ def test_a_corpus_that_knows_none_gives_none(store: ArtifactStore, monkeypatch: 
 
 
 class Counting(Aligner):
-    """Phones for one utterance, a reason for the other."""
+    """An aligner with phones for one utterance and a reason for the other."""
 
     calls = 0
 

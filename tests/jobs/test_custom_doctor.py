@@ -85,7 +85,7 @@ def test_everything_wrong_is_told_in_one_look(
         "line 8: '0' is on line 2 as well",
     ):
         assert words in said, (words, said)
-    assert "to be looked at" in caplog.text and "'colour'" in caplog.text
+    assert "to be checked" in caplog.text and "'colour'" in caplog.text
 
 
 def test_a_missing_split_is_named(doctor: Doctor) -> None:

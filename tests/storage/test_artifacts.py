@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.storage import artifacts
+from benchmark.storage import hashing
 from benchmark.storage.artifacts import SEAL, ArtifactStore
 from benchmark.storage.atomic_files import write_atomic
 from benchmark.storage.hashing import FileDigests, digest, file_digest
@@ -134,7 +134,7 @@ def test_a_later_field_is_no_part_of_the_key_while_it_holds_its_default() -> Non
         size: int = 1
         choices: Sequence[str] = field(default=(), metadata=KEY_UNLESS_DEFAULT)
 
-    before = {"class": Config.__qualname__, "size": 1}
+    before = {"class": f"{Config.__module__}.{Config.__qualname__}", "size": 1}
     assert describe(Config()) == describe(Config(choices=[])) == before
     assert describe({"probe": [Config(choices=["a"])]}) == {"probe": [before | {"choices": ["a"]}]}
 
@@ -156,7 +156,7 @@ def no_reading(_: Path) -> str:
 def test_a_large_file_is_hashed_once(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = FileDigests(tmp_path / "digests")(weights)
     assert expected == file_digest(weights)
-    monkeypatch.setattr(artifacts, "file_digest", no_reading)
+    monkeypatch.setattr(hashing, "file_digest", no_reading)
     assert FileDigests(tmp_path / "digests")(weights) == expected  # as another process would
     for elsewhere in (None, tmp_path / "other"):
         with pytest.raises(AssertionError, match="read again"):

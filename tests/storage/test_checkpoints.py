@@ -9,7 +9,7 @@ from huggingface_hub import constants
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from benchmark.errors import UserError
-from benchmark.storage import artifacts, checkpoints
+from benchmark.storage import checkpoints, hashing, weights
 from benchmark.storage.checkpoints import resolve
 from benchmark.storage.weights import (
     fold_weight_norm,
@@ -120,12 +120,12 @@ def test_digest_follows_the_weights_alone(tmp_path: Path) -> None:
 
 def test_digests_of_weights_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = fill(tmp_path / "a") / "model.safetensors"
-    file.write_bytes(bytes(checkpoints.DIGESTS.worth))
+    file.write_bytes(bytes(weights.DIGESTS.worth))
     os.utime(file, (1e9, 1e9))
-    monkeypatch.setattr(checkpoints.DIGESTS, "folder", tmp_path / "digests")
+    monkeypatch.setattr(weights.DIGESTS, "folder", tmp_path / "digests")
     before = weights_digest(file.parent)
-    checkpoints._cached_digest.cache_clear()  # as in another process
-    monkeypatch.setattr(artifacts, "file_digest", None)
+    weights._cached_digest.cache_clear()  # as in another process
+    monkeypatch.setattr(hashing, "file_digest", None)
     assert weights_digest(file.parent) == before
 
 

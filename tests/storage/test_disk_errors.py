@@ -1,4 +1,4 @@
-"""What is said of a disk that is full or closed, and that nothing is said where something else is wrong."""
+"""Messages about full or closed disks, and no messages about other errors."""
 
 import errno
 import shutil
@@ -33,7 +33,7 @@ def test_no_space(told: Any, tmp_path: Path, number: int, word: str) -> None:
     for error in (OSError(number, "no"), raised(RuntimeError("library says no"), OSError(number, "no"))):
         message = str(told(error))
         assert message.startswith(word) or word in message
-        for part in (f"{tmp_path}/cache (", "MB free", "CACHE=<folder> or RESULTS=<folder>", "goes on"):
+        for part in (f"{tmp_path}/cache (", "MB free", "CACHE=<folder> or RESULTS=<folder>", "resumes"):
             assert part in message
 
 

@@ -1,4 +1,4 @@
-"""Frame stores: frames come back, shards join without a copy, memory is mapped."""
+"""Frame stores: frames are read back, shards join without a copy, and files are memory-mapped."""
 
 import os
 import pickle
@@ -59,7 +59,7 @@ def test_shards_join_to_one_store(tmp_path: Path, links: bool, monkeypatch: pyte
         monkeypatch.setattr(os, "link", refuse)
     whole = tmp_path / "whole"
     whole.mkdir()
-    for _ in range(2):  # the second time over what a killed process left
+    for _ in range(2):  # the second join meets the files that a killed process left
         join(parts, whole)
     store = FrameStore(whole)
     assert_whole(store)

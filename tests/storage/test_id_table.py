@@ -1,4 +1,4 @@
-"""Tables by utterance id: found by bisection, mapped from disk, columns as mappings."""
+"""Tables by utterance id: bisection, memory mapping, and columns as mappings."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One process at a time, none after it has died, and no clock but the file server's."""
+"""Leases: one holder at a time, takeover from dead holders, and only the file server's clock."""
 
 import json
 import multiprocessing
@@ -44,7 +44,7 @@ def kill(process: BaseProcess) -> None:
 
 
 def on_another_machine(path: Path, silent_for: float) -> Path:
-    """What a process leaves behind that nobody here can see."""
+    """Write the file of a holder that no process of this machine can see."""
     folder = path.with_name(f"{path.name}.lease")
     folder.mkdir()
     file = folder / "4"
@@ -137,7 +137,7 @@ def take_turns(path: Path, log: Path, times: int) -> None:
 
 
 def test_many_that_want_it_at_once_have_it_one_after_the_other(path: Path, tmp_path: Path) -> None:
-    """Among them some that are killed while they have it."""
+    """Some of the processes are killed while they hold the lease."""
     log = tmp_path / "log"
     workers = [FORK.Process(target=take_turns, args=(path, log, 40)) for _ in range(6)]
     for worker in workers:

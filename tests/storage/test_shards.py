@@ -1,4 +1,4 @@
-"""A store made of shards: resumed, shared, divided, always the same bytes."""
+"""Stores built in shards: resumed, shared and divided builds give the same bytes."""
 
 import hashlib
 import threading
@@ -18,11 +18,11 @@ ROWS = 23
 
 
 class Killed(BaseException):
-    """As a kill, nobody expects it."""
+    """An exception that no code expects, in place of a kill."""
 
 
 class Builder:
-    """Writes frames that depend on the row; may be killed in a shard."""
+    """A builder of frames that depend on the row, which can be killed in a shard."""
 
     def __init__(self, killed_at: int | None = None) -> None:
         self.built: list[int] = []
@@ -65,7 +65,7 @@ def test_every_row_is_there_and_the_shards_are_gone(store: ArtifactStore) -> Non
     assert all((whole.read(name) == int(name[1:])).all() for name in whole)
     assert whole.failures == {"u07": "no audio"}
     assert [path.name for path in (store.root / "tokens").iterdir() if path.name.endswith(".shards")] == []
-    assert store.used == {f"tokens/{whole.folder.name}"}  # shards are no provenance: they go
+    assert store.used == {f"tokens/{whole.folder.name}"}  # shards are removed, so they are no provenance
 
 
 @pytest.mark.parametrize("row", [0, 4, 12, 22])
@@ -93,7 +93,7 @@ def test_two_at_once_share_the_shards(store: ArtifactStore, undisturbed: dict[st
     class Meeting(Builder):
         def __call__(self, rows: slice, folder: Path) -> None:
             if not self.built:
-                both.wait(10)  # each is in a shard of its own, or this times out
+                both.wait(10)  # each process is in a shard of its own; otherwise this times out
             super().__call__(rows, folder)
 
     builders = [Meeting(), Meeting()]
@@ -113,7 +113,7 @@ def test_two_at_once_share_the_shards(store: ArtifactStore, undisturbed: dict[st
 def test_shards_that_were_joined_since_are_not_made_again(
     store: ArtifactStore, undisturbed: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process joins them between a look for the whole and one for the shard."""
+    """Another process joins the shards between the check for the whole and the check for the shard."""
     looked_for = shards.shard
     late, other = Builder(), Builder()
 

@@ -1,4 +1,4 @@
-"""What every corpus offers: one manifest per split."""
+"""The interface of all corpora: one manifest per split."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ MANIFEST = "manifest.arrow"
 
 @dataclass(kw_only=True)
 class Corpus(ABC):
-    """A dataset config builds one of these; its fields are the yaml's keys.
+    """Base class of all corpora; the fields of a subclass are the keys of the dataset's yaml.
 
     Attributes:
-        name: Column label of the dataset in rows and tables.
-        version: Raise it when the code changes what a manifest holds: old manifests are then ignored.
+        name: Label of the dataset in rows and tables.
+        version: Version of the code, to be raised when a change alters manifests; old ones are then ignored.
     """
 
     version: ClassVar[int] = 1
@@ -31,10 +31,12 @@ class Corpus(ABC):
 
     @abstractmethod
     def identity(self, split: str) -> dict[str, Any]:
-        """Everything the content of the manifest depends on, wherever the audio lies; JSON-able, cheap.
+        """Return everything the manifest's content depends on, except where the audio lies; JSON-able.
+
+        Implementations must be cheap.
 
         Raises:
-            UserError: an unknown split or a missing folder.
+            UserError: the split is unknown or a folder is missing.
         """
         return {
             "class": uid_of(type(self)),
@@ -44,40 +46,43 @@ class Corpus(ABC):
 
     @property
     def foreign_splits(self) -> tuple[str, ...]:
-        """Splits in other languages than test's, for conversion across languages."""
+        """Test splits in other languages, for cross-lingual voice conversion."""
         return ()
 
     @property
     def prompt_split(self) -> str | None:
-        """Split of the recordings that prompt those of test, where the corpus comes with a list of them."""
+        """Split of the recordings that prompt those of test; None if the corpus has no list of prompts."""
         return None
 
     def listed_prompts(self, store: ArtifactStore) -> dict[str, Utterance] | None:  # noqa: ARG002
-        """Recording of the same speaker that prompts each test utterance; None without `prompt_split`."""
+        """Return the prompt, by the same speaker, of each test utterance; None without `prompt_split`."""
         return None
 
     def bare_intents(self, split: str) -> int:  # noqa: ARG002
-        """Sentences of a split whose published intent lacks its scenario, which is put back."""
+        """Return the number of sentences of a split whose published intent lacks its scenario.
+
+        The scenario of these intents is restored.
+        """
         return 0
 
     def phones(self, split: str) -> Iterator[tuple[str, list[str], np.ndarray]] | None:  # noqa: ARG002
-        """Id, phones ("" for silence) and their ends in seconds of every utterance, where exactly known."""
+        """Yield id, phones ("" for silence) and ends in seconds of every utterance; None if not known."""
         return None
 
     def split_label(self, split: str) -> str:
-        """How rows and tables call a split."""
+        """Return the label of a split in rows and tables."""
         return split
 
     def location(self) -> str | None:
-        """Folder of the audio, None where `build` makes it: a manifest holds paths into it."""
+        """Return the folder of the audio that manifests point to; None if `build` makes the audio."""
         return None
 
     @abstractmethod
     def build(self, split: str, folder: Path) -> Manifest:
-        """Make the manifest; audio made on the way goes below `folder`."""
+        """Build the manifest; any audio made in the process goes below `folder`."""
 
     def manifest(self, split: str, store: ArtifactStore) -> Manifest:
-        """The manifest of a split such as "train", "dev" or "test", built once and kept in the store."""
+        """Return the manifest of a split such as "train", built once and kept in the store."""
         folder = store.get(
             "manifests",
             {**self.identity(split), "location": self.location(), "format": FORMAT},

@@ -1,4 +1,4 @@
-"""A corpus of one's own: a file that lists the recordings, see `benchmark.data.user_manifest`."""
+"""A user's own corpus, listed in a file that `benchmark.data.user_manifest` reads."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ CHECK = "python -m benchmark.jobs.doctor dataset=custom manifest={}"
 
 
 class Recording(NamedTuple):
-    """A line of the manifest with what the disk says of its file; a size of -1 says that there is none."""
+    """A line of the manifest with path, size and time of its file; size is -1 if there is no file."""
 
     line: Line
     path: str
@@ -40,14 +40,14 @@ class Recording(NamedTuple):
 
 @dataclass(kw_only=True)
 class Custom(Corpus):
-    """Recordings listed in a file.
+    """A corpus of recordings listed in a file.
 
     Recordings that are missing or damaged stay in the manifest with duration NaN, and count as failed.
 
     Attributes:
-        file: The list, `.csv`, `.tsv` or `.jsonl`; without a column `split` all of it is the test split.
-        root: Folder that relative audio paths start from; that of `file` where it is None.
-        name: As for every corpus; made of the name of `file` where it is empty.
+        file: The list, `.csv`, `.tsv` or `.jsonl`; without a column `split`, all recordings are for test.
+        root: Folder that relative audio paths start from; None for the folder of `file`.
+        name: Label of the dataset in rows and tables; made from the name of `file` if empty.
     """
 
     uid: ClassVar[str] = "benchmark.data.custom.Custom"
@@ -57,7 +57,12 @@ class Custom(Corpus):
     name: str = ""
 
     def __post_init__(self) -> None:
-        """Raise UserError where there is no such file, or no name for the tables."""
+        """Check the arguments.
+
+        Raises:
+            UserError: the file does not exist or has another suffix, `root` does not exist, or no name for
+                the tables can be made.
+        """
         legal = (*DELIMITERS, JSON_LINES)
         if not self.file:
             raise UserError(f"the list of recordings is not set; give manifest=<file>, {' or '.join(legal)}")
@@ -71,30 +76,30 @@ class Custom(Corpus):
             parts = re.findall(r"[A-Za-z0-9.+-]+", self._path.stem)
             self.name = "_".join(parts)
         if not self.name:
-            raise UserError(f"no name for the tables can be made of {self._path.name!r}; set dataset.name=…")
+            raise UserError(f"{self._path.name!r} gives no name for the tables; set dataset.name=<name>")
 
     @property
     def foreign_splits(self) -> tuple[str, ...]:
-        """Those called test_de and the like."""
+        """Splits with names such as test_de."""
         return tuple(split for split in self._by_split if FOREIGN.fullmatch(split))
 
     def identity(self, split: str) -> dict[str, Any]:
-        """Class, version, and of every recording its columns, size and time of last change.
+        """Return class, version, and a digest of the columns, size and last change of every recording.
 
-        Where the audio lies and in which order it is listed makes no difference.
+        The digest depends neither on the folder of the audio nor on the order of the list.
         """
         return {**super().identity(split), "recordings": self._digest(split)}
 
     def location(self) -> str:
-        """The folder that paths start from, and a digest of them all."""
+        """Return the folder that paths start from, and a digest of all paths."""
         return f"{self._base}:{digest([line.audio_path for line in self._sound])}"
 
     def build(self, split: str, folder: Path) -> Manifest:
-        """Make the manifest from the audio headers; nothing is written below `folder`."""
+        """Build the manifest from the audio headers; nothing is written below `folder`."""
         del folder
-        recordings = self._of(split)
+        recordings = self._look_up_all(split)
         found = headers([recording.path for recording in recordings])
-        unusable = _unusable(recordings, (_fault(*facts) for facts in found))
+        unusable = _collect_unusable(recordings, (_find_fault(*facts) for facts in found))
         if len(unusable) == len(recordings):
             raise UserError(
                 f"none of the {len(recordings)} recordings of the {split} split can be used. Their paths "
@@ -105,24 +110,26 @@ class Custom(Corpus):
                 "%d of the %d recordings of the %s split will count as failed:%s",
                 *(len(unusable), len(recordings), split, unusable.summary()),
             )
-        return Manifest(_utterance(*pair) for pair in zip(recordings, found, strict=True))
+        return Manifest(_to_utterance(*pair) for pair in zip(recordings, found, strict=True))
 
     @property
     def is_sound(self) -> bool:
-        """Whether the list can be used, though some of its recordings may not."""
+        """True if the list itself has no mistakes; some of its recordings may still be unusable."""
         return not self._reading.problems
 
     def problems(self) -> Problems:
-        """Everything wrong with the file and with the recordings it lists, short of decoding them."""
+        """Return all problems of the file and of its recordings that show without decoding them."""
         every = Problems()
         every.update(self._reading.problems)
         recordings = list(in_threads(self._look_up, self._reading.lines))
         found = in_threads(examine, [recording.path for recording in recordings])
-        every.update(_unusable(recordings, (fault or _fault(seconds, "") for seconds, fault in found)))
+        every.update(
+            _collect_unusable(recordings, (fault or _find_fault(seconds, "") for seconds, fault in found))
+        )
         return every
 
     def unlabelled(self, column: str, split: str) -> Problems:
-        """Recordings of a split that have nothing in a column."""
+        """Return the recordings of a split whose `column` is empty."""
         empty = Problems()
         for line in self._by_split.get(split, []):
             if getattr(line, column) is None:
@@ -144,20 +151,21 @@ class Custom(Corpus):
         except OSError as error:
             raise UserError(f"manifest: {self._path} cannot be read: {error.strerror}") from error
         if reading.warnings:
-            log.warning("%s, to be looked at:%s", self._path, reading.warnings.summary())
+            log.warning("%s, to be checked:%s", self._path, reading.warnings.summary())
         return reading
 
     @cached_property
     def _sound(self) -> list[Line]:
-        """The lines of a manifest without mistakes.
+        """Lines of the list.
 
-        Raises: UserError that lists them all.
+        Raises:
+            UserError: the list has mistakes; the message names them all.
         """
         lines, problems, _ = self._reading
         if problems:
             raise UserError(
-                f"{self._path} must be mended in {len(problems):,} places; {CHECK.format(self.file)} looks "
-                f"at the recordings as well:{problems.summary()}"
+                f"{self._path} must be corrected in {len(problems):,} places; {CHECK.format(self.file)} "
+                f"checks the recordings as well:{problems.summary()}"
             )
         return lines
 
@@ -173,27 +181,29 @@ class Custom(Corpus):
         return {}
 
     def _digest(self, split: str) -> str:
-        """Of what the list and the disk say of a split, without paths; looked up once."""
+        """Return a digest of a split's columns, file sizes and times, without paths; computed once."""
         if split not in self._digests:
             content = hashlib.sha256()
-            for line, _, *facts in sorted(self._of(split), key=lambda recording: recording.line.utterance_id):
+            for line, _, *facts in sorted(
+                self._look_up_all(split), key=lambda recording: recording.line.utterance_id
+            ):
                 content.update(json.dumps([*line[2:], *facts]).encode())
             self._digests[split] = content.hexdigest()
         return self._digests[split]
 
-    def _of(self, split: str) -> list[Recording]:
-        """The recordings of a split as the disk has them now."""
+    def _look_up_all(self, split: str) -> list[Recording]:
+        """Return the recordings of a split with the present state of their files."""
         if split not in self._by_split:
             has = ", ".join(self._by_split)
             raise UserError(
-                f"{self._path} has no recordings of the split {split!r}, only of {has}. Its column split "
-                "says which are for train, dev and test; without the column all are for test."
+                f"{self._path} has no recordings of the split {split!r}, only of {has}. Assign recordings to "
+                "train, dev and test in the column split; without that column all are for test."
             )
         return list(in_threads(self._look_up, self._by_split[split]))
 
     def _look_up(self, line: Line) -> Recording:
-        """File systems differ in how they spell é: as one character or as two."""
-        paths = [os.path.join(self._base, spelled) for spelled in _spellings(line.audio_path)]  # noqa: PTH118
+        """Find the file of a line under any Unicode spelling, as some file systems split é in two."""
+        paths = [os.path.join(self._base, spelled) for spelled in _list_spellings(line.audio_path)]  # noqa: PTH118
         for path in paths:
             try:
                 status = os.stat(path)  # noqa: PTH116
@@ -203,8 +213,8 @@ class Custom(Corpus):
         return Recording(line, paths[0], -1, 0)
 
 
-def _spellings(path: str) -> list[str]:
-    """A path as it is given, then in the normal forms of Unicode."""
+def _list_spellings(path: str) -> list[str]:
+    """Return a path as given, followed by its Unicode normal forms if it is not ASCII."""
     if path.startswith("~"):
         path = os.path.expanduser(path)  # noqa: PTH111
     if path.isascii():
@@ -212,8 +222,8 @@ def _spellings(path: str) -> list[str]:
     return [path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))]
 
 
-def _fault(duration: float, fingerprint: str) -> str | None:
-    """What the header of a recording tells that it cannot be used for."""
+def _find_fault(duration: float, fingerprint: str) -> str | None:
+    """Return the fault that a recording's header reveals, or None."""
     if fingerprint == "missing":
         return "missing audio"
     if math.isnan(duration):
@@ -221,8 +231,8 @@ def _fault(duration: float, fingerprint: str) -> str | None:
     return f"shorter than {MIN_SECONDS} s" if duration < MIN_SECONDS else None
 
 
-def _unusable(recordings: Sequence[Recording], faults: Iterable[str | None]) -> Problems:
-    """Those with a fault."""
+def _collect_unusable(recordings: Sequence[Recording], faults: Iterable[str | None]) -> Problems:
+    """Return the recordings with a fault, by kind of fault."""
     problems = Problems()
     for recording, fault in zip(recordings, faults, strict=True):
         if fault is not None:
@@ -230,7 +240,7 @@ def _unusable(recordings: Sequence[Recording], faults: Iterable[str | None]) -> 
     return problems
 
 
-def _utterance(recording: Recording, header: tuple[float, str]) -> Utterance:
+def _to_utterance(recording: Recording, header: tuple[float, str]) -> Utterance:
     line, (duration, fingerprint) = recording.line, header
     return Utterance(
         utterance_id=line.utterance_id,

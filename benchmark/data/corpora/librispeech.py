@@ -1,7 +1,7 @@
 """LibriSpeech (Panayotov et al., ICASSP 2015) in the folder layout of the published archives.
 
-`<root>/<subset>/<speaker>/<chapter>/<speaker>-<chapter>-<nnnn>.flac`, transcripts in
-`<speaker>-<chapter>.trans.txt` beside the audio, genders in `<root>/SPEAKERS.TXT`.
+Recordings are at `<root>/<subset>/<speaker>/<chapter>/<speaker>-<chapter>-<nnnn>.flac`. Transcripts are
+beside them in `<speaker>-<chapter>.trans.txt`, and genders in `<root>/SPEAKERS.TXT`.
 """
 
 import logging
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(kw_only=True)
 class LibriSpeech(SubsetCorpus):
-    """See `SubsetCorpus`; transcripts in lower case."""
+    """LibriSpeech with transcripts in lower case; see `SubsetCorpus`."""
 
     uid: ClassVar[str] = "benchmark.data.librispeech.LibriSpeech"
 
@@ -26,20 +26,23 @@ class LibriSpeech(SubsetCorpus):
     speaker_tables: ClassVar[tuple[str, ...]] = ("SPEAKERS.TXT",)
 
     def split_label(self, split: str) -> str:
-        """Test's names its subsets: numbers of test-clean and test-other are never taken for each other."""
+        """Return the label of a split; that of test names its subsets, so that their results never mix."""
         return "+".join(self._subsets(split)) if split == "test" else split
 
     def _texts(self, recordings: Sequence[Recording]) -> dict[str, str]:
-        """From the transcripts of the chapters."""
+        """Read the transcript files of the chapters."""
         subsets = sorted({recording.subset for recording in recordings})
         return {name: text for subset in subsets for name, text in self._transcripts(subset).items()}
 
     def transcribed(self, subset: str) -> set[str]:
-        """Utterance ids with a transcript that is not empty."""
+        """Return the utterance ids with a transcript that is not empty."""
         return {name for name, text in self._transcripts(subset).items() if text}
 
     def _transcripts(self, subset: str) -> dict[str, str]:
-        """Text by utterance id; one line "id TEXT" each in the file of its chapter, the first counts."""
+        """Return the text by utterance id, from lines "id TEXT" in the files of the chapters.
+
+        If an id has several transcripts, the first one counts.
+        """
         texts: dict[str, str] = {}
         doubtful: list[str] = []
         for entry in self._listing(subset):

@@ -1,10 +1,11 @@
 """LibriTTS (Zen et al., Interspeech 2019) in the folder layout of the published archives.
 
-`<root>/<subset>/<speaker>/<chapter>/<speaker>_<chapter>_<nnnnnn>_<nnnnnn>.wav` at 24 kHz, the text beside
-it in `.normalized.txt` and `.original.txt`, genders in `<root>/SPEAKERS.txt` or `speakers.tsv`.
+Recordings are at `<root>/<subset>/<speaker>/<chapter>/<speaker>_<chapter>_<nnnnnn>_<nnnnnn>.wav`, at 24 kHz.
+Texts are beside them in `.normalized.txt` and `.original.txt`, and genders in `<root>/SPEAKERS.txt` or
+`speakers.tsv`.
 
-Testset-B of UniCATS (Du et al., AAAI 2024) is 500 utterances of test-clean by 37 speakers with a prompt
-each, published as a list: https://cpdu.github.io/unicats/resources/testsetB_utt2prompt.
+Testset-B of UniCATS (Du et al., AAAI 2024) consists of 500 utterances of test-clean by 37 speakers, each with
+a prompt. It is published as a list: https://cpdu.github.io/unicats/resources/testsetB_utt2prompt.
 """
 
 from collections import Counter
@@ -24,12 +25,12 @@ from benchmark.types import Utterance
 
 PROMPTS = "test_prompts"
 PROMPT_SECONDS = 3.0
-"""A seeded prompt lasts at least this long, as those of CTX-vec2wav do."""
+"""Shortest seeded prompt in seconds, as in CTX-vec2wav."""
 TEXT = ".normalized.txt"
 
 TESTSET_B = "testset-B"
 TESTSET_B_SIZE = 500, 37
-"""Its utterances and speakers."""
+"""Numbers of utterances and speakers of testset-B."""
 TESTSET_B_START = {
     "1089_134686_000002_000001": "1089_134686_000032_000008",
     "1089_134686_000007_000005": "1089_134686_000032_000008",
@@ -37,21 +38,21 @@ TESTSET_B_START = {
     "1089_134686_000009_000008": "1089_134686_000032_000008",
     "1089_134686_000015_000003": "1089_134686_000032_000008",
 }
-"""Its first lines, by which the list is known."""
+"""First lines of testset-B, by which the list is recognised."""
 
 
 @dataclass(kw_only=True)
 class LibriTTS(SubsetCorpus):
-    """See `SubsetCorpus`; the normalized text is the transcript.
+    """LibriTTS with normalized texts as transcripts; see `SubsetCorpus`.
 
-    The test split is a list of utterances with a prompt each: testset-B's where its file is given, or a
-    seeded one. The split test_prompts holds the prompts.
+    The test split is a list of utterances with one prompt each: testset-B if its file is given, otherwise a
+    seeded list. The split test_prompts holds the prompts.
 
     Attributes:
         test_list: File of lines "utterance prompt", such as testset-B's utt2prompt.
-        test_utterances: Without such a file, this many utterances are drawn evenly over the speakers of
-            the test subsets, by `seed`; the shortest recording of 3 s or more of each speaker is
-            the prompt of the others. None takes the subsets whole, without listed prompts.
+        test_utterances: Number of utterances that are drawn by `seed`, evenly over the speakers of the test
+            subsets, if `test_list` is None. The prompt of each speaker's utterances is that speaker's
+            shortest recording of 3 s or more. None takes the subsets whole, without listed prompts.
     """
 
     uid: ClassVar[str] = "benchmark.data.libritts.LibriTTS"
@@ -66,11 +67,11 @@ class LibriTTS(SubsetCorpus):
 
     @property
     def prompt_split(self) -> str | None:
-        """The listed prompts; None where the test subsets are taken whole."""
+        """Split of the listed prompts; None if the test subsets are taken whole."""
         return PROMPTS if self.test_list or self.test_utterances is not None else None
 
     def split_label(self, split: str) -> str:
-        """Test's says whether it is testset-B, and that a list of our own is not."""
+        """Return the label of a split; that of test says whether or not the list is testset-B."""
         if split != "test" or self.prompt_split is None:
             return split
         subsets = "+".join(self._subsets("test"))
@@ -85,7 +86,7 @@ class LibriTTS(SubsetCorpus):
         return f"{subsets}-{len(self._list)} (listed, not {TESTSET_B})"
 
     def identity(self, split: str) -> dict[str, Any]:
-        """As the base class; of test and its prompts also what the list depends on."""
+        """Like the base class, and for test and its prompts also what the list depends on."""
         content = super().identity(split)
         if split in ("test", PROMPTS):
             drawn = [self.test_utterances, self.seed]
@@ -93,18 +94,18 @@ class LibriTTS(SubsetCorpus):
         return content
 
     def build(self, split: str, folder: Path) -> Manifest:
-        """Make the manifest from audio headers and texts; nothing is written below `folder`."""
+        """Build the manifest from audio headers and texts; nothing is written below `folder`."""
         if split not in ("test", PROMPTS) or self.prompt_split is None:
             return super().build(split, folder)
         recordings = self.recordings(split)
         if self.test_list:
             wanted = set(self._list if split == "test" else self._list.values())
             return self._manifest([r for r in recordings if r.utterance_id in wanted])
-        targets, prompts = self._drawn(self._manifest(recordings))
+        targets, prompts = self._draw(self._manifest(recordings))
         return targets if split == "test" else prompts
 
     def listed_prompts(self, store: ArtifactStore) -> dict[str, Utterance] | None:
-        """The listed prompt of each test utterance; in a seeded list, its speaker's."""
+        """Return the listed prompt of each test utterance; in a seeded list, the prompt of its speaker."""
         if self.prompt_split is None:
             return None
         prompts = self.manifest(PROMPTS, store)
@@ -114,28 +115,28 @@ class LibriTTS(SubsetCorpus):
         return {u.utterance_id: by_speaker[u.speaker_id] for u in self.manifest("test", store)}
 
     def transcribed(self, subset: str) -> set[str]:
-        """Utterance ids with a normalized text."""
+        """Return the utterance ids with a normalized text."""
         texts = (entry for entry in self._listing(subset) if entry.path.endswith(TEXT) and entry.size >= 0)
         return {PurePosixPath(entry.path).name.removesuffix(TEXT) for entry in texts}
 
     def _subsets(self, split: str) -> list[str]:
-        """Prompts come from the subsets of test."""
+        """Like the base class, with prompts from the subsets of test."""
         return super()._subsets("test" if split == self.prompt_split else split)
 
     def _texts(self, recordings: Sequence[Recording]) -> dict[str, str]:
-        """From the files beside the audio; threads hide the latency of the disk."""
+        """Read the texts from the files beside the audio; threads hide the latency of the disk."""
         with ThreadPoolExecutor(max_workers=8) as pool:
-            texts = pool.map(self._text, recordings)
+            texts = pool.map(self._read_text, recordings)
             return {
                 r.utterance_id: text for r, text in zip(recordings, texts, strict=True) if text is not None
             }
 
-    def _text(self, recording: Recording) -> str | None:
+    def _read_text(self, recording: Recording) -> str | None:
         path = self._folder / recording.subset / recording.path.with_suffix(TEXT)
         return " ".join(read_transcript(path).split()) if path.is_file() else None
 
-    def _drawn(self, whole: Manifest) -> tuple[Manifest, Manifest]:
-        """Seeded test utterances and the prompts of their speakers, disjoint."""
+    def _draw(self, whole: Manifest) -> tuple[Manifest, Manifest]:
+        """Draw the seeded test utterances, and return them and the prompts of their speakers, disjoint."""
         assert self.test_utterances is not None
         prompts: dict[str, Utterance] = {}
         for utterance in sorted(whole, key=lambda u: (u.duration, u.utterance_id)):
@@ -154,9 +155,10 @@ class LibriTTS(SubsetCorpus):
 
     @cached_property
     def _list(self) -> dict[str, str]:
-        """Prompt by utterance of `test_list`.
+        """Prompt by utterance, read from `test_list`.
 
-        Raises: UserError naming every kind of damage with its ids.
+        Raises:
+            UserError: the list is missing or damaged; the message names every kind of damage with its ids.
         """
         path = Path(str(self.test_list)).expanduser()
         if not path.is_file():
@@ -175,15 +177,15 @@ class LibriTTS(SubsetCorpus):
             "prompted by itself": [name for name, prompt in pairs if name == prompt],
             "prompted by another speaker": [n for n, p in pairs if n.split("_")[0] != p.split("_")[0]],
         }
-        found = [f"{what}: {_some(names)}" for what, names in damage.items() if names]
+        found = [f"{what}: {_list_some(names)}" for what, names in damage.items() if names]
         if found or not pairs:
             reasons = "; ".join(found) or "it is empty"
             raise UserError(f"test_list {path} is damaged or of another corpus: {reasons}. Fetch it again.")
         return dict(pairs)
 
 
-def _some(names: Iterable[str], most: int = 5) -> str:
-    """The first few, and how many more there are."""
+def _list_some(names: Iterable[str], most: int = 5) -> str:
+    """Return the first `most` names, and the number of the others."""
     ordered = sorted(names)
     more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
     return ", ".join(ordered[:most]) + more

@@ -1,4 +1,4 @@
-"""Corpus folders: finding them, and listing their files without opening any."""
+"""Functions that find corpus folders, and list their files without opening any."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from benchmark.errors import UserError
 
 
 class Entry(NamedTuple):
-    """One file as the folder lists it; `path` is relative to the listed folder, with forward slashes."""
+    """One listed file; `path` is relative to the listed folder, with forward slashes."""
 
     path: str
     size: int
@@ -17,15 +17,15 @@ class Entry(NamedTuple):
 
 
 def require_root(root: str, corpus: str, variable: str) -> Path:
-    """The corpus folder as an absolute path.
+    """Return the corpus folder as an absolute path.
 
     Args:
-        root: What the user gave; empty when the environment variable is not set.
-        corpus: Name for the message.
+        root: Path given by the user; empty if the environment variable is not set.
+        corpus: Name of the corpus for the message.
         variable: Environment variable that the dataset's yaml reads.
 
     Raises:
-        UserError: `root` is empty or no folder.
+        UserError: `root` is empty or not a folder.
     """
     remedy = (
         f"Point to it with {variable}=<root> in the environment or dataset.root=<root>, or download it: "
@@ -40,15 +40,15 @@ def require_root(root: str, corpus: str, variable: str) -> Path:
 
 
 def subfolders(folder: Path) -> list[str]:
-    """Names of the folders in `folder`, sorted; hidden ones are left out."""
+    """Return the sorted names of the folders in `folder`, without hidden ones."""
     with os.scandir(folder) as entries:
         return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
 
 
 def listing(folder: Path) -> list[Entry]:
-    """All files below `folder`, sorted by path; hidden ones are left out.
+    """Return all files below `folder`, sorted by path, without hidden ones.
 
-    A link to nothing is listed with size -1: the corpus has the file, the disk does not.
+    A broken link is listed with size -1, because the corpus has the file although the disk does not.
     """
     return sorted(_scan(folder, ""))
 

@@ -1,8 +1,8 @@
 """SLURP (Bastianelli et al., EMNLP 2020): the repository's annotations and the `slurp_real` audio.
 
-Annotations are `dataset/slurp/{train,devel,test}.jsonl`, one sentence a line with the recordings
-made of it; `dataset/slurp/metadata.json`, where present, names the speaker of each recording. Training
-may take `train_synthetic.jsonl` as well, whose sentences were spoken by machines into `slurp_synth`.
+Annotations are in `dataset/slurp/{train,devel,test}.jsonl`, with one sentence and its recordings per line.
+`dataset/slurp/metadata.json`, if present, names the speaker of each recording. Training may also use
+`train_synthetic.jsonl`, whose sentences were spoken by speech synthesizers and are in `slurp_synth`.
 """
 
 import json
@@ -31,11 +31,11 @@ TRAIN_PARTS = ("real", "synthetic")
 RECORDINGS = ("headset", "first", "all")
 ANNOTATION_FOLDERS = ("dataset/slurp", "slurp", ".")
 AUDIO_FOLDERS = ("audio/slurp_real", "scripts/audio/slurp_real", "slurp_real", "audio", ".")
-"""Where `slurp_real` lies below the root: the download script unpacks into the folder it is run in."""
+"""Possible places of `slurp_real` below the root; SLURP's download script unpacks to its working folder."""
 
 
 class Row(NamedTuple):
-    """What is used of one line of annotations."""
+    """The fields used from one line of annotations."""
 
     slurp_id: int
     sentence: str
@@ -48,22 +48,22 @@ class Row(NamedTuple):
 
 @dataclass(kw_only=True)
 class Slurp(Corpus):
-    """Read sentences, labels, speakers and headers of a split.
+    """SLURP with sentences, intents, speakers and audio headers.
 
-    Without metadata.json the speaker of a recording cannot be known, and every take becomes a
-    speaker of its own, "unknown-<take>" (its two microphones share the name). Statistics clustered
-    by speaker are then statistics over takes, and two "speakers" may be one person.
+    Without metadata.json the speakers are unknown, and every take counts as a speaker of its own,
+    "unknown-<take>", which the take's two microphones share. Statistics clustered by speaker are then
+    statistics over takes, and two "speakers" may be one person.
 
     A recording that is listed but not on the disk stays in the manifest with duration NaN.
 
     Attributes:
         root: The SLURP repository, with the audio in one of `AUDIO_FOLDERS`.
-        recordings: Several people spoke most sentences, each into one or two microphones.
-            "headset" takes the first close-talk recording of a sentence, or its first recording
-            where it has no close-talk one; "first" takes the first listed; "all" takes every one.
-        audio_root: Folder of the .flac files, or the one that holds `slurp_real`, where it is not
-            below `root`.
-        train_parts: What training takes, of `TRAIN_PARTS`; `slurp_synth` lies beside `slurp_real`.
+        recordings: Choice among the recordings of a sentence, as several people spoke most sentences, each
+            into one or two microphones. "headset" takes the first close-talk recording, or the first
+            recording if there is no close-talk one; "first" takes the first listed; "all" takes all.
+        audio_root: Folder of the .flac files, or its parent folder, if it is not below `root`.
+        train_parts: Parts of the training data to use, out of `TRAIN_PARTS`; `slurp_synth` must be beside
+            `slurp_real`.
     """
 
     uid: ClassVar[str] = "benchmark.data.slurp.Slurp"
@@ -86,7 +86,7 @@ class Slurp(Corpus):
             )
 
     def identity(self, split: str) -> dict[str, Any]:
-        """Class, version, choice of recordings, digests of annotations and of the audio listing."""
+        """Return class, version, choice of recordings, and digests of annotations and audio listing."""
         metadata = self._annotations / METADATA
         content = {
             **super().identity(split),
@@ -104,48 +104,48 @@ class Slurp(Corpus):
         return content
 
     def location(self) -> str:
-        """The folder of the recordings."""
+        """Return the folder of the recordings."""
         return str(self._audio)
 
     def _parts(self, split: str) -> tuple[str, ...]:
-        """What a split is made of."""
+        """Return the parts, real or synthetic, that a split consists of."""
         return tuple(sorted(self.train_parts)) if split == "train" else ("real",)
 
     def build(self, split: str, folder: Path) -> Manifest:
-        """Make the manifest from annotations and audio headers; nothing is written below `folder`."""
+        """Build the manifest from annotations and audio headers; nothing is written below `folder`."""
         del folder
         bare = self.bare_intents(split)
         if bare:
-            log.info("SLURP %s: %d intents held the bare action; the scenario was put back", split, bare)
+            log.info("SLURP %s: %d intents lacked their scenario, which was restored", split, bare)
         utterances: list[Utterance] = []
         for part in self._parts(split):
-            found = self._of_part(split, part)
+            found = self._list_part(split, part)
             log.info("SLURP %s: %d recordings, %s", split, len(found), part)
             utterances += found
         return Manifest(utterances)
 
-    def _of_part(self, split: str, part: str) -> list[Utterance]:
+    def _list_part(self, split: str, part: str) -> list[Utterance]:
         folder, what, remedy = self._audio, "recordings", "set dataset.audio_root=<folder of slurp_real>"
         if part == "synthetic":
             folder, what = self._synthetic_audio, "synthetic recordings"
             remedy = "unpack slurp_synth.tar.gz again or set dataset.train_parts=[real]"
-        chosen = [(row, folder / file) for row in self.rows(split, part) for file in self._chosen(row)]
+        chosen = [(row, folder / file) for row in self.rows(split, part) for file in self._choose(row)]
         found = headers([path for _, path in chosen])
         if all(fingerprint == "missing" for _, fingerprint in found):
             raise UserError(f"none of the {len(chosen)} {what} of the {split} split is in {folder}; {remedy}")
-        return [self._utterance(part, *item, *facts) for item, facts in zip(chosen, found, strict=True)]
+        return [self._to_utterance(part, *item, *facts) for item, facts in zip(chosen, found, strict=True)]
 
     def speaker(self, file: str) -> str | None:
-        """Who spoke a recording of `slurp_real`; None where metadata.json does not say it."""
+        """Return the speaker of a recording of `slurp_real`; None if metadata.json does not name one."""
         return self._users.get(file)
 
     def bare_intents(self, split: str) -> int:
-        """Sentences of the split whose gold intent lacks its scenario (see `intent_of`)."""
+        """Return the number of sentences whose gold intent lacks its scenario; see `intent_of`."""
         return sum(has_bare_intent(row) for part in self._parts(split) for row in self.rows(split, part))
 
-    def _utterance(self, part: str, row: Row, path: Path, duration: float, fingerprint: str) -> Utterance:
+    def _to_utterance(self, part: str, row: Row, path: Path, duration: float, fingerprint: str) -> Utterance:
         spoken, nobody, user = path.stem, "unknown", self.speaker(path.name)
-        if part == "synthetic":  # its files could be called as others are
+        if part == "synthetic":  # the prefix keeps ids apart if file names repeat those of the real part
             spoken, nobody, user = f"synthetic-{path.stem}", "synthetic", None
         return Utterance(
             utterance_id=f"{row.slurp_id:05d}-{spoken}",
@@ -159,14 +159,18 @@ class Slurp(Corpus):
             gender=user[0] if user and user[0] in "FM" else None,
         )
 
-    def _chosen(self, row: Row) -> list[str]:
+    def _choose(self, row: Row) -> list[str]:
         if self.recordings == "all":
             return row.files
         close = [file for file in row.files if file.removesuffix(".flac").endswith("-headset")]
         return (close or row.files)[:1] if self.recordings == "headset" else row.files[:1]
 
     def rows(self, split: str, part: str) -> list[Row]:
-        """The annotations of a split, of its real or synthetic part; UserError where one cannot be read."""
+        """Read the annotations of the real or synthetic part of a split.
+
+        Raises:
+            UserError: an annotation cannot be read.
+        """
         path = self._annotation_path(split, part)
         rows = []
         with path.open(encoding="utf-8") as file:
@@ -187,7 +191,7 @@ class Slurp(Corpus):
             raise unknown("split of SLURP", split, FILES)
         path = self._annotations / (FILES[split] if part == "real" else SYNTHETIC)
         if not path.is_file():
-            raise UserError(f"{path} is missing; get it from the SLURP repository, or {self._download()}")
+            raise UserError(f"{path} is missing; get it from the SLURP repository, or {self._suggest()}")
         return path
 
     @cached_property
@@ -200,7 +204,7 @@ class Slurp(Corpus):
         raise UserError(
             f"{root} holds no SLURP annotations (dataset/slurp/train.jsonl, devel.jsonl, test.jsonl); it has "
             f"{', '.join(subfolders(root)) or 'no folders'}. Set SLURP=<root> or dataset.root=<root>, or "
-            f"{self._download()}."
+            f"{self._suggest()}."
         )
 
     @cached_property
@@ -217,7 +221,7 @@ class Slurp(Corpus):
         raise UserError(
             f"no SLURP recordings (.flac) below {base}; looked in "
             f"{', '.join(place.relative_to(base).as_posix() for place in places)}. Unpack slurp_real.tar.gz "
-            f"into <root>/audio, set dataset.audio_root=<folder of slurp_real>, or {self._download()}."
+            f"into <root>/audio, set dataset.audio_root=<folder of slurp_real>, or {self._suggest()}."
         )
 
     @cached_property
@@ -229,11 +233,11 @@ class Slurp(Corpus):
         raise UserError(
             f"no synthetic SLURP recordings (.flac) in {' or '.join(map(str, places))}. Unpack "
             "slurp_synth.tar.gz beside slurp_real, set dataset.train_parts=[real], or "
-            f"{self._download('slurp_synth')}."
+            f"{self._suggest('slurp_synth')}."
         )
 
-    def _download(self, subset: str = "slurp_real") -> str:
-        """The next step where something is not there."""
+    def _suggest(self, subset: str = "slurp_real") -> str:
+        """Return the next step for a message about missing files."""
         return f"download it: make data DATASET=slurp ROOT={self.root} SUBSETS={subset}"
 
     @cached_property
@@ -242,10 +246,13 @@ class Slurp(Corpus):
 
     @cached_property
     def _users(self) -> dict[str, str]:
-        """Speaker of each file; ids such as "FE-488": gender F, M or UNK, native English (E) or other (O)."""
+        """Speaker id by file.
+
+        An id such as "FE-488" gives gender (F, M or UNK) and native language (E for English, O for other).
+        """
         path = self._annotations / METADATA
         if not path.is_file():
-            log.warning("%s is missing: speakers of SLURP are unknown, every take counts as one", path)
+            log.warning("%s is missing: speakers are unknown, so every take counts as a speaker", path)
             return {}
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))
@@ -274,14 +281,14 @@ def _parse(line: str) -> Row:
 
 
 def has_bare_intent(row: Row) -> bool:
-    """Whether the gold intent holds the action alone, without the scenario."""
+    """Return whether the gold intent is the action alone, without the scenario."""
     return row.intent == row.action
 
 
 def intent_of(row: Row) -> str:
-    """The intent as "scenario_action".
+    """Return the intent as "scenario_action".
 
-    In about 228 of the published rows the scenario is missing ("query" for "weather_query", issue 4
-    of the SLURP repository); it is put back there and nothing else is changed.
+    About 228 of the published rows lack the scenario ("query" for "weather_query", issue 4 of the SLURP
+    repository). The scenario is restored there, and nothing else is changed.
     """
     return f"{row.scenario}_{row.action}" if has_bare_intent(row) else row.intent

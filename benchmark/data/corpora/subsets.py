@@ -1,6 +1,7 @@
-"""Corpora of read books that come in subsets of speakers: what LibriSpeech and LibriTTS have in common.
+"""Common base of LibriSpeech and LibriTTS, corpora of read books published in subsets of speakers.
 
-`<root>/<subset>/<speaker>/<chapter>/<recording>`, genders in a table of speakers beside the subsets.
+Recordings are at `<root>/<subset>/<speaker>/<chapter>/<recording>`. A table of speakers beside the subsets
+holds the genders.
 """
 
 from abc import abstractmethod
@@ -23,7 +24,11 @@ from benchmark.types import Utterance
 
 
 def read_transcript(path: Path) -> str:
-    """A text of the corpus; UserError where it is none."""
+    """Read a transcript file of the corpus.
+
+    Raises:
+        UserError: the file is not UTF-8 text.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -31,38 +36,38 @@ def read_transcript(path: Path) -> str:
 
 
 class Recording(NamedTuple):
-    """One file; `path` is relative to the subset's folder."""
+    """One audio file; `path` is relative to the subset's folder."""
 
     subset: str
     path: PurePosixPath
 
     @property
     def utterance_id(self) -> str:
-        """The file's name without its suffix."""
+        """Name of the file without its suffix."""
         return self.path.stem
 
     @property
     def speaker_id(self) -> str:
-        """The uppermost folder."""
+        """Name of the uppermost folder."""
         return self.path.parts[0]
 
 
 @dataclass(kw_only=True)
 class SubsetCorpus(Corpus):
-    """Read headers and transcripts of the chosen subsets.
+    """A corpus in subsets, read from audio headers and transcripts.
 
     A recording without a transcript has text None; an empty transcript stays an empty text.
 
     Attributes:
         title: Name of the corpus, and of the folder that holds the subsets.
         variable: Environment variable that the dataset's yaml reads.
-        suffix: Of the recordings.
-        speaker_tables: Files that may hold the genders; the first that is there is read.
-        root: The folder `title`, or the one that holds it.
+        suffix: File suffix of the recordings.
+        speaker_tables: Files that may hold the genders; the first one that exists is read.
+        root: The folder `title`, or its parent folder.
         splits: Subsets of each split, such as `{"train": ["train-clean-100"]}`.
-        holdout_speakers: Where no dev subset is listed, dev is this many speakers taken out of
-            train, women and men in turn; 0 leaves train whole.
-        seed: Chooses the held-out speakers.
+        holdout_speakers: Number of speakers that form dev instead of train if no dev subset is listed,
+            women and men in turn; 0 leaves train whole.
+        seed: Seed of the choice of held-out speakers.
     """
 
     title: ClassVar[str]
@@ -76,7 +81,7 @@ class SubsetCorpus(Corpus):
     seed: int = 0
 
     def identity(self, split: str) -> dict[str, Any]:
-        """Class, version, arguments other than the root, and a digest of the folders' listing."""
+        """Return class, version, arguments other than the root, and a digest of the folder listings."""
         subsets = self._subsets(split)
         divides = self._divides_train(split)
         return {
@@ -87,18 +92,19 @@ class SubsetCorpus(Corpus):
         }
 
     def location(self) -> str:
-        """The folder that holds the subsets."""
+        """Return the folder that holds the subsets."""
         return str(self._folder)
 
     def build(self, split: str, folder: Path) -> Manifest:
-        """Make the manifest from the audio headers; nothing is written below `folder`."""
+        """Build the manifest from the audio headers; nothing is written below `folder`."""
         del folder
         return self._manifest(self.recordings(split))
 
     def recordings(self, split: str) -> list[Recording]:
-        """Everything recorded in the subsets of a split; nothing is opened.
+        """Return all recordings in the subsets of a split without opening any file.
 
-        Raises: UserError for a subset that is not there, or without audio.
+        Raises:
+            UserError: a subset does not exist or holds no audio.
         """
         recordings = [
             Recording(subset, PurePosixPath(entry.path))
@@ -108,24 +114,24 @@ class SubsetCorpus(Corpus):
         ]
         if not self._divides_train(split):
             return recordings
-        held_out = self._held_out(sorted({recording.speaker_id for recording in recordings}))
+        held_out = self._draw_held_out(sorted({recording.speaker_id for recording in recordings}))
         return [r for r in recordings if (r.speaker_id in held_out) == (split == "dev")]
 
     @abstractmethod
     def transcribed(self, subset: str) -> set[str]:
-        """Utterance ids with a transcript, whether there is audio or not."""
+        """Return the utterance ids with a transcript, whether or not they have audio."""
 
     def listed_speakers(self, subset: str) -> list[set[str]]:
-        """Speakers of a subset according to each of the tables that are there."""
+        """Return the speakers of a subset according to each of the existing speaker tables."""
         return [
-            {row[0] for row in self._rows(table) if row[2:3] == [subset]}
+            {row[0] for row in self._read_rows(table) if row[2:3] == [subset]}
             for table in self.speaker_tables
             if (self._folder / table).is_file()
         ]
 
     @abstractmethod
     def _texts(self, recordings: Sequence[Recording]) -> dict[str, str]:
-        """Transcript of every utterance id that has one."""
+        """Return the transcripts by utterance id, for the recordings that have one."""
 
     def _manifest(self, recordings: Sequence[Recording]) -> Manifest:
         texts = self._texts(recordings)
@@ -155,7 +161,7 @@ class SubsetCorpus(Corpus):
         return {}
 
     def _listing(self, subset: str) -> list[Entry]:
-        """Files of one subset, listed once."""
+        """Return the files of one subset; the disk is listed only once."""
         if subset not in self._listings:
             remedy = f"set {self.variable}=<root> or dataset.root=<root>"
             present = subfolders(self._folder)
@@ -177,11 +183,11 @@ class SubsetCorpus(Corpus):
         return self._listings[subset]
 
     def _divides_train(self, split: str) -> bool:
-        """Whether the split is one of the two that the held-out speakers divide."""
+        """Return whether the split is train or dev and held-out speakers divide the two."""
         return self.holdout_speakers > 0 and split in ("train", "dev")
 
     def _subsets(self, split: str) -> list[str]:
-        """Subsets that the split reads: for a dev split that is held out, those of train."""
+        """Return the subsets that the split reads; a held-out dev split reads those of train."""
         listed = {name: list(subsets) for name, subsets in self.splits.items() if subsets}
         owners: dict[str, str] = {}
         for name, subset in ((name, subset) for name, subsets in listed.items() for subset in subsets):
@@ -207,7 +213,7 @@ class SubsetCorpus(Corpus):
             raise unknown(f"split of {self.title}", split, (name for name in listed if listed[name]))
         return listed[split]
 
-    def _held_out(self, speakers: list[str]) -> set[str]:
+    def _draw_held_out(self, speakers: list[str]) -> set[str]:
         if self.holdout_speakers >= len(speakers):
             raise UserError(
                 f"holdout_speakers={self.holdout_speakers} leaves none of the {len(speakers)} speakers "
@@ -222,13 +228,16 @@ class SubsetCorpus(Corpus):
 
     @cached_property
     def _genders(self) -> dict[str, str]:
-        """Gender by speaker id, by the first table; empty without one."""
+        """Gender by speaker id from the first existing table; empty without a table."""
         table = next((name for name in self.speaker_tables if (self._folder / name).is_file()), None)
-        rows = self._rows(table) if table else []
+        rows = self._read_rows(table) if table else []
         return {row[0]: row[1] for row in rows if row[1:2] in (["F"], ["M"])}
 
-    def _rows(self, table: str) -> list[list[str]]:
-        """Fields of a table of lines "id | F or M | subset | ..." after comments, or the same in TSV."""
+    def _read_rows(self, table: str) -> list[list[str]]:
+        """Return the fields of a speaker table with lines "id | F or M | subset | ...", or the same in TSV.
+
+        Lines that begin with a semicolon are comments.
+        """
         between = "\t" if table.endswith(".tsv") else "|"
         lines = (self._folder / table).read_text(encoding="utf-8", errors="replace").splitlines()
         return [[f.strip() for f in line.split(between)] for line in lines if not line.startswith(";")]

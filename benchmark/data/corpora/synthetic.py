@@ -1,7 +1,7 @@
 """The embedded corpus: commands of `benchmark.data.synthesis.grammar` spoken by eSpeak NG in 21 voices.
 
-It needs no download, has exact transcripts and labels, and is the same on every machine. Its speech
-is synthetic and clean: results on it show that a method works, not how well it does on recordings.
+The corpus needs no download, has exact transcripts and labels, and is the same on every machine. Its speech
+is synthetic and clean, so results on it show that a method works, not how well it does on recordings.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from benchmark.types import Utterance
 
 @dataclass(frozen=True)
 class Speaker:
-    """One voice. `accent` is how it speaks English; in other languages it keeps the other columns."""
+    """One voice of eSpeak NG; `accent` applies to English only, the other fields to all languages."""
 
     name: str
     gender: str
@@ -65,22 +65,24 @@ SPEAKERS: dict[str, tuple[Speaker, ...]] = {
         Speaker("karl", "M", "en-us", "m1", 35, 150),
     ),
 }
-"""Speakers of each split: disjoint, told apart by timbre, pitch and accent, and intelligible to Whisper."""
+"""Speakers of each split, disjoint, distinct in timbre, pitch and accent, and intelligible to Whisper."""
 
 EDGE_SAMPLES = SYNTHESIS_RATE // 10
-"""Silence before and after each utterance: eSpeak NG starts and stops on the sample, no recording does."""
+"""Samples of silence around each utterance; unlike recordings, eSpeak NG's speech has none at its ends."""
 
 
 @dataclass(kw_only=True)
 class Synthetic(Corpus):
-    """Splits train, dev and test in English; test_de, test_fr and test_es by the test speakers.
+    """Synthetic speech with English splits train, dev and test, and test_de, test_fr and test_es.
+
+    The three foreign splits are spoken by the test speakers.
 
     Attributes:
-        train_utterances: Sentences of the train split; the intents come in turn, and every speaker
-            gets each of them equally often, to within one.
-        dev_utterances: As above, for dev.
-        test_utterances: As above, for test.
-        seed: Chooses the sentences.
+        train_utterances: Number of sentences of train. The intents come in turn, and every speaker
+            speaks each intent equally often, to within one sentence.
+        dev_utterances: Number of sentences of dev, distributed likewise.
+        test_utterances: Number of sentences of test, distributed likewise.
+        seed: Seed of the choice of sentences.
     """
 
     uid: ClassVar[str] = "benchmark.data.synthetic.Synthetic"
@@ -94,11 +96,11 @@ class Synthetic(Corpus):
 
     @property
     def foreign_splits(self) -> tuple[str, ...]:
-        """German, French and Spanish by the test speakers."""
+        """Splits in German, French and Spanish, spoken by the test speakers."""
         return tuple(f"test_{language}" for language in SENTENCES)
 
     def identity(self, split: str) -> dict[str, Any]:
-        """Class, version, the split's arguments and the version of eSpeak NG's wheel."""
+        """Return class, version, the split's arguments and the version of eSpeak NG's wheel."""
         self._check(split)
         require_espeak()
         return {
@@ -109,7 +111,7 @@ class Synthetic(Corpus):
         }
 
     def build(self, split: str, folder: Path) -> Manifest:
-        """Speak the split into 16-bit WAV below `folder`/audio, about 10 ms an utterance."""
+        """Synthesise the split to 16-bit WAV files below `folder`/audio, in about 10 ms per utterance."""
         self._check(split)
         return Manifest(
             _record(speaker, sentence, language, index, folder / "audio" / split)
@@ -117,7 +119,7 @@ class Synthetic(Corpus):
         )
 
     def phones(self, split: str) -> Iterator[tuple[str, list[str], np.ndarray]]:
-        """See `Corpus.phones`; the split is spoken once more, and eSpeak NG says what it speaks when."""
+        """Yield the exact phones, see `Corpus.phones`, by synthesising the split once more."""
         self._check(split)
         for index, (speaker, sentence, language) in enumerate(self._script(split)):
             names, starts, samples = phone_spans(sentence.spoken, *_voice(speaker, language))
@@ -125,7 +127,7 @@ class Synthetic(Corpus):
             yield _utterance_id(speaker, language, index), [PAUSE, *names, PAUSE], ends[1:] / SYNTHESIS_RATE
 
     def _script(self, split: str) -> Iterator[tuple[Speaker, Sentence, str]]:
-        """Who says what in which language, in order."""
+        """Yield speaker, sentence and language of every utterance, in order."""
         base, _, language = split.partition("_")
         speakers = SPEAKERS[base]
         if language:
@@ -134,7 +136,7 @@ class Synthetic(Corpus):
             return
         number = len(intents())
         for index, sentence in enumerate(sentences(split, self._count(split), self.seed)):
-            # The speakers move on by one from each round of intents to the next.
+            # Each round of intents begins one speaker later, so that all speakers speak all intents.
             yield speakers[(index % number + index // number) % len(speakers)], sentence, "en"
 
     def _count(self, split: str) -> int:
@@ -151,7 +153,7 @@ class Synthetic(Corpus):
 
 
 def _voice(speaker: Speaker, language: str) -> tuple[str, str, int, int]:
-    """Voice, variant, rate and pitch for eSpeak NG."""
+    """Return voice, variant, rate and pitch for eSpeak NG."""
     voice = speaker.accent if language == "en" else language
     return voice, speaker.variant, speaker.rate, speaker.pitch
 
@@ -161,13 +163,13 @@ def _utterance_id(speaker: Speaker, language: str, index: int) -> str:
 
 
 def _record(speaker: Speaker, sentence: Sentence, language: str, index: int, folder: Path) -> Utterance:
-    """Speak one sentence into a file."""
+    """Synthesise one sentence to a WAV file."""
     samples = np.pad(synthesize(sentence.spoken, *_voice(speaker, language)), EDGE_SAMPLES)
     utterance_id = _utterance_id(speaker, language, index)
     path = folder / speaker.name / f"{utterance_id}.wav"
     path.parent.mkdir(parents=True, exist_ok=True)
     pcm = samples.astype("<i2").tobytes()
-    with wave.open(str(path), "wb") as file:  # libsndfile would force each small file to disk
+    with wave.open(str(path), "wb") as file:  # libsndfile would sync every small file to disk
         file.setparams((1, 2, SYNTHESIS_RATE, 0, "NONE", ""))
         file.writeframes(pcm)
     return Utterance(

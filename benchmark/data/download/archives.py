@@ -1,4 +1,4 @@
-"""Unpacking archives that come from elsewhere: nothing leaves the folder, nothing half stays."""
+"""Safe unpacking of downloaded archives: no file leaves the target folder, and no partial result remains."""
 
 import gzip
 import shutil
@@ -12,25 +12,25 @@ from tqdm import tqdm
 from benchmark.errors import UserError
 
 WORKING = ".unpacking-"
-"""Hidden folder of what is being unpacked; one that a killed run left is removed by the next."""
+"""Prefix of the hidden working folder; the next run removes one that a killed run left behind."""
 BLOCK = 1 << 20
 FILTER: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-"""Keeps owners and odd modes out; Python has it from 3.11.4 on."""
+"""Arguments that make `extract` ignore owners and unusual modes; Python supports them from 3.11.4 on."""
 
 
 def unpack(archive: Path, inside: str, target: Path) -> None:
-    """Unpack one folder of a tar.gz to `target`, and the files beside it to beside the target.
+    """Unpack one folder of a tar.gz to `target`, and the files beside that folder to the parent of `target`.
 
-    The folder appears whole or not at all. Files that are there already are left as they are.
+    The folder appears whole or not at all. Existing files are left unchanged.
 
     Args:
-        archive: The file.
-        inside: The folder in it, such as "LibriSpeech/dev-clean".
-        target: Where that folder is to be; there must be nothing.
+        archive: The tar.gz file.
+        inside: Folder in the archive, such as "LibriSpeech/dev-clean".
+        target: New path of that folder, which must not exist yet.
 
     Raises:
-        UserError: the archive is damaged, lacks the folder, or holds a path that leads out, a link or a
-            device; or the disk is full.
+        UserError: the archive is damaged, lacks the folder, or holds a link, a device, or a path that leads
+            out of the folder; or the disk is full.
     """
     working = target.parent / f"{WORKING}{target.name}"
     try:
@@ -40,8 +40,8 @@ def unpack(archive: Path, inside: str, target: Path) -> None:
         _unpack_all(archive, working)
         folder = working / inside
         if not folder.is_dir():
-            raise UserError(f"{archive} holds no folder {inside}; it is another archive than its name says")
-        for beside in folder.parent.iterdir():  # before the folder: tables of speakers are there with it
+            raise UserError(f"{archive} holds no folder {inside}; delete it and download the right archive")
+        for beside in folder.parent.iterdir():  # first, so that the folder never lacks its speaker tables
             if beside.is_file() and not (target.parent / beside.name).exists():
                 beside.rename(target.parent / beside.name)
         folder.rename(target)
@@ -69,13 +69,17 @@ def _unpack_all(archive: Path, folder: Path) -> None:
         for member in tar:
             _require_harmless(member, archive)
             tar.extract(member, folder, **FILTER)
-            tar.members.clear()  # type: ignore[attr-defined]  # or a million headers would be kept
-        while plain.read(BLOCK):  # its checksum stands at the end
+            tar.members.clear()  # type: ignore[attr-defined]  # else a million headers stay in memory
+        while plain.read(BLOCK):  # the rest must be read, because the checksum is at the end
             pass
 
 
 def _require_harmless(member: tarfile.TarInfo, archive: Path) -> None:
-    """Raises: UserError unless it is a file or folder inside; corpora have nothing else."""
+    """Refuse members other than files and folders inside the target; corpora have no others.
+
+    Raises:
+        UserError: the member is a link or a device, or its path leads out of the folder.
+    """
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
         found = "a path that leads out of the folder"

@@ -1,4 +1,4 @@
-"""What the parts of a corpus on the disk should hold, by their own transcripts, annotations and tables."""
+"""Expected content of the parts of a corpus, from the corpus's own transcripts, annotations and tables."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,31 +13,32 @@ from benchmark.data.download.published_corpora import Counts
 
 
 class Fault(NamedTuple):
-    """One thing that is not as it should be."""
+    """One missing or damaged item."""
 
     part: str
     kind: str
     where: str
-    """A file, or the name of what is missing."""
+    """Path of the file, or name of the missing item."""
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """One part of a corpus."""
+    """The expected recordings of one part of a corpus."""
 
     part: str
     published: Counts
     speakers: dict[str, str | None]
-    """Who speaks, by the path of the recording; None where it is not known."""
+    """Speaker by the path of the recording; None if unknown."""
     faults: list[Fault]
-    """What the names of the files tell, before any is opened."""
+    """Faults that the names of the files reveal, before any file is opened."""
     sentences: int | None = None
 
 
-def of_subset(kind: type[SubsetCorpus], folder: Path, part: str, published: Counts) -> Inventory:
-    """A subset of LibriSpeech or LibriTTS; `folder` is the subset's own.
+def take_subset_inventory(kind: type[SubsetCorpus], folder: Path, part: str, published: Counts) -> Inventory:
+    """Return the inventory of a subset of LibriSpeech or LibriTTS; `folder` is the subset's own.
 
-    Raises: UserError for a subset without audio, or a transcript that is no text.
+    Raises:
+        UserError: the subset holds no audio, or a transcript is not text.
     """
     reader = kind(name=part, root=str(folder.parent), splits={part: [part]})
     recordings = {one.utterance_id: one for one in reader.recordings(part)}
@@ -56,10 +57,13 @@ def of_subset(kind: type[SubsetCorpus], folder: Path, part: str, published: Coun
     return Inventory(part, published, paths, faults)
 
 
-def of_slurp(reader: Slurp, audio: Path, part: str, published: Counts) -> Inventory:
-    """A split of SLURP, or its synthetic part: all recordings of all sentences, in the folder `audio`.
+def take_slurp_inventory(reader: Slurp, audio: Path, part: str, published: Counts) -> Inventory:
+    """Return the inventory of a split of SLURP, or of its synthetic part, with audio in the folder `audio`.
 
-    Raises: UserError for annotations that are missing or damaged.
+    The inventory covers all recordings of all sentences.
+
+    Raises:
+        UserError: annotations are missing or damaged.
     """
     is_real = part != "train_synthetic"
     rows = reader.rows(part, "real") if is_real else reader.rows("train", "synthetic")
@@ -68,12 +72,12 @@ def of_slurp(reader: Slurp, audio: Path, part: str, published: Counts) -> Invent
     return Inventory(part, published, speakers, [], len(rows))
 
 
-def inventories(title: str, root: Path, place: Path, parts: dict[str, Counts]) -> Iterator[Inventory]:
-    """Those of the parts of one archive, which was unpacked to `place`."""
+def take_inventories(title: str, root: Path, place: Path, parts: dict[str, Counts]) -> Iterator[Inventory]:
+    """Yield the inventories of the parts of one archive, which was unpacked to `place`."""
     kinds: dict[str, type[SubsetCorpus]] = {kind.title: kind for kind in (LibriSpeech, LibriTTS)}
     slurp = Slurp(name="slurp", root=str(root))
     for part, published in parts.items():
         if title in kinds:
-            yield of_subset(kinds[title], place, part, published)
+            yield take_subset_inventory(kinds[title], place, part, published)
         else:
-            yield of_slurp(slurp, place, part, published)
+            yield take_slurp_inventory(slurp, place, part, published)

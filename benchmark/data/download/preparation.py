@@ -1,4 +1,4 @@
-"""Preparing a published corpus: what of it is not there is downloaded, checked and unpacked."""
+"""Preparation of a published corpus, in which missing parts are downloaded, checked and unpacked."""
 
 import logging
 import shutil
@@ -15,19 +15,19 @@ from benchmark.storage.lease import Lease
 log = logging.getLogger(__name__)
 
 RESERVE = 1 << 28
-"""Bytes that stay free on the disk."""
+"""Bytes of the disk that are left free."""
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """A corpus on its way to the disk. Whatever it is killed at, the next run goes on there.
+    """The download and unpacking of a corpus, which a later run resumes if it is killed.
 
     Attributes:
-        published: What there is to have.
-        root: The corpus's own folder, or the one that is to hold it.
-        archives: Where the archives are kept; None for a folder below `root`.
-        mirror: Server and folder that have the files in place of the published ones.
-        delete_archives: Whether an archive goes once it is unpacked.
+        published: The published corpus.
+        root: The corpus's own folder, or its parent folder.
+        archives: Folder of the archives; None for a folder below `root`.
+        mirror: Server and folder to download from instead of the published ones.
+        delete_archives: Delete each archive after unpacking.
     """
 
     published: PublishedCorpus
@@ -38,35 +38,36 @@ class Preparation:
 
     @property
     def folder(self) -> Path:
-        """The corpus's own folder, as its reader finds it in `root`."""
+        """Folder of the corpus itself, as its reader finds it in `root`."""
         inner = self.root / self.published.title
         if not self.published.own_folder:
             return self.root
         places = (self.root / place for one in self.published.archives.values() for place in one.places)
-        is_own = self.root.name == self.published.title or any(map(_holds, places))
+        is_own = self.root.name == self.published.title or any(map(_is_filled, places))
         return self.root if is_own and not inner.is_dir() else inner
 
     @property
     def annotations(self) -> Path:
-        """The folder of the annotations: where some are, or where they are written to."""
+        """Folder of the annotations: the first that holds any, or else the one that they are written to."""
         names = {source.name for one in self.published.archives.values() for source in one.annotations}
         places = [self.folder / place for place in self.published.annotation_places or (".",)]
         return next((p for p in places if any((p / name).is_file() for name in names)), places[0])
 
     def present(self, subset: str) -> Path | None:
-        """The folder of a subset; None where it is not there."""
+        """Return the folder of a subset, or None if the subset is missing."""
         places = (self.folder / place for place in self._archive(subset).places)
-        return next(filter(_holds, places), None)
+        return next(filter(_is_filled, places), None)
 
     def run(self, subsets: Sequence[str]) -> None:
-        """Download and unpack what is not there.
+        """Download and unpack missing subsets and annotations.
 
-        Raises: UserError, with whatever is complete left in place.
+        Raises:
+            UserError: a step failed; completed files stay in place.
         """
         lacking = [name for name in subsets if self.present(name) is None]
         for name in subsets:
             if name not in lacking:
-                log.info("%s is there: %s", name, self.present(name))
+                log.info("%s exists already: %s", name, self.present(name))
         sources = dict.fromkeys(s for name in subsets for s in self._archive(name).annotations)
         missing = [source for source in sources if not (self.annotations / source.name).is_file()]
         if not lacking and not missing:
@@ -76,7 +77,9 @@ class Preparation:
             self.root.mkdir(parents=True, exist_ok=True)
             lease = Lease(self.root / f".preparing-{self.published.title}")
             if not lease.acquire(wait=False):
-                raise UserError(f"another process prepares {self.published.title} in {self.root}")
+                raise UserError(
+                    f"another process prepares {self.published.title} in {self.root}; wait until it has ended"
+                )
             try:
                 for source in missing:
                     download(source, self.annotations / source.name, self.mirror)
@@ -93,7 +96,7 @@ class Preparation:
         return self.published.archives[subset]
 
     def _fetch(self, archive: Archive) -> None:
-        path = self._kept(archive.source)
+        path = self._archive_path(archive.source)
         if path.is_file():
             require_intact(path, archive.source, str(path.parent))
         else:
@@ -105,20 +108,24 @@ class Preparation:
         if self.delete_archives:
             path.unlink()
 
-    def _kept(self, source: Source) -> Path:
-        """Where an archive is, or will be; those of two corpora have the same names."""
+    def _archive_path(self, source: Source) -> Path:
+        """Return the path of an archive, in one folder per corpus, because archive names repeat."""
         return (self.archives or self.root / "archives" / self.published.title) / source.name
 
     def _require_space(self, subsets: Iterable[str], missing: Iterable[Source]) -> None:
-        """Raises: UserError where the disk would be full before the end, as far as sizes are known."""
+        """Check that the disk has enough space, as far as sizes are known.
+
+        Raises:
+            UserError: the disk would be full before the end.
+        """
         archives = list(map(self._archive, subsets))
-        fetched = [(one.source.size or 0) - self._fetched(one.source) for one in archives]
+        fetched = [(one.source.size or 0) - self._count_fetched(one.source) for one in archives]
         kept = max(fetched, default=0) if self.delete_archives else sum(fetched)
         unpacked = round(sum((one.source.size or 0) * one.unpacked for one in archives))
         unpacked += sum(source.size or 0 for source in missing)
-        places = {_existing(self.archives or self.root): kept, _existing(self.root): unpacked}
+        places = {_find_existing(self.archives or self.root): kept, _find_existing(self.root): unpacked}
         if len({place.stat().st_dev for place in places}) == 1:
-            places = {_existing(self.root): kept + unpacked}
+            places = {_find_existing(self.root): kept + unpacked}
         log.info("about %s to write", _gigabytes(kept + unpacked))
         for place, need in places.items():
             free = shutil.disk_usage(place).free
@@ -129,20 +136,20 @@ class Preparation:
                     "disk (--archives)"
                 )
 
-    def _fetched(self, source: Source) -> int:
-        """Bytes of an archive that are here already."""
-        path = self._kept(source)
+    def _count_fetched(self, source: Source) -> int:
+        """Return the number of bytes of an archive that are on the disk already."""
+        path = self._archive_path(source)
         part = path.with_name(f"{path.name}.part")
         return next((file.stat().st_size for file in (path, part) if file.is_file()), 0)
 
 
-def _holds(folder: Path) -> bool:
-    """Whether there is such a folder with something in it."""
+def _is_filled(folder: Path) -> bool:
+    """Return whether the folder exists and is not empty."""
     return folder.is_dir() and any(folder.iterdir())
 
 
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest above it that is there."""
+def _find_existing(folder: Path) -> Path:
+    """Return the folder itself if it exists, otherwise its nearest existing parent."""
     return next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
 
 

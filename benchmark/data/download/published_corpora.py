@@ -1,21 +1,21 @@
-"""What is published of LibriSpeech, LibriTTS and SLURP: archives, checksums, and how much is in each part.
+"""Published archives of LibriSpeech, LibriTTS and SLURP, with checksums and the amount of data in each part.
 
-LibriSpeech (https://www.openslr.org/12): MD5 of the server's md5sum.txt; sizes as in Kaldi's
-egs/librispeech/s5/local/download_and_untar.sh; utterances as TensorFlow Datasets counts them; speakers and
+LibriSpeech (https://www.openslr.org/12): MD5 from the server's md5sum.txt; sizes from Kaldi's
+egs/librispeech/s5/local/download_and_untar.sh; utterances as counted by TensorFlow Datasets; speakers and
 hours are sums over the corpus's own SPEAKERS.TXT. (Table 1 of Panayotov et al., ICASSP 2015, has the hours
-of dev-other and test-other the other way round: 5.3 and 5.1.)
+of dev-other and test-other interchanged: 5.3 and 5.1.)
 
-LibriTTS (https://www.openslr.org/60): MD5 as in torchaudio 0.7; sizes as in ESPnet's
-egs/libritts/tts1/local/download_and_untar.sh; utterances as TensorFlow Datasets counts them; speakers and
-hours after Zen et al., Interspeech 2019. Its 585 hours of 2,456 speakers are all seven subsets; the three for
-training have 555 hours. Only the two totals were compared with the paper: by subset the numbers are known to
-add up to them, and no more.
+LibriTTS (https://www.openslr.org/60): MD5 from torchaudio 0.7; sizes from ESPnet's
+egs/libritts/tts1/local/download_and_untar.sh; utterances as counted by TensorFlow Datasets; speakers and
+hours from Zen et al., Interspeech 2019. The corpus's 585 hours by 2,456 speakers are all seven subsets; the
+three for training have 555 hours. Only these two totals were compared with the paper; the numbers by subset
+are merely known to add up to them.
 
-SLURP (https://github.com/pswietojanski/slurp): size and MD5 of slurp_real as in Zenodo's record 4274930. The
-annotations are those of one commit, their checksums the names that git gives their content; they list every
-recording, so that the numbers of train and of the synthetic part, of which only rounded ones were found, are
-not needed to tell what is missing. Sentences as in MASSIVE, which keeps the splits. Hours and speakers of the
-splits are not published.
+SLURP (https://github.com/pswietojanski/slurp): size and MD5 of slurp_real from Zenodo's record 4274930. The
+annotations are those of one commit, and their checksums are the names that git gives to their content. For
+train and for the synthetic part only rounded numbers of recordings were found; they are not needed, because
+the annotations list every recording and so tell what is missing. Numbers of sentences are from MASSIVE, which
+keeps the splits. Hours and speakers of the splits are not published.
 """
 
 from collections.abc import Iterable
@@ -30,65 +30,65 @@ SLURP_TEXT = f"https://raw.githubusercontent.com/pswietojanski/slurp/{SLURP_COMM
 
 @dataclass(frozen=True)
 class Source:
-    """A file to download from `base`, which ends with a slash."""
+    """A file to download from the address `base`, which ends with a slash."""
 
     name: str
     base: str
     size: int | None = None
-    """Bytes; None where it is not known before the server says it."""
+    """Size in bytes; None if only the server knows."""
     checksum: str | None = None
-    """"md5:…", or "git:…", the name git gives the content; None where none was found."""
+    """Checksum as "md5:…", or as "git:…", the name that git gives to the content; None if none was found."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How much there is in one part of a corpus; None where it is not published."""
+    """The amount of data in one part of a corpus; None for numbers that are not published."""
 
     utterances: int | None = None
     speakers: int | None = None
     hours: float | None = None
     sentences: int | None = None
-    """Where one sentence was recorded several times."""
+    """Number of sentences, for corpora with several recordings of a sentence."""
 
 
 @dataclass(frozen=True)
 class Archive:
-    """One archive, and the folder that it is published for."""
+    """One published archive and the corpus folder it holds."""
 
     source: Source
     inside: str
-    """The folder in the archive."""
+    """Folder inside the archive."""
     places: tuple[str, ...]
-    """Where it may lie in the corpus; it is unpacked to the first."""
+    """Possible places of that folder in the corpus; the archive is unpacked to the first one."""
     parts: dict[str, Counts]
-    """What is counted in it: the subset itself, or the splits whose recordings it has."""
+    """Published counts of each part: the subset itself, or the splits whose recordings are in the archive."""
     unpacked: float = 1.05
-    """About how much larger its content is."""
+    """Approximate ratio of the unpacked to the packed size."""
     annotations: tuple[Source, ...] = ()
-    """Files beside it that its parts need."""
+    """Further files that the parts need."""
 
 
 @dataclass(frozen=True)
 class PublishedCorpus:
-    """A corpus as it is published."""
+    """A published corpus with its archives."""
 
     title: str
     variable: str
-    """Environment variable that names its folder."""
+    """Environment variable that names the corpus folder."""
     archives: dict[str, Archive]
-    """By subset."""
+    """Archives by subset."""
     chosen: tuple[str, ...]
-    """Subsets that are taken where none is named."""
+    """Subsets that are used if the user names none."""
     own_folder: bool = True
-    """Whether its archives hold a folder of its title, which lies in the root that is given."""
+    """True if the archives hold a folder named like `title`, which lies in the root given by the user."""
     annotation_places: tuple[str, ...] = ()
-    """Folders that may hold the annotations; they are written to the first."""
+    """Possible folders of the annotations; new ones are written to the first."""
 
 
 def _subsets(
     title: str, base: str, rows: Iterable[tuple[str, int, str, int, int, float]], unpacked: float
 ) -> dict[str, Archive]:
-    """Rows of subset, bytes, MD5, utterances, speakers and hours."""
+    """Build the archives from rows of subset, bytes, MD5, utterances, speakers and hours."""
     return {
         name: Archive(
             source=Source(f"{name}.tar.gz", base, size, f"md5:{md5}"),
@@ -159,7 +159,7 @@ CORPORA = {
                 },
             ),
             "slurp_synth": Archive(
-                # Of this one neither size nor checksum was found: what the server says is all there is.
+                # Neither size nor checksum of this archive was found, so the server is trusted.
                 source=Source("slurp_synth.tar.gz", SLURP_AUDIO),
                 inside="slurp_synth",
                 places=("audio/slurp_synth", "scripts/audio/slurp_synth", "slurp_synth"),
@@ -171,4 +171,4 @@ CORPORA = {
         annotation_places=("dataset/slurp", "slurp", "."),
     ),
 }
-"""By the name of the dataset's yaml."""
+"""Published corpora by the name of the dataset's yaml."""

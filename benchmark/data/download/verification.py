@@ -1,4 +1,4 @@
-"""Whether a corpus is all there: what was found beside what is published, and what is missing or damaged."""
+"""Verification of a corpus on the disk: found against published counts, and missing or damaged files."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -9,26 +9,26 @@ from tqdm import tqdm
 
 from benchmark.data.audio_faults import Examined, examine_all
 from benchmark.data.download.download import checksum
-from benchmark.data.download.inventory import Fault, Inventory, inventories
+from benchmark.data.download.inventory import Fault, Inventory, take_inventories
 from benchmark.data.download.preparation import Preparation
 from benchmark.data.download.published_corpora import Counts
 from benchmark.data.manifest_errors import Problems
 
 QUANTITIES = [item.name for item in fields(Counts)]
 TOLERANCE = 0.01
-"""Part of the published hours that may be lacking: they are rounded."""
+"""Relative difference from the published hours that is tolerated, because they are rounded."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One part of the corpus; `found` counts recordings that are sound."""
+    """The found and published counts of one part of the corpus; `found` counts only sound recordings."""
 
     part: str
     found: Counts
     published: Counts
 
     def differs(self, quantity: str) -> bool:
-        """Whether another number was found than is published, where one is."""
+        """Return whether the found number differs from the published one; False if none is published."""
         found, published = getattr(self.found, quantity), getattr(self.published, quantity)
         if published is None:
             return False
@@ -39,7 +39,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verification:
-    """What came out of looking at `files` recordings for `seconds`."""
+    """The result of a verification that examined `files` recordings in `seconds`."""
 
     findings: list[Finding]
     faults: list[Fault]
@@ -48,11 +48,11 @@ class Verification:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing, damaged or of another number."""
+        """True if nothing is missing or damaged and all counts are as published."""
         return not self.faults and not any(f.differs(q) for f in self.findings for q in QUANTITIES)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, each fault with its place."""
+        """Return the whole result as JSON-able content, with the place of each fault."""
         return {
             "complete": self.complete,
             "parts": [asdict(finding) for finding in self.findings],
@@ -62,17 +62,17 @@ class Verification:
         }
 
     def text(self) -> str:
-        """A table of what was found and published, then the first of each kind of fault."""
+        """Return a table of found and published counts, followed by the first faults of each kind."""
         counts = [counts for finding in self.findings for counts in (finding.found, finding.published)]
         used = [q for q in QUANTITIES if any(getattr(one, q) is not None for one in counts)]
         rows = [["found / published", *used]]
-        rows += [[f.part, *(_cell(f, quantity) for quantity in used)] for f in self.findings]
+        rows += [[f.part, *(_format_cell(f, quantity) for quantity in used)] for f in self.findings]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         if any(finding.differs(quantity) for finding in self.findings for quantity in used):
             lines.append("* not as published")
         rate = self.files / self.seconds if self.seconds else 0.0
-        lines += ["", f"{self.files:,} recordings looked at in {self.seconds:.1f} s ({rate:,.0f} a second)."]
+        lines += ["", f"{self.files:,} recordings examined in {self.seconds:.1f} s ({rate:,.0f} per second)."]
         problems = Problems()
         for fault in self.faults:
             problems.add(f"{fault.part}: {fault.kind}", fault.where)
@@ -81,37 +81,39 @@ class Verification:
 
 
 def verify(preparation: Preparation, subsets: Sequence[str], workers: int) -> Verification:
-    """Look at the header and the end of every recording, and for those that are only listed.
+    """Examine the header and the end of every recording, and find recordings that are listed but missing.
 
     Args:
         preparation: The corpus.
-        subsets: Archives that should be there.
-        workers: Processes that look.
+        subsets: Archives that should be present.
+        workers: Number of processes that examine recordings.
 
     Raises:
-        UserError: a folder without audio, or transcripts and annotations that cannot be read.
+        UserError: a folder holds no audio, or transcripts or annotations cannot be read.
     """
     published = preparation.published
-    faults, found = list(_annotation_faults(preparation, subsets)), []
+    faults, found = list(_find_annotation_faults(preparation, subsets)), []
     for name in subsets:
         parts, place = published.archives[name].parts, preparation.present(name)
         if place is None:
             faults.append(Fault(name, "not there", str(preparation.folder)))
             found += [Inventory(part, counts, {}, []) for part, counts in parts.items()]
         else:
-            found += inventories(published.title, preparation.folder, place, parts)
+            found += take_inventories(published.title, preparation.folder, place, parts)
     paths = [path for inventory in found for path in inventory.speakers]
     began = time.perf_counter()
-    examined = dict(zip(paths, _watched(examine_all(paths, workers), len(paths)), strict=True))
+    examined = dict(zip(paths, _show_progress(examine_all(paths, workers), len(paths)), strict=True))
     seconds = time.perf_counter() - began
     for inventory in found:
         bad = ((path, examined[path].fault) for path in inventory.speakers)
         faults += inventory.faults
         faults += [Fault(inventory.part, fault, path) for path, fault in bad if fault is not None]
-    return Verification([_finding(inventory, examined) for inventory in found], faults, len(paths), seconds)
+    return Verification(
+        [_make_finding(inventory, examined) for inventory in found], faults, len(paths), seconds
+    )
 
 
-def _annotation_faults(preparation: Preparation, subsets: Sequence[str]) -> Iterator[Fault]:
+def _find_annotation_faults(preparation: Preparation, subsets: Sequence[str]) -> Iterator[Fault]:
     archives = [preparation.published.archives[name] for name in subsets]
     for source in dict.fromkeys(source for archive in archives for source in archive.annotations):
         path = preparation.annotations / source.name
@@ -121,7 +123,7 @@ def _annotation_faults(preparation: Preparation, subsets: Sequence[str]) -> Iter
             yield Fault("annotations", "not the published file", str(path))
 
 
-def _finding(inventory: Inventory, examined: dict[str, Examined]) -> Finding:
+def _make_finding(inventory: Inventory, examined: dict[str, Examined]) -> Finding:
     sound = {path: who for path, who in inventory.speakers.items() if examined[path].fault is None}
     counts = Counts(
         utterances=len(sound),
@@ -132,11 +134,11 @@ def _finding(inventory: Inventory, examined: dict[str, Examined]) -> Finding:
     return Finding(inventory.part, counts, inventory.published)
 
 
-def _watched(examined: Iterator[Examined], total: int) -> Iterator[Examined]:
-    return iter(tqdm(examined, total=total, desc="looking at recordings", unit=" files", disable=None))
+def _show_progress(examined: Iterator[Examined], total: int) -> Iterator[Examined]:
+    return iter(tqdm(examined, total=total, desc="examining recordings", unit=" files", disable=None))
 
 
-def _cell(finding: Finding, quantity: str) -> str:
+def _format_cell(finding: Finding, quantity: str) -> str:
     form = "{:,.2f}" if quantity == "hours" else "{:,}"
     found, published = (
         "–" if number is None else form.format(number)

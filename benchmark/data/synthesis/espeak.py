@@ -1,9 +1,9 @@
-"""eSpeak NG through ctypes: text to 16-bit samples that depend on nothing but the arguments.
+"""Reproducible speech synthesis with eSpeak NG through ctypes: 16-bit samples that depend on the text alone.
 
-The library keeps state from one utterance to the next (oscillator phase, flutter, noise
-generators) and seeds its noise from the clock; `espeak_Terminate` resets little of it. Every call
-here therefore loads the library, seeds it, speaks and unloads it (loading costs about 1 ms, speaking
-about 10), so that an utterance does not depend on what was spoken before it.
+The library keeps state from one utterance to the next (oscillator phase, flutter, noise generators) and
+seeds its noise from the clock; `espeak_Terminate` resets little of this state. Every call in this module
+therefore loads the library, seeds it, speaks, and unloads it again, so that an utterance does not depend on
+earlier ones. Loading takes about 1 ms, and speaking about 10 ms.
 """
 
 import ctypes
@@ -35,7 +35,10 @@ _lock = threading.Lock()
 
 
 class _Event(ctypes.Structure):
-    """`espeak_EVENT`; of its union only the name of a phoneme, which has no final zero if it fills it."""
+    """The struct `espeak_EVENT`, with the phoneme name as the only member of its union.
+
+    A name of 8 bytes fills the field and has no final zero.
+    """
 
     _fields_ = (
         ("type", ctypes.c_int),
@@ -57,13 +60,13 @@ _CALLBACK = ctypes.CFUNCTYPE(
 def synthesize(
     text: str, voice: str, variant: str | None = None, rate: int = 160, pitch: int = 50, pitch_range: int = 50
 ) -> np.ndarray:
-    """Speak `text`; the same arguments give the same samples in any process, thread and order.
+    """Synthesise `text`; the same arguments give the same samples in any process, thread and order.
 
     Args:
         text: Plain text.
         voice: Language or accent, such as "en-us", "en-gb-x-rp" or "de".
-        variant: Timbre, a file of the library's `voices/!v` such as "m3" or "f2". Those that
-            declare a Klatt synthesizer are refused: they draw noise from libc's process-wide `rand`.
+        variant: Timbre, a file of the library's `voices/!v` such as "m3" or "f2". Variants with a
+            Klatt synthesizer are refused, because they draw noise from libc's process-wide `rand`.
         rate: Words per minute, 80 to 450.
         pitch: Base pitch, 0 to 99; 50 is the variant's own.
         pitch_range: Depth of intonation, 0 (monotone) to 99; 50 is the variant's own.
@@ -73,7 +76,7 @@ def synthesize(
 
     Raises:
         UserError: eSpeak NG is not installed.
-        ValueError: it has no such voice or variant, or the variant is a Klatt one.
+        ValueError: the voice or variant does not exist, or the variant is a Klatt one.
     """
     return _speak(text, voice, variant, rate, pitch, pitch_range, events=False)[0]
 
@@ -81,10 +84,10 @@ def synthesize(
 def synthesize_with_onsets(
     text: str, voice: str, variant: str | None = None, rate: int = 160, pitch: int = 50, pitch_range: int = 50
 ) -> tuple[np.ndarray, list[tuple[str, int]]]:
-    """The samples of `synthesize`, to the bit, and name and first sample of every phoneme in them.
+    """Synthesise like `synthesize`, and also return the name and first sample of every phoneme.
 
-    Names are IPA as the library writes it, stress marks included, cut to 8 bytes; a pause has an
-    empty one. Arguments and errors are those of `synthesize`.
+    The samples equal those of `synthesize` to the bit. Names are the library's IPA with stress marks, cut
+    to 8 bytes; a pause has an empty name. Arguments and errors are those of `synthesize`.
     """
     return _speak(text, voice, variant, rate, pitch, pitch_range, events=True)
 
@@ -120,12 +123,12 @@ def _speak(
 
 @contextmanager
 def loaded_voice(voice: str, variant: str | None = None, events: bool = False) -> Iterator[ctypes.CDLL]:
-    """The library in its initial state with a voice set, for one thread at a time.
+    """Yield the library in its initial state with a voice set, to one thread at a time.
 
     Args:
-        voice: As for `synthesize`, which also says what is raised.
-        variant: As for `synthesize`.
-        events: Whether it reports phonemes as it speaks, by their IPA names.
+        voice: See `synthesize`, also for the errors.
+        variant: See `synthesize`.
+        events: True to have the library report phonemes by their IPA names as it speaks.
     """
     library_path, data_path = require_espeak()
     variant_lines(variant, data_path)
@@ -137,23 +140,27 @@ def loaded_voice(voice: str, variant: str | None = None, events: bool = False) -
 
 
 def require_espeak() -> tuple[str, Path]:
-    """Library file and data folder of the installed wheel.
+    """Return the library file and the data folder of the installed wheel.
 
     Raises:
-        UserError: it is not installed.
+        UserError: the wheel is not installed.
     """
     try:
         import espeakng_loader
     except ImportError as error:
         raise UserError(
-            "eSpeak NG speaks the synthetic corpus and spells texts as phones, and espeakng-loader is not "
-            "installed; run: pip install -e .[mini]"
+            "eSpeak NG, which speaks the synthetic corpus and converts texts to phones, needs the package "
+            "espeakng-loader, which is not installed; run: pip install -e .[mini]"
         ) from error
     return str(espeakng_loader.get_library_path()), Path(espeakng_loader.get_data_path())
 
 
 def variant_lines(variant: str | None, data_path: Path) -> list[str]:
-    """The settings of a variant. The library ignores one that it lacks; here that is an error."""
+    """Return the settings of a variant, one per line; no lines if `variant` is None.
+
+    Raises:
+        ValueError: the variant does not exist, which the library would ignore, or is a Klatt voice.
+    """
     if variant is None:
         return []
     path = data_path / "voices" / "!v" / variant
@@ -167,7 +174,7 @@ def variant_lines(variant: str | None, data_path: Path) -> list[str]:
 
 @contextmanager
 def _loaded(library_path: str, data_path: Path, events: bool) -> Iterator[ctypes.CDLL]:
-    """The library in its initial state, with its noise seeded."""
+    """Yield the library in its initial state with its noise seeded, and unload it afterwards."""
     library = ctypes.CDLL(library_path)
     options = _DONT_EXIT | (_PHONEME_EVENTS | _PHONEME_IPA if events else 0)
     try:

@@ -1,4 +1,4 @@
-"""Phones by eSpeak NG: exactly when it speaks them, and which ones a text has."""
+"""Phones from eSpeak NG: the exact times of the phones it speaks, and the phones of a text."""
 
 import ctypes
 import re
@@ -18,7 +18,7 @@ from benchmark.data.synthesis.espeak import (
 PAUSE = ""
 """Name of a stretch without a phone."""
 
-# Of `espeak_TextToPhonemes`: IPA, with this character between phones.
+# Mode of `espeak_TextToPhonemes`: IPA, with this character between phones.
 _SEPARATOR = "_"
 _PHONEME_MODE = ord(_SEPARATOR) << 8 | 0x02
 _STRESS = re.compile("[ˈˌ]")
@@ -28,23 +28,23 @@ _LANGUAGE_SWITCH = re.compile(r"\([^)]*\)")
 def phone_spans(
     text: str, voice: str, variant: str | None, rate: int, pitch: int
 ) -> tuple[list[str], np.ndarray, int]:
-    """What `synthesize` says when, for the same arguments.
+    """Return the phones that `synthesize` speaks for the same arguments, and their first samples.
 
-    The library reports where a phone begins to sound. The short silence that it puts before a stop,
-    its closure, and before some other phones is counted as the phone's own, unless a pause precedes.
+    The library reports where a phone begins to sound. The short silence before a stop (its closure) and
+    before some other phones counts as part of the phone, unless a pause precedes.
 
     Returns:
-        IPA names without stress, `PAUSE` for pauses; the sample (int64) each begins at, ascending;
+        IPA names without stress, with `PAUSE` for pauses; the first sample (int64) of each, ascending;
         the number of samples.
     """
     samples, onsets = synthesize_with_onsets(text, voice, variant, rate, pitch)
-    silent = _silent(samples.astype(np.int64), *_echo(variant))
+    silent = _find_silence(samples.astype(np.int64), *_read_echo(variant))
     names: list[str] = []
     starts: list[int] = []
     following = [onset for _, onset in onsets[1:]] + [len(samples)]
     for (name, onset), end in zip(onsets, following, strict=True):
         if name == PAUSE and names and 2 * np.count_nonzero(silent[onset:end]) < end - onset:
-            continue  # the glide between two vowels, which has no letter: the first of them goes on
+            continue  # a glide between two vowels, which has no IPA letter, is part of the first vowel
         start = onset
         if names and names[-1] != PAUSE and name != PAUSE:
             sounding = np.flatnonzero(~silent[starts[-1] : onset])
@@ -54,18 +54,19 @@ def phone_spans(
     return names, np.array(starts, np.int64), len(samples)
 
 
-def _echo(variant: str | None) -> tuple[int, int]:
-    """Delay in samples and gain in 1/256 of the echo that a variant adds; zeros without one."""
+def _read_echo(variant: str | None) -> tuple[int, int]:
+    """Return the delay in samples and the gain in 1/256 of a variant's echo; zeros if it has none."""
     lines = variant_lines(variant, require_espeak()[1])
     settings = [line.split()[1:3] for line in lines if line.startswith("echo")]
     delay, gain = map(int, settings[-1]) if settings else (0, 0)
     return delay * SYNTHESIS_RATE // 1000, gain
 
 
-def _silent(samples: np.ndarray, delay: int, gain: int) -> np.ndarray:
-    """Where the synthesizer says nothing: zeros or, to the bit, the echo of what it said before.
+def _find_silence(samples: np.ndarray, delay: int, gain: int) -> np.ndarray:
+    """Return a mask of the samples where the synthesizer is silent.
 
-    Of recorded sounds, such as the bursts of stops, three quarters enter the echo.
+    Silence is zero or, to the bit, the echo of earlier samples. Recorded sounds, such as the bursts of
+    stops, enter the echo with three quarters of their amplitude.
     """
     if not delay:
         return samples == 0
@@ -75,22 +76,22 @@ def _silent(samples: np.ndarray, delay: int, gain: int) -> np.ndarray:
 
 
 def spell(texts: Sequence[str], voice: str) -> list[list[str]]:
-    """The IPA phones of each text as `voice` would read it, without stress and word boundaries.
+    """Return the IPA phones of each text as read by `voice`, without stress and word boundaries.
 
     Raises:
         UserError: eSpeak NG is not installed.
-        ValueError: it has no such voice.
+        ValueError: the voice does not exist.
     """
-    return [_spelled(text, voice) for text in texts]
+    return [_spell_text(text, voice) for text in texts]
 
 
-def _spelled(text: str, voice: str) -> list[str]:
+def _spell_text(text: str, voice: str) -> list[str]:
     content = ctypes.create_string_buffer(text.encode())
     rest = ctypes.c_void_p(ctypes.addressof(content))
     clauses = []
     with loaded_voice(voice) as library:
         library.espeak_TextToPhonemes.restype = ctypes.c_char_p
-        while rest.value:  # it reads one clause at a time
+        while rest.value:  # the library reads one clause at a time
             spoken = library.espeak_TextToPhonemes(ctypes.byref(rest), CHARS_UTF8, _PHONEME_MODE)
             clauses.append((spoken or b"").decode())
     plain = _STRESS.sub("", _LANGUAGE_SWITCH.sub("", " ".join(clauses)))

@@ -1,10 +1,10 @@
-"""A small grammar of spoken commands: twelve intents in four scenarios, written for this benchmark.
+"""A small grammar of spoken commands with twelve intents in four scenarios, written for this benchmark.
 
-The intents of a scenario share their frames and slots and differ in a key word. Two frames in five
-also hold the key word of another intent ("please don't stop the music, just play it" against
-"just stop the music, please don't play it"): the words are the same there and their order alone
-tells the intents apart, so a bag of sounds is not enough. Slot words were chosen and dropped by how
-well Whisper tiny.en hears eSpeak NG say them.
+The intents of a scenario share their frames and slots and differ in a key word. Two frames in five also hold
+the key word of another intent, as in "please don't stop the music, just play it" against "just stop the
+music, please don't play it". These sentences have the same words, and only the order tells the intents
+apart, so a bag of sounds is not enough. Slot words were kept or dropped according to how well Whisper
+tiny.en recognises them in eSpeak NG's speech.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -99,8 +99,10 @@ SCENARIOS: Mapping[str, Scenario] = {
 }
 
 RESIDUES = {"test": (0,), "dev": (1,), "train": (2, 3, 4, 5, 6, 7)}
-"""Residues modulo 8 of the sum of a sentence's slot indices: each sentence belongs to one split by
-construction, and every split draws on the same frames and words."""
+"""Residues modulo 8 of the sum of a sentence's slot indices, by split.
+
+By construction each sentence belongs to one split, and all splits use the same frames and words.
+"""
 
 
 @dataclass(frozen=True)
@@ -108,26 +110,26 @@ class Sentence:
     """A sentence and its labels; `intent` is "scenario_action"."""
 
     text: str
-    """Lower-case words, the transcript."""
+    """Transcript in lower case without punctuation."""
     spoken: str
-    """The same words with the punctuation that a speaker would give them."""
+    """The same words with punctuation, as input of the synthesizer."""
     intent: str | None
     scenario: str | None
 
 
 def intents() -> list[str]:
-    """The twelve intents, in the order of the table."""
+    """Return the twelve intents, in the order of the table."""
     return [f"{name}_{action}" for name, scenario in SCENARIOS.items() for action in scenario.keys]
 
 
 def sentences(split: str, count: int, seed: int) -> list[Sentence]:
-    """Draw `count` different sentences of a split, the intents in turn.
+    """Draw `count` different sentences of a split, with the intents in turn.
 
     Sentence i has intent i mod 12. The frames of an intent are drawn equally often, in random
     order. The same arguments give the same sentences on every machine (PCG64).
 
     Raises:
-        UserError: an unknown split, or more sentences than the grammar has there.
+        UserError: the split is unknown, or the grammar has fewer sentences in the split.
     """
     if split not in RESIDUES:
         raise unknown("split of the grammar", split, RESIDUES)
@@ -136,7 +138,7 @@ def sentences(split: str, count: int, seed: int) -> list[Sentence]:
     columns = []
     for index, intent in enumerate(intents()):
         wanted = len(range(index, count, number))
-        pools = _texts(intent, split)
+        pools = _list_texts(intent, split)
         frames = [rng.permutation(pools[i]).tolist() for i in rng.permutation(len(pools))]
         turns = [text for text in chain.from_iterable(zip_longest(*frames)) if text is not None]
         if wanted > len(turns):
@@ -144,16 +146,16 @@ def sentences(split: str, count: int, seed: int) -> list[Sentence]:
                 f"{count} {split} sentences ask for {wanted} of intent {intent!r}; the grammar has "
                 f"{len(turns)}. Ask for fewer {split} utterances."
             )
-        columns.append([_sentence(turns[i], intent) for i in rng.permutation(wanted)])
+        columns.append([_make_sentence(turns[i], intent) for i in rng.permutation(wanted)])
     return [columns[i % number][i // number] for i in range(count)]
 
 
-def _sentence(spoken: str, intent: str) -> Sentence:
+def _make_sentence(spoken: str, intent: str) -> Sentence:
     return Sentence(spoken.replace(",", ""), spoken, intent, intent.partition("_")[0])
 
 
-def _texts(intent: str, split: str) -> list[list[str]]:
-    """All sentences of an intent that belong to `split`, one list per frame."""
+def _list_texts(intent: str, split: str) -> list[list[str]]:
+    """Return all sentences of an intent that belong to `split`, one list per frame."""
     name, _, action = intent.partition("_")
     scenario = SCENARIOS[name]
     others = [key for rival, keys in scenario.keys.items() if rival != action for key in keys]

@@ -82,4 +82,4 @@ SENTENCES: Mapping[str, tuple[str, ...]] = {
         "el avión llega con una hora de retraso",
     ),
 }
-"""Lower-case words by language code (ISO 639-1)."""
+"""Sentences in lower case by language code (ISO 639-1)."""

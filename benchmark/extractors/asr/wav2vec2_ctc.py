@@ -1,4 +1,4 @@
-"""Any CTC model of transformers as the listener: wav2vec 2.0, HuBERT, data2vec, w2v-BERT and others."""
+"""ASR by any CTC model of transformers: wav2vec 2.0, HuBERT, data2vec, w2v-BERT and others."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,17 +11,17 @@ from benchmark.extractors.clips import of_one_length
 from benchmark.types import SAMPLE_RATE
 
 WINDOW = 60
-"""Seconds above which a clip is cut into equal parts: the cost of attention grows with their square."""
+"""Seconds above which a clip is cut into equal parts, as attention cost grows with the square of length."""
 ONLY_TRAINED_WITH = "masked_spec_embed"
-"""A weight that some checkpoints lack and that no transcript depends on."""
+"""Name of a weight that is used in training only, and that some checkpoints lack."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ctc(Transcript):
-    """Greedy CTC (Graves et al. 2006) without a language model, in float32.
+    """Greedy CTC decoding (Graves et al. 2006) without a language model, in float32.
 
-    Only clips of one length are decoded together, because most of these models normalise over a whole clip
-    and hear padding as sound. The checkpoint's own feature extractor and tokenizer are used; no code that
+    Only clips of equal length are decoded together, because most of these models normalise over a whole clip
+    and treat padding as sound. The checkpoint's own feature extractor and tokenizer are used; no code that
     comes with a checkpoint is run.
     """
 
@@ -62,10 +62,11 @@ class Ctc(Transcript):
         return transcribe
 
     def _model(self, device: str) -> tuple[Any, Any, Any]:
-        """Model, feature extractor and tokenizer.
+        """Load model, feature extractor and tokenizer.
 
-        Raises: UserError where the folder holds no such model, or one that lacks weights: the library would
-            go on with random ones.
+        Raises:
+            UserError: the folder holds no such model, or weights are missing, which the library would
+                replace by random ones.
         """
         import torch
         from transformers import AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
@@ -84,5 +85,5 @@ class Ctc(Transcript):
         if lacks:
             raise UserError(f"{self.checkpoint} is no CTC model: it lacks {', '.join(lacks[:3])}")
         if extractor.sampling_rate != SAMPLE_RATE:
-            raise UserError(f"{self.checkpoint} hears {extractor.sampling_rate} Hz, not {SAMPLE_RATE}")
+            raise UserError(f"{self.checkpoint} takes {extractor.sampling_rate} Hz, not {SAMPLE_RATE}")
         return model.eval().requires_grad_(False).to(device), extractor, tokenizer

@@ -1,4 +1,4 @@
-"""Whisper on its two backends, CTranslate2 and transformers."""
+"""The two backends of Whisper: CTranslate2 and transformers."""
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -15,20 +15,23 @@ from benchmark.storage.weights import whisper_backend
 from benchmark.types import SAMPLE_RATE
 
 CONTEXTS = (10.0, 20.0, WINDOW)
-"""Seconds, for a quarter to a third of the cost of always 30. WER of tiny.en in float32, these against
-always 30: 60 utterances of LibriSpeech test-other 17.9 and 16.9 %, with white noise at 5 dB 39.4 and
-42.8 %; 96 short commands by eSpeak NG 25.8 and 32.0 %. A context of 5 raises the first to 28.1 %."""
+"""Encoder contexts in seconds, which cost a quarter to a third of always 30 s.
+
+WER of tiny.en in float32 with these contexts, and with always 30 s: 17.9 and 16.9 % on 60 utterances of
+LibriSpeech test-other, 39.4 and 42.8 % on the same with white noise at 5 dB, 25.8 and 32.0 % on 96 short
+commands by eSpeak NG. A context of 5 s would raise the first WER to 28.1 %.
+"""
 FRAME_RATE = 100
 """Mel frames per second."""
 MOST_PROMPT_TOKENS = 4
-"""Start, language, task, no timestamps."""
+"""Upper limit on the tokens of a prompt: start, language, task, no timestamps."""
 
 
 class FasterWhisper(Transcriber):
-    """A CTranslate2 model: on a CPU the fastest way.
+    """Whisper on CTranslate2, the fastest backend on a CPU.
 
     The encoder's cost grows with its context, so a window is padded with silence to the shortest of
-    `contexts` that holds it, and is decoded with windows of the same context only.
+    `contexts` that holds it, and is decoded only together with windows of the same context.
     """
 
     def __init__(
@@ -41,17 +44,17 @@ class FasterWhisper(Transcriber):
         contexts: Sequence[float] = CONTEXTS,
         language: str = "en",
     ) -> None:
-        """Take the model in `folder`.
+        """Set the model and its decoding options.
 
         Args:
-            folder: model.bin, config.json, tokenizer.json.
-            name: How a table calls it.
+            folder: Folder with model.bin, config.json and tokenizer.json.
+            name: Name of the model in tables.
             batch_size: Windows decoded together; changes no transcript.
             device: "cpu" or "cuda".
             compute_type: Arithmetic of CTranslate2. "int8" is a quarter faster than "float32" and
                 has about two points more WER with tiny.en; "float16" is for GPUs.
-            contexts: Ascending seconds, the last of them 30.
-            language: ISO 639-1.
+            contexts: Encoder contexts in ascending seconds; the last must be 30.
+            language: Language of the speech, ISO 639-1.
         """
         super().__init__(folder, batch_size, language)
         self.device = device
@@ -70,7 +73,7 @@ class FasterWhisper(Transcriber):
         import ctranslate2
         import torch
 
-        # Sums change with the number of threads that share them, so each worker has one.
+        # Each worker has one thread, because sums change with the number of threads that share them.
         workers = torch.get_num_threads() if self.device == "cpu" else 1
         return ctranslate2.models.Whisper(
             str(self.folder),
@@ -106,7 +109,7 @@ class FasterWhisper(Transcriber):
         return next(seconds for seconds in self.contexts if len(window) <= seconds * SAMPLE_RATE)
 
     def _submit(self, windows: list[np.ndarray], context: float) -> list[tuple[int, Any]]:
-        """Token limit and coming result of each window of one batch."""
+        """Start decoding a batch and return the token limit and the future result of each window."""
         import ctranslate2
 
         samples, frames = int(context * SAMPLE_RATE), int(context * FRAME_RATE)
@@ -116,7 +119,7 @@ class FasterWhisper(Transcriber):
             ctranslate2.StorageView.from_array(np.ascontiguousarray(mels, dtype=np.float32)),
             [self._prompt] * len(windows),
             beam_size=1,
-            max_length=2 * max(limits),  # CTranslate2 gives half of it to the text
+            max_length=2 * max(limits),  # CTranslate2 reserves half of max_length for the text
             asynchronous=True,
         )
         return list(zip(limits, results, strict=True))
@@ -127,7 +130,7 @@ class FasterWhisper(Transcriber):
         names = ["<|startoftranscript|>", *language, "<|notimestamps|>"]
         tokens = [self._tokenizer.token_to_id(name) for name in names]
         if None in tokens:
-            raise UserError(f"{self.name} knows no language {self.language!r}")
+            raise UserError(f"{self.name} does not support the language {self.language!r}")
         return tokens
 
     @property
@@ -136,19 +139,19 @@ class FasterWhisper(Transcriber):
 
 
 class HubWhisper(Transcriber):
-    """A transformers model in float32, every window padded with silence to 30 s."""
+    """Whisper on transformers in float32, with every window padded with silence to 30 s."""
 
     def __init__(
         self, folder: Path, name: str, batch_size: int = 8, device: str = "cpu", language: str = "en"
     ) -> None:
-        """Take the model in `folder`: config.json, safetensors, and the processor's files.
+        """Set the model and its decoding options.
 
         Args:
-            folder: Local folder of the checkpoint.
-            name: How a table calls it.
+            folder: Folder with config.json, safetensors, and the processor's files.
+            name: Name of the model in tables.
             batch_size: Windows decoded together.
             device: "cpu" or "cuda".
-            language: ISO 639-1.
+            language: Language of the speech, ISO 639-1.
         """
         super().__init__(folder, batch_size, language)
         self.device = device
@@ -207,14 +210,14 @@ def _batches(windows: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]
 def load_transcriber(
     checkpoint: str, revision: str | None, device: str, batch_size: int, language: str = "en"
 ) -> Transcriber:
-    """The transcriber for a checkpoint, on the backend that its files are made for.
+    """Return a transcriber for a checkpoint, on the backend that reads its files.
 
     Args:
         checkpoint: See `checkpoints.resolve`.
-        revision: Of a hub id.
+        revision: Branch, tag or commit of a hub id.
         device: "cpu" or "cuda".
         batch_size: Windows decoded together.
-        language: That the speech is in, ISO 639-1.
+        language: Language of the speech, ISO 639-1.
 
     Raises:
         UserError: the checkpoint is missing or is no Whisper model.

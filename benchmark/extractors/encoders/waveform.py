@@ -1,4 +1,4 @@
-"""What the encoders take."""
+"""Normalisation of waveforms for the encoders."""
 
 import torch
 
@@ -6,10 +6,10 @@ EPSILON = 1e-5
 
 
 def normalised(wav: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-    """Zero mean and unit variance within each utterance, zeros beyond, (B, T).
+    """Scale each utterance to zero mean and unit variance, with zeros in the padding, (B, T).
 
-    A layer norm with its usual epsilon, as in fairseq, where the models were trained. The library's
-    feature extractor adds 1e-7 instead, which shifts quiet speech.
+    The epsilon is that of a layer norm, as in fairseq, where the models were trained. The feature extractor
+    of transformers adds 1e-7 instead, which changes quiet speech.
     """
     count = inside.sum(1, keepdim=True)
     centred = (wav - (wav * inside).sum(1, keepdim=True) / count) * inside

@@ -1,4 +1,4 @@
-"""One layer of WavLM (Chen et al., 2022), frozen: what prompts are heard by."""
+"""Features of prompts: one layer of a frozen WavLM (Chen et al., 2022)."""
 
 from typing import Any
 
@@ -18,23 +18,26 @@ LARGE: dict[str, Any] = {
     "feat_extract_norm": "layer",
     "do_stable_layer_norm": True,
 }
-"""Where WavLM-large's published configuration differs from the library's defaults."""
+"""Settings in which WavLM-large's published configuration differs from the library's defaults."""
 
 
 class WavLMLayer:
-    """Hidden states of one layer, 50 frames per second, each utterance as it is alone."""
+    """Hidden states of one layer at 50 frames per second, independent of the other utterances in a batch."""
 
     def __init__(self, wavlm: Any, layer: int) -> None:
-        """Take layer `layer`, counted from one, or 0 for what enters the first.
+        """Set the model and the layer, and remove the layers above.
 
-        `wavlm` is a `WavLMModel` of transformers, whose layers above are cut off.
+        Args:
+            wavlm: A `WavLMModel` of transformers, which is modified.
+            layer: Number of the layer, counted from one; 0 for the input of the first layer.
 
-        Raises: UserError when it has no such layer.
+        Raises:
+            UserError: the model has no such layer.
         """
         depth = wavlm.config.num_hidden_layers
         if not 0 <= layer <= depth:
             raise UserError(f"this WavLM has layers 0 to {depth}, not {layer}")
-        wavlm.config.num_hidden_layers = max(1, layer)  # what lies above is never asked for
+        wavlm.config.num_hidden_layers = max(1, layer)  # layers above are never used
         wavlm.encoder.layers = wavlm.encoder.layers[: wavlm.config.num_hidden_layers]
         self.wavlm = wavlm.eval().requires_grad_(False)
         self.layer = layer
@@ -43,10 +46,18 @@ class WavLMLayer:
 
     @torch.no_grad()
     def __call__(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, T) zero-padded samples at 16 kHz and (B,) lengths to (B, S, width) and (B,) frames."""
+        """Encode a batch of utterances.
+
+        Args:
+            wav: (B, T) zero-padded samples at 16 kHz.
+            lengths: (B,) samples of each utterance.
+
+        Returns:
+            States (B, S, width), and the number of frames of each utterance (B,).
+        """
         self.wavlm.to(wav.device)
         if not self._batches and len(wav) > 1:
-            # The norm of the first convolution would count the padding: one utterance at a time.
+            # One utterance at a time, because the norm of the first convolution would include the padding.
             alone = [self(row[None, :length], length[None]) for row, length in zip(wav, lengths, strict=True)]
             states = pad_sequence([row[0] for row, _ in alone], batch_first=True)
             return states, torch.cat([frames for _, frames in alone])
@@ -59,16 +70,17 @@ class WavLMLayer:
 
 
 def load_wavlm(checkpoint: str, revision: str | None, layer: int) -> WavLMLayer:
-    """A published WavLM in transformers' format.
+    """Load a published WavLM in transformers' format.
 
     Args:
         checkpoint: See `benchmark.storage.checkpoints.resolve`.
         revision: Commit of a hub id.
         layer: See `WavLMLayer`.
 
-    Raises: UserError when it cannot be found or loaded, lacks weights, or has no such layer.
+    Raises:
+        UserError: the checkpoint cannot be found or loaded, lacks weights, or has no such layer.
     """
-    from transformers import WavLMModel  # takes seconds
+    from transformers import WavLMModel  # imported here, because the import takes seconds
 
     folder = resolve(checkpoint, revision)
     try:
@@ -78,18 +90,19 @@ def load_wavlm(checkpoint: str, revision: str | None, layer: int) -> WavLMLayer:
     except (OSError, RuntimeError, ValueError) as error:
         raise UserError(f"{checkpoint!r} in {folder} holds no WavLM: {error}") from error
     wavlm, report = loaded
-    if report["missing_keys"]:  # the library would go on with random ones
+    if report["missing_keys"]:  # the library would use random weights instead
         some = ", ".join(sorted(report["missing_keys"])[:3])
         raise UserError(f"{checkpoint!r} in {folder} holds no WavLM: it lacks {some}")
     return WavLMLayer(wavlm, layer)
 
 
 def random_wavlm(layer: int) -> WavLMLayer:
-    """WavLM-large as published, with random weights that are the same on every call.
+    """Build a WavLM-large with random weights that are the same on every call.
 
-    For trials where the real weights cannot be had. Only the layers up to `layer` are made.
+    This model is for trials without the real weights. Only the layers up to `layer` are built.
 
-    Raises: UserError when WavLM-large has no such layer.
+    Raises:
+        UserError: WavLM-large has no such layer.
     """
     from transformers import WavLMConfig, WavLMModel
 

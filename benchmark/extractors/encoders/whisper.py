@@ -1,4 +1,4 @@
-"""The encoder of a Whisper checkpoint, on whichever backend its files are made for."""
+"""Whisper's encoder on its two backends, CTranslate2 and transformers."""
 
 from math import ceil
 from pathlib import Path
@@ -14,23 +14,23 @@ from benchmark.storage.weights import whisper_backend
 
 HOP = 320
 WINDOW_FRAMES = 1500
-"""30 s: the length Whisper was trained on, and the number of its positions."""
+"""Frames of 30 s, the length of Whisper's training windows and the number of its position embeddings."""
 
 Window = Literal["exact", "30s"]
 
 
 class WhisperEncoder(Protocol):
-    """Log-mel to hidden states, for any number of frames up to the 30 s of Whisper's training."""
+    """An encoder from log-mel spectrograms of up to 30 s to hidden states."""
 
     n_mels: int
     width: int
 
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
-        """Encode (B, n_mels, 2 T) float32, 10 ms frames, to (B, T, D) float32, 20 ms frames."""
+        """Encode (B, n_mels, 2 T) float32, in frames of 10 ms, to (B, T, D) float32, in frames of 20 ms."""
         ...
 
     def to(self, device: torch.device) -> None:
-        """Move to a device, where the backend can."""
+        """Move the encoder to a device, if the backend supports that."""
         ...
 
 
@@ -39,12 +39,12 @@ def load_encoder(folder: Path, layer: int | None, device: str) -> WhisperEncoder
 
     Args:
         folder: A CTranslate2 or a transformers checkpoint.
-        layer: None for the output, after the final layer norm; l for block l, counted from one,
-            as block l + 1 would receive it.
+        layer: None for the output after the final layer norm; l for the output of block l, counted from
+            one, as block l + 1 would receive it.
         device: "cpu" or "cuda".
 
     Raises:
-        UserError: the backend, or the model's depth, does not offer this layer.
+        UserError: the backend cannot return this layer, or the model is not deep enough.
     """
     if whisper_backend(folder) == "transformers":
         return TransformersEncoder(folder, layer, device)
@@ -57,14 +57,14 @@ def load_encoder(folder: Path, layer: int | None, device: str) -> WhisperEncoder
 
 
 class CTranslate2Encoder:
-    """Encoder of a CTranslate2 model, in float32 whatever precision its weights are stored in."""
+    """Encoder of a CTranslate2 model, computed in float32 whatever the precision of the stored weights."""
 
     def __init__(self, folder: Path, device: str) -> None:
         self._model = ctranslate2.models.Whisper(
             str(folder), device=device, compute_type="float32", intra_threads=torch.get_num_threads()
         )
         self.n_mels = self._model.n_mels
-        self.width = self(torch.zeros(1, self.n_mels, 2)).shape[-1]  # the library does not tell
+        self.width = self(torch.zeros(1, self.n_mels, 2)).shape[-1]  # the library does not expose the width
 
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
         """Encode (B, n_mels, 2 T) to (B, T, D)."""
@@ -72,18 +72,18 @@ class CTranslate2Encoder:
         return torch.from_numpy(np.array(self._model.encode(features, to_cpu=True)))
 
     def to(self, device: torch.device) -> None:
-        """Stay where it was loaded."""
+        """Ignore the request, as CTranslate2 models stay on the device that they were loaded to."""
 
 
 class TransformersEncoder:
     """Encoder of a transformers model, run block by block.
 
-    The library's own forward refuses anything but 30 s, and gives no intermediate block before the
-    norm; the arithmetic is the same.
+    The library's own forward pass accepts only 30 s, and does not return intermediate blocks before the
+    norm. The arithmetic is the same.
     """
 
     def __init__(self, folder: Path, layer: int | None, device: str) -> None:
-        from transformers import WhisperModel  # takes seconds, which CTranslate2 checkpoints are spared
+        from transformers import WhisperModel  # imported here, as it takes seconds and CTranslate2 needs none
 
         model = WhisperModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
         self._encoder = model.get_encoder().eval().requires_grad_(False).to(device)
@@ -106,13 +106,13 @@ class TransformersEncoder:
         return encoder.layer_norm(hidden) if self._layer is None else hidden
 
     def to(self, device: torch.device) -> None:
-        """Move to a device."""
+        """Move the encoder to a device."""
         self._encoder.to(device)
         self._device = device
 
 
 def windows(frames: int) -> list[np.ndarray]:
-    """Frame numbers of each window that an utterance of so many frames is cut into."""
+    """Return the frame numbers of each window that an utterance of `frames` frames is cut into."""
     return np.array_split(np.arange(frames), ceil(frames / WINDOW_FRAMES))
 
 
@@ -123,11 +123,11 @@ class WhisperFeatures:
         """Load the encoder.
 
         Args:
-            folder: As for `load_encoder`, which says what can go wrong.
-            layer: As for `load_encoder`.
-            device: As for `load_encoder`.
-            window: "exact" encodes speech at its own length; "30s" after zero-padding to 30 s, as
-                Whisper was trained. The features differ.
+            folder: See `load_encoder`, also for the errors.
+            layer: See `load_encoder`.
+            device: See `load_encoder`.
+            window: "exact" encodes speech at its own length; "30s" encodes speech zero-padded to 30 s, as
+                in Whisper's training. The features differ.
         """
         self._encoder = load_encoder(folder, layer, device)
         self._log_mel = FeatureExtractor(feature_size=self._encoder.n_mels)
@@ -135,7 +135,7 @@ class WhisperFeatures:
         self.width = self._encoder.width
 
     def __call__(self, wav: torch.Tensor) -> torch.Tensor:
-        """(B, T) speech of one length, whole hops, to (B, T / HOP, D) where `wav` is.
+        """Encode speech of equal lengths, (B, T) in whole hops, to (B, T / HOP, D) on the device of `wav`.
 
         Speech longer than 30 s is cut into windows of equal length.
         """
@@ -143,11 +143,11 @@ class WhisperFeatures:
         return torch.cat(parts, 1).to(wav.device)
 
     def to(self, device: torch.device) -> None:
-        """Move the encoder to a device, where its backend can."""
+        """Move the encoder to a device, if its backend supports that."""
         self._encoder.to(device)
 
     def _encode(self, wav: torch.Tensor) -> torch.Tensor:
-        """(B, T) of at most 30 s to (B, T / HOP, D)."""
+        """Encode speech of at most 30 s, (B, T), to (B, T / HOP, D)."""
         samples = WINDOW_FRAMES * HOP if self._window == "30s" else wav.shape[1]
         padded = torch.nn.functional.pad(wav, (0, samples - wav.shape[1])).cpu().numpy()
         mel = np.stack([self._log_mel(row, padding=0) for row in padded])

@@ -1,4 +1,4 @@
-"""Pitch by a neural network."""
+"""F0 extraction by the neural network CREPE."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     import torch
 
 FRAMES_AT_ONCE = 512
-"""Frames of which the network and the decoding take one piece, 5 s at 10 ms."""
+"""Frames that the network and the decoder process as one piece, 5 s at 10 ms."""
 BIN, LOWEST = 20.0, 1997.3794084376191
-"""Cents of one bin of the network, and of the first above 10 Hz."""
+"""Width of the network's bins in cents, and the first bin in cents above 10 Hz."""
 NEIGHBOURS = 4
-"""Bins on either side of the decoded one over which its pitch is averaged, as in the original CREPE."""
+"""Bins to either side of the decoded one that its pitch is averaged over, as in the original CREPE."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Crepe(F0):
-    """CREPE (Kim et al. 2018), the weights of the torchcrepe package, Viterbi decoding.
+    """CREPE (Kim et al. 2018) with the weights of the torchcrepe package and Viterbi decoding.
 
     Attributes:
         model: "tiny" (0.5 M parameters) or "full" (22 M).
-        periodicity: A frame is voiced where the network's confidence is at least this.
+        periodicity: Smallest confidence of the network in a voiced frame.
     """
 
     library: ClassVar[str] = "torchcrepe"
@@ -39,13 +39,14 @@ class Crepe(F0):
 
     @property
     def words(self) -> str:
-        """The extractor in a definition."""
+        """Description of the extractor for definitions."""
         return f"{super().words}, {self.model}, voiced from periodicity {self.periodicity:g}"
 
     def track(self, samples: np.ndarray) -> np.ndarray:
         """See `F0.track`.
 
-        Raises: UserError when torchcrepe is not installed.
+        Raises:
+            UserError: torchcrepe is not installed.
         """
         require("torchcrepe", "crepe")
         import torch
@@ -68,7 +69,7 @@ class Crepe(F0):
 
 
 def _decode(salience: "torch.Tensor") -> tuple["torch.Tensor", "torch.Tensor"]:
-    """Bins of the Viterbi path, and F0 in Hz; torchcrepe's own adds a random dither to it.
+    """Return the bins of the Viterbi path, and F0 in Hz without the random dither of torchcrepe's decoder.
 
     Args:
         salience: (1, 360, frames), minus infinity outside floor and ceiling.

@@ -1,4 +1,4 @@
-"""F0 extractors: the pitch of speech every few milliseconds."""
+"""F0 extractors, which estimate the pitch of speech every few milliseconds."""
 
 import warnings
 from abc import abstractmethod
@@ -23,25 +23,25 @@ LOW_CUT_TAPS = 255
 
 @dataclass(frozen=True, kw_only=True)
 class Pitched(SignalExtractor):
-    """Base of what holds F0 in Hz in the first column of its value, 0 where unvoiced."""
+    """Base class of extractors with F0 in Hz in the first column of their values, 0 where unvoiced."""
 
     kind: ClassVar[str] = "pitch"
 
     @property
     @abstractmethod
     def words(self) -> str:
-        """The extractor in a definition."""
+        """Description of the extractor for definitions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class F0(Pitched):
-    """Base of what is F0 alone: (frames, 1).
+    """Base class of extractors of F0 alone, (frames, 1).
 
     Attributes:
         floor: Lowest F0 in Hz.
         ceiling: Highest F0 in Hz.
         frame_period: Milliseconds between frames.
-        low_cut: Hz below which the signal is filtered away before; 0 for no filter.
+        low_cut: Cutoff in Hz of a high-pass filter that is applied first; 0 for no filter.
     """
 
     name: ClassVar[str]
@@ -53,7 +53,7 @@ class F0(Pitched):
 
     @property
     def words(self) -> str:
-        """The extractor in a definition."""
+        """Description of the extractor for definitions."""
         after = f" after a {self.low_cut:g} Hz low cut" if self.low_cut else ""
         return f"{self.name}, {self.floor:g}–{self.ceiling:g} Hz, {self.frame_period:g} ms{after}"
 
@@ -62,23 +62,25 @@ class F0(Pitched):
         return self.track(self.prepare(wav))[:, None]
 
     def prepare(self, wav: np.ndarray) -> np.ndarray:
-        """The samples as `track` takes them, float64 (T,).
+        """Return the samples in the form that `track` takes, float64 (T,).
 
-        Raises: ValueError for an empty clip, and for samples that are not finite, which WORLD would take for
-            silence.
+        Raises:
+            ValueError: the clip is empty, or holds samples that are not finite, which WORLD would treat as
+                silence.
         """
         samples = checked(wav)
-        return lfilter(_low_cut(self.low_cut), 1, samples) if self.low_cut else samples
+        return lfilter(_design_low_cut(self.low_cut), 1, samples) if self.low_cut else samples
 
     @abstractmethod
     def track(self, samples: np.ndarray) -> np.ndarray:
-        """F0 (frames,) of prepared samples."""
+        """Return the F0 in Hz (frames,) of prepared samples, 0 where unvoiced."""
 
 
 def checked(wav: np.ndarray) -> np.ndarray:
-    """The clip in float64 and in one piece.
+    """Return the clip as a contiguous float64 array.
 
-    Raises: ValueError for one without samples or with samples that are not finite.
+    Raises:
+        ValueError: the clip is empty or holds samples that are not finite.
     """
     if not len(wav):
         raise ValueError("empty clip")
@@ -88,8 +90,8 @@ def checked(wav: np.ndarray) -> np.ndarray:
 
 
 @lru_cache
-def _low_cut(cutoff: float) -> np.ndarray:
-    """A linear-phase high-pass filter; it delays original and decoded speech alike."""
+def _design_low_cut(cutoff: float) -> np.ndarray:
+    """Build a linear-phase high-pass filter; original and decoded speech are delayed equally."""
     return firwin(LOW_CUT_TAPS, cutoff / (SAMPLE_RATE / 2), pass_zero=False)
 
 
@@ -97,7 +99,7 @@ def _low_cut(cutoff: float) -> np.ndarray:
 class Dio(F0):
     """DIO, refined by StoneMask (Morise et al. 2009, 2016).
 
-    DIO is in our own array operations: that of pyworld takes four times as long.
+    DIO is implemented in `benchmark.extractors.f0.world`, because pyworld's takes four times as long.
     """
 
     name: ClassVar[str] = "pyworld DIO+StoneMask"
@@ -111,7 +113,10 @@ class Dio(F0):
 
 @dataclass(frozen=True, kw_only=True)
 class Harvest(F0):
-    """Harvest (Morise 2017), in our own array operations: that of pyworld takes five times as long."""
+    """Harvest (Morise 2017), implemented in `benchmark.extractors.f0.world`.
+
+    pyworld's implementation takes five times as long.
+    """
 
     name: ClassVar[str] = "WORLD Harvest"
 
@@ -122,10 +127,10 @@ class Harvest(F0):
 
 @dataclass(frozen=True, kw_only=True)
 class Pyin(F0):
-    """Probabilistic YIN (Mauch and Dixon 2014) as librosa has it.
+    """Probabilistic YIN (Mauch and Dixon 2014) in librosa's implementation.
 
     Attributes:
-        frame_length: Samples of a frame, of which half is its window.
+        frame_length: Samples of a frame; the window is half as long.
     """
 
     name: ClassVar[str] = "librosa pYIN"
@@ -134,15 +139,16 @@ class Pyin(F0):
 
     @property
     def words(self) -> str:
-        """The extractor in a definition."""
+        """Description of the extractor for definitions."""
         return f"{super().words}, frames of {self.frame_length}"
 
     def track(self, samples: np.ndarray) -> np.ndarray:
         """See `F0.track`.
 
-        Raises: ValueError for a clip shorter than a frame.
+        Raises:
+            ValueError: the clip is shorter than a frame.
         """
-        import librosa  # slow to import, and used by nothing else here
+        import librosa  # imported here, because the import is slow and only pYIN needs librosa
 
         if len(samples) < self.frame_length:
             raise ValueError(f"shorter than a frame of {self.frame_length} samples")

@@ -1,4 +1,4 @@
-"""Where the phones of a split come from."""
+"""The interface of aligners, which give the phones of a split with their times."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from benchmark.data.corpora.base import Corpus
-from benchmark.extractors.phones.segments import SILENCE, Phones, joined
+from benchmark.extractors.phones.segments import SILENCE, Phones, join_spans
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.identity import describe
 
 
 @dataclass(kw_only=True)
 class Aligner(ABC):
-    """Base of every aligner; its fields are the keys of its yaml.
+    """Base class of all aligners; the fields of a subclass are the keys of its yaml.
 
     Attributes:
-        version: Raise it when the code changes what phones come out.
+        version: Version of the code, to be raised when a change alters the phones.
     """
 
     version: ClassVar[int] = 1
@@ -24,12 +24,13 @@ class Aligner(ABC):
     @property
     @abstractmethod
     def source(self) -> str:
-        """Where the phones come from, in words for the definition of a metric."""
+        """Origin of the phones in words, for the definition of a metric."""
 
     def identity(self) -> dict[str, Any]:
-        """Everything besides the manifest that the phones depend on, JSON-able.
+        """Return everything besides the manifest that the phones depend on, JSON-able.
 
-        Raises: UserError when weights are missing.
+        Raises:
+            UserError: weights are missing.
         """
         return describe(self) | {"version": self.version}
 
@@ -37,15 +38,18 @@ class Aligner(ABC):
     def align(
         self, corpus: Corpus, split: str, store: ArtifactStore, device: str
     ) -> Iterator[tuple[str, Phones | str]] | None:
-        """Id and phones of every utterance, or why it has none, in any order; None without any phones.
+        """Yield the id and phones, or the reason for having none, of every utterance, in any order.
 
-        Raises: UserError when weights are missing.
+        The result is None if the aligner has no phones for the corpus at all.
+
+        Raises:
+            UserError: weights are missing.
         """
 
 
 @dataclass(kw_only=True)
 class KnownPhones(Aligner):
-    """What the corpus itself knows of its phones, exactly; most know nothing."""
+    """Exact phones from the corpus itself, which most corpora lack."""
 
     @property
     def source(self) -> str:
@@ -63,4 +67,6 @@ class KnownPhones(Aligner):
         known = corpus.phones(split)
         if known is None:
             return None
-        return ((name, joined([label or SILENCE for label in labels], ends)) for name, labels, ends in known)
+        return (
+            (name, join_spans([label or SILENCE for label in labels], ends)) for name, labels, ends in known
+        )

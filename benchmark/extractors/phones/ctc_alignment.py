@@ -1,4 +1,4 @@
-"""Phones in time from the frame-wise output of a CTC model, and the text (Graves et al., 2006)."""
+"""Forced alignment of a text's phones to the frame-wise output of a CTC model (Graves et al., 2006)."""
 
 from collections.abc import Container, Sequence
 from itertools import pairwise
@@ -7,42 +7,42 @@ import numpy as np
 import torch
 from torchaudio.functional import forced_align, merge_tokens
 
-from benchmark.extractors.phones.segments import SILENCE, Phones, joined
+from benchmark.extractors.phones.segments import SILENCE, Phones, join_spans
 
 REACH = 0.08
-"""Seconds that a phone may reach into a silence beside it: CTC marks its middle, seldom its edges."""
+"""Seconds by which phones extend into silence, because CTC marks their middle and rarely their edges."""
 PAUSE = 0.30
-"""Seconds without a phone from which on they are a silence between two phones."""
+"""Seconds without a phone from which on a gap between two phones counts as silence."""
 
 
 class AlignmentError(Exception):
-    """One utterance cannot be aligned; it counts as failed and the rest goes on."""
+    """An error of one utterance, which counts as failed while the others are still aligned."""
 
 
-def spelled_with(vocabulary: Container[str], phones: Sequence[str]) -> list[str]:
-    """Phones in a model's own labels: as they are, with or without a length mark, or in parts.
+def spell_with(vocabulary: Container[str], phones: Sequence[str]) -> list[str]:
+    """Return the phones in a model's own labels: unchanged, with or without a length mark, or in parts.
 
     Raises:
-        AlignmentError: a phone is none of it.
+        AlignmentError: no label fits a phone.
     """
-    return [label for phone in phones for label in _labels(vocabulary, phone)]
+    return [label for phone in phones for label in _find_labels(vocabulary, phone)]
 
 
-def _labels(vocabulary: Container[str], phone: str) -> list[str]:
+def _find_labels(vocabulary: Container[str], phone: str) -> list[str]:
     for label in (phone, phone.removesuffix("ː"), f"{phone}ː"):
         if label in vocabulary:
             return [label]
     for cut in range(len(phone) - 1, 0, -1):  # the longest known part first
         if phone[:cut] in vocabulary:
-            return [phone[:cut], *_labels(vocabulary, phone[cut:])]
+            return [phone[:cut], *_find_labels(vocabulary, phone[cut:])]
     raise AlignmentError(f"the model has no label for the phone {phone!r}")
 
 
 def align(log_probabilities: torch.Tensor, targets: Sequence[int], blank: int) -> list[tuple[int, int]]:
-    """First and last frame, the latter exclusive, of each target on the best path through (T, V) frames.
+    """Return the first and last (exclusive) frame of each target on the best path through (T, V) frames.
 
     Raises:
-        AlignmentError: no target, or more than there are frames for.
+        AlignmentError: there is no target, or the targets do not fit into the frames.
     """
     frames = len(log_probabilities)
     repeats = sum(a == b for a, b in pairwise(targets))
@@ -60,18 +60,20 @@ def align(log_probabilities: torch.Tensor, targets: Sequence[int], blank: int) -
     return [(span.start, span.end) for span in merge_tokens(path[0], scores[0], blank)]
 
 
-def widened(
+def fill_gaps(
     labels: Sequence[str], spans: Sequence[tuple[int, int]], hop: float, first: float, duration: float
 ) -> Phones:
-    """Phones without gaps: blanks between two are shared in halves; those of a pause, and at the ends, are
-    silence but for `REACH` beside each phone.
+    """Return phones without gaps from the spans of an alignment.
+
+    A short gap between two phones is divided equally between them. In a pause and at both ends of the
+    utterance, phones are extended by `REACH`, and the rest is silence.
 
     Args:
-        labels: Of the phones.
-        spans: Their frames, as from `align`.
+        labels: Labels of the phones.
+        spans: Frames of the phones, from `align`.
         hop: Seconds from one frame to the next.
-        first: Seconds at which the first frame begins.
-        duration: Seconds of the utterance.
+        first: Start of the first frame in seconds.
+        duration: Duration of the utterance in seconds.
     """
     times = np.clip(np.array(spans) * hop + first, 0, duration)
     names: list[str] = [SILENCE]
@@ -85,4 +87,4 @@ def widened(
             ends += [end + REACH, start - REACH]
     names += [labels[-1], SILENCE]
     ends += [min(duration, times[-1, 1] + REACH), duration]
-    return joined(names, np.array(ends))
+    return join_spans(names, np.array(ends))

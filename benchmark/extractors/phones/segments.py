@@ -1,4 +1,4 @@
-"""The phones of one utterance, in time."""
+"""The phones of one utterance with their times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,20 +10,23 @@ SILENCE = "sil"
 
 @dataclass(frozen=True)
 class Phones:
-    """Phone i spans `ends[i - 1]` to `ends[i]`; the first starts at 0, and silences are phones as well."""
+    """Consecutive phones; phone i spans `ends[i - 1]` to `ends[i]`, the first starts at 0.
+
+    Silences are phones as well.
+    """
 
     labels: tuple[str, ...]
     ends: np.ndarray
-    """Seconds, ascending, (len(labels),)."""
+    """Ends of the phones in seconds, ascending, (len(labels),)."""
 
     def at(self, times: np.ndarray) -> list[str]:
-        """The phone at each time in seconds, (T,); `SILENCE` beyond the end."""
+        """Return the phone at each time in seconds, (T,); `SILENCE` beyond the end."""
         labels = [*self.labels, SILENCE]
         return [labels[index] for index in np.searchsorted(self.ends, times, side="right")]
 
 
-def joined(labels: Sequence[str], ends: np.ndarray) -> Phones:
-    """Phones from spans that may be empty, and may hold several silences in a row."""
+def join_spans(labels: Sequence[str], ends: np.ndarray) -> Phones:
+    """Build phones from spans, dropping empty spans and merging consecutive silences."""
     kept: list[tuple[str, float]] = []
     for label, end in zip(labels, ends.tolist(), strict=True):
         if end <= (kept[-1][1] if kept else 0.0):

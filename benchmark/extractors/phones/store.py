@@ -1,4 +1,4 @@
-"""The phones of a whole split, kept."""
+"""Storage of the phones of a whole split."""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -22,14 +22,14 @@ SCHEMA = pa.schema(
     }
 )
 WRITTEN_AT_ONCE = 1024
-"""Utterances held before they are written."""
+"""Utterances held in memory before they are written."""
 
 
 class PhoneTiers(Mapping[str, Phones]):
-    """Phones by utterance id, of the utterances that have them."""
+    """A read-only mapping from utterance id to phones, for the utterances that have phones."""
 
     def __init__(self, file: Path, source: str) -> None:
-        """Read what `phone_tiers` wrote; labels stay numbers until they are asked for."""
+        """Read a file that `phone_tiers` wrote; labels stay dictionary-encoded until access."""
         table = pq.read_table(file, read_dictionary=["labels.list.element"]).combine_chunks()
         names, failures = table["utterance_id"].to_pylist(), table["failure"].to_pylist()
         self._labels, self._ends = table["labels"], table["ends"]
@@ -37,9 +37,9 @@ class PhoneTiers(Mapping[str, Phones]):
         self.failures: dict[str, str] = {
             name: reason for name, reason in zip(names, failures, strict=True) if reason is not None
         }
-        """Reason by id for the utterances without phones."""
+        """Reasons of failure by id, for the utterances without phones."""
         self.source = source
-        """Where the phones come from, in words for the definition of a metric."""
+        """Origin of the phones in words, for the definition of a metric."""
 
     def __getitem__(self, utterance_id: str) -> Phones:
         row = self._rows[utterance_id]
@@ -56,9 +56,10 @@ class PhoneTiers(Mapping[str, Phones]):
 def phone_tiers(
     corpus: Corpus, split: str, aligner: Aligner, store: ArtifactStore, device: str = "cpu"
 ) -> PhoneTiers | None:
-    """The phones of a split, aligned once; None where the aligner has none for this corpus.
+    """Return the phones of a split, aligned once; None if the aligner has none for this corpus.
 
-    Raises: UserError when a corpus folder or weights are missing.
+    Raises:
+        UserError: a corpus folder or weights are missing.
     """
     aligned = aligner.align(corpus, split, store, device)
     if aligned is None:

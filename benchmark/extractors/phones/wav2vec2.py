@@ -17,7 +17,7 @@ from benchmark.data.synthesis.espeak_phones import spell
 from benchmark.errors import UserError
 from benchmark.extractors.encoders.waveform import normalised
 from benchmark.extractors.phones.aligner import Aligner
-from benchmark.extractors.phones.ctc_alignment import AlignmentError, align, spelled_with, widened
+from benchmark.extractors.phones.ctc_alignment import AlignmentError, align, fill_gaps, spell_with
 from benchmark.extractors.phones.segments import Phones
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.checkpoints import resolve
@@ -25,7 +25,7 @@ from benchmark.storage.weights import weights_digest
 from benchmark.types import SAMPLE_RATE, Utterance
 
 AT_ONCE = 8
-"""Utterances in a batch: padded to the longest, which a mask hides from the others."""
+"""Utterances in a batch; they are padded to the longest, and a mask hides the padding."""
 VOCABULARY = "vocab.json"
 
 
@@ -34,9 +34,9 @@ class CTCAligner(Aligner):
     """Forced alignment of the transcript's phones with torchaudio.
 
     Attributes:
-        checkpoint: `Wav2Vec2ForCTC` of transformers with IPA labels; see `checkpoints.resolve`.
+        checkpoint: A `Wav2Vec2ForCTC` of transformers with IPA labels; see `checkpoints.resolve`.
         revision: Commit of a hub id.
-        language: Voice of eSpeak NG that reads the transcripts.
+        language: Voice of eSpeak NG that converts the transcripts to phones.
     """
 
     checkpoint: str
@@ -71,7 +71,7 @@ class CTCAligner(Aligner):
             try:
                 if utterance.text is None:
                     raise AlignmentError("no transcript")
-                labels = spelled_with(model.vocabulary, phones)
+                labels = spell_with(model.vocabulary, phones)
                 wavs.append(torch.from_numpy(read_audio(utterance.audio_path)))
             except (AlignmentError, AudioError) as error:
                 yield name, str(error)
@@ -84,11 +84,11 @@ class CTCAligner(Aligner):
             except AlignmentError as error:
                 yield name, str(error)
                 continue
-            yield name, widened(labels, spans, model.hop, model.first, len(wav) / SAMPLE_RATE)
+            yield name, fill_gaps(labels, spans, model.hop, model.first, len(wav) / SAMPLE_RATE)
 
 
 class _PhoneModel:
-    """Log-probabilities of phones, each utterance as it is alone."""
+    """Log-probabilities of phones, independent of the other utterances in a batch."""
 
     def __init__(self, model: Any, vocabulary: dict[str, int], device: str) -> None:
         config = model.config
@@ -103,13 +103,13 @@ class _PhoneModel:
             hop *= stride
         self.hop = hop / SAMPLE_RATE
         self.first = (field - hop) / 2 / SAMPLE_RATE
-        """Seconds at which the first frame begins, if each lasts one hop around the centre of its field."""
+        """Start of the first frame in seconds, if a frame is one hop around the centre of its field."""
 
     @torch.no_grad()
     def __call__(self, wavs: list[torch.Tensor]) -> list[torch.Tensor]:
-        """(T,) samples each to (frames, labels) each, on the CPU."""
+        """Return log-probabilities (frames, labels) on the CPU for each utterance of (T,) samples."""
         if not self._batches and len(wavs) > 1:
-            # The norm of the first convolution would count the padding: one utterance at a time.
+            # One utterance at a time, because the norm of the first convolution would include the padding.
             return [emissions for wav in wavs for emissions in self([wav])]
         if not wavs:
             return []
@@ -126,8 +126,12 @@ class _PhoneModel:
 
 
 def _load(folder: Path, device: str) -> _PhoneModel:
-    """The model in a folder; raises UserError when it is none, lacks weights, or has no vocabulary."""
-    from transformers import Wav2Vec2ForCTC  # takes seconds
+    """Load the model in a folder.
+
+    Raises:
+        UserError: the folder holds no such model, or weights or the vocabulary are missing.
+    """
+    from transformers import Wav2Vec2ForCTC  # imported here, because the import takes seconds
 
     try:
         vocabulary = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
@@ -137,7 +141,7 @@ def _load(folder: Path, device: str) -> _PhoneModel:
     except (OSError, RuntimeError, ValueError) as error:
         raise UserError(f"{folder} holds no Wav2Vec2ForCTC with its {VOCABULARY}: {error}") from error
     model, report = loaded
-    lacks = sorted(set(report["missing_keys"]) - {"wav2vec2.masked_spec_embed"})  # that is for training
-    if lacks:  # the library would go on with random ones
+    lacks = sorted(set(report["missing_keys"]) - {"wav2vec2.masked_spec_embed"})  # used in training only
+    if lacks:  # the library would use random weights instead
         raise UserError(f"{folder} holds no Wav2Vec2ForCTC: it lacks {', '.join(lacks[:3])}")
     return _PhoneModel(model, vocabulary, device)

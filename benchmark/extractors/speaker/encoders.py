@@ -1,4 +1,4 @@
-"""Speaker encoders: a voice as one vector. Each is one config in `conf/speaker_encoder/`."""
+"""Speaker encoders, which represent a voice as one vector; each has a config in `conf/speaker_encoder/`."""
 
 import os
 from abc import abstractmethod
@@ -21,15 +21,18 @@ from benchmark.storage.weights import load_into, load_tensors, weights_digest
 from benchmark.types import SAMPLE_RATE
 
 Embed = Callable[[list[np.ndarray]], list[np.ndarray]]
-"""From clips, float32 (T,), to a vector (width,) each; one that is not finite or is empty counts as none."""
+"""Function from clips, float32 (T,), to one vector (width,) per clip.
+
+A vector that is empty or not finite counts as a failure.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpeakerEncoder(ModelExtractor):
-    """Base of all: one vector a clip, (1, width).
+    """Base class of all speaker encoders, which give one vector per clip, (1, width).
 
     Attributes:
-        shortest: Fewest samples of a clip.
+        shortest: Smallest number of samples in a clip.
     """
 
     kind: ClassVar[str] = "embeddings"
@@ -38,22 +41,23 @@ class SpeakerEncoder(ModelExtractor):
     @property
     @abstractmethod
     def name(self) -> str:
-        """The encoder, for definitions."""
+        """Name of the encoder, for definitions."""
 
     @property
     def treatment(self) -> str:
-        """What the clips go through first, for definitions; empty for nothing."""
+        """Preprocessing of the clips in words, for definitions; empty for none."""
         return ""
 
     @abstractmethod
     def embedder(self, device: str) -> Embed:
-        """The model, ready to work on a device.
+        """Load the model on a device and return its embedding function.
 
-        Raises: UserError when it is not at hand.
+        Raises:
+            UserError: the model is missing.
         """
 
     def load(self, device: str) -> Batch:
-        """See `Extractor.load`; silence has no voice."""
+        """See `Extractor.load`; silence counts as a failure, as it has no voice."""
         embed = self.embedder(device)
 
         def work(wavs: list[np.ndarray]) -> list[Value | AudioError]:
@@ -71,12 +75,12 @@ class SpeakerEncoder(ModelExtractor):
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainedEncoder(SpeakerEncoder):
-    """Base of those with a checkpoint.
+    """Base class of the speaker encoders with a checkpoint.
 
     Attributes:
         files: Patterns of the checkpoint's files that are read; empty for all.
         checkpoint: Hub id or folder.
-        revision: Of a hub id.
+        revision: Branch, tag or commit of a hub id.
     """
 
     files: ClassVar[tuple[str, ...]] = ()
@@ -86,7 +90,11 @@ class PretrainedEncoder(SpeakerEncoder):
 
     @cached_property
     def folder(self) -> Path:
-        """The checkpoint on this machine; raises UserError where it cannot be had."""
+        """Local folder of the checkpoint.
+
+        Raises:
+            UserError: the checkpoint cannot be found or downloaded.
+        """
         return resolve(self.checkpoint, self.revision, self.files)
 
     def identity(self) -> dict[str, Any]:
@@ -99,13 +107,14 @@ class PretrainedEncoder(SpeakerEncoder):
 class WavlmXvector(PretrainedEncoder):
     """WavLM with an x-vector head (Chen et al. 2022), as transformers' `WavLMForXVector` in float32.
 
-    One clip at a time: the base models normalise over the whole clip, padding included.
+    Clips are processed one at a time, because the base models normalise over the whole clip, padding
+    included.
     """
 
     width: ClassVar[int] = 512
     shortest: ClassVar[int] = (
         SAMPLE_RATE // 2
-    )  # the head's context is 0.3 s, and it needs a deviation over time
+    )  # the head's context is 0.3 s, and its pooling needs several frames for a standard deviation
 
     @property
     def name(self) -> str:
@@ -142,10 +151,10 @@ class WavlmXvector(PretrainedEncoder):
 
 @dataclass(frozen=True, kw_only=True)
 class Ecapa(PretrainedEncoder):
-    """ECAPA-TDNN (Desplanques et al. 2020) as SpeechBrain publishes it for VoxCeleb.
+    """ECAPA-TDNN (Desplanques et al. 2020) as published by SpeechBrain for VoxCeleb.
 
-    The network is built here and given the weights alone: the checkpoint's own recipe may name any code to
-    run. One clip at a time.
+    The network is built here, and only the weights are taken from the checkpoint, because the checkpoint's
+    own recipe may name arbitrary code to run. Clips are processed one at a time.
     """
 
     width: ClassVar[int] = 192
@@ -167,7 +176,7 @@ class Ecapa(PretrainedEncoder):
     def embedder(self, device: str) -> Embed:
         """See `SpeakerEncoder.embedder`."""
         require(self.library, self.extra)
-        # Else its import would allow TensorFloat-32 for every other model of this process too.
+        # Otherwise importing SpeechBrain would enable TensorFloat-32 for all models of this process.
         os.environ.setdefault("SB_DISABLE_QUIRKS", "allow_tf32,disable_jit_profiling")
         import torch
         from speechbrain.lobes.features import Fbank

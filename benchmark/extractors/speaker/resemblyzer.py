@@ -1,4 +1,4 @@
-"""Resemblyzer, the encoder that the CTX-vec2wav papers report (SECS), by batches."""
+"""Resemblyzer in batches, the speaker encoder behind the similarity (SECS) in the CTX-vec2wav papers."""
 
 import warnings
 from dataclasses import dataclass
@@ -14,19 +14,22 @@ WINDOW_FFT = 400
 HOP = 160
 BANDS = 40
 BATCH = 64
-"""Windows in the LSTM together; above that a CPU gains nothing."""
+"""Windows that the LSTM processes together; a CPU gains nothing from more."""
 MULTIPLE = 8
-"""Windows in a batch are filled up to a multiple of this, so that each takes the same path through a CPU's
-matrix product whatever its company. Alone it would differ in the seventh digit."""
+"""Number to whose multiple the windows of a batch are padded.
+
+Each window then takes the same path through a CPU's matrix product whatever the others are. Without padding,
+a window on its own would differ in the seventh digit.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resemblyzer(SpeakerEncoder):
-    """Resemblyzer's GE2E encoder (Wan et al. 2018); its weights lie in its wheel.
+    """Resemblyzer's GE2E encoder (Wan et al. 2018), whose weights are in its wheel.
 
-    The volume is raised to -30 dBFS and long silences are cut out by WebRTC VAD before the encoder sees the
-    clip, by the package itself. The LSTM's windows of 1.6 s are those of `embed_utterance`, of many clips
-    together. A vector has length one and no negative element.
+    First the package itself raises the volume to -30 dBFS and removes long silences by WebRTC VAD. The
+    LSTM's windows of 1.6 s are those of `embed_utterance`, but windows of many clips are batched. A vector
+    has unit length and no negative element.
     """
 
     width: ClassVar[int] = 256
@@ -48,14 +51,14 @@ class Resemblyzer(SpeakerEncoder):
 
     def embedder(self, device: str) -> Embed:
         """See `SpeakerEncoder.embedder`."""
-        with warnings.catch_warnings():  # of the ageing imports inside the package
+        with warnings.catch_warnings():  # the package uses deprecated imports
             warnings.simplefilter("ignore")
             from resemblyzer import VoiceEncoder, preprocess_wav
         return _Batched(VoiceEncoder(device, verbose=False).eval(), preprocess_wav, device)
 
 
 class _Batched:
-    """From clips to vectors, an empty one where the VAD finds no speech."""
+    """Batched embedding of clips; a clip in which the VAD finds no speech has an empty vector."""
 
     def __init__(self, encoder: Any, preprocess: Any, device: str) -> None:
         import librosa
@@ -69,7 +72,7 @@ class _Batched:
     def __call__(self, wavs: list[np.ndarray]) -> list[np.ndarray]:
         import torch
 
-        # Beyond [-1, 1] the VAD's integers overflow.
+        # Samples are clipped, because beyond [-1, 1] the VAD's integers overflow.
         speech = [self.preprocess(np.clip(wav, -1.0, 1.0)) for wav in wavs]
         with torch.no_grad():
             windows = [self._windows(clip) for clip in speech if len(clip)]
@@ -77,7 +80,7 @@ class _Batched:
         return [_unit_mean(next(parts).numpy()) if len(clip) else np.zeros(0, np.float32) for clip in speech]
 
     def _windows(self, speech: np.ndarray) -> Any:
-        """Mel windows (windows, frames, bands) of one clip, as the package cuts them."""
+        """Return the mel windows (windows, frames, bands) of one clip, cut like in the package."""
         import torch
 
         sound, frames = self.encoder.compute_partial_slices(len(speech), rate=1.3, min_coverage=0.75)
@@ -90,7 +93,7 @@ class _Batched:
         return torch.stack([mel[window] for window in frames])
 
     def _embed(self, windows: Any) -> Any:
-        """Vectors (windows, width) on the CPU."""
+        """Return the vectors (windows, width) of all windows, on the CPU."""
         import torch
 
         fill = windows.new_zeros(-len(windows) % MULTIPLE, *windows.shape[1:])
@@ -99,7 +102,7 @@ class _Batched:
 
 
 def _unit_mean(vectors: np.ndarray) -> np.ndarray:
-    """The direction of the mean of (windows, width); NaN where it has none."""
+    """Return the mean of (windows, width) scaled to unit length, (width,); NaN if the mean is zero."""
     mean = vectors.mean(axis=0)
     with np.errstate(invalid="ignore"):
         return mean / np.linalg.norm(mean)

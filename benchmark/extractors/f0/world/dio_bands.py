@@ -1,4 +1,4 @@
-"""Candidates of F0, the first step of DIO (Morise et al. 2009): low-pass filters, and events behind them."""
+"""The first step of DIO (Morise et al. 2009): candidates of F0 from events in low-pass filtered signals."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,36 +11,36 @@ from benchmark.types import SAMPLE_RATE
 
 BANDS_IN_OCTAVE = 2
 LOW_CUT = 50
-"""Hz below which the signal is filtered away."""
+"""Frequency in Hz below which the signal is removed."""
 LEAST_EVENTS = 4
 WORST = 1e17
-"""Score of no candidate."""
+"""Score of bands without a candidate."""
 TRANSFORM = 8192
-"""Least length of the pieces that are filtered, short enough for the cache of a core."""
+"""Smallest length of the filtered pieces, short enough for the cache of a core."""
 
 
 def candidates(
     samples: np.ndarray, times: np.ndarray, floor: float, ceiling: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A candidate of each band in Hz, 0 for none, and its score, the lower the better: (bands, frames).
+    """Return one candidate per band in Hz, 0 for none, and its score, lower is better: (bands, frames).
 
-    Behind a filter that leaves nothing but the fundamental, zero crossings either way, peaks and dips come
-    at one rate; the candidate is the mean of the four rates, and the score their relative deviation.
+    If a filter passes only the fundamental, rising and falling zero crossings, peaks and dips occur at the
+    same rate. The candidate is the mean of the four rates, and the score is their relative deviation.
 
     Args:
         samples: float64 (T,) at 16 kHz.
-        times: Of the frames in seconds.
+        times: Times of the frames in seconds.
         floor: Lowest F0 in Hz.
         ceiling: Highest F0 in Hz.
     """
-    bands = _bands(floor, ceiling)
+    bands = _make_bands(floor, ceiling)
     f0, scores = np.zeros((2, len(bands.frequencies), len(times)))
     scores += WORST
-    # WORLD takes a sample more than there are.
+    # WORLD reads one sample beyond the signal.
     signal = np.append(samples, 0.0)
     signal -= signal.mean()
-    for number, (frequency, band) in enumerate(zip(bands.frequencies, _filtered(signal, bands), strict=True)):
-        rates = _event_rates(band, times)
+    for number, (frequency, band) in enumerate(zip(bands.frequencies, _filter(signal, bands), strict=True)):
+        rates = _measure_event_rates(band, times)
         if rates is None:
             continue
         mean = rates.mean(0)
@@ -53,15 +53,15 @@ def candidates(
 
 @dataclass(frozen=True)
 class Bands:
-    """Filters, each a low cut and a Nuttall window of even length, without delay but for half a sample.
+    """Filters, each a low cut and a Nuttall window of even length, with a delay of only half a sample.
 
     Attributes:
-        frequencies: Up to which F0 may lie in each band, in Hz, ascending: (bands,).
-        windows: The windows alone, one array per band.
-        low_cut: Its coefficients, symmetric about the middle.
-        reach: Samples to either side on which a filtered one depends.
-        spectra: Of the filters: (bands, TRANSFORM / 2 + 1).
-        size: Of the transform.
+        frequencies: Upper limit on the F0 of each band in Hz, ascending: (bands,).
+        windows: The Nuttall windows, one array per band.
+        low_cut: Coefficients of the low cut, symmetric about the middle.
+        reach: Samples to either side that a filtered sample depends on.
+        spectra: Spectra of the filters: (bands, size / 2 + 1).
+        size: Length of the transform in samples.
     """
 
     frequencies: np.ndarray
@@ -73,7 +73,7 @@ class Bands:
 
 
 @lru_cache(maxsize=4)
-def _bands(floor: float, ceiling: float) -> Bands:
+def _make_bands(floor: float, ceiling: float) -> Bands:
     count = 1 + int(np.log2(ceiling / floor) * BANDS_IN_OCTAVE)
     frequencies = floor * 2 ** (np.arange(1, count + 1) / BANDS_IN_OCTAVE)
     halves = 2 * (SAMPLE_RATE / frequencies / 2 + 0.5).astype(int)
@@ -84,7 +84,7 @@ def _bands(floor: float, ceiling: float) -> Bands:
     reach = middle + int(halves[0])
     size = next_fast_len(max(TRANSFORM, 8 * reach), real=True)
     size += size % 2
-    windows = [_nuttall(2 * int(half)) for half in halves]
+    windows = [_make_nuttall(2 * int(half)) for half in halves]
     kernels = np.zeros((count, size))
     for kernel, window, half in zip(kernels, windows, halves, strict=True):
         whole = np.convolve(low_cut, window)
@@ -93,34 +93,36 @@ def _bands(floor: float, ceiling: float) -> Bands:
     return Bands(frequencies, windows, low_cut, reach, rfft(kernels), size)
 
 
-def _nuttall(length: int) -> np.ndarray:
+def _make_nuttall(length: int) -> np.ndarray:
     turn = 2 * np.pi * np.arange(length) / (length - 1)
     return 0.355768 - 0.487396 * np.cos(turn) + 0.144232 * np.cos(2 * turn) - 0.012604 * np.cos(3 * turn)
 
 
-def _filtered(signal: np.ndarray, bands: Bands) -> Iterator[np.ndarray]:
-    """The signal of each band (T,); pieces that overlap are filtered apart."""
+def _filter(signal: np.ndarray, bands: Bands) -> Iterator[np.ndarray]:
+    """Yield the signal of each band (T,), filtered in overlapping pieces."""
     length, reach, size = len(signal), bands.reach, bands.size
     step = size - 2 * reach
     pieces = -(-length // step)
     padded = np.zeros((pieces - 1) * step + size)
     padded[reach : reach + length] = signal
     spectra = rfft(np.lib.stride_tricks.sliding_window_view(padded, size)[::step])
-    factors, leaks = _leaks(signal, bands, pieces, step)
+    factors, leaks = _compute_leaks(signal, bands, pieces, step)
     for spectrum, factor in zip(bands.spectra, factors, strict=True):
         out = factor @ leaks
         out += irfft(spectra * spectrum, n=size)[:, reach : reach + step]
         yield out.reshape(-1)[:length]
 
 
-def _leaks(signal: np.ndarray, bands: Bands, pieces: int, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """What WORLD adds to each band by overwriting the two highest bins of its transform of the whole signal.
+def _compute_leaks(signal: np.ndarray, bands: Bands, pieces: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the signals that WORLD adds to each band by overwriting two bins of its transform.
 
-    Both come to hold the product at the last bin but one times the signal's spectrum at the last, as in
-    Harvest. It is little, but grows with the square of the signal, and in digital silence it is all that a
-    band holds, and keeps lines between events from spanning the silence.
+    WORLD transforms the whole signal. It sets each of the two highest bins to the product at the last bin but
+    one, times the signal's spectrum at the last bin, as in Harvest. The effect is small, but grows with the
+    square of the signal. In digital silence it is the only content of a band, and it keeps lines between
+    events from spanning the silence.
 
-    Returns: factors (bands, pieces, 3) of three signals (3, step).
+    Returns:
+        Factors (bands, pieces, 3) of three signals (3, step).
     """
     middle = len(bands.low_cut) // 2
     size = 2 ** (int(np.log2(len(signal) + len(bands.low_cut) + 2 * _longest(bands))) + 1)
@@ -145,33 +147,36 @@ def _leaks(signal: np.ndarray, bands: Bands, pieces: int, step: int) -> tuple[np
 
 
 def _longest(bands: Bands) -> int:
-    """As WORLD counts it: twice the half length of the longest window, rounded up."""
+    """Return the length of the longest window as in WORLD: twice its half length, rounded up."""
     return 2 * int(1 + SAMPLE_RATE / bands.frequencies[0] / 2)
 
 
-def _event_rates(band: np.ndarray, times: np.ndarray) -> np.ndarray | None:
-    """The rates in Hz (4, frames) of falling and rising zero crossings, peaks and dips; None with too few."""
-    crossings = _ends(band > 0), _ends(band < 0)
-    turns = _ends(band[1:] > band[:-1]), _ends(band[1:] < band[:-1])
+def _measure_event_rates(band: np.ndarray, times: np.ndarray) -> np.ndarray | None:
+    """Return the rates in Hz (4, frames) of falling and rising zero crossings, peaks and dips.
+
+    The result is None if there are too few events of any kind.
+    """
+    crossings = _find_ends(band > 0), _find_ends(band < 0)
+    turns = _find_ends(band[1:] > band[:-1]), _find_ends(band[1:] < band[:-1])
     if min(map(len, crossings + turns)) < LEAST_EVENTS:
         return None
-    events = [at + _zero(band[at], band[at + 1]) for at in crossings]
-    events += [at + _zero(band[at + 1] - band[at], band[at + 2] - band[at + 1]) for at in turns]
-    return np.stack([_rate(places, times) for places in events])
+    events = [at + _find_zero(band[at], band[at + 1]) for at in crossings]
+    events += [at + _find_zero(band[at + 1] - band[at], band[at + 2] - band[at + 1]) for at in turns]
+    return np.stack([_interpolate_rate(places, times) for places in events])
 
 
-def _ends(holds: np.ndarray) -> np.ndarray:
-    """Places of which something holds, and not of the next one."""
+def _find_ends(holds: np.ndarray) -> np.ndarray:
+    """Return the places where a condition holds and does not hold at the next place."""
     return np.flatnonzero(holds[:-1] > holds[1:])
 
 
-def _zero(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Where lines from one value to the next, a sample later, cross zero."""
+def _find_zero(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return where lines from one value to the next, a sample later, cross zero."""
     return left / (left - right)
 
 
-def _rate(events: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """The line through points, each the rate of two successive events at their middle."""
+def _interpolate_rate(events: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Interpolate the rates of events (frames,), each given by two successive events at their middle."""
     rates = SAMPLE_RATE / np.diff(events)
     points = (events[1:] + events[:-1] + 2) / (2 * SAMPLE_RATE)  # in seconds, counted from 1 as in MATLAB
     line = np.clip(np.searchsorted(points, times, side="right"), 1, len(points) - 1)

@@ -1,4 +1,4 @@
-"""Candidates of F0, the first step of Harvest (Morise 2017): band-pass filters, and events behind them."""
+"""The first step of Harvest (Morise 2017): candidates of F0 from the events in band-pass filtered signals."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,38 +8,38 @@ import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
 RATE = 8000
-"""Samples per second of the signal."""
+"""Sample rate of the signal in Hz."""
 BANDS_IN_OCTAVE = 40
 MARGIN = 0.1
-"""By which bands go below the floor and above the ceiling."""
+"""Relative margin by which bands extend below the floor and above the ceiling."""
 TOLERANCE = 0.1
-"""Relative distance from a band's frequency up to which what its events say counts."""
+"""Largest relative distance of a valid event rate from its band's frequency."""
 LEAST_BANDS = 10
 LEAST_EVENTS = 4
 TRANSFORM = 8192
-"""Least length of the pieces that are filtered, short enough for the cache of a core."""
+"""Smallest length of the filtered pieces, short enough for the cache of a core."""
 TOGETHER = 8
-"""Bands of which the signals are held at once."""
+"""Number of bands whose signals are held in memory at once."""
 
 
 def raw_candidates(signal: np.ndarray, count: int, floor: float, ceiling: float) -> np.ndarray:
-    """Candidates in Hz (frames, most in a frame), ascending in each and filled up by 0.
+    """Return candidates in Hz (frames, most in a frame), ascending in each frame and padded with 0.
 
-    A candidate is the mean of what at least ten bands next to each other say.
+    A candidate is the mean event rate of at least ten adjacent bands.
 
     Args:
         signal: float64 (T,) at 8 kHz.
-        count: Frames of 1 ms.
+        count: Number of frames of 1 ms.
         floor: Lowest F0 in Hz.
         ceiling: Highest F0 in Hz.
     """
-    bands = _bands(floor, ceiling)
+    bands = _make_bands(floor, ceiling)
     times = np.arange(count) / 1000
     total, agreeing = np.zeros(count), np.zeros(count, np.int16)
     found = []
     outermost = bands.frequencies[[0, -1]]
-    for frequency, band in zip(bands.frequencies, _filtered(signal, bands), strict=True):
-        f0 = np.zeros(count) if frequency in outermost else _event_rate(band, times)
+    for frequency, band in zip(bands.frequencies, _filter(signal, bands), strict=True):
+        f0 = np.zeros(count) if frequency in outermost else _measure_event_rate(band, times)
         lowest, highest = frequency * (1 - TOLERANCE), frequency * (1 + TOLERANCE)
         inside = (f0 >= max(lowest, floor)) & (f0 <= min(highest, ceiling))
         ended = np.flatnonzero((agreeing >= LEAST_BANDS) > inside)
@@ -60,12 +60,12 @@ class Bands:
     """Filters, each symmetric about its middle.
 
     Attributes:
-        frequencies: Of the bands in Hz, ascending: (bands,).
-        halves: Coefficients to either side of the middle: (bands,).
-        kernels: Coefficients from the middle on, all but that doubled: (bands, longest half + 1).
-        size: Of the transform.
-        spectra: Of the filters without delay, which are real; each bin twice, for the two parts of a complex
-            number: (bands, size + 2).
+        frequencies: Frequencies of the bands in Hz, ascending: (bands,).
+        halves: Number of coefficients to either side of the middle: (bands,).
+        kernels: Coefficients from the middle on, doubled except for the middle: (bands, longest half + 1).
+        size: Length of the transform in samples.
+        spectra: Spectra of the filters without delay, which are real. Each bin is repeated for the two parts
+            of a complex number: (bands, size + 2).
     """
 
     frequencies: np.ndarray
@@ -76,8 +76,8 @@ class Bands:
 
 
 @lru_cache(maxsize=4)
-def _bands(floor: float, ceiling: float) -> Bands:
-    """Cosines of four periods under a Nuttall window."""
+def _make_bands(floor: float, ceiling: float) -> Bands:
+    """Build the filters, which are cosines of four periods under a Nuttall window."""
     floor, ceiling = floor * (1 - MARGIN), ceiling * (1 + MARGIN)
     count = 1 + int(np.log2(ceiling / floor) * BANDS_IN_OCTAVE)
     frequencies = floor * 2 ** (np.arange(1, count + 1) / BANDS_IN_OCTAVE)
@@ -98,15 +98,15 @@ def _bands(floor: float, ceiling: float) -> Bands:
     return Bands(frequencies, halves, kernels, size, np.repeat(rfft(symmetric).real, 2, axis=1))
 
 
-def _filtered(signal: np.ndarray, bands: Bands) -> Iterator[np.ndarray]:
-    """The signal of each band (T,), a sample early as in WORLD; pieces that overlap are filtered apart."""
+def _filter(signal: np.ndarray, bands: Bands) -> Iterator[np.ndarray]:
+    """Yield the signal of each band (T,), one sample early as in WORLD, filtered in overlapping pieces."""
     length, reach, size = len(signal), int(bands.halves[0]), bands.size
     step = size - 2 * reach
     pieces = -(-length // step)
     padded = np.zeros((pieces - 1) * step + size)
     padded[reach - 1 : reach - 1 + length] = signal
     spectra = rfft(np.lib.stride_tricks.sliding_window_view(padded, size)[::step]).view(float)
-    factors, leaks = _leaks(signal, bands, pieces * step)
+    factors, leaks = _compute_leaks(signal, bands, pieces * step)
     product = np.empty_like(spectra)
     for first in range(0, len(factors), TOGETHER):
         some = slice(first, first + TOGETHER)
@@ -117,14 +117,16 @@ def _filtered(signal: np.ndarray, bands: Bands) -> Iterator[np.ndarray]:
             yield out.reshape(-1)[:length]
 
 
-def _leaks(signal: np.ndarray, bands: Bands, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """What WORLD adds to each band by overwriting the two highest bins of its transform of the whole signal.
+def _compute_leaks(signal: np.ndarray, bands: Bands, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the signals that WORLD adds to each band by overwriting two bins of its transform.
 
-    Both come to hold the product at the last bin but one times the signal's spectrum at the last. That grows
-    with the square of the signal: in samples of 16 bits it changes voicing and F0 of real speech. In digital
-    silence it is all that a band holds, and keeps lines between events from spanning the silence.
+    WORLD transforms the whole signal. It sets each of the two highest bins to the product at the last bin but
+    one, times the signal's spectrum at the last bin. The effect grows with the square of the signal; for
+    samples scaled as 16-bit integers it changes voicing and F0 of real speech. In digital silence it is the
+    only content of a band, and it keeps lines between events from spanning the silence.
 
-    Returns: factors (bands, 2) of two signals (2, length).
+    Returns:
+        Factors (bands, 2) of two signals (2, length).
     """
     longest = int(2 * RATE / bands.frequencies[0])
     size = 2 ** (int(np.log2(len(signal) + 5 + 2 * longest)) + 1)
@@ -136,16 +138,17 @@ def _leaks(signal: np.ndarray, bands: Bands, length: int) -> tuple[np.ndarray, n
     k = np.arange(bands.kernels.shape[1])
     alternating = bands.kernels * (1 - 2 * (k % 2))
     gain_last, gain_before = alternating.sum(1), alternating @ np.cos(2 * np.pi / size * k)
-    # The filters of WORLD have delay, which the last bin but one turns into a phase at the last.
+    # WORLD's filters have a delay, which becomes a phase when the last bin but one is copied to the last.
     delayed = (before * np.exp(2j * np.pi / size * bands.halves)).real
     factors = np.stack((2 * gain_before * (last - 1), last * (gain_before * delayed - gain_last)), 1)
     return factors / size, np.stack((sign * (before * turn).real, sign))[:, 1:]
 
 
-def _event_rate(band: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """The rate in Hz (frames,) of rising and falling zero crossings, peaks and dips, 0 with too few of them.
+def _measure_event_rate(band: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Return the mean rate in Hz (frames,) of rising and falling zero crossings, peaks and dips.
 
-    It is the mean of four lines through points, each the rate of two successive events at their middle.
+    The rate of each kind is interpolated between points, each given by two successive events at their middle.
+    The result is 0 if there are too few events.
     """
     slope, offset = np.zeros(len(times)), np.zeros(len(times))
     positive, upward = band > 0, band[1:] > band[:-1]
@@ -157,7 +160,7 @@ def _event_rate(band: np.ndarray, times: np.ndarray) -> np.ndarray:
     middle = band[turns + 1]
     before, after = middle - band[turns], band[turns + 2] - middle
     for events in (crossings + left / (left - right), turns + before / (before - after)):
-        # The two kinds take turns: the next event of a kind is the next but one.
+        # The two kinds alternate, so the next event of the same kind is the next but one.
         rates = RATE / (events[2:] - events[:-2])
         points = (events[2:] + events[:-2] + 2) / (2 * RATE)  # in seconds, counted from 1 as in MATLAB
         slopes = (rates[2:] - rates[:-2]) / (points[2:] - points[:-2])

@@ -1,4 +1,4 @@
-"""The F0 contour that Harvest (Morise 2017) makes of its candidates: the last steps of WORLD's."""
+"""The last steps of Harvest (Morise 2017), from candidates of F0 to one contour, as in WORLD."""
 
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -8,58 +8,61 @@ import numpy as np
 from scipy.signal import butter, lfilter
 
 AGREEMENT = 0.05
-"""Relative distance of a candidate to one of a neighbouring frame, above which it is dropped."""
+"""Largest relative distance of a candidate from the nearest one in a neighbouring frame."""
 JUMP = 0.008
-"""Relative change within a millisecond, above which a voice breaks off."""
+"""Largest relative change of F0 within a millisecond of continuous voicing."""
 SHORTEST = 6
-"""Frames between the ends of a section, below which it is dropped before sections grow."""
+"""Smallest distance in frames between the ends of a section; shorter ones are dropped before growing."""
 EXTENSION = 100
-"""Frames by which a voiced section may grow to either side."""
+"""Largest number of frames by which a voiced section may grow to either side."""
 EXTENSION_RANGE = 0.18
-"""Relative distance of candidates of one voice."""
+"""Largest relative distance between F0 and a candidate that continues its section."""
 MISSES = 4
-"""Frames without such a candidate, after which a section ends."""
+"""Frames in a row without such a candidate after which a section ends."""
 CYCLES = 2200.0
-"""Frames of 1 ms times Hz, up to which a grown section is dropped: a bit more than two periods."""
+"""Threshold on frames of 1 ms times Hz up to which a grown section is dropped; slightly over two periods."""
 LONGEST_GAP = 9
-"""Frames between sections, below which they are joined."""
+"""Number of frames between sections below which they are joined."""
 SETTLED = 300
-"""Frames after which the smoothing filter has forgotten."""
+"""Frames after which the smoothing filter has settled."""
 
 Section = tuple[int, int]
-"""First and last frame."""
+"""First and last frame of a voiced section."""
 
 
 def contour(candidates: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """F0 in Hz (frames,), 0 where unvoiced, of candidates in Hz and scores, both (frames, n).
+    """Return the F0 contour in Hz (frames,), 0 where unvoiced.
 
-    Both are 0 where there is none; what is near to no other is set to 0 too.
+    Args:
+        candidates: Candidates in Hz (frames, n), 0 for none. Those without a near candidate in a neighbouring
+            frame are set to 0 in place.
+        scores: Their scores (frames, n), 0 for no candidate, changed likewise.
     """
     if not candidates.shape[1]:
         return np.zeros(len(candidates))
     known = _drop_lonely(candidates, scores)
     f0 = np.take_along_axis(candidates, scores.argmax(1)[:, None], 1)[:, 0]
-    f0 = _without_jumps(f0)
-    for first, last in _voiced(f0):
+    f0 = _drop_jumps(f0)
+    for first, last in _find_voiced(f0):
         if last - first < SHORTEST:
             f0[first : last + 1] = 0
-    return _smooth(_bridged(_extended(f0, candidates, scores, known)))
+    return _smooth(_bridge(_extend(f0, candidates, scores, known)))
 
 
 @dataclass(frozen=True)
 class Known:
-    """Candidates without repetitions.
+    """The distinct candidates of all frames.
 
     Attributes:
-        f0: In Hz, ascending within a frame.
-        bounds: Where a frame begins, one more than frames.
+        f0: Candidates in Hz, frame by frame, ascending within a frame.
+        bounds: Index in `f0` at which each frame begins, and the length of `f0`: frames + 1 numbers.
     """
 
     f0: list[float]
     bounds: list[int]
 
     def nearest(self, frame: int, f0: float) -> float:
-        """The candidate of a frame next to an F0, 0 where none lies near."""
+        """Return the candidate of a frame that is nearest to an F0, 0 if none is within range."""
         begin, end = self.bounds[frame], self.bounds[frame + 1]
         place = bisect_left(self.f0, f0, begin, end)
         best, error = 0.0, EXTENSION_RANGE
@@ -70,9 +73,9 @@ class Known:
 
 
 def _drop_lonely(candidates: np.ndarray, scores: np.ndarray) -> Known:
-    """Sets to 0 what is near to no candidate of the frame before or after; the first and last frame stay.
+    """Set candidates to 0 that are near to none in the previous or next frame, and return the others.
 
-    Returns: those that are left.
+    The candidates of the first and last frame are kept.
     """
     count = len(candidates)
     ordered = np.sort(candidates, axis=1)
@@ -94,8 +97,8 @@ def _drop_lonely(candidates: np.ndarray, scores: np.ndarray) -> Known:
     return Known(f0[near].tolist(), bounds.tolist())
 
 
-def _without_jumps(f0: np.ndarray) -> np.ndarray:
-    """0 where F0 follows neither its value nor its slope; the first two frames are 0."""
+def _drop_jumps(f0: np.ndarray) -> np.ndarray:
+    """Return F0 with 0 where it continues neither its value nor its slope, and in the first two frames."""
     steady = np.zeros_like(f0)
     before, now = f0[1:-1], f0[2:]
     expected = 2 * before - f0[:-2]
@@ -105,34 +108,34 @@ def _without_jumps(f0: np.ndarray) -> np.ndarray:
     return steady
 
 
-def _voiced(f0: np.ndarray) -> list[Section]:
-    """Sections of voice, of which the first and last frame of all are no part."""
+def _find_voiced(f0: np.ndarray) -> list[Section]:
+    """Return the voiced sections, which never include the first or last frame of the signal."""
     voiced = f0 > 0
     voiced[0] = voiced[-1] = False
     edges = np.flatnonzero(voiced[1:] != voiced[:-1])
     return list(zip((edges[::2] + 1).tolist(), edges[1::2].tolist(), strict=True))
 
 
-def _extended(f0: np.ndarray, candidates: np.ndarray, scores: np.ndarray, known: Known) -> np.ndarray:
-    """Lets voiced sections grow along the candidates, and joins those that are long enough."""
+def _extend(f0: np.ndarray, candidates: np.ndarray, scores: np.ndarray, known: Known) -> np.ndarray:
+    """Extend voiced sections along the candidates, and join those that are long enough."""
     channels: list[np.ndarray] = []
     sections: list[Section] = []
     mean = 0.0
-    for first, last in _voiced(f0):
+    for first, last in _find_voiced(f0):
         channel = np.zeros_like(f0)
         channel[first : last + 1] = f0[first : last + 1]
         last = _grow(channel, last, min(len(f0) - 2, last + EXTENSION), 1, known)
         first = _grow(channel, first, max(1, first - EXTENSION), -1, known)
-        # As in WORLD, the mean of the section before is part of the sum.
+        # As in WORLD, the sum includes the mean of the previous section.
         mean = (mean + channel[first:last].sum()) / (last - first)
         if CYCLES / mean < last - first:
             channels.append(channel)
             sections.append((first, last))
-    return _merged(channels, sections, candidates, scores) if channels else f0
+    return _merge(channels, sections, candidates, scores) if channels else f0
 
 
 def _grow(channel: np.ndarray, origin: int, end: int, step: int, known: Known) -> int:
-    """Extends a section by one frame after another until none follows; returns its new border."""
+    """Extend a section frame by frame until no candidate follows, and return its new border."""
     f0, border, misses = float(channel[origin]), origin, 0
     for frame in range(origin + step, end + 2 * step, step):
         value = channel[frame] = known.nearest(frame, f0)
@@ -145,12 +148,12 @@ def _grow(channel: np.ndarray, origin: int, end: int, step: int, known: Known) -
     return border
 
 
-def _merged(
+def _merge(
     channels: list[np.ndarray], sections: list[Section], candidates: np.ndarray, scores: np.ndarray
 ) -> np.ndarray:
-    """One contour; where sections overlap, the one with the better scores counts."""
+    """Merge sections to one contour; where sections overlap, the one with the better score counts."""
     borders = [list(section) for section in sections]
-    order = _order([first for first, _ in sections])
+    order = _sort([first for first, _ in sections])
     merged = channels[0].copy()
     held = borders[0]
     for i in order[1:]:
@@ -167,8 +170,11 @@ def _merged(
     return merged
 
 
-def _order(firsts: list[int]) -> list[int]:
-    """WORLD's sorting: an insertion that stays where it stands, hence not always in order."""
+def _sort(firsts: list[int]) -> list[int]:
+    """Return the order of sections by WORLD's sorting, an insertion sort that is not always correct.
+
+    After an exchange, the comparison still uses position i, which then holds another element.
+    """
     order = list(range(len(firsts)))
     for i in range(1, len(order)):
         for j in range(i - 1, -1, -1):
@@ -179,13 +185,13 @@ def _order(firsts: list[int]) -> list[int]:
 
 
 def _score(f0: np.ndarray, candidates: np.ndarray, scores: np.ndarray, frames: slice) -> float:
-    """Sum over frames of the best score of a candidate that is F0."""
+    """Return the sum over frames of the best score among the candidates equal to F0."""
     return float(np.where(candidates[frames] == f0[frames, None], scores[frames], 0).max(1).sum())
 
 
-def _bridged(f0: np.ndarray) -> np.ndarray:
-    """Short gaps filled by a line, whose ends WORLD moves by 1 Hz."""
-    bridged, sections = f0.copy(), _voiced(f0)
+def _bridge(f0: np.ndarray) -> np.ndarray:
+    """Fill short gaps by a line whose ends, as in WORLD, are off by 1 Hz."""
+    bridged, sections = f0.copy(), _find_voiced(f0)
     for (_, last), (first, _) in pairwise(sections):
         distance = first - last - 1
         if distance < LONGEST_GAP:
@@ -195,10 +201,10 @@ def _bridged(f0: np.ndarray) -> np.ndarray:
 
 
 def _smooth(f0: np.ndarray) -> np.ndarray:
-    """Each section filtered forth and back, its ends held."""
+    """Filter each section forwards and backwards, with its end values held beyond the section."""
     b, a = butter(2, 0.06)
     smoothed = np.zeros_like(f0)
-    for first, last in _voiced(np.pad(f0, 1)):
+    for first, last in _find_voiced(np.pad(f0, 1)):
         section = np.pad(f0[first - 1 : last], SETTLED, mode="edge")
         both = lfilter(b, a, lfilter(b, a, section)[::-1])[::-1]
         smoothed[first - 1 : last] = both[SETTLED:-SETTLED]

@@ -1,4 +1,4 @@
-"""Candidates of F0 refined by the instantaneous frequency of their harmonics: the second step of Harvest."""
+"""The second step of Harvest: candidates of F0 are refined by the instantaneous frequency of harmonics."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -9,24 +9,25 @@ import numpy as np
 from benchmark.extractors.f0.world.harvest_bands import RATE
 
 HOP = RATE // 1000
-"""Samples of a frame."""
+"""Samples from one frame to the next."""
 HARMONICS = np.arange(1, 7)[:, None]
 PERIODS = 1.5
-"""Of a candidate to either side of the middle of its window."""
+"""Periods of a candidate to either side of the middle of its window."""
 LEAST_SCORE = 2.5
 TINY = 1e-12
 
 
 def refine(signal: np.ndarray, candidates: np.ndarray, floor: float, ceiling: float) -> np.ndarray:
-    """Replaces candidates, in place, by what their harmonics say, and by 0 where these disagree.
+    """Refine candidates in place by the frequency of their harmonics; 0 replaces them where these disagree.
 
     Args:
         signal: float64 (T,) at 8 kHz.
-        candidates: In Hz (frames, n), 0 for none.
+        candidates: Candidates in Hz (frames, n), 0 for none; modified in place.
         floor: Lowest F0 in Hz.
         ceiling: Highest F0 in Hz.
 
-    Returns: scores (frames, n), the higher the better harmonics agree, 0 for no candidate.
+    Returns:
+        Scores (frames, n), which rise with the agreement of the harmonics; 0 for no candidate.
     """
     scores = np.zeros_like(candidates)
     where = np.flatnonzero(candidates)
@@ -48,8 +49,8 @@ def refine(signal: np.ndarray, candidates: np.ndarray, floor: float, ceiling: fl
     for first, last in pairwise(bounds):
         group = slice(first, last)
         half = int(halves[first])
-        window = _window(half)
-        # A spectrum is made once for all candidates that share frame and window.
+        window = _make_window(half)
+        # Each spectrum is computed once for all candidates that share its frame and window.
         begins = frames[group][new[group]] * HOP + longest - half
         pieces = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)[begins]
         refined[group], agreement[group] = window.measure(pieces, f0[group], places[group] - places[first])
@@ -61,14 +62,14 @@ def refine(signal: np.ndarray, candidates: np.ndarray, floor: float, ceiling: fl
 
 @dataclass(frozen=True)
 class Window:
-    """A Blackman window, and what candidates that share it share.
+    """A Blackman window, with the quantities that all candidates with this window share.
 
     Attributes:
-        size: Of the transform.
-        bins: Bins of the transform on which their harmonics may fall, one harmonic after another: (bins, 1).
-        shifts: What is to be added to the bin of a harmonic to find it in `bins`: (harmonics, 1).
-        matrix: Makes of samples the real and imaginary parts of their spectrum under the window, then of that
-            under its derivative: (4 · bins, length).
+        size: Length of the transform in samples.
+        bins: Bins of the transform that the harmonics may fall on, one harmonic after another: (bins, 1).
+        shifts: Offsets from the bin of a harmonic to its index in `bins`: (harmonics, 1).
+        matrix: Matrix from samples to the real and imaginary parts of their spectrum, first under the window
+            and then under its derivative: (4 · bins, length).
     """
 
     size: int
@@ -79,7 +80,7 @@ class Window:
     def measure(
         self, pieces: np.ndarray, f0: np.ndarray, places: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Refined F0 and score of each candidate (n,).
+        """Return the refined F0 and the score of each candidate, (n,) each.
 
         Args:
             pieces: Samples (m, length).
@@ -102,8 +103,8 @@ class Window:
 
 
 @cache
-def _window(half: int) -> Window:
-    """For candidates of which 1.5 periods and a sample have that many whole samples."""
+def _make_window(half: int) -> Window:
+    """Build the window of candidates whose 1.5 periods plus one sample contain `half` whole samples."""
     length = 2 * half + 1
     size = 2 ** (int(np.log2(length)) + 2)
     lowest, highest = (
