@@ -53,7 +53,7 @@ class Pretrained(Tokenizer):
 
     @property
     def has_network(self) -> bool:
-        """Whether a torch network makes the codes; classes that run another library override this."""
+        """True: a torch network makes the codes. Classes that run another library override this."""
         return True
 
     def weights_digest(self) -> str:
@@ -85,12 +85,12 @@ class Pretrained(Tokenizer):
 
     @property
     def has_library(self) -> bool:
-        """Whether the library that this tokenizer needs is installed."""
+        """True if the library that this tokenizer needs is installed."""
         return self.library is None or importlib.util.find_spec(self.library) is not None
 
     @property
     def has_weights(self) -> bool:
-        """Whether the weights are on this machine; the check downloads nothing."""
+        """True if the weights are on this machine; the check downloads nothing."""
         return is_here(self.checkpoint, self.revision, self.files)
 
     def load_model(self, kind: type[Any]) -> Any:

@@ -65,7 +65,7 @@ class WhisperKmeans(Pretrained, QuantizedFeatures):
 
     @property
     def has_network(self) -> bool:
-        """Whether transformers runs the encoder; CTranslate2 runs its own networks, in float32."""
+        """True if transformers runs the encoder; CTranslate2 runs its own networks, in float32."""
         return whisper_backend(self.folder) == "transformers"
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What codes know of phones and of speakers, on cases that can be done by hand or by another formula."""
+"""Information of codes about phones and speakers, in cases solved by hand or by another formula."""
 
 import numpy as np
 import pytest

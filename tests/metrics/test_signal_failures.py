@@ -1,4 +1,4 @@
-"""Damaged speech, through every metric of signals: no value, an error, or a number that tells."""
+"""Every signal metric on damaged speech: no value, an error, or a number that shows the damage."""
 
 import subprocess
 import sys

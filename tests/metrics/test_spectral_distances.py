@@ -31,7 +31,7 @@ def test_multi_resolution_distance_looks_at_the_original_first(speech: np.ndarra
 
 
 def audiotools_distance(first: np.ndarray, second: np.ndarray, mels: tuple[int, ...]) -> float:
-    """As the losses of descript-audiotools define it, on torch."""
+    """Compute the distance in torch, as defined by the losses of descript-audiotools."""
     total = 0.0
     for number, window in enumerate((2048, 512)):
         spectra = [

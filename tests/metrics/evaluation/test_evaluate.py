@@ -199,7 +199,7 @@ def test_a_log_without_a_bar_says_how_far_it_is(
 def test_what_an_utterance_has_is_not_computed_again_beside_what_it_lacks(
     store: ArtifactStore, tmp_path: Path, make_speech
 ) -> None:
-    """A second set that overlaps with the first, where one utterance lost its scores."""
+    """Score a second set of metrics that overlaps with the first, after one utterance lost its scores."""
     speech, log = make_speech([0.2, 0.3]), str(tmp_path)
     ratio, heard = PeakRatio(log=log), Heard(ear=Spelling(log=log))
     Evaluation(store)(speech, {"ratio": ratio})

@@ -11,7 +11,7 @@ seeded_state = runpy.run_path(str(Path(__file__).parents[1] / "seeded.py"))["see
 
 
 def published(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Seeded weights under the official code's names, which has the older kind of weight norm."""
+    """Make seeded weights under the names of the official code, which uses the older kind of weight norm."""
     state = {}
     for name, tensor in module.state_dict().items():
         name = name.replace("parametrizations.weight.original0", "weight_g")

@@ -10,9 +10,9 @@ CHANNELS = 8
 
 
 def published(part: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """A part's weights under the published names, the kernels as gain and direction.
+    """Rename a part's weights to the published names, with kernels as gain and direction.
 
-    Upstream's encoder has no norm on its last convolution, and none in the branch for the voice.
+    Upstream's encoder has no weight norm on its last convolution, nor in the branch for the voice.
     """
     state = {}
     for name, tensor in part.state_dict().items():
