@@ -105,7 +105,10 @@ class MultiResolutionStft(SpectralMetric):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not len(self.n_fft) == len(self.hop_length) == len(self.window) > 0:
-            raise UserError(f"metric {self.label}: n_fft, hop_length and window must be of one length")
+            raise UserError(
+                f"metric {self.label}: n_fft, hop_length and window must have the same number of values, "
+                f"not {len(self.n_fft)}, {len(self.hop_length)} and {len(self.window)}"
+            )
 
     @property
     def definition(self) -> str:
@@ -147,7 +150,10 @@ class MultiScaleDistance(SpectralMetric):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.n_mels and len(self.n_mels) != len(self.windows):
-            raise UserError(f"metric {self.label}: n_mels must be empty or as long as windows")
+            raise UserError(
+                f"metric {self.label}: n_mels must be empty or as long as windows, which has "
+                f"{len(self.windows)} values, not {len(self.n_mels)}"
+            )
 
     @property
     def definition(self) -> str:

@@ -73,7 +73,10 @@ class Utmos(ModelExtractor):
         except (RuntimeError, AttributeError, TypeError) as error:
             raise UserError(f"{path} does not fit UTMOS: {str(error).splitlines()[-1].strip()}") from error
         if lacks:  # the package would use random weights instead
-            raise UserError(f"{path} does not fit UTMOS: it lacks {', '.join(lacks[:3])}")
+            raise UserError(
+                f"{path} does not fit UTMOS: it lacks {', '.join(lacks[:3])}; "
+                "give a checkpoint of utmos-pytorch"
+            )
         model.eval().requires_grad_(False).to(device)
         domain, listener = torch.tensor([0], device=device), torch.tensor([288], device=device)
 

@@ -134,7 +134,9 @@ class LSCodec(Pretrained):
         try:
             state = load_tensors(path)["model"]["generator"]
         except (KeyError, TypeError) as error:
-            raise UserError(f"{self.name}: {path} holds no model.generator") from error
+            raise UserError(
+                f"{self.name}: {path} holds no model.generator; is it LSCodec's encoder?"
+            ) from error
         model = Encoder(**self.architecture())
         unused = tuple(GROUP + name for name in STATISTICS)
         used = {_own_name(name): part for name, part in state.items() if not name.startswith(unused)}

@@ -108,7 +108,10 @@ class Pretrained(Tokenizer):
             raise UserError(f"{self.name}: {self.checkpoint} is no {kind.__name__}: {reason}") from error
         if report["missing_keys"]:
             some = ", ".join(sorted(report["missing_keys"])[:3])
-            raise UserError(f"{self.name}: {self.checkpoint} lacks weights of {kind.__name__}: {some}")
+            raise UserError(
+                f"{self.name}: {self.checkpoint} lacks weights of {kind.__name__} ({some}); "
+                "is it the checkpoint of another model?"
+            )
         return model.eval().requires_grad_(False).to(self.device)
 
     def check(self, **facts: tuple[Any, Any]) -> None:

@@ -80,7 +80,9 @@ class TiCodec(Pretrained):
         published = load_tensors(path)
         missing = {"encoder", "generator", "quantizer"} - published.keys()
         if missing:
-            raise UserError(f"{self.name}: {path} holds no {', '.join(sorted(missing))}")
+            raise UserError(
+                f"{self.name}: {path} holds no {', '.join(sorted(missing))}; is it TiCodec's checkpoint?"
+            )
         state = {name: t for name, t in published["encoder"].items() if not name.startswith(UNUSED)}
         state = plain_weights(state)
         hidden, middle = state["time_invariant.conv.0.weight"].shape[:2]
@@ -119,7 +121,10 @@ class TiCodec(Pretrained):
         """Stack codebooks of the same size to (K, V, D)."""
         missing = [name for name in names if f"{name}.embedding.weight" not in books]
         if missing:
-            raise UserError(f"{self.name}: {self.checkpoint} has no codebook {', '.join(missing)}")
+            raise UserError(
+                f"{self.name}: {self.checkpoint} has no codebook {', '.join(missing)}; "
+                "is it TiCodec's checkpoint?"
+            )
         return torch.stack([books[f"{name}.embedding.weight"].float() for name in names]).to(self.device)
 
     def codebook_vectors(self) -> torch.Tensor:

@@ -88,7 +88,7 @@ def test_the_same_codes_and_sound_as_the_original(
 ) -> None:
     tokenizer = on_random_weights("mimi")
     for name, scale in tokenizer._model.named_parameters():
-        if name.endswith("layer_scale.scale"):  # initialised so small that errors of attention would not show
+        if name.endswith("layer_scale.scale"):  # initialised so small that wrong attention would not show
             scale.fill_(0.5)
     original = peer_model(tokenizer._model, tokenizer.num_codebooks)
     pairs = []

@@ -68,7 +68,7 @@ def test_fifty_milliseconds_are_too_short_for_what_needs_time(
     assert refused(chosen, short, short + 0.01 * noise[:800])
 
 
-# A pitch contour does not suffer from it.
+# A pitch contour is not affected.
 @choose([name for name in NAMES if name != "codec_superb_f0_corr"])
 def test_clipping_is_scored_as_the_damage_it_is(chosen: Metric, clips: dict[str, np.ndarray]) -> None:
     wav = clips["1688-142285-0004"][:24_000]

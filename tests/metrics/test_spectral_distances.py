@@ -24,7 +24,7 @@ def test_multi_resolution_distance_is_that_of_auraloss(coded: list[tuple[np.ndar
 def test_multi_resolution_distance_looks_at_the_original_first(speech: np.ndarray) -> None:
     metric = MultiResolutionStft()
     assert metric.score(Pair("a", speech, speech)) == 0.0
-    # Twice too loud is as far as the original is large; of a distance in logarithms that is log 2.
+    # At twice the amplitude the difference equals the original; in logarithms it is log 2.
     louder = metric.score(Pair("a", speech, 2 * speech))
     assert louder == pytest.approx(1 + np.log(2), rel=0.03)
     assert metric.score(Pair("a", 2 * speech, speech)) == pytest.approx(0.5 + np.log(2), rel=0.03)

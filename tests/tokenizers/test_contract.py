@@ -81,7 +81,7 @@ def with_weights(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
 def tokenizer(request: Any, voice: Any, tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     ready = with_weights(configured(request.param), tmp_path_factory.mktemp("weights"))
     if isinstance(ready, QuantizedFeatures) and ready.codebook_size > 256:
-        ready = replace(ready, codebook_size=256)  # a larger one needs more speech than is worth its time
+        ready = replace(ready, codebook_size=256)  # a larger codebook needs too much speech
     if isinstance(ready.base_tokenizer, FittedTokenizer):
         ready.base_tokenizer.fit((voice(32_000, seed) for seed in range(6)), seed=0)
     return ready
@@ -190,7 +190,7 @@ def test_decoding_gives_the_input_length_and_zeros_beyond(tokenizer: Tokenizer, 
     assert wav[1, 23_300:].abs().max() == 0
     assert wav[:, :23_300].abs().amax(1).min() > 0.01 or has_random_weights(tokenizer)
     alone = decode(tokenizer, codes[1:, :, : int(frames[1])], frames[1:], wavs[1])
-    if isinstance(tokenizer, Pretrained):  # a network's sums depend on the batch in their last bits
+    if isinstance(tokenizer, Pretrained):  # the last bits of a network's sums depend on the batch
         torch.testing.assert_close(alone[0], wav[1, :23_300], atol=1e-5, rtol=1e-4)
     else:
         assert torch.equal(alone[0], wav[1, :23_300])

@@ -116,7 +116,7 @@ def test_codes_that_stay_are_made_in_bfloat16(
     }
     assert f"all {sample} codes of 8 utterances" in caplog.text and not warnings(caplog)
     assert torch.bfloat16 in Loudest.dtypes and len(tokens) == 10 and list(tokens.failures) == ["u00"]
-    assert tokens.folder != plain.folder  # the sample says nothing about the rest
+    assert tokens.folder != plain.folder  # equal codes of the sample prove nothing about the rest
 
 
 def test_bfloat16_is_used_beyond_the_sample(manifest: Manifest, store: ArtifactStore) -> None:

@@ -163,7 +163,7 @@ def test_what_is_wrong_with_a_checkpoint_is_said(
 
     with pytest.raises(UserError, match=r"no codebook quantizer_modules2\.0"):
         encode(make(2, shorten), speech[0])
-    twice = make(1, lambda books: None)  # a new function: not the folder that other tests share
+    twice = make(1, lambda books: None)  # a new function, so that the folder is not shared
     weights = next((twice.folder / "logs_conv_only").rglob("g_*"))
     weights.with_name("g_00000001").write_bytes(weights.read_bytes())
     with pytest.raises(UserError, match=r"must have one file .* has g_00000001, g_00300000"):

@@ -90,7 +90,7 @@ class FacodecNetwork(nn.Module):
     def encode(self, wav: torch.Tensor) -> torch.Tensor:
         """Encode a waveform (B, T), T a whole number of hops, to codes (B, 6, T / HOP)."""
         latents = self.encoder(wav[:, None]).transpose(1, 2)
-        # Prosody and content are both read from the latents; detail codes the residual of their sum.
+        # Prosody and content are both read from the latents; detail codes the residual of both.
         prosody, prosody_vectors = self.prosody.encode(latents)
         content, content_vectors = self.content.encode(latents)
         detail, _ = self.detail.encode(latents - (prosody_vectors + content_vectors))
@@ -146,7 +146,7 @@ class FactorizedBook(nn.Module):
         """Find the nearest codes (B, T') of latents (B, T', dimension)."""
         points = F.normalize(self.in_proj(latents).flatten(0, 1))
         entries = F.normalize(self.codebook)
-        # All vectors have length one. The squares are kept because upstream's rounding breaks near-ties.
+        # All vectors have length one, so the squares only make near-ties break as they do upstream.
         distances = points.pow(2).sum(1, keepdim=True) - 2 * points @ entries.T + entries.pow(2).sum(1)
         return distances.argmin(1).unflatten(0, latents.shape[:2])
 

@@ -169,7 +169,7 @@ def write(tokenizer: Pretrained, folder: Path) -> dict[str, Any]:
         for name, shape in shapes(folder, facts, hop_length).items()
     }
     put(folder, facts, state)
-    # Around where the features are: entries anywhere else would make one of them the nearest always.
+    # Entries lie around the features; elsewhere a single entry would always be the nearest.
     model = LSCodec(name="miniature", checkpoint=str(folder), hop_length=hop_length)._model
     noise = torch.randn(16_000) * torch.linspace(-4, 4, 16_000).sin()
     features = model.frontend["conv_models"](0.1 * noise[None, None])[0, :64]

@@ -49,7 +49,7 @@ def write(tokenizer: TiCodec, folder: Path) -> None:
         spread = latents.std() * 0.5**level * latents.shape[1] ** 0.5
         books[name] = spread * normalize(torch.randn(CODEBOOK_SIZE, latents.shape[1]))
         books[name] += 0 if level else latents.mean(0)
-    steps = torch.linspace(-20, 20, CODEBOOK_SIZE)[:, None]  # close enough to tell alike voices apart
+    steps = torch.linspace(-20, 20, CODEBOOK_SIZE)[:, None]  # close enough to distinguish similar voices
     for index in range(INVARIANT_CODES):
         line = normalize(torch.randn(1, 4 * CHANNELS // INVARIANT_CODES))
         books[f"quantizer_modules_globaltokens.{index}.embedding.weight"] = steps * line
