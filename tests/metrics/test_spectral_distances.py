@@ -68,7 +68,7 @@ def test_multi_scale_distances_are_those_of_audiotools(
 
 
 def test_lists_of_unequal_length_are_refused() -> None:
-    with pytest.raises(UserError, match="one length"):
+    with pytest.raises(UserError, match="same number of values, not 1, 3 and 3"):
         MultiResolutionStft(n_fft=(512,))
     with pytest.raises(UserError, match="as long as windows"):
         MultiScaleDistance(n_mels=(80,))
