@@ -1,4 +1,4 @@
-"""Mel-cepstral distortion on WORLD's spectral envelope."""
+"""Mel-cepstral distortion of WORLD's spectral envelopes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,27 +15,27 @@ from benchmark.extractors.base import Extractor, Side
 from benchmark.extractors.f0.extractors import F0, Dio, Pitched, pyworld
 from benchmark.metrics.base import Family, Metric, MetricUndefined
 from benchmark.metrics.dtw import warp
-from benchmark.metrics.framing import sound
+from benchmark.metrics.framing import align_audible
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
 
 FULL_SCALE = np.iinfo(np.int16).max
-"""WORLD guards against silence by noise that is meant for samples of 16 bits."""
+"""Scale of the samples: WORLD adds noise against silence at a level meant for 16-bit samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MelCepstrum(Pitched):
     """F0 in Hz, level in dB of the clip's mean power, and mel-cepstrum c0 … c_order: (frames, 3 + order).
 
-    The envelope is CheapTrick's (Morise 2015); the cepstrum of its logarithm is warped by an all-pass filter
-    (Tokuda et al. 1994). F0 stands beside it because the envelope needs it and Harvest costs more than all
-    else: metrics of pitch and of cepstra that name this extractor share one pass.
+    The envelope is CheapTrick's (Morise 2015). The cepstrum of its logarithm is warped by an all-pass filter
+    (Tokuda et al. 1994). F0 is part of the value because the envelope needs it and Harvest takes most of the
+    time: pitch and cepstral metrics that use this extractor share one pass.
 
     Attributes:
-        pitch: Finds F0; the envelope is that of the signal as it prepares it.
-        order: Last coefficient.
-        alpha: Warping; 0.42 comes near the mel scale at 16 kHz.
-        fft_size: Of the envelope.
+        pitch: Extractor of F0. The envelope is computed from the signal as this extractor prepares it.
+        order: Index of the last coefficient.
+        alpha: Warping factor; 0.42 approximates the mel scale at 16 kHz.
+        fft_size: FFT size of the envelope in samples.
     """
 
     kind: ClassVar[str] = "cepstra"
@@ -47,12 +47,12 @@ class MelCepstrum(Pitched):
 
     @property
     def width(self) -> int:  # type: ignore[override]
-        """Numbers in a frame."""
+        """Number of values per frame."""
         return 3 + self.order
 
     @property
     def words(self) -> str:
-        """The pitch in a definition."""
+        """The F0 method, as worded in definitions."""
         return self.pitch.words
 
     def extract(self, wav: np.ndarray) -> np.ndarray:
@@ -69,14 +69,16 @@ class MelCepstrum(Pitched):
 
 @lru_cache
 def warped_cepstrum(fft_size: int, order: int, alpha: float) -> np.ndarray:
-    """The matrix that turns a log power spectrum into the mel-cepstrum of the amplitude, both being linear.
+    """Compute the matrix that maps a log power spectrum to the mel-cepstrum of the amplitude.
 
-    Returns: (fft_size // 2 + 1, order + 1), as sp2mc of SPTK and pysptk.
+    The map is linear, and equals sp2mc of SPTK and pysptk.
+
+    Returns: (fft_size // 2 + 1, order + 1).
     """
     bins = fft_size // 2 + 1
     cepstrum = irfft(np.eye(bins), axis=1)[:, :bins]
     cepstrum[:, 0] /= 2
-    # Quefrency m becomes the impulse response of m all-pass filters in a row.
+    # The warping turns quefrency m into the impulse response of m cascaded all-pass filters.
     responses = np.zeros((bins, order + 1))
     responses[0, 0] = 1
     for m in range(1, bins):
@@ -85,7 +87,7 @@ def warped_cepstrum(fft_size: int, order: int, alpha: float) -> np.ndarray:
 
 
 SPEECH_RANGE = 20.0
-"""Decibels below the mean power of a clip from which a frame is no speech."""
+"""Decibels below a clip's mean power at which a frame no longer counts as speech."""
 FRAMES = {
     "all": "on all frames",
     "speech": f"on frames that lie less than {SPEECH_RANGE:g} dB below the original's mean power",
@@ -101,11 +103,11 @@ class MelCepstralDistortion(Metric):
     """MCD in dB (Kubichek 1993): 10 / ln 10 · √(2 Σ d²) of two mel-cepstra, mean over frames.
 
     Attributes:
-        cepstrum: Makes them.
-        c0: Whether the coefficient of the level counts.
-        frames: "all", or "speech".
+        cepstrum: Extractor of the mel-cepstra.
+        c0: Whether c0, the coefficient of the level, counts.
+        frames: Frames that count: "all" or "speech".
         warping: Whether frames are matched by dynamic time warping of the cepstra instead of by their number.
-        alignment: Of the signals, see `ALIGNMENTS`.
+        alignment: Alignment of the signals, see `ALIGNMENTS`.
     """
 
     family: ClassVar[Family] = "spectrum"
@@ -142,7 +144,7 @@ class MelCepstralDistortion(Metric):
 
     def score(self, pair: Pair) -> float:
         """See `Metric.score`."""
-        sound(pair, self.alignment)
+        align_audible(pair, self.alignment)
         sides: tuple[Side, Side] = "reference", "decoded"
         values = [np.asarray(pair.value(side, self.cepstrum, self.alignment), np.float64) for side in sides]
         expected, found = (value[:, (2 if self.c0 else 3) :] for value in values)

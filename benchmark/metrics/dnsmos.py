@@ -1,4 +1,4 @@
-"""DNSMOS: what listeners would say of a recording, guessed without an original."""
+"""DNSMOS: opinion scores of a recording, predicted without its original."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -20,11 +20,11 @@ from benchmark.metrics.signal_pair import Pair
 from benchmark.types import SAMPLE_RATE
 
 SECONDS = 9.01
-"""Of a window; the models were trained on no other length."""
+"""Seconds of a window; the models were trained on this length alone."""
 SHORTEST = 0.5
-"""Seconds below which a clip, repeated to fill a window, would be heard as a rattle."""
+"""Seconds below which a clip, repeated to fill a window, would sound like a rattle."""
 FFT, HOP, BANDS = 321, 160, 120
-"""Of the mel spectrogram that the P.808 model reads."""
+"""FFT size and hop in samples, and number of bands, of the mel spectrogram that the P.808 model reads."""
 
 Scale = Literal["p808", "sig", "bak", "ovrl"]
 SCALES: dict[Scale, str] = {
@@ -33,7 +33,7 @@ SCALES: dict[Scale, str] = {
     "bak": "P.835 background quality",
     "ovrl": "P.835 overall quality",
 }
-"""What is judged, and the words for it in definitions."""
+"""Scales of the two models, with their wording in definitions."""
 P835_SCALES: tuple[Scale, ...] = ("sig", "bak", "ovrl")
 FITTED = ((-0.08397278, 1.22083953, 0.0052439), (-0.13166888, 1.60915514, -0.39604546),
           (-0.06766283, 1.11546468, 0.04602535))  # fmt: skip
@@ -42,11 +42,12 @@ FITTED = ((-0.08397278, 1.22083953, 0.0052439), (-0.13166888, 1.60915514, -0.396
 
 @dataclass(frozen=True, kw_only=True)
 class Dnsmos(SignalExtractor):
-    """Base of both models: scores of a clip, (1, width).
+    """Base of both models, which give the scores of a clip, (1, width).
 
-    The weights lie in the wheel of `speechmos`, Microsoft's package, and the scores are its own: windows of
-    9.01 s every second, the clip repeated until it fills one, and their mean. The package's code, which
-    brings much along, is not loaded: onnxruntime runs the models, on one thread.
+    The weights come from the wheel of `speechmos`, Microsoft's package, and the scores equal the package's.
+    They are means over windows of 9.01 s every second; a shorter clip is repeated until it fills a window.
+    The package's code is not loaded, because it imports many libraries. onnxruntime runs the models on one
+    thread.
     """
 
     kind: ClassVar[str] = "dnsmos"
@@ -70,12 +71,12 @@ class Dnsmos(SignalExtractor):
 
     @abstractmethod
     def rate(self, window: np.ndarray) -> np.ndarray:
-        """Scores (width,) of a window, float32 (T,)."""
+        """Compute the scores (width,) of a window, float32 (T,)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class P808(Dnsmos):
-    """DNSMOS (Reddy et al. 2021): overall quality as by ITU-T P.808."""
+    """DNSMOS (Reddy et al. 2021): overall quality in the sense of ITU-T P.808."""
 
     def rate(self, window: np.ndarray) -> np.ndarray:
         """See `Dnsmos.rate`."""
@@ -84,7 +85,7 @@ class P808(Dnsmos):
 
 @dataclass(frozen=True, kw_only=True)
 class P835(Dnsmos):
-    """DNSMOS P.835 (Reddy et al. 2022): `P835_SCALES` as by ITU-T P.835; 25 times the cost of the other."""
+    """DNSMOS P.835 (Reddy et al. 2022): `P835_SCALES` in the sense of ITU-T P.835; 25 times P808's cost."""
 
     width: ClassVar[int] = len(P835_SCALES)
 
@@ -95,9 +96,9 @@ class P835(Dnsmos):
 
 
 def _windows(wav: np.ndarray) -> Iterator[np.ndarray]:
-    """Windows of `SECONDS`, a second apart, float32; at least one.
+    """Yield windows of `SECONDS`, a second apart, float32; at least one.
 
-    As in the package, one that rounding leaves a sample short, such as the sixth, is passed over.
+    As in the package, a window that rounding makes one sample too short, such as the sixth, is skipped.
     """
     length = int(SECONDS * SAMPLE_RATE)
     while len(wav) < length:
@@ -110,9 +111,9 @@ def _windows(wav: np.ndarray) -> Iterator[np.ndarray]:
 
 @cache
 def _session(name: str) -> Any:
-    """One of the models, loaded once a process.
+    """Load one of the models, once per process.
 
-    Raises: UserError when they are not installed.
+    Raises: UserError if the models are not installed.
     """
     require(Dnsmos.library, Dnsmos.extra)
     import onnxruntime
@@ -124,7 +125,10 @@ def _session(name: str) -> Any:
 
 
 def _log_mel(wav: np.ndarray) -> np.ndarray:
-    """Decibels below the loudest cell, at most 80, mapped to [-1, 1]; float32 (frames, bands)."""
+    """Compute the log-mel spectrogram, float32 (frames, bands).
+
+    Decibels below the loudest cell are limited to 80 and mapped to [-1, 1].
+    """
     padded = np.pad(wav, FFT // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP]
     taper, bands = _analysis()
@@ -136,19 +140,19 @@ def _log_mel(wav: np.ndarray) -> np.ndarray:
 
 @cache
 def _analysis() -> tuple[np.ndarray, np.ndarray]:
-    """Periodic Hann window (FFT,), and Slaney's mel bands of equal area (bins, bands)."""
+    """Return a periodic Hann window (FFT,), and Slaney's mel bands of equal area (bins, bands)."""
     taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT) / FFT)
     return taper.astype(np.float32), mel_filterbank(FFT, BANDS, 0.0, SAMPLE_RATE / 2)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DnsmosScore(Metric):
-    """A DNSMOS score of the decoded signal, from 1 to about 5; the original is not looked at.
+    """A DNSMOS score of the decoded signal, from 1 to about 5; the original is not used.
 
-    There is none for silence and for clips under half a second.
+    Silence and clips under half a second have no score.
 
     Attributes:
-        scale: See `SCALES`.
+        scale: Key of `SCALES`.
     """
 
     family: ClassVar[Family] = "opinion"
@@ -178,7 +182,7 @@ class DnsmosScore(Metric):
         yield "decoded", self._extractor
 
     def score(self, pair: Pair) -> float:
-        """See `Metric.score`; the decoded signal is looked at where it is, no delay removed."""
+        """See `Metric.score`; no delay of the decoded signal is removed."""
         scores = np.asarray(pair.value("decoded", self._extractor, "cut"))
         value = float(scores[0, 0 if self.scale == "p808" else P835_SCALES.index(self.scale)])
         if not np.isfinite(value):

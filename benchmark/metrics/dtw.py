@@ -4,10 +4,10 @@ import numpy as np
 
 
 def warp(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The cheapest monotonic path through a matrix of costs, from its first to its last cell.
+    """Find the cheapest monotonic path through a matrix of costs, from the first to the last cell.
 
-    Steps go one further in either sequence or in both, and of equal ones that in both is preferred, then that
-    in the second sequence, as in librosa.
+    A step advances either sequence or both by one. Of equally cheap steps the one in both sequences is
+    preferred, then the one in the second, as in librosa.
 
     Args:
         cost: (N, M), both at least 1.
@@ -16,9 +16,9 @@ def warp(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         Rows and columns of the path, each (steps,), ascending.
     """
     rows, columns = cost.shape
-    mirrored = cost[:, ::-1]  # whose diagonals are the anti-diagonals of `cost`, each computed at once
+    mirrored = cost[:, ::-1]  # its diagonals are the anti-diagonals of `cost`, each computed at once
     steps = np.zeros((rows + columns - 1, rows), np.uint8)
-    # Totals of the two last anti-diagonals by row + 1; what lies outside the matrix is never cheapest.
+    # Totals of the last two anti-diagonals by row + 1; cells outside the matrix are never the cheapest.
     before, last = np.full(rows + 1, np.inf), np.full(rows + 1, np.inf)
     before[0] = 0
     for diagonal in range(rows + columns - 1):
@@ -31,14 +31,14 @@ def warp(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         total = np.full(rows + 1, np.inf)
         total[top + 1 : end + 1] = cheapest + mirrored.diagonal(columns - 1 - diagonal)
         before, last = last, total
-    return _back(steps, rows - 1, columns - 1)
+    return _trace_back(steps, rows - 1, columns - 1)
 
 
 BOTH, SECOND, FIRST = range(3)
-"""In which sequence a step goes on."""
+"""The sequence or sequences that a step advances."""
 
 
-def _back(steps: np.ndarray, row: int, column: int) -> tuple[np.ndarray, np.ndarray]:
+def _trace_back(steps: np.ndarray, row: int, column: int) -> tuple[np.ndarray, np.ndarray]:
     path = [(row, column)]
     while row or column:
         taken = steps[row + column, row]

@@ -1,4 +1,4 @@
-"""What metrics of waveforms share: the two signals of a pair, and short-time spectra without torch."""
+"""Helpers of waveform metrics: the aligned signals of a pair, and short-time spectra without torch."""
 
 from functools import lru_cache
 
@@ -13,12 +13,12 @@ from benchmark.metrics.signal_pair import Alignment, Pair
 from benchmark.types import SAMPLE_RATE
 
 
-def sound(pair: Pair, alignment: Alignment) -> tuple[np.ndarray, np.ndarray]:
-    """Original and decoded signal of one length, both with something to hear.
+def align_audible(pair: Pair, alignment: Alignment) -> tuple[np.ndarray, np.ndarray]:
+    """Return original and decoded signal aligned to one length, neither of them silent.
 
     Raises:
-        MetricUndefined: a side is empty or digital silence, of which no metric says anything.
-        ValueError: NaN or infinite samples.
+        MetricUndefined: a side is empty or digital silence, for which no metric is defined.
+        ValueError: a side has NaN or infinite samples.
     """
     for side, wav in (("the original", pair.reference), ("the decoded signal", pair.decoded)):
         if not len(wav):
@@ -32,10 +32,10 @@ def sound(pair: Pair, alignment: Alignment) -> tuple[np.ndarray, np.ndarray]:
     return reference, decoded
 
 
-def of_original(pair: Pair, extractor: SignalExtractor, alignment: Alignment) -> np.ndarray:
-    """What the extractor makes of the original as `alignment` leaves it; kept where that is all of it.
+def extract_original(pair: Pair, extractor: SignalExtractor, alignment: Alignment) -> np.ndarray:
+    """Extract the value of the original after alignment; the cached value where alignment cuts nothing off.
 
-    Raises: AudioError or ValueError where there is none.
+    Raises: AudioError or ValueError if the extractor has no value.
     """
     reference, _ = pair.aligned(alignment)
     if len(reference) == len(pair.reference):
@@ -44,17 +44,17 @@ def of_original(pair: Pair, extractor: SignalExtractor, alignment: Alignment) ->
 
 
 def frames(wav: np.ndarray, size: int, hop: int) -> np.ndarray:
-    """Overlapping frames (frames, size), a view; none of a clip shorter than one."""
+    """Return overlapping frames (frames, size) as a view; a clip shorter than a frame has none."""
     if len(wav) < size:
         return np.zeros((0, size), wav.dtype)
     return sliding_window_view(wav, size)[::hop]
 
 
 def magnitudes(wav: np.ndarray, n_fft: int, hop: int, window: int) -> np.ndarray:
-    """Amplitude spectrum (frames, n_fft // 2 + 1), float32, frame t centred on sample t · hop.
+    """Compute the amplitude spectrum (frames, n_fft // 2 + 1), float32, frame t centred on sample t · hop.
 
-    The window is a periodic Hann one in the middle of the FFT. The ends are reflected, or padded with zeros
-    where the clip is too short for that.
+    The window is a periodic Hann window in the middle of the FFT. The ends of the clip are reflected, or
+    padded with zeros where the clip is too short to be reflected.
     """
     mode = "reflect" if len(wav) > n_fft // 2 else "constant"
     padded = np.pad(np.asarray(wav, np.float32), n_fft // 2, mode=mode)  # type: ignore[call-overload]
@@ -69,10 +69,10 @@ def _hann(window: int, n_fft: int) -> np.ndarray:
 
 @lru_cache
 def mel_filterbank(n_fft: int, n_mels: int, f_min: float, f_max: float) -> np.ndarray:
-    """Triangular filters (n_fft // 2 + 1, n_mels), float32, of Slaney's mel scale and area normalisation.
+    """Compute triangular filters (n_fft // 2 + 1, n_mels), float32, with Slaney's mel scale and equal areas.
 
-    The scale (Slaney 1998, Auditory Toolbox) is linear up to 1 kHz, 15 mel, and logarithmic above: 27 mel for
-    a factor of 6.4. It is the one of `benchmark.data.mel.LogMel` and of librosa.
+    The scale (Slaney 1998, Auditory Toolbox) is linear up to 1 kHz, which is 15 mel, and logarithmic above,
+    with 27 mel for a factor of 6.4. `benchmark.data.mel.LogMel` and librosa have the same scale.
     """
     edges = _hertz(np.linspace(_mel(np.array(f_min)), _mel(np.array(f_max)), n_mels + 2))
     bins = (np.arange(n_fft // 2 + 1) * SAMPLE_RATE / n_fft)[:, None]
@@ -83,9 +83,9 @@ def mel_filterbank(n_fft: int, n_mels: int, f_min: float, f_max: float) -> np.nd
 
 
 LINEAR = 200 / 3
-"""Hz to a mel below 1 kHz."""
+"""Hz per mel below 1 kHz."""
 STEP = np.log(6.4) / 27
-"""Natural logarithm of the ratio of two frequencies one mel apart above it."""
+"""Natural logarithm of the ratio of two frequencies one mel apart, above 1 kHz."""
 
 
 def _mel(hertz: np.ndarray) -> np.ndarray:

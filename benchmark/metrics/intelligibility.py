@@ -1,4 +1,4 @@
-"""Word and character errors of transcripts."""
+"""Word and character error rates of transcripts."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,30 +21,30 @@ PROCESS: dict[str, Process] = {
     "words": jiwer.process_words,
     "characters, spaces included": jiwer.process_characters,
 }
-"""By what is counted, jiwer's count of the edits that turn one text into another."""
+"""jiwer's function that counts the edits between two texts, by the unit counted."""
 Normaliser = Literal["whisper_english", "whisper_basic", "none"]
 NORMALISERS: dict[Normaliser, str] = {
     "whisper_english": "Whisper English normaliser on both sides",
     "whisper_basic": "Whisper basic normaliser on both sides",
     "none": "no text normaliser",
 }
-"""What texts go through before they are compared, and the words for it in definitions."""
+"""Normalisers applied to both texts before comparison, with their wording in definitions."""
 
 
 def normalise(text: str, language: str = "en") -> str:
-    """Whisper's text normaliser: the English one, or for other languages the basic one.
+    """Normalise a text by Whisper's normaliser: the English one, or the basic one for other languages.
 
-    Radford et al. 2022, Robust Speech Recognition via Large-Scale Weak Supervision, appendix C.
+    See Radford et al. 2022, Robust Speech Recognition via Large-Scale Weak Supervision, appendix C.
 
     Args:
-        text: As written by a person or an ASR system.
+        text: Text written by a person or an ASR system.
         language: ISO 639-1 code, with or without a region ("en", "en-us", "de").
     """
     return _normalised(text, "whisper_english" if language.split("-")[0] == "en" else "whisper_basic")
 
 
 def _normalised(text: str, normaliser: Normaliser) -> str:
-    """The text with one space between its words."""
+    """Return the normalised text with single spaces between words."""
     return " ".join(_normaliser(normaliser)(text).split())
 
 
@@ -56,20 +56,20 @@ def _normaliser(name: Normaliser) -> Callable[[str], str]:
 
 
 def word_errors(reference: str, hypothesis: str, language: str = "en") -> tuple[float, float]:
-    """Edits and reference words after normalisation; corpus WER is Σ edits / Σ words.
+    """Count edits and reference words after normalisation; corpus WER is Σ edits / Σ words.
 
-    A reference without words gives NaN for both: nothing can be divided by it.
+    A reference without words gives NaN for both, because the rate is not defined.
     """
     return _edits(normalise(reference, language), normalise(hypothesis, language), jiwer.process_words)
 
 
 def char_errors(reference: str, hypothesis: str, language: str = "en") -> tuple[float, float]:
-    """Edits and reference characters, spaces included, after normalisation; see `word_errors`."""
+    """Count edits and reference characters, spaces included, after normalisation; see `word_errors`."""
     return _edits(normalise(reference, language), normalise(hypothesis, language), jiwer.process_characters)
 
 
 def _edits(expected: str, heard: str, process: Process) -> tuple[float, float]:
-    """Edits between two normalised texts, and the parts of the expected one."""
+    """Count the edits between two normalised texts, and the units of the expected one."""
     if not expected:
         return UNDEFINED
     result = process(expected, heard)
@@ -79,15 +79,15 @@ def _edits(expected: str, heard: str, process: Process) -> tuple[float, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorRate(Metric):
-    """Base of the error rates of what an ASR system hears in decoded speech.
+    """Base of the error rates of ASR transcripts of decoded speech.
 
     Attributes:
-        parts: What is counted, a key of `PROCESS`.
-        asr: Who listens.
-        against: "text": what is said, as the corpus has it. "asr": what the same ASR hears in the original,
-            as DASB's dWER (Mousavi et al. 2024): it asks for no text, and what the ASR gets wrong in the
-            original too is no error.
-        normaliser: See `NORMALISERS`; "none" is for corpora that write as the ASR does.
+        parts: Unit that is counted, a key of `PROCESS`.
+        asr: ASR system that transcribes the speech.
+        against: Reference text. "text" is the corpus's transcript. "asr" is the same ASR's transcript of the
+            original, as in DASB's dWER (Mousavi et al. 2024): no transcript is needed, and errors that the
+            ASR makes in the original too do not count.
+        normaliser: Key of `NORMALISERS`; "none" is for corpora whose spelling is that of the ASR.
     """
 
     family: ClassVar[Family] = "intelligibility"
@@ -124,14 +124,17 @@ class ErrorRate(Metric):
             yield "reference", self.asr
 
     def score(self, pair: Pair) -> Score:
-        """Percent of the reference's words or characters, weighted by their number; see `Metric.score`."""
+        """Return edits in percent of the reference's units, weighted by their number; see `Metric.score`."""
         reference = self._reference(pair)
         heard = str(pair.value("decoded", self.asr))
         edits, parts = _edits(reference, _normalised(heard, self.normaliser), PROCESS[self.parts])
         return Score(100 * edits / parts, parts, heard)
 
     def _reference(self, pair: Pair) -> str:
-        """The normalised text to compare with; raises MetricUndefined where it holds no word."""
+        """Return the normalised reference text.
+
+        Raises: MetricUndefined if the reference contains no word.
+        """
         given = pair.text if self.against == "text" else str(pair.value("reference", self.asr))
         expected = _normalised(given or "", self.normaliser)
         if not expected:
@@ -144,7 +147,7 @@ class ErrorRate(Metric):
 
 @dataclass(frozen=True, kw_only=True)
 class WordErrorRate(ErrorRate):
-    """WER. Over many utterances it is Σ edits / Σ words, the corpus WER."""
+    """Word error rate. Over many utterances it is Σ edits / Σ words, the corpus WER."""
 
     parts: ClassVar[str] = "words"
 
@@ -153,7 +156,7 @@ class WordErrorRate(ErrorRate):
 
 @dataclass(frozen=True, kw_only=True)
 class CharErrorRate(ErrorRate):
-    """CER, spaces included; for languages where words are ill-defined."""
+    """Character error rate, spaces included, for languages in which words are ill-defined."""
 
     parts: ClassVar[str] = "characters, spaces included"
 

@@ -7,7 +7,7 @@ import pesq
 
 from benchmark.errors import unknown
 from benchmark.metrics.base import Family, Metric, MetricUndefined
-from benchmark.metrics.framing import sound
+from benchmark.metrics.framing import align_audible
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
 
@@ -16,14 +16,14 @@ BANDS = {"wb": "wideband, 16 kHz, ITU-T P.862.2", "nb": "narrowband, 16 kHz, ITU
 
 @dataclass(frozen=True, kw_only=True)
 class Pesq(Metric):
-    """PESQ (Rix et al. 2001), MOS-LQO from about 1.0 to 4.64.
+    """PESQ (Rix et al. 2001), a MOS-LQO from about 1.0 to 4.64.
 
-    It has no value where no utterance is found in the original, for a clip under a quarter of a second, and
-    for digital silence on either side.
+    PESQ has no value if it finds no utterance in the original, for clips under a quarter of a second, and for
+    digital silence on either side.
 
     Attributes:
-        band: "wb" or "nb".
-        alignment: See `ALIGNMENTS`.
+        band: "wb" for wideband, "nb" for narrowband.
+        alignment: Key of `ALIGNMENTS`.
     """
 
     family: ClassVar[Family] = "quality"
@@ -47,7 +47,7 @@ class Pesq(Metric):
 
     def score(self, pair: Pair) -> float:
         """See `Metric.score`."""
-        reference, decoded = sound(pair, self.alignment)
+        reference, decoded = align_audible(pair, self.alignment)
         try:
             return float(pesq.pesq(SAMPLE_RATE, reference, decoded, self.band))
         except (pesq.NoUtterancesError, pesq.BufferTooShortError) as error:

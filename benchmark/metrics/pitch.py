@@ -1,7 +1,7 @@
 """Pitch metrics on F0 tracks of a named extractor.
 
-The extractor alone moves an F0 correlation by more than most codecs differ, so it is part of the definition
-of every number made here.
+The choice of extractor changes an F0 correlation more than most codecs differ. The extractor is therefore
+part of every metric's definition.
 """
 
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ from benchmark.errors import unknown
 from benchmark.extractors.base import Extractor, Side
 from benchmark.extractors.f0.extractors import Dio, Pitched
 from benchmark.metrics.base import Family, Metric, MetricUndefined
-from benchmark.metrics.framing import sound
+from benchmark.metrics.framing import align_audible
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 
 GROSS_ERROR = 0.2
-"""A voiced frame is grossly wrong when its F0 is off by more than this share of the reference's."""
+"""Share of the reference's F0 by which a voiced frame must be off to count as a gross error."""
 MIN_VOICED_FRAMES = 10
-"""Frames below which a correlation says nothing."""
+"""Smallest number of frames for which a correlation is meaningful."""
 
 FRAMES = {
     "voiced": "on frames voiced in both",
@@ -30,11 +30,11 @@ FRAMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class PitchMetric(Metric):
-    """Base of what compares two F0 tracks.
+    """Base of the metrics that compare two F0 tracks.
 
     Attributes:
-        extractor: Makes the tracks.
-        alignment: Of the signals, see `ALIGNMENTS`; the tracks are cut to the shorter.
+        extractor: Extractor of the tracks.
+        alignment: Alignment of the signals, see `ALIGNMENTS`; the longer track is cut to the shorter.
     """
 
     family: ClassVar[Family] = "pitch"
@@ -47,11 +47,11 @@ class PitchMetric(Metric):
         yield "reference", self.extractor
 
     def tracks(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-        """F0 in Hz of the original and the decoded signal, float64 (frames,); 0 where unvoiced.
+        """Return F0 in Hz of the original and the decoded signal, float64 (frames,) each; 0 where unvoiced.
 
-        Raises: MetricUndefined where a signal is digital silence.
+        Raises: MetricUndefined if a signal is digital silence, or there is no frame.
         """
-        sound(pair, self.alignment)
+        align_audible(pair, self.alignment)
         reference, decoded = (
             np.asarray(pair.value(side, self.extractor, self.alignment), np.float64)[:, 0]
             for side in ("reference", "decoded")
@@ -63,16 +63,16 @@ class PitchMetric(Metric):
 
     @property
     def how(self) -> str:
-        """The end of every definition."""
+        """Closing words of every definition."""
         return f"{self.extractor.words}, mean over files, {ALIGNMENTS[self.alignment]}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class GrossPitchError(PitchMetric):
-    """GPE: share in percent of the frames voiced in both whose F0 is grossly wrong (Rabiner et al. 1976).
+    """GPE: percentage of frames voiced in both signals whose F0 is grossly wrong (Rabiner et al. 1976).
 
     Attributes:
-        threshold: Share of the original's F0 by which a frame has to be off.
+        threshold: Share of the original's F0 by which a frame must be off to count.
     """
 
     unit: ClassVar[str] = "%"
@@ -95,9 +95,9 @@ class GrossPitchError(PitchMetric):
 
 @dataclass(frozen=True, kw_only=True)
 class VoicingDecisionError(PitchMetric):
-    """VDE: share in percent of all frames that are voiced in one track and unvoiced in the other.
+    """VDE: percentage of all frames that are voiced in one track and unvoiced in the other.
 
-    Nakatani et al. (2008).
+    See Nakatani et al. (2008).
     """
 
     unit: ClassVar[str] = "%"
@@ -119,10 +119,10 @@ class VoicingDecisionError(PitchMetric):
 
 @dataclass(frozen=True, kw_only=True)
 class F0FrameError(PitchMetric):
-    """FFE: share in percent of all frames with a gross pitch error or a voicing error (Chu and Alwan 2009).
+    """FFE: percentage of all frames with a gross pitch error or a voicing error (Chu and Alwan 2009).
 
     Attributes:
-        threshold: As of `GrossPitchError`.
+        threshold: See `GrossPitchError`.
     """
 
     unit: ClassVar[str] = "%"
@@ -150,7 +150,7 @@ class F0FrameError(PitchMetric):
 
 @dataclass(frozen=True, kw_only=True)
 class _OnFrames(PitchMetric):
-    """Base of what has a choice of frames.
+    """Base of pitch metrics with a choice of the frames that count.
 
     Attributes:
         frames: A key of `FRAMES`.
@@ -164,9 +164,9 @@ class _OnFrames(PitchMetric):
             raise unknown("frames", self.frames, FRAMES)
 
     def chosen(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-        """The two tracks on the frames that count.
+        """Return the two tracks on the frames that count.
 
-        Raises: MetricUndefined where there are none, or nothing is voiced.
+        Raises: MetricUndefined if there are no such frames, or no frame is voiced.
         """
         reference, decoded = self.tracks(pair)
         if self.frames == "voiced":
@@ -178,7 +178,7 @@ class _OnFrames(PitchMetric):
 
 @dataclass(frozen=True, kw_only=True)
 class PitchRmse(_OnFrames):
-    """Root mean square difference of F0 in Hz."""
+    """Root mean square difference of two F0 tracks in Hz."""
 
     unit: ClassVar[str] = "Hz"
     higher_is_better: ClassVar[bool | None] = False
@@ -199,12 +199,12 @@ class PitchRmse(_OnFrames):
 
 @dataclass(frozen=True, kw_only=True)
 class PitchCorrelation(_OnFrames):
-    """Pearson correlation of F0 in Hz.
+    """Pearson correlation of two F0 tracks in Hz.
 
-    It has no value for fewer frames than asked for, and where a track is constant on them.
+    The correlation has no value for fewer than `min_frames` frames, and where a track is constant.
 
     Attributes:
-        min_frames: Frames that have to count.
+        min_frames: Smallest number of frames on which the correlation is computed.
     """
 
     higher_is_better: ClassVar[bool | None] = True
@@ -226,9 +226,9 @@ class PitchCorrelation(_OnFrames):
 
 
 def both_voiced(reference: np.ndarray, decoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The frames of two equally long tracks that are voiced in both.
+    """Return two equally long tracks on the frames that are voiced in both.
 
-    Raises: MetricUndefined where there are none.
+    Raises: MetricUndefined if there are no such frames.
     """
     voiced = (reference > 0) & (decoded > 0)
     if not voiced.any():
@@ -237,14 +237,14 @@ def both_voiced(reference: np.ndarray, decoded: np.ndarray) -> tuple[np.ndarray,
 
 
 def gross(reference: np.ndarray, decoded: np.ndarray, threshold: float) -> np.ndarray:
-    """Whether each frame is off by more than `threshold` of the original's F0."""
+    """Return for each frame whether F0 is off by more than `threshold` of the original's."""
     return np.abs(decoded - reference) > threshold * reference
 
 
 def pearson(first: np.ndarray, second: np.ndarray, min_frames: int) -> float:
-    """Correlation of two equally long tracks.
+    """Compute the Pearson correlation of two equally long tracks.
 
-    Raises: MetricUndefined for fewer frames than asked for, and for a constant track.
+    Raises: MetricUndefined for fewer than `min_frames` frames, and for a constant track.
     """
     if len(first) < min_frames:
         raise MetricUndefined(f"fewer than {min_frames} frames to correlate")

@@ -1,4 +1,4 @@
-"""Pitch by Praat, and the contour correlation that Codec-SUPERB makes of it."""
+"""Pitch by Praat, and Codec-SUPERB's correlation of pitch contours."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from benchmark.extractors.f0.extractors import Pitched, checked
 from benchmark.extractors.libraries import require
 from benchmark.metrics.base import Family, Metric, MetricUndefined
 from benchmark.metrics.dtw import warp
-from benchmark.metrics.framing import of_original, sound
+from benchmark.metrics.framing import align_audible, extract_original
 from benchmark.metrics.pitch import pearson
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
@@ -25,15 +25,15 @@ class Praat(Pitched):
         floor: Lowest F0 in Hz.
         ceiling: Highest F0 in Hz.
         hop_length: Samples between frames.
-        voicing: Strength from which a candidate counts as voiced.
-        assumed_sample_rate: Hz that Praat is told. Where it is not 16 kHz, all frequencies and times here,
-            those of the value included, are off by that factor.
+        voicing: Strength at which a candidate counts as voiced.
+        assumed_sample_rate: Sample rate in Hz that Praat is told. If it is not 16 kHz, all frequencies and
+            times here, including those of the value, are off by that factor.
     """
 
     library: ClassVar[str] = "parselmouth"
     extra: ClassVar[str] = "praat"
 
-    dtype: ClassVar[str] = "float64"  # a warping path turns on the last digit
+    dtype: ClassVar[str] = "float64"  # a warping path can depend on the last digit
 
     floor: float = 50.0
     ceiling: float = 1100.0
@@ -43,7 +43,7 @@ class Praat(Pitched):
 
     @property
     def words(self) -> str:
-        """The extractor in a definition."""
+        """The extractor, as worded in definitions."""
         wrong = self.assumed_sample_rate != SAMPLE_RATE
         taken = f", 16 kHz taken for {self.assumed_sample_rate} Hz" if wrong else ""
         return (
@@ -56,7 +56,7 @@ class Praat(Pitched):
 
         Raises:
             UserError: parselmouth is not installed.
-            ValueError: the clip is too short for the floor.
+            ValueError: the clip is too short for the lowest F0.
         """
         require("parselmouth", "praat")
         import parselmouth
@@ -78,12 +78,13 @@ class Praat(Pitched):
 class ContourCorrelation(Metric):
     """Pearson correlation of two pitch contours in cents, time-warped: the F0Corr of Codec-SUPERB.
 
-    Of each track the unvoiced frames are dropped and the median in cents is subtracted; the two are matched
-    by dynamic time warping. It is therefore blind to a wrong register, and to most errors of time.
+    Unvoiced frames are dropped from each track, and the track's median in cents is subtracted. The two tracks
+    are then matched by dynamic time warping. The correlation is therefore insensitive to a wrong register and
+    to most timing errors.
 
     Attributes:
-        extractor: Makes the tracks.
-        alignment: Of the signals, see `ALIGNMENTS`.
+        extractor: Extractor of the tracks.
+        alignment: Alignment of the signals, see `ALIGNMENTS`.
     """
 
     family: ClassVar[Family] = "pitch"
@@ -108,8 +109,8 @@ class ContourCorrelation(Metric):
 
     def score(self, pair: Pair) -> float:
         """See `Metric.score`."""
-        sound(pair, self.alignment)
-        original = of_original(pair, self.extractor, self.alignment)
+        align_audible(pair, self.alignment)
+        original = extract_original(pair, self.extractor, self.alignment)
         decoded = np.asarray(pair.value("decoded", self.extractor, self.alignment))
         expected, found = (_cents(track[:, 0].astype(np.float64)) for track in (original, decoded))
         rows, columns = warp(np.abs(expected[:, None] - found))
@@ -117,9 +118,9 @@ class ContourCorrelation(Metric):
 
 
 def _cents(track: np.ndarray) -> np.ndarray:
-    """The voiced frames in cents from their median.
+    """Return the voiced frames in cents from their median.
 
-    Raises: MetricUndefined for less than two.
+    Raises: MetricUndefined for fewer than two voiced frames.
     """
     voiced = track[track > 0]
     if len(voiced) < 2:

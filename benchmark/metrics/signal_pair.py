@@ -1,4 +1,4 @@
-"""An original and what was made of its codes, with everything that several metrics ask of them once."""
+"""A pair of an original and its decoded signal, with the values that several metrics share."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,20 +18,20 @@ ALIGNMENTS: dict[Alignment, str] = {
     "cut": "no delay removed, both cut to the shorter",
     "pad": "no delay removed, the shorter padded with zeros",
 }
-"""How two signals are brought to one length, and the words for it in definitions."""
+"""Ways to bring two signals to one length, with their wording in definitions."""
 
 
 @dataclass
 class Pair:
-    """One utterance to score; only what is asked for is computed, and that once.
+    """One utterance to score. Values are computed on request, and once.
 
     Attributes:
-        utterance_id: Of the original.
+        utterance_id: Id of the original.
         reference: The original, float32 (T,) at 16 kHz.
-        decoded: What was made of its codes, float32 (T',).
-        text: What is said, where that is known.
-        language: Of `text`, ISO 639-1.
-        given: Values made beforehand, by side and key of the extractor, or why there is none.
+        decoded: The signal decoded from the original's codes, float32 (T',) at 16 kHz.
+        text: Transcript, if known.
+        language: Language of `text`, ISO 639-1.
+        given: Values computed beforehand, by side and key of the extractor, or the error instead of a value.
     """
 
     utterance_id: str
@@ -47,20 +47,20 @@ class Pair:
         return estimate_delay(self.reference, self.decoded)
 
     def aligned(self, alignment: Alignment) -> tuple[np.ndarray, np.ndarray]:
-        """Original and decoded signal of one length, see `ALIGNMENTS`."""
+        """Return original and decoded signal of one length, see `ALIGNMENTS`."""
         if alignment not in ALIGNMENTS:
             raise unknown("alignment", alignment, ALIGNMENTS)
         return self._aligned[alignment] if alignment in self._aligned else self._align(alignment)
 
     def value(self, side: Side, extractor: Extractor, alignment: Alignment = "delay") -> Value:
-        """What the extractor makes of one side.
+        """Return the extractor's value of one side.
 
-        Of the original it is that of the whole recording, of the decoded signal that after alignment; frames
-        may therefore differ in number.
+        The original's value is that of the whole recording; the decoded signal's is that after alignment. The
+        two may therefore differ in their number of frames.
 
         Raises:
-            AudioError: there is none, for the reason it says.
-            KeyError: the value of a model that was not made beforehand.
+            AudioError: there is no value, for the reason in the message.
+            KeyError: the value is a model's and was not computed beforehand.
         """
         whole = side != "decoded" or extractor.batched
         name = extractor.key if whole else f"{extractor.key} {alignment}"

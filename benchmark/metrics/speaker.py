@@ -15,15 +15,15 @@ from benchmark.metrics.signal_pair import Pair
 
 @dataclass(frozen=True, kw_only=True)
 class SpeakerSimilarity(Metric):
-    """Base: the cosine, from -1 to 1, of the decoded signal's voice and another's.
+    """Base of speaker similarities: the cosine, from -1 to 1, of the decoded voice and another voice.
 
-    There is none where the encoder finds no speech on a side. Encoders are far apart in what they call
-    similar, so the encoder is part of the definition.
+    The cosine has no value if the encoder finds no speech on a side. Encoders differ widely in the cosines of
+    similar voices, so the encoder is part of the definition.
 
     Attributes:
-        against: The other side.
-        subject: The two recordings, for definitions.
-        encoder: Makes the vectors.
+        against: Side of the other voice.
+        subject: The two recordings, as worded in definitions.
+        encoder: Encoder that makes the embeddings.
     """
 
     family: ClassVar[Family] = "voice"
@@ -54,7 +54,7 @@ class SpeakerSimilarity(Metric):
 
 @dataclass(frozen=True, kw_only=True)
 class TargetSimilarity(SpeakerSimilarity):
-    """How much converted speech sounds like the speaker whose voice it was given."""
+    """Similarity of converted speech to the target speaker, whose prompt gave the voice."""
 
     higher_is_better: ClassVar[bool | None] = True
     against: ClassVar[Side] = "prompt"
@@ -66,7 +66,7 @@ class TargetSimilarity(SpeakerSimilarity):
 
 @dataclass(frozen=True, kw_only=True)
 class SourceSimilarity(SpeakerSimilarity):
-    """How much of the source's voice is left in converted speech."""
+    """Similarity of converted speech to the source speaker: the rest of the source's voice."""
 
     higher_is_better: ClassVar[bool | None] = False
     against: ClassVar[Side] = "reference"
@@ -78,7 +78,7 @@ class SourceSimilarity(SpeakerSimilarity):
 
 @dataclass(frozen=True, kw_only=True)
 class PreservedSimilarity(SpeakerSimilarity):
-    """How much of the voice a tokenizer keeps."""
+    """Similarity of decoded speech to its original: the part of the voice that a tokenizer preserves."""
 
     higher_is_better: ClassVar[bool | None] = True
     against: ClassVar[Side] = "reference"
@@ -89,7 +89,7 @@ class PreservedSimilarity(SpeakerSimilarity):
 
 
 def similarity(first: np.ndarray, second: np.ndarray) -> float:
-    """Cosine of two embeddings (D,); NaN where one of them is zero."""
+    """Compute the cosine of two embeddings (D,); NaN if one of them is zero."""
     first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     scale = np.linalg.norm(first) * np.linalg.norm(second)
     return float(first @ second / scale) if scale else float("nan")

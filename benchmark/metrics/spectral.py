@@ -1,4 +1,4 @@
-"""How far the short-time spectra of two signals lie apart."""
+"""Distances of the short-time spectra of two signals."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ import numpy as np
 
 from benchmark.errors import UserError
 from benchmark.metrics.base import Family, Metric, MetricUndefined
-from benchmark.metrics.framing import magnitudes, mel_filterbank, sound
+from benchmark.metrics.framing import align_audible, magnitudes, mel_filterbank
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpectralMetric(Metric):
-    """Base of the distances here.
+    """Base of the spectral distances.
 
     Attributes:
-        alignment: See `ALIGNMENTS`.
+        alignment: Key of `ALIGNMENTS`.
     """
 
     family: ClassVar[Family] = "spectrum"
@@ -29,17 +29,17 @@ class SpectralMetric(Metric):
 
     @property
     def how(self) -> str:
-        """The end of every definition."""
+        """Closing words of every definition."""
         return f"mean over files, {ALIGNMENTS[self.alignment]}"
 
     def spectra(
         self, pair: Pair, n_fft: int, hop: int, window: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Amplitude spectra (frames, n_fft // 2 + 1) of original and decoded speech.
+        """Compute the amplitude spectra (frames, n_fft // 2 + 1) of original and decoded speech.
 
         Raises: MetricUndefined for digital silence and for a clip shorter than a hop.
         """
-        signals = sound(pair, self.alignment)
+        signals = align_audible(pair, self.alignment)
         if len(signals[0]) < hop:
             raise MetricUndefined(f"shorter than {hop} samples")
         first, second = (magnitudes(wav, n_fft, hop, window or n_fft) for wav in signals)
@@ -48,15 +48,15 @@ class SpectralMetric(Metric):
 
 @dataclass(frozen=True, kw_only=True)
 class MelDistance(SpectralMetric):
-    """Mean absolute difference of natural-log amplitude mel spectra, as `benchmark.data.mel.LogMel` has them.
+    """Mean absolute difference of natural-log amplitude mel spectra, those of `benchmark.data.mel.LogMel`.
 
     Attributes:
-        n_fft: Samples of FFT and Hann window.
+        n_fft: Length of FFT and Hann window in samples.
         hop_length: Samples between frames.
-        n_mels: Bands.
+        n_mels: Number of bands.
         f_min: Lower edge of the lowest band in Hz.
         f_max: Upper edge of the highest band in Hz.
-        floor: Amplitudes below it count as it.
+        floor: Lower limit of amplitudes under the logarithm.
     """
 
     label: str = "Mel distance"
@@ -85,15 +85,15 @@ class MelDistance(SpectralMetric):
 
 @dataclass(frozen=True, kw_only=True)
 class MultiResolutionStft(SpectralMetric):
-    """The distance of Yamamoto et al. (2020): spectral convergence and L1 of the natural-log amplitude.
+    """The distance of Yamamoto et al. (2020): spectral convergence plus L1 of the natural-log amplitude.
 
-    Their sum is averaged over the resolutions.
+    The sum is averaged over the resolutions.
 
     Attributes:
         n_fft: FFT sizes in samples.
-        hop_length: Samples between frames, one per FFT size.
-        window: Lengths of the Hann windows, one per FFT size.
-        floor: Amplitudes below it count as it.
+        hop_length: Samples between frames, one number per FFT size.
+        window: Lengths of the Hann windows in samples, one per FFT size.
+        floor: Lower limit of amplitudes under the logarithm.
     """
 
     label: str = "MR-STFT"
@@ -105,7 +105,10 @@ class MultiResolutionStft(SpectralMetric):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not len(self.n_fft) == len(self.hop_length) == len(self.window) > 0:
-            raise UserError(f"metric {self.label}: n_fft, hop_length and window must be of one length")
+            raise UserError(
+                f"metric {self.label}: n_fft, hop_length and window must have the same number of values, "
+                f"not {len(self.n_fft)}, {len(self.hop_length)} and {len(self.window)}"
+            )
 
     @property
     def definition(self) -> str:
@@ -129,13 +132,13 @@ class MultiResolutionStft(SpectralMetric):
 
 @dataclass(frozen=True, kw_only=True)
 class MultiScaleDistance(SpectralMetric):
-    """The distance of audiotools: L1 of the decimal-log power and L1 of the amplitude, summed over scales.
+    """The distance of audiotools: L1 of the decimal-log power plus L1 of the amplitude, summed over scales.
 
     Attributes:
-        windows: Samples of FFT and Hann window; frames are a quarter of it apart.
+        windows: Lengths of FFT and Hann window in samples; frames are a quarter of a window apart.
         n_mels: Slaney bands up to half the sample rate, one number per window; empty for the plain spectrum.
-        floor: Amplitudes below it count as it in the logarithm.
-        power: Of the amplitude under the logarithm.
+        floor: Lower limit of amplitudes under the logarithm.
+        power: Exponent of the amplitude under the logarithm.
     """
 
     label: str = "Multi-scale STFT"
@@ -147,7 +150,10 @@ class MultiScaleDistance(SpectralMetric):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.n_mels and len(self.n_mels) != len(self.windows):
-            raise UserError(f"metric {self.label}: n_mels must be empty or as long as windows")
+            raise UserError(
+                f"metric {self.label}: n_mels must be empty or as long as windows, which has "
+                f"{len(self.windows)} values, not {len(self.n_mels)}"
+            )
 
     @property
     def definition(self) -> str:
@@ -175,6 +181,6 @@ class MultiScaleDistance(SpectralMetric):
 def log_difference(
     spectra: Sequence[np.ndarray], floor: float, log: Callable[[np.ndarray], np.ndarray]
 ) -> float:
-    """Mean absolute difference of the logarithms of two spectra of one shape, not below a floor."""
+    """Compute the mean absolute difference of the logarithms of two spectra of one shape, above a floor."""
     first, second = (log(np.maximum(spectrum, floor)) for spectrum in spectra)
     return float(np.abs(first - second).mean(dtype=np.float64))

@@ -1,4 +1,4 @@
-"""Short-time objective intelligibility, with the part of the original taken out so that it can be kept."""
+"""Short-time objective intelligibility, with the original's part split off so that it can be cached."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,25 +15,25 @@ from benchmark.errors import unknown
 from benchmark.extractors.base import Extractor, Side, SignalExtractor
 from benchmark.extractors.f0.extractors import checked
 from benchmark.metrics.base import Family, Metric, MetricUndefined
-from benchmark.metrics.framing import frames, of_original, sound
+from benchmark.metrics.framing import align_audible, extract_original, frames
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
 
 RATE = 10_000
 """Hz at which STOI is defined."""
 UP, DOWN = 5, 8
-"""Its ratio to our rate."""
+"""Ratio of `RATE` to the signals' 16 kHz."""
 BLOCK = 40
-"""Samples at that rate that are made at a time."""
+"""Samples at `RATE` that the resampler computes at a time."""
 FRAME, HOP, N_FFT = 256, 128, 512
 BANDS, LOWEST = 15, 150
-"""Third-octave bands, and the centre of the first in Hz."""
+"""Number of third-octave bands, and the centre of the first in Hz."""
 SEGMENT = 30
-"""Frames that are compared at a time, 384 ms."""
+"""Frames compared at a time, 384 ms."""
 RANGE = 40
-"""Decibels below the loudest frame of the original from which a frame is silent."""
+"""Decibels below the loudest frame of the original at which a frame counts as silent."""
 CLIP = 1 + 10 ** (15 / 20)
-"""Share of the original's band that the decoded one may reach: a distortion of -15 dB."""
+"""Ratio to the original at which the decoded band is clipped: a signal-to-distortion ratio of -15 dB."""
 TINY = np.finfo(float).eps
 
 RESAMPLERS = {"octave": "resampled as Octave does", "scipy": "resampled by SciPy's default filter"}
@@ -41,14 +41,14 @@ RESAMPLERS = {"octave": "resampled as Octave does", "scipy": "resampled by SciPy
 
 @dataclass(frozen=True, kw_only=True)
 class StoiBands(SignalExtractor):
-    """Which frames of an original are not silent, and its third-octave bands without the silent ones.
+    """Third-octave bands of an original without its silent frames, and the frames that are not silent.
 
-    Of N frames: column 0 is 1 for one that is not silent, the others hold the bands of a spectrogram of the
-    signal without silence in their first rows; it has one frame less than were kept.
+    The value has one row per frame. Column 0 is 1 for frames that are not silent. The first rows of the other
+    columns hold the bands of the signal without silence, one frame fewer than were kept.
 
     Attributes:
-        resampler: Key of `RESAMPLERS`, on the way to 10 kHz.
-        lead: Samples by which the frames that decide on silence lie before those that are kept.
+        resampler: Key of `RESAMPLERS`: the resampler to 10 kHz.
+        lead: Samples by which the frames that decide on silence precede the frames that are kept.
     """
 
     kind: ClassVar[str] = "bands"
@@ -71,14 +71,14 @@ class StoiBands(SignalExtractor):
         return value
 
     def resample(self, samples: np.ndarray) -> np.ndarray:
-        """Float64 samples at 10 kHz."""
+        """Resample to float64 samples at 10 kHz."""
         if self.resampler == "scipy":
             return resample_poly(samples, RATE, SAMPLE_RATE)
         return _resampled(samples)
 
     @staticmethod
     def bands(samples: np.ndarray, kept: np.ndarray) -> np.ndarray:
-        """Amplitude (frames, 15) in third octaves of a signal at 10 kHz, only its frames `kept`."""
+        """Compute third-octave amplitudes (frames, 15) of a signal at 10 kHz, from its frames `kept` only."""
         joined = _overlap_add(_frames(samples)[kept] * _window())
         power = np.square(np.abs(rfft(_frames(joined) * _window(), N_FFT, axis=1)))
         return np.sqrt(power @ _third_octaves())
@@ -86,16 +86,16 @@ class StoiBands(SignalExtractor):
 
 @dataclass(frozen=True, kw_only=True)
 class Stoi(Metric):
-    """STOI (Taal et al. 2011) or ESTOI (Jensen and Taal 2016), at most 1, as pystoi has them.
+    """STOI (Taal et al. 2011) or ESTOI (Jensen and Taal 2016), at most 1, as computed by pystoi.
 
-    It has no value for digital silence on either side, and where fewer than 30 frames (0.4 s) remain without
-    the silent ones. Where a band is constant, of which pystoi correlates noise of its own, it counts as 0.
+    There is no value for digital silence on either side, or if fewer than 30 frames (0.4 s) remain without
+    the silent ones. A constant band, for which pystoi correlates random noise that it adds, counts as 0.
 
     Attributes:
-        extended: Whether it is ESTOI.
+        extended: Whether to compute ESTOI.
         resampler: See `StoiBands`.
         lead: See `StoiBands`.
-        alignment: See `ALIGNMENTS`.
+        alignment: Key of `ALIGNMENTS`.
     """
 
     family: ClassVar[Family] = "quality"
@@ -124,7 +124,7 @@ class Stoi(Metric):
 
     @property
     def extractor(self) -> StoiBands:
-        """Of the original."""
+        """Extractor of the original's bands."""
         return StoiBands(resampler=self.resampler, lead=self.lead)
 
     def needs(self) -> Iterator[tuple[Side, Extractor]]:
@@ -133,14 +133,14 @@ class Stoi(Metric):
 
     def score(self, pair: Pair) -> float:
         """See `Metric.score`."""
-        _, decoded = sound(pair, self.alignment)
-        value = np.asarray(of_original(pair, self.extractor, self.alignment), np.float64)
+        _, decoded = align_audible(pair, self.alignment)
+        value = np.asarray(extract_original(pair, self.extractor, self.alignment), np.float64)
         kept = value[:, 0] > 0
         count = int(kept.sum()) - 1
         if count < SEGMENT:
             raise MetricUndefined(f"fewer than {SEGMENT} frames are not silent")
         found = self.extractor.bands(self.extractor.resample(np.asarray(decoded, np.float64)), kept)
-        # (segments, bands, frames)
+        # Shapes: (segments, bands, frames).
         first, second = (
             sliding_window_view(bands, SEGMENT, axis=0) for bands in (value[:count, 1:], found[:count])
         )
@@ -160,13 +160,13 @@ def _extended(original: np.ndarray, decoded: np.ndarray) -> float:
 
 
 def _centred(part: np.ndarray, axis: int) -> np.ndarray:
-    """Without its mean and of norm one along an axis; zero where it is constant."""
+    """Subtract the mean along an axis and scale to norm one; constant parts become zero."""
     centred = part - part.mean(axis, keepdims=True)
     return centred / (np.linalg.norm(centred, axis=axis, keepdims=True) + TINY)
 
 
 def _frames(samples: np.ndarray) -> np.ndarray:
-    """Frames that end before the last sample, as in the published code."""
+    """Return the frames that end before the last sample, as in the published code."""
     return frames(samples[:-1], FRAME, HOP)
 
 
@@ -190,7 +190,10 @@ def _third_octaves() -> np.ndarray:
 
 
 def _resampled(samples: np.ndarray) -> np.ndarray:
-    """As Octave's resample from 16 to 10 kHz; a product of matrices takes a fifth of resample_poly's time."""
+    """Resample from 16 to 10 kHz as Octave does.
+
+    The matrix product takes a fifth of the time of SciPy's resample_poly.
+    """
     matrix, before = _octave_matrix()
     count = -(-len(samples) * UP // DOWN)
     blocks = -(-count // BLOCK)
@@ -203,7 +206,10 @@ def _resampled(samples: np.ndarray) -> np.ndarray:
 
 @lru_cache
 def _octave_matrix() -> tuple[np.ndarray, int]:
-    """What makes `BLOCK` samples at 10 kHz of those at 16 kHz, and how many of these lie before the first."""
+    """Return the matrix from samples at 16 kHz to `BLOCK` samples at 10 kHz.
+
+    Also return the number of input samples before the first output sample.
+    """
     taps = UP * _octave_filter()
     half = len(taps) // 2
     before = -(-half // UP)
@@ -214,7 +220,7 @@ def _octave_matrix() -> tuple[np.ndarray, int]:
 
 
 def _octave_filter() -> np.ndarray:
-    """The filter of Octave's resample from 16 to 10 kHz: a sinc under a Kaiser window, 60 dB deep."""
+    """Compute the filter of Octave's resample from 16 to 10 kHz: a Kaiser-windowed sinc, 60 dB deep."""
     rejection, cutoff = 60.0, 1 / 16  # cycles per sample at the common rate of 80 kHz
     half = np.ceil((rejection - 8) / (28.714 * cutoff / 10))
     times = np.arange(-half, half + 1)

@@ -1,4 +1,4 @@
-"""UTMOS: how natural listeners would find a recording, guessed without an original."""
+"""UTMOS: the naturalness of a recording, predicted without its original."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,11 +27,11 @@ WEIGHTS = "utmos_state_dict.pt"
 class Utmos(ModelExtractor):
     """UTMOS22 strong learner (Saeki et al. 2022) without fairseq, by the package `utmos-pytorch`, (1, 1).
 
-    One clip at a time, as its authors advise: the score of a padded clip moves.
+    Clips are scored one at a time, as the package's authors advise, because padding changes the score.
 
     Attributes:
-        checkpoint: Hub id, or a folder, with the package's `utmos_state_dict.pt`.
-        revision: Of a hub id.
+        checkpoint: Hub id or folder with the package's `utmos_state_dict.pt`.
+        revision: Commit of a hub id.
     """
 
     kind: ClassVar[str] = "utmos"
@@ -43,7 +43,10 @@ class Utmos(ModelExtractor):
 
     @cached_property
     def folder(self) -> Path:
-        """The checkpoint on this machine; raises UserError where it cannot be had."""
+        """The checkpoint's folder on this machine.
+
+        Raises: UserError if the checkpoint can neither be found nor fetched.
+        """
         return resolve(self.checkpoint, self.revision, [WEIGHTS])
 
     def identity(self) -> dict[str, Any]:
@@ -69,8 +72,11 @@ class Utmos(ModelExtractor):
             lacks = model.load_state_dict(state, strict=False).missing_keys
         except (RuntimeError, AttributeError, TypeError) as error:
             raise UserError(f"{path} does not fit UTMOS: {str(error).splitlines()[-1].strip()}") from error
-        if lacks:  # the package would go on with random ones
-            raise UserError(f"{path} does not fit UTMOS: it lacks {', '.join(lacks[:3])}")
+        if lacks:  # the package would use random weights instead
+            raise UserError(
+                f"{path} does not fit UTMOS: it lacks {', '.join(lacks[:3])}; "
+                "give a checkpoint of utmos-pytorch"
+            )
         model.eval().requires_grad_(False).to(device)
         domain, listener = torch.tensor([0], device=device), torch.tensor([288], device=device)
 
@@ -87,12 +93,12 @@ class Utmos(ModelExtractor):
 
 @dataclass(frozen=True, kw_only=True)
 class UtmosScore(Metric):
-    """UTMOS of the decoded signal, from 1 to 5; the original is not looked at.
+    """UTMOS of the decoded signal, from 1 to 5; the original is not used.
 
-    There is none for silence and for clips under half a second.
+    Silence and clips under half a second have no score.
 
     Attributes:
-        extractor: Makes the scores.
+        extractor: Extractor of the scores.
     """
 
     family: ClassVar[Family] = "opinion"
@@ -117,7 +123,7 @@ class UtmosScore(Metric):
         yield "decoded", self.extractor
 
     def identity(self) -> dict[str, Any]:
-        """See `Metric.identity`; of the model what changes a score, so not where its weights lie."""
+        """See `Metric.identity`; the model's weights count, but not their location."""
         return super().identity() | {"extractor": self.extractor.key}
 
     def score(self, pair: Pair) -> float:

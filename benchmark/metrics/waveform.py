@@ -1,4 +1,4 @@
-"""What is measured on the samples themselves."""
+"""Metrics of the samples themselves: SI-SDR and delay."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmark.metrics.base import Family, Metric, MetricUndefined
 from benchmark.metrics.delay import MAX_DELAY
-from benchmark.metrics.framing import sound
+from benchmark.metrics.framing import align_audible
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
 
@@ -16,11 +16,12 @@ from benchmark.types import SAMPLE_RATE
 class SiSdr(Metric):
     """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al. 2019).
 
-    It has no value, being infinite, where the decoded signal is a copy or nothing of the original is in it.
+    The ratio is infinite, and has no value, if the decoded signal is a copy. There is no value either if the
+    decoded signal contains nothing of the original.
 
     Attributes:
-        zero_mean: Whether the means are subtracted before.
-        alignment: See `ALIGNMENTS`.
+        zero_mean: Whether the signals' means are subtracted first.
+        alignment: Key of `ALIGNMENTS`.
     """
 
     family: ClassVar[Family] = "waveform"
@@ -43,7 +44,7 @@ class SiSdr(Metric):
 
     def score(self, pair: Pair) -> float:
         """See `Metric.score`."""
-        reference, decoded = (np.asarray(wav, np.float64) for wav in sound(pair, self.alignment))
+        reference, decoded = (np.asarray(wav, np.float64) for wav in align_audible(pair, self.alignment))
         if self.zero_mean:
             reference, decoded = reference - reference.mean(), decoded - decoded.mean()
         energy = reference @ reference
@@ -52,7 +53,7 @@ class SiSdr(Metric):
         target = (decoded @ reference / energy) * reference
         noise = decoded - target
         kept, lost = target @ target, noise @ noise
-        # A copy leaves nothing but what float64 rounds away.
+        # A copy leaves only the rounding error of float64.
         if lost <= kept * np.finfo(float).eps or not kept:
             raise MetricUndefined(
                 "the decoded signal is a copy" if kept else "nothing of the original is in it"
@@ -82,5 +83,5 @@ class Delay(Metric):
 
     def score(self, pair: Pair) -> float:
         """See `Metric.score`."""
-        sound(pair, "cut")
+        align_audible(pair, "cut")
         return float(pair.delay)

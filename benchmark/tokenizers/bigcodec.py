@@ -1,4 +1,4 @@
-"""BigCodec (Xin et al. 2024, arXiv 2409.05377): official weights in the modules of the bigcodec package."""
+"""BigCodec (Xin et al. 2024, arXiv 2409.05377): the official weights, run by the bigcodec package."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HOP = 200
 FILE = "bigcodec.pt"
 ENCODER, DECODER = "CodecEnc", "generator"
-"""Where the official checkpoint holds the two state dicts."""
+"""Keys of the two state dicts in the official checkpoint."""
 CODEBOOK = "quantizer.layers.0._codebook.weight"
 
 
@@ -25,8 +25,8 @@ CODEBOOK = "quantizer.layers.0._codebook.weight"
 class BigCodec(Pretrained):
     """One codebook of 13 bits at 80 Hz.
 
-    As in the official inference, speech of whole frames is padded by one frame more: there are always
-    1 to 200 zeros at the end.
+    As in the official inference code, 1 to 200 zeros are always appended. Speech that already fills whole
+    frames is therefore padded by one more frame.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.bigcodec.BigCodec"
@@ -36,7 +36,7 @@ class BigCodec(Pretrained):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Its LSTM is causal, its convolutions are not."""
+        """The specification. The LSTM is causal, but the convolutions are not."""
         return self.make_spec(
             kind="acoustic",
             sample_rate=SAMPLE_RATE,
@@ -53,7 +53,7 @@ class BigCodec(Pretrained):
         states = load_tensors(weights)
         if missing := [name for name in (ENCODER, DECODER) if name not in states]:
             raise UserError(
-                f"{self.name}: {weights} has no {' and no '.join(missing)}; is it BigCodec's own?"
+                f"{self.name}: {weights} has no {' and no '.join(missing)}; is it BigCodec's checkpoint?"
             )
         from bigcodec import CodecDecoder, CodecEncoder
 
@@ -74,7 +74,7 @@ class BigCodec(Pretrained):
         return encoder.to(self.device), decoder.to(self.device)
 
     def codebook_vectors(self) -> torch.Tensor:
-        """(1, 8192, 8) vectors of the factorised codebook."""
+        """Return the vectors of the factorised codebook, (1, 8192, 8)."""
         return torch.stack(self._model[1].get_emb()).cpu()
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

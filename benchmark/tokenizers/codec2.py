@@ -1,4 +1,4 @@
-"""Codec 2, the parametric vocoder for radio (Rowe 2011), by pycodec2: the bytes of its frames as tokens."""
+"""Codec 2, the parametric vocoder for radio (Rowe 2011), run by pycodec2: bytes of frames are tokens."""
 
 import subprocess
 import sys
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE = 8_000
 HOPS = {3200: 160, 2400: 160, 1600: 320, 1400: 320, 1300: 320, 1200: 320, 700: 320}
-"""Samples per frame of each mode, by its bit/s; 700 is the mode called 700C."""
+"""Samples per frame of each mode, by bit/s; 700 is the mode called 700C."""
 DECODER = Path(__file__).with_name("codec2_decoder.py")
 LOOK_AHEAD = 160
-"""Samples by which the sound lags: analysis is centred in a window of 40 ms that ends with the frame."""
+"""Samples by which the decoded sound lags, because analysis is centred in 40 ms that end with the frame."""
 
 
 @dataclass(kw_only=True)
 class Codec2(Tokenizer):
-    """Byte k of each frame is the token of codebook k; a last byte in part use is a smaller codebook.
+    """Byte k of each frame is the token of codebook k; a partly used last byte has a smaller codebook.
 
-    The encoder is fed 20 ms ahead of the frames, so that what is decoded is in time with the
-    speech. Encoder and decoder start afresh with every utterance, and so does the decoder's noise.
+    The encoder is fed 20 ms ahead of the frames, so that decoded speech is in time with the original.
+    Encoder and decoder start afresh with every utterance, and so does the decoder's noise.
 
     Attributes:
-        bitrate: Bit/s: 3200 and 2400 have frames of 20 ms, 1600, 1400, 1300, 1200 and 700 (700C) of 40 ms.
+        bitrate: Bit/s. 3200 and 2400 have frames of 20 ms; 1600, 1400, 1300, 1200 and 700 (700C) of 40 ms.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.codec2.Codec2"
@@ -54,12 +54,12 @@ class Codec2(Tokenizer):
 
     @property
     def _unused(self) -> int:
-        """Low bits of the last byte that carry nothing."""
+        """Number of unused low bits in the last byte."""
         return -self._bits % 8
 
     @property
     def spec(self) -> TokenizerSpec:
-        """The nominal bitrate is the transmitted one."""
+        """The specification. The nominal bitrate is the transmitted one."""
         sizes = [256] * (self._bits // 8) + [2 ** (8 - self._unused)] * (self._unused > 0)
         return TokenizerSpec(
             name=self.name,
@@ -74,7 +74,7 @@ class Codec2(Tokenizer):
         )
 
     def _codec(self) -> "pycodec2.Codec2":
-        """A fresh state: nothing may pass from one utterance to the next."""
+        """Create a codec with a fresh state, because state must not carry over to the next utterance."""
         try:
             import pycodec2
         except ImportError as error:
@@ -92,7 +92,7 @@ class Codec2(Tokenizer):
         return pad_sequence(rows, batch_first=True).transpose(1, 2), frames
 
     def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        self._codec()  # to say so if the library is missing
+        self._codec()  # raises here, and not in the subprocess, if the library is missing
         packed = codes.cpu().numpy().copy()
         packed[:, -1] <<= self._unused
         rows = [row[:, :frames].T for row, frames in zip(packed, lengths.tolist(), strict=True)]
@@ -108,7 +108,10 @@ class Codec2(Tokenizer):
         return pad_sequence(samples.split([hop * frames for frames in lengths.tolist()]), batch_first=True)
 
     def _frames(self, wav: np.ndarray) -> np.ndarray:
-        """Encode (T,) float32 to (frames, bytes) int64, frame by frame: the wrapper packs but one right."""
+        """Encode (T,) float32 to (frames, bytes) int64.
+
+        Frames are encoded one by one, because pycodec2 packs several at once wrongly.
+        """
         hop = HOPS[self.bitrate]
         frames = -(-len(wav) // hop)
         samples = np.zeros((frames + 1) * hop, np.int16)

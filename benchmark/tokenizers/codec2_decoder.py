@@ -1,11 +1,11 @@
-"""Decodes Codec 2 frames in processes of their own: run as a program, never imported.
+"""Program that decodes each Codec 2 utterance in a process of its own; run as a script, never imported.
 
-Unvoiced sound is noise, drawn from a generator in a static variable of the C library that nothing
-can reset. Only a process in which nothing has been decoded yet gives the same sound every time, so
-this one forks a child for each utterance and decodes nothing itself.
+The C library draws the noise of unvoiced sound from a generator in a static variable that cannot be
+reset. Only a process that has not decoded anything yet gives the same sound every time. This program
+therefore forks a child for each utterance and decodes nothing itself.
 
-Arguments: bit/s, bytes per frame, and the frames of each utterance. Standard input: the frames,
-packed. Standard output: the samples, int16.
+Arguments: bit/s, bytes per frame, and the number of frames of each utterance. Standard input: the packed
+frames. Standard output: the samples, int16.
 """
 
 import os
@@ -15,7 +15,7 @@ import pycodec2
 
 
 def main(bitrate: int, size: int, *lengths: int) -> None:
-    """Decode one utterance after the other, each from the generator's first state."""
+    """Decode the utterances one by one, each from the generator's initial state."""
     for frames in lengths:
         packed = sys.stdin.buffer.read(frames * size)
         child = os.fork()

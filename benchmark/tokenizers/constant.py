@@ -1,4 +1,4 @@
-"""The floor of all floors: a tokenizer that says nothing."""
+"""The lowest baseline: a tokenizer whose codes carry no information."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,17 +13,17 @@ HOP = 320
 
 @dataclass(kw_only=True)
 class Constant(Tokenizer):
-    """One codebook with one entry, every 20 ms: 0 bit/s.
+    """One codebook with one entry, sent every 20 ms: 0 bit/s.
 
-    Whatever is read off it is known without listening. A probing task answers for it with the best
-    constant: the majority class, or the transcript with the lowest WER on dev.
+    A score on these codes is a score without listening. A probing task answers with the best constant:
+    the majority class, or the transcript with the lowest WER on dev.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.constant.Constant"
 
     @property
     def spec(self) -> TokenizerSpec:
-        """0 bit/s."""
+        """The specification, with a bitrate of 0 bit/s."""
         return TokenizerSpec(
             name=self.name,
             kind="floor",

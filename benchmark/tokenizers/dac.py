@@ -1,4 +1,4 @@
-"""Descript Audio Codec (Kumar et al. 2023, arXiv 2306.06546), by transformers."""
+"""Descript Audio Codec (Kumar et al. 2023, arXiv 2306.06546), run by transformers."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,20 +13,20 @@ from benchmark.types import TokenizerSpec
 
 HOP = 320
 BOOKS = {16_000: 12, 24_000: 32}
-"""Codebooks of the published models by sample rate."""
+"""Number of codebooks of the published models, by sample rate in Hz."""
 
 
 @dataclass(kw_only=True)
 class Dac(Pretrained):
     """Residual codes of 10 bits, at 50 Hz (16 kHz model) or 75 Hz (24 kHz model).
 
-    Speech is padded with zeros to whole frames of 320 samples, as the original does. The hub's
-    24 kHz configuration says 512, by which its feature extractor pads to another number of frames
-    in a third of all lengths, so it is not used.
+    Speech is padded with zeros to whole frames of 320 samples, as in the original package. The feature
+    extractor on the hub is not used: its 24 kHz configuration says 512, and it would pad to another number
+    of frames for a third of all lengths.
 
     Attributes:
-        sample_rate: 16000 or 24000, that of the checkpoint.
-        num_codebooks: How many of the model's books are used; the first ones are a code by themselves.
+        sample_rate: Sample rate of the checkpoint in Hz: 16000 or 24000.
+        num_codebooks: Number of codebooks used; the first ones are a complete code by themselves.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.dac.Dac"
@@ -45,7 +45,7 @@ class Dac(Pretrained):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Its convolutions look ahead."""
+        """The specification. Convolutions look ahead, so padding would change the last frames."""
         return self.make_spec(
             kind="acoustic",
             sample_rate=self.sample_rate,
@@ -70,7 +70,7 @@ class Dac(Pretrained):
         return model
 
     def codebook_vectors(self) -> torch.Tensor:
-        """(K, 1024, 8) vectors of the factorised codebooks."""
+        """Return the vectors of the factorised codebooks, (K, 1024, 8)."""
         books = self._model.quantizer.quantizers[: self.num_codebooks]
         return torch.stack([book.codebook.weight for book in books]).cpu()
 
@@ -79,4 +79,4 @@ class Dac(Pretrained):
         return codes, (lengths + HOP - 1) // HOP
 
     def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
-        return self._model.decode(audio_codes=codes).audio_values  # eight samples short, as the original
+        return self._model.decode(audio_codes=codes).audio_values  # eight samples short, like the original's

@@ -1,4 +1,4 @@
-"""EnCodec, the 24 kHz model (Défossez et al. 2022, arXiv 2210.13438), by transformers."""
+"""EnCodec, the 24 kHz model (Défossez et al. 2022, arXiv 2210.13438), run by transformers."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,18 +11,18 @@ from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import TokenizerSpec
 
 BANDWIDTHS = {1.5: 2, 3.0: 4, 6.0: 8, 12.0: 16, 24.0: 32}
-"""kbit/s: codebooks."""
+"""Number of codebooks by bandwidth in kbit/s."""
 
 
 @dataclass(kw_only=True)
 class Encodec(Pretrained):
     """Residual codes of 10 bits at 75 Hz.
 
-    A last frame that speech fills only in part is filled with zeros; the original reflects the signal
-    there, so for lengths that are no whole number of hops that one frame may differ.
+    An incomplete last frame is filled with zeros. The original package reflects the signal there, so that
+    frame may differ where the length is not a whole number of hops.
 
     Attributes:
-        bandwidth: kbit/s: 1.5, 3, 6, 12 or 24, for 2 to 32 codebooks.
+        bandwidth: Bitrate in kbit/s: 1.5, 3, 6, 12 or 24, for 2 to 32 codebooks.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.encodec.Encodec"
@@ -35,7 +35,7 @@ class Encodec(Pretrained):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Causal convolutions and an LSTM: what follows an utterance cannot change its codes."""
+        """The specification. Convolutions and LSTM are causal, so padding cannot change the codes."""
         return self.make_spec(
             kind="acoustic",
             sample_rate=24_000,
@@ -59,7 +59,7 @@ class Encodec(Pretrained):
         return model
 
     def codebook_vectors(self) -> torch.Tensor:
-        """(K, 1024, 128) residual vectors."""
+        """Return the residual codebooks, (K, 1024, 128)."""
         layers = self._model.quantizer.layers[: self.spec.num_codebooks]
         return torch.stack([layer.codebook.embed for layer in layers]).cpu()
 

@@ -1,4 +1,4 @@
-"""FACodec, the codec of NaturalSpeech 3 (Ju et al. 2024, arXiv 2403.03100): prosody, content and detail."""
+"""FACodec, the codec of NaturalSpeech 3 (Ju et al. 2024, arXiv 2403.03100), with the network written here."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,17 +21,17 @@ CODEBOOK_SIZE = 1024
 class Facodec(Pretrained):
     """Codes of prosody (1), content (2) and acoustic detail (3) at 80 Hz, and a speaker vector.
 
-    Prosody and content are trained to be free of the speaker, so that the vector of another recording
-    converts the voice; detail is only partly so. (For conversion alone the authors have a second decoder,
-    without detail codes.) Speech is padded with zeros to whole frames; upstream drops a last one that is
-    not full.
+    Prosody and content are trained to be independent of the speaker, so the vector of another recording
+    converts the voice. The detail codes are only partly independent. (The authors have a second decoder for
+    conversion, without detail codes.) Speech is padded with zeros to whole frames, where upstream drops an
+    incomplete last frame.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.facodec.Facodec"
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Its convolutions look ahead."""
+        """The specification. Convolutions look ahead, so padding would change the last frames."""
         return self.make_spec(
             kind="acoustic-disentangled",
             sample_rate=SAMPLE_RATE,
@@ -56,7 +56,7 @@ class Facodec(Pretrained):
         return model.to(self.device)
 
     def codebook_vectors(self) -> torch.Tensor:
-        """(6, 1024, 256), projected to the decoder's latents, where those of all books add up."""
+        """Return the codebooks projected to the decoder's latents, where they add up, (6, 1024, 256)."""
         with torch.no_grad():
             return torch.stack([book.out_proj(book.codebook) for book in self._model.books]).cpu()
 
@@ -64,7 +64,7 @@ class Facodec(Pretrained):
         return self._model.encode(wav), (lengths + HOP - 1) // HOP
 
     def _side_info(self, wav: torch.Tensor) -> torch.Tensor:
-        """(256,)."""
+        """Return the speaker vector of a recording, (256,)."""
         return self._model.speaker(F.pad(wav, (0, -wav.shape[-1] % HOP)))[0]
 
     def _decode_with(

@@ -1,4 +1,4 @@
-"""FocalCodec (Della Libera et al. 2025): one binary code per frame from WavLM features."""
+"""FocalCodec (Della Libera et al. 2025): one binary code per frame, computed from WavLM features."""
 
 import json
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 CODEBOOK_SIZE = 8192
 UNUSED = ("encoder.encoder.norm.", "quantizer.")
-"""Tensors of the checkpoint the codec does not read: the norm of WavLM's output, the powers of two."""
+"""Prefixes of tensors that the codec does not read: the norm of WavLM's output and the powers of two."""
 SWITCHES = ("use_post_norm", "use_layerscale", "normalize_modulator", "causal")
-"""Variants of the blocks that the published non-causal models do without."""
+"""Options of the blocks that the published non-causal models leave off."""
 
 Hop = Literal[320, 640, 1280]
 
@@ -53,16 +53,16 @@ class Model(nn.Module):
 
 
 def _kernels(config: dict[str, Any]) -> list[int]:
-    """Widths of a block's depthwise convolutions."""
+    """Return the widths of a block's depthwise convolutions."""
     return [config["focal_window"] + k * config["focal_factor"] for k in range(config["focal_level"])]
 
 
 @dataclass(kw_only=True)
 class FocalCodec(Pretrained):
-    """13 signs per frame make one code of 8192, at 50, 25 or 12.5 frames per second.
+    """One code of 13 bits (8192 entries) at 50, 25 or 12.5 Hz; each bit is the sign of a latent dimension.
 
     Attributes:
-        hop_length: Samples per code, a fact of the checkpoint: 320, 640 or 1280.
+        hop_length: Samples per code, fixed by the checkpoint: 320, 640 or 1280.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.focalcodec.FocalCodec"
@@ -75,7 +75,7 @@ class FocalCodec(Pretrained):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Attention and the mean over time see padding, so batches are of equal length."""
+        """The specification. Attention and the mean over time see padding, so batches are of equal length."""
         return self.make_spec(
             kind="acoustic-semantic",
             sample_rate=SAMPLE_RATE,
@@ -107,11 +107,11 @@ class FocalCodec(Pretrained):
         return model.to(self.device)
 
     def codebook_vectors(self) -> torch.Tensor:
-        """(1, 8192, 13): ±1/√13, the corners of a cube on the unit sphere."""
+        """Return the code vectors, (1, 8192, 13): ±1/√13, the corners of a cube on the unit sphere."""
         return self._corners(torch.arange(CODEBOOK_SIZE))[None]
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        features = self._model.encoder(wav[:, : int(lengths[0])])  # unpadded, as the reference code sees it
+        features = self._model.encoder(wav[:, : int(lengths[0])])  # unpadded, as in the reference code
         signs = self._model.compressor(features) > 0
         codes = (signs * self._powers(wav.device)).sum(-1)
         return codes[:, None], torch.full_like(lengths, codes.shape[1])
@@ -121,11 +121,11 @@ class FocalCodec(Pretrained):
         return self._model.decoder(self._model.decompressor(corners))
 
     def _corners(self, codes: torch.Tensor) -> torch.Tensor:
-        """(…) codes to (…, 13) points on the unit sphere."""
+        """Map codes (…) to points on the unit sphere (…, 13)."""
         powers = self._powers(codes.device)
         signs = (codes[..., None] // powers) % 2 * 2 - 1
         return signs / len(powers) ** 0.5
 
     def _powers(self, device: torch.device) -> torch.Tensor:
-        """What each latent dimension is worth in a code: the first has the most."""
+        """Return the powers of two that the dimensions' signs stand for; the first is the largest."""
         return 2 ** torch.arange(round(log2(CODEBOOK_SIZE)) - 1, -1, -1, device=device)

@@ -1,4 +1,4 @@
-"""The speech tokenizer of GLM-4-Voice (Zeng et al. 2024, arXiv 2412.02612), with network code of our own."""
+"""The speech tokenizer of GLM-4-Voice (Zeng et al. 2024, arXiv 2412.02612), with the network written here."""
 
 import json
 from dataclasses import dataclass
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
     from transformers import WhisperFeatureExtractor
 
 FRAME = 320
-"""Samples per frame of the attention."""
+"""Samples per frame that attention works on."""
 HOP = 4 * FRAME
 SEGMENT = 30 * SAMPLE_RATE
-"""Longer speech is cut into pieces of 30 s, each encoded on its own."""
+"""Samples. Longer speech is cut into segments of 30 s, each encoded on its own."""
 CODEBOOK_SIZE = 16_384
 WEIGHTS = "model.safetensors"
 UNUSED = ("ema_count", "ema_weight", "embed_positions2.weight")
-"""Weights for training, and for the layers after the quantizer."""
+"""Tensors for training and for the layers after the quantizer, ignored when loading."""
 
 
 @dataclass(kw_only=True)
 class Glm4Voice(Pretrained):
-    """One code of 14 bits every 80 ms, from a Whisper encoder that was trained on for recognition.
+    """One code of 14 bits every 80 ms, from a Whisper encoder fine-tuned for recognition.
 
-    The decoder of GLM-4-Voice is a diffusion model with a vocoder, a system of its own: codes are heard
-    through the benchmark's vocoder.
+    GLM-4-Voice decodes with a separate system of a diffusion model and a vocoder. Here the benchmark's
+    vocoder decodes.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.glm4_voice.Glm4Voice"
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Not causal: within blocks of 4 s attention looks ahead.
+        """The specification. Not causal, because attention looks ahead within blocks of 4 s.
 
-        Utterances are encoded one by one, so that no padding is ever seen.
+        Utterances are encoded one by one, so batches may be of unequal lengths.
         """
         return self.make_spec(
             kind="semantic-supervised",
@@ -78,7 +78,7 @@ class Glm4Voice(Pretrained):
         return encoder.to(self.device)
 
     def codebook_vectors(self) -> torch.Tensor:
-        """(1, 16384, D) float32."""
+        """Return the codebook, (1, 16384, D) float32."""
         return self._encoder.codebook.weight[None].cpu()
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -88,10 +88,11 @@ class Glm4Voice(Pretrained):
         return padded[:, None], (lengths + HOP - 1) // HOP
 
     def _utterance(self, wav: torch.Tensor) -> torch.Tensor:
-        """Codes (T',) of samples (T,).
+        """Encode samples (T,) to codes (T',).
 
-        The last segment is padded to the length of the others before its spectrogram is taken, as
-        upstream does: at its end the spectrogram sees silence, where a lone segment sees its mirror.
+        As upstream does, the last of several segments is padded to the length of the others before its
+        spectrogram is computed. The end of its spectrogram then sees silence; that of a lone segment sees
+        the mirrored signal.
         """
         segments = wav.split(SEGMENT)
         mel = self._extractor(

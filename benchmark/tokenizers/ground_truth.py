@@ -1,4 +1,4 @@
-"""The topline: 16-bit samples as tokens."""
+"""The topline: 16-bit samples used as tokens."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,13 +13,13 @@ OFFSET = 2**15
 
 @dataclass(kw_only=True)
 class GroundTruth(Tokenizer):
-    """Linear 16-bit PCM: each sample is a token, and decoding gives the recording back."""
+    """Linear 16-bit PCM: each sample is a token, and decoding returns the recording."""
 
     uid: ClassVar[str] = "benchmark.tokenizers.ground_truth.GroundTruth"
 
     @property
     def spec(self) -> TokenizerSpec:
-        """256 kbit/s."""
+        """The specification, with a bitrate of 256 kbit/s."""
         return TokenizerSpec(
             name=self.name,
             kind="topline",

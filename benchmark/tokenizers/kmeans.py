@@ -1,4 +1,4 @@
-"""Codebooks: k-means and residual quantization fitted by faiss, codes by exact search in torch."""
+"""K-means and residual codebooks: fitted by faiss, searched exactly in torch."""
 
 from typing import Any, Literal
 
@@ -7,12 +7,12 @@ import numpy as np
 import torch
 
 CHUNK = 8192
-"""Frames searched at once: bounds memory at CHUNK × codebook size distances."""
+"""Frames searched at once, which bounds memory to CHUNK × codebook size distances."""
 
 Seeding = Literal["random", "kmeans++"]
-"""How the first centroids are drawn: any frames, or frames far from one another (Arthur and Vassilvitskii
-2007). On LibriSpeech, three seeds each, k-means++ left the same held-out error as random frames for Whisper's
-states and MFCC, and 0.5 % more for log-mel, so random is the default."""
+"""Method that draws the first centroids: random frames, or frames far from one another (Arthur and
+Vassilvitskii 2007). On LibriSpeech, three seeds each, k-means++ left the same held-out error as random frames
+for Whisper's states and MFCC, and 0.5 % more for log-mel, so random is the default."""
 _SEEDING = {
     "random": faiss.ClusteringInitMethod_RANDOM,
     "kmeans++": faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS,
@@ -29,18 +29,18 @@ class FrameReservoir:
         self._frames: np.ndarray | None = None
 
     def add(self, frames: np.ndarray) -> None:
-        """Offer (N, D) frames."""
+        """Offer frames (N, D) to the sample."""
         if self._frames is None:
             self._frames = np.empty((self.capacity, frames.shape[1]), np.float32)
         positions = np.arange(self.seen, self.seen + len(frames))
         slots = np.where(positions < self.capacity, positions, self._rng.integers(0, positions + 1))
         kept = slots < self.capacity
-        self._frames[slots[kept]] = frames[kept]  # of frames drawn for one slot the last one stays
+        self._frames[slots[kept]] = frames[kept]  # the last of several frames drawn for one slot stays
         self.seen += len(frames)
 
     @property
     def frames(self) -> np.ndarray:
-        """The sample, (min(seen, capacity), D) float32."""
+        """The sampled frames, (min(seen, capacity), D) float32."""
         if self._frames is None:
             return np.empty((0, 0), np.float32)
         return self._frames[: min(self.seen, self.capacity)]
@@ -54,15 +54,15 @@ def fit_kmeans(
     iterations: int = 25,
     seeding: Seeding = "random",
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Lloyd's k-means from `size` distinct frames; a cluster that empties splits a large one.
+    """Fit Lloyd's k-means from `size` distinct frames; a cluster that empties splits a large one.
 
     Args:
         frames: (N, D) float32, N at least `size`.
         size: Number of centroids.
         seed: Fixes the initial centroids.
-        restarts: Fits from different initial centroids, of which the best is kept.
+        restarts: Number of fits from different initial centroids; the best one is kept.
         iterations: Lloyd iterations.
-        seeding: How the initial centroids are drawn.
+        seeding: Method that draws the initial centroids.
 
     Returns:
         centroids: (1, size, D) float32.
@@ -85,24 +85,24 @@ def fit_residual(
     iterations: int = 25,
     seeding: Seeding = "random",
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Residual vector quantization: each codebook is fitted on what the ones before it left over.
+    """Fit residual vector quantization: each codebook is fitted on the residual of those before it.
 
-    The beam of `faiss.ResidualQuantizer` is one, because the codes are searched greedily too, as in
-    neural codecs. Its held-out error equals that of k-means run level by level within 0.5 %.
+    `faiss.ResidualQuantizer` runs with a beam of one, because the codes are searched greedily too, as in
+    neural codecs. The held-out error equals that of k-means run level by level within 0.5 %.
 
     Args:
         frames: (N, D) float32, N at least `size`.
         num_codebooks: Levels, K.
         size: Centroids per level, a power of two.
         seed: Fixes the initial centroids.
-        restarts: Fits of each level, of which the best is kept.
+        restarts: Number of fits of each level; the best one is kept.
         iterations: Lloyd iterations per level.
-        seeding: How the initial centroids of a level are drawn.
+        seeding: Method that draws the initial centroids of a level.
 
     Returns:
         codebooks: (K, size, D) float32.
-        report: `frames` fitted on; per level `mse`, the squared error per dimension that is left
-            on these frames, and `empty`, the centroids that no frame chose.
+        report: `frames`, the number fitted on; per level `mse`, the remaining squared error per dimension
+            on these frames, and `empty`, the number of centroids that no frame chose.
     """
     faiss.omp_set_num_threads(torch.get_num_threads())
     bits = size.bit_length() - 1
@@ -118,7 +118,7 @@ def fit_residual(
 
 
 def quantize(frames: torch.Tensor, codebooks: torch.Tensor) -> torch.Tensor:
-    """Greedy residual codes of frames: per level the nearest centroid, the lowest index on a tie.
+    """Compute greedy residual codes: per level the nearest centroid, the lowest index on a tie.
 
     Distances are taken in float64, so that rounding, which differs between batch shapes and
     machines, does not decide between centroids.
@@ -134,7 +134,7 @@ def quantize(frames: torch.Tensor, codebooks: torch.Tensor) -> torch.Tensor:
 
 
 def _quantize_chunk(frames: torch.Tensor, codebooks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Codes (N, K) and the squared error per dimension after each level, (N, K)."""
+    """Return codes (N, K), and the squared error per dimension after each level, (N, K)."""
     residual = frames.double()
     codes, errors = [], []
     for codebook in codebooks:
@@ -157,7 +157,7 @@ def _configure(
     parameters.seed = seed
     parameters.niter = iterations
     parameters.nredo = restarts
-    # The caller has sampled already, and the report says how many frames each centroid had.
+    # No subsampling by faiss: the caller has sampled already, and the report counts frames per centroid.
     parameters.max_points_per_centroid = points
     parameters.min_points_per_centroid = 1
 

@@ -1,4 +1,4 @@
-"""L3AC (Zhai et al. 2025, arXiv 2504.04949; first called SQCodec), by its own package."""
+"""L3AC (Zhai et al. 2025, arXiv 2504.04949; first called SQCodec), run by the authors' package."""
 
 import tomllib
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ GEOMETRY: dict[str, tuple[int, int]] = {
     "1k5bps": (180, 7**6),
     "3kbps": (96, 9**3 * 7**3),
 }
-"""Samples per frame and codebook entries of the published models, by the package's name for them."""
+"""Samples per frame and codebook entries of the published models, by their names in the package."""
 
 
 @dataclass(kw_only=True)
@@ -32,7 +32,7 @@ class L3ac(Pretrained):
     """One finite scalar quantizer of 16.8 or 17.9 bits at 44 to 167 Hz.
 
     Attributes:
-        model: One of `GEOMETRY`, each of which has weights of its own.
+        model: Key of `GEOMETRY`; each model has its own weights.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.l3ac.L3ac"
@@ -48,7 +48,7 @@ class L3ac(Pretrained):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Attention is local and causal, but the response normalisation spans the whole utterance."""
+        """The specification. Not causal: attention is, but response normalisation spans the utterance."""
         hop, size = GEOMETRY[self.model]
         return self.make_spec(
             kind="acoustic",
@@ -63,11 +63,11 @@ class L3ac(Pretrained):
     @cached_property
     def _model(self) -> "L3AC":
         folder = f"weights/{self.model}.v1"
-        self.file(f"{folder}/encoder.pt")  # first of all: is it this checkpoint?
+        self.file(f"{folder}/encoder.pt")  # checked first, to reject a checkpoint of another model
         from l3ac import CONFIG_DIR, L3AC, L3ACConfig, ModelConfig
 
-        # The package's own settings class lets any environment variable called SAMPLE_RATE, MODEL_DIR and
-        # so on have its way, and its `get_model` downloads; so the file is read here.
+        # The file is read here for two reasons: environment variables such as SAMPLE_RATE or MODEL_DIR
+        # override the package's settings class, and the package's `get_model` downloads.
         config = tomllib.loads((Path(CONFIG_DIR) / f"{self.model}.toml").read_text())
         network_config = ModelConfig(**config["network_config"])
         hop, size = GEOMETRY[self.model]

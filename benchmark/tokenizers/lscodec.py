@@ -1,4 +1,4 @@
-"""LSCodec (Guo et al. 2025, Interspeech): one code per frame that holds what is said and not who says it."""
+"""LSCodec (Guo et al. 2025, Interspeech): one code per frame, trained to hold content without the speaker."""
 
 import ast
 from dataclasses import dataclass, field
@@ -22,31 +22,31 @@ Hop = Literal[320, 640]
 CODEBOOK_SIZES = {320: 300, 640: 1024}
 CONFIG, WEIGHTS = "encoder_config.yml", "lscodec_encoder.pt"
 GROUP = "quantizer.groups.0."
-"""Codebooks come in groups, of which the published models have one."""
+"""Prefix of the codebook's tensors. The format allows several groups; the published models have one."""
 STATISTICS = ("_codebook.cluster_size", "_codebook.embed_avg", "_codebook.inited", "project_out.")
-"""What training needed of the codebook beside its entries."""
+"""Tensors of the codebook that only training needs, ignored when loading."""
 ACTIVATIONS = {"ReLU": nn.ReLU, "GELU": nn.GELU}
 DECODING: dict[str, Any] = {
     "decode_needs_prompt": True,
     "output_rate": 24_000,
     "side_info": "WavLM-large's sixth layer over a recording",
 }
-"""Facts of the decoder; its side information is no code, but features of any length."""
+"""Facts of the decoder. Its side information is a sequence of features of any length, not a code."""
 
 
 class PromptedDecoder(Protocol):
-    """A decoder that takes the voice from a recording, as `vocoder` makes them."""
+    """A decoder that takes the voice from a recording, as those in `benchmark.models.vocoder` do."""
 
     def identity(self) -> dict[str, Any]:
-        """What its features depend on."""
+        """Return everything that the prompt's features depend on."""
         ...
 
     def features(self, wav: torch.Tensor) -> torch.Tensor:
-        """What is heard of a recording (1, T) at 16 kHz: (S, D)."""
+        """Extract the features (S, D) of a prompt (1, T) at 16 kHz."""
         ...
 
     def load(self, folder: Path, hop_length: int, entries: int) -> nn.Module:
-        """The network: codes (B, 1, T), lengths (B,) and features of B recordings to speech (B, T')."""
+        """Load the network: codes (B, 1, T), lengths (B,) and B prompts' features to speech (B, T')."""
         ...
 
 
@@ -54,14 +54,13 @@ class PromptedDecoder(Protocol):
 class LSCodec(Pretrained):
     """Codes of 300 entries at 50 Hz or of 1024 at 25 Hz, from convolutions over the waveform.
 
-    The encoder looks at some frames' length of speech for its first code and pads nothing, so that an
-    utterance has up to three codes less than its length suggests. Its own decoder takes the voice from a
-    prompt.
+    The encoder does not pad, and its first code needs several frames of speech. An utterance therefore has
+    up to three codes fewer than its length suggests. LSCodec's own decoder takes the voice from a prompt.
 
     Attributes:
-        hop_length: Samples per code, a fact of the checkpoint: 320 or 640.
-        decoder: How to load the decoder, which is a vocoder: a
-            `benchmark.models.vocoder.lscodec.LSCodecDecoder`; None to leave decoding to another.
+        hop_length: Samples per code, fixed by the checkpoint: 320 or 640.
+        decoder: Loads LSCodec's own decoder, a `benchmark.models.vocoder.lscodec.LSCodecDecoder`. None
+            leaves decoding to the benchmark's vocoder.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.lscodec.LSCodec"
@@ -75,7 +74,7 @@ class LSCodec(Pretrained):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Group norm takes its statistics over the whole utterance, so batches are of equal length."""
+        """The specification. Group norm spans the whole utterance, so batches must be of equal length."""
         return self.make_spec(
             kind="acoustic-disentangled",
             sample_rate=SAMPLE_RATE,
@@ -104,7 +103,7 @@ class LSCodec(Pretrained):
         return config
 
     def architecture(self) -> dict[str, Any]:
-        """The arguments of `Encoder` that the checkpoint's config file stands for."""
+        """Translate the checkpoint's config file into the arguments of `Encoder`."""
         stem, context = self._config["feature_extractor_params"], self._config["feature_aggregator_params"]
         quantizer = self._config["quantizer_params"]
         return {
@@ -135,7 +134,9 @@ class LSCodec(Pretrained):
         try:
             state = load_tensors(path)["model"]["generator"]
         except (KeyError, TypeError) as error:
-            raise UserError(f"{self.name}: {path} holds no model.generator") from error
+            raise UserError(
+                f"{self.name}: {path} holds no model.generator; is it LSCodec's encoder?"
+            ) from error
         model = Encoder(**self.architecture())
         unused = tuple(GROUP + name for name in STATISTICS)
         used = {_own_name(name): part for name, part in state.items() if not name.startswith(unused)}
@@ -151,9 +152,9 @@ class LSCodec(Pretrained):
         return ACTIVATIONS[part["activation"]]()
 
     def _layers(self, text: str) -> list[tuple[int, int, int]]:
-        """(width, kernel, stride) per layer, written like "[(512, 10, 5)] + [(512, 4, 2)] * 3".
+        """Parse layers written like "[(512, 10, 5)] + [(512, 4, 2)] * 3" into (width, kernel, stride) each.
 
-        Raises: UserError: it is made of anything but lists, tuples, integers, + and *.
+        Raises: UserError if the text holds anything but lists, tuples, integers, + and *.
         """
 
         def value(node: ast.expr) -> Any:
@@ -168,7 +169,10 @@ class LSCodec(Pretrained):
                     return value(left) + value(right)
                 case ast.BinOp(left=left, op=ast.Mult(), right=right):
                     return value(left) * value(right)
-            raise UserError(f"{self.name}: {CONFIG} describes its layers as {text!r}")
+            raise UserError(
+                f"{self.name}: {CONFIG} describes its layers as {text!r}; "
+                "expected a list of (width, kernel, stride), with + and *"
+            )
 
         return value(ast.parse(text, mode="eval").body)
 
@@ -177,7 +181,7 @@ class LSCodec(Pretrained):
         return {} if self.decoder is None else self.decoder.identity()
 
     def codebook_vectors(self) -> torch.Tensor:
-        """(1, 300 or 1024, 64) entries of the codebook."""
+        """Return the codebook's entries, (1, 300 or 1024, 64)."""
         return self._model.quantizer.codebook[None].cpu()
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -194,7 +198,7 @@ class LSCodec(Pretrained):
     @property
     def _prompted(self) -> PromptedDecoder:
         if self.decoder is None:
-            raise TypeError(f"{self.name} was given no decoder")
+            raise TypeError(f"{self.name} was built without a decoder; use the benchmark's vocoder")
         return self.decoder
 
     def _side_info(self, wav: torch.Tensor) -> torch.Tensor:
@@ -207,5 +211,5 @@ class LSCodec(Pretrained):
 
 
 def _own_name(name: str) -> str:
-    """Of a tensor in the checkpoint."""
+    """Return the name in `Encoder` of a tensor of the checkpoint."""
     return name.replace(GROUP + "_codebook.embed", "quantizer.codebook").replace(GROUP, "quantizer.")

@@ -1,4 +1,4 @@
-"""Lyra v2, a pretrained causal SoundStream codec (Zeghidour et al. 2021), from its TFLite files."""
+"""Lyra v2, a pretrained causal SoundStream codec (Zeghidour et al. 2021), run from its TFLite files."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,20 +18,20 @@ HOP = 320
 ENCODER, QUANTIZER, DECODER = FILES = ("soundstream_encoder.tflite", "quantizer.tflite", "lyragan.tflite")
 MAX_QUANTIZERS = 46
 UNUSED = -1
-"""Index the quantizer reads as "this level was not sent"."""
+"""Index that tells the quantizer that a level was not sent."""
 
 
 @dataclass(kw_only=True)
 class Lyra(Tokenizer):
     """Residual codes of 4 bits at 50 Hz, and the generator that decodes them.
 
-    The models are streaming: they keep their state from hop to hop and are reset per utterance, so
-    an utterance's codes cannot depend on what follows it.
+    The models are streaming models. They keep their state from hop to hop and are reset for each utterance,
+    so padding after an utterance cannot change its codes.
 
     Attributes:
         checkpoint_dir: Folder of the three TFLite files of the Lyra v2 release.
-        num_quantizers: Levels sent per frame, 1 to 46. Lyra's own rates are 16, 30 and 46: 3.2, 6.0
-            and 9.2 kbit/s.
+        num_quantizers: Levels sent per frame, 1 to 46. Lyra's own rates of 3.2, 6.0 and 9.2 kbit/s send
+            16, 30 and 46.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.lyra.Lyra"
@@ -39,7 +39,7 @@ class Lyra(Tokenizer):
     library: ClassVar[str] = "ai_edge_litert"
     extra: ClassVar[str] = "lyra"
 
-    checkpoint_dir: str = field(metadata={"identity": False})  # the weights' digest counts
+    checkpoint_dir: str = field(metadata={"identity": False})  # the weights' digest stands for it
     num_quantizers: int = MAX_QUANTIZERS
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class Lyra(Tokenizer):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Causal, with 20 ms frames."""
+        """The specification. Causal, with frames of 20 ms."""
         return TokenizerSpec(
             name=self.name,
             kind="acoustic",
@@ -66,7 +66,7 @@ class Lyra(Tokenizer):
         )
 
     def weights_digest(self) -> str:
-        """Digest of the three files."""
+        """Return the digest of the three model files."""
         return digest({name: file_digest(self._folder / name) for name in FILES})
 
     @cached_property
@@ -92,10 +92,10 @@ class Lyra(Tokenizer):
         return self._interpreter(QUANTIZER)
 
     def _stream(self, file: str, blocks: np.ndarray) -> np.ndarray:
-        """Run a stateful model over (T', …) blocks in order, from its initial state.
+        """Run a stateful model over blocks (T', …) in order, from its initial state.
 
-        The interpreter is new each time: `reset_all_variables` and `allocate_tensors` both leave the
-        state of this kind of model as it was.
+        Each call makes a new interpreter, because neither `reset_all_variables` nor `allocate_tensors`
+        resets the state of this kind of model.
         """
         model = self._interpreter(file)
         model.allocate_tensors()

@@ -12,15 +12,15 @@ from benchmark.tokenizers.quantized import QuantizedFeatures
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 HOP = 320
-"""20 ms, the frame rate of the semantic tokenizers it stands beside."""
+"""Samples per frame, 20 ms: the frame rate of the semantic tokenizers that it is compared with."""
 
 
 @dataclass(kw_only=True)
 class MelRvq(QuantizedFeatures):
     """80 log-mel bands every 20 ms, coded by K residual codebooks.
 
-    The 50 ms Hann window is 2.5 hops long: frames overlap enough that no sample goes unseen, and
-    the harmonics of a low voice are still resolved. Frame t is centred on hop t (`log_mel`).
+    The 50 ms Hann window is 2.5 hops long. Frames therefore overlap enough to cover every sample, and the
+    harmonics of a low voice are still resolved. Frame t is centred on hop t (`log_mel`).
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.mel_rvq.MelRvq"
@@ -31,7 +31,7 @@ class MelRvq(QuantizedFeatures):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Acoustic; the window looks 15 ms past its hop, so it is not causal."""
+        """The specification. Not causal, because the window looks 15 ms past its hop."""
         return TokenizerSpec(
             name=self.name,
             kind="acoustic",
@@ -48,5 +48,5 @@ class MelRvq(QuantizedFeatures):
         return LogMel(n_fft=1024, hop_length=HOP, win_length=800, n_mels=80, center=False).to(self.device)
 
     def features(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, T', 80) natural-log mel amplitudes."""
+        """Return natural-log mel amplitudes (B, T', 80), and the frames of each utterance (B,)."""
         return hop_centred_log_mel(self._analysis, wav), (lengths + HOP - 1) // HOP

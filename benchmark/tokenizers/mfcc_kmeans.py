@@ -1,4 +1,4 @@
-"""K-means over MFCC: what a codebook alone, without a learned representation, knows of speech."""
+"""K-means over MFCC: a baseline with a codebook but no learned representation."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,8 +21,8 @@ BANDS = 40
 class MfccKmeans(QuantizedFeatures):
     """13 MFCC of a 25 ms window with their first and second differences, every 20 ms; k-means.
 
-    The features of HuBERT's first iteration (Hsu et al. 2021, section IV), at 50 Hz and with each
-    dimension standardised, so that the loudest coefficients do not decide alone: on LibriSpeech the
+    These are the features of HuBERT's first iteration (Hsu et al. 2021, section IV), at 50 Hz. Each
+    dimension is standardised, so that the largest coefficients do not decide alone. On LibriSpeech the
     codes then share 2.76 instead of 2.71 bit per frame with those of `whisper_kmeans`.
     """
 
@@ -32,7 +32,7 @@ class MfccKmeans(QuantizedFeatures):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Counted as acoustic: it codes the spectral envelope, and nothing learned abstracts from it."""
+        """The specification. The kind is acoustic: the codes describe the spectral envelope directly."""
         return TokenizerSpec(
             name=self.name,
             kind="acoustic",
@@ -55,11 +55,11 @@ class MfccKmeans(QuantizedFeatures):
         return create_dct(COEFFICIENTS, BANDS, norm="ortho").to(self.device)
 
     def features(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, T', 39): coefficients, differences, second differences over five frames."""
+        """Return (B, T', 39): coefficients, and their first and second differences over five frames."""
         frames = (lengths + HOP - 1) // HOP
         rows = [
             self._one(row[: int(count) * HOP]) for row, count in zip(wav, frames, strict=True)
-        ]  # one by one: the differences repeat an utterance's own last frame, not the batch's padding
+        ]  # one by one, so that differences repeat the utterance's own last frame and not the batch's padding
         return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), frames
 
     def _one(self, wav: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Mimi, the codec of Moshi (Défossez et al. 2024, arXiv 2410.00037), by transformers."""
+"""Mimi, the codec of Moshi (Défossez et al. 2024, arXiv 2410.00037), run by transformers."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,11 +18,11 @@ MAX_CODEBOOKS = 32
 class Mimi(Pretrained):
     """One semantic code, distilled from WavLM, and residual acoustic codes, each of 11 bits at 12.5 Hz.
 
-    Speech is padded with zeros to whole frames of 1920 samples: otherwise the last frame differs from
-    that of the original package.
+    Speech is padded with zeros to whole frames of 1920 samples. Without them the last frame would differ
+    from that of the original package.
 
     Attributes:
-        num_codebooks: 1 semantic + num_codebooks - 1 acoustic; Moshi uses 8.
+        num_codebooks: Number of codebooks used: one semantic, the others acoustic. Moshi uses 8.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.mimi.Mimi"
@@ -37,7 +37,7 @@ class Mimi(Pretrained):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Causal: convolutions and attention look back only."""
+        """The specification. Causal, because convolutions and attention look back only."""
         return self.make_spec(
             kind="acoustic-semantic",
             sample_rate=24_000,

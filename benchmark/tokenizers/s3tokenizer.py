@@ -1,4 +1,4 @@
-"""S3 tokenizers of CosyVoice 1 to 3 (Du et al. 2024, arXiv 2407.05407, 2412.10117), by s3tokenizer."""
+"""S3 tokenizers of CosyVoice 1 to 3 (Du et al. 2024, arXiv 2407.05407, 2412.10117), run by s3tokenizer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 MEL_HOP = 160
 SHORTEST = 2 * MEL_HOP
-"""Samples that a spectrogram can be made of."""
+"""Samples of the shortest clip that a spectrogram can be made of."""
 WINDOW, OVERLAP = 3000, 400
-"""Mel frames: 30 s, the most the encoder takes, and 4 s by which windows of longer speech overlap."""
+"""Mel frames: 30 s, the encoder's limit, and 4 s, the overlap of the windows of longer speech."""
 HEAD = 64
 """Width of one attention head in all versions."""
 CODEBOOK = "quantizer._codebook.embed"
@@ -29,7 +29,7 @@ class Version(NamedTuple):
     """Facts of a published version."""
 
     name: str
-    """The package's name for it."""
+    """Name in the package."""
     file: str
     frame_rate: int
     codebook_size: int
@@ -47,11 +47,12 @@ VERSIONS = {
 class S3Tokenizer(Pretrained):
     """One codebook inside a speech recognizer's encoder, at 25 or 50 Hz; v2 and v3 are scalar quantizers.
 
-    The weights are the published ONNX files. There is no decoder but CosyVoice's own flow model.
-    Speech over 30 s is encoded in windows of 30 s that overlap by 4 s and are joined in the middle.
+    The weights are the published ONNX files. The only decoder is CosyVoice's flow model, which is not
+    included. Speech over 30 s is encoded in windows of 30 s that overlap by 4 s and are joined in the
+    middle of the overlap.
 
     Attributes:
-        model: One of `VERSIONS`.
+        model: Key of `VERSIONS`.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.s3tokenizer.S3Tokenizer"
@@ -67,7 +68,7 @@ class S3Tokenizer(Pretrained):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Padding is masked in every layer."""
+        """The specification. Every layer masks padding, so batches may be of unequal lengths."""
         version = VERSIONS[self.model]
         return self.make_spec(
             kind="semantic-supervised",
@@ -86,9 +87,9 @@ class S3Tokenizer(Pretrained):
         try:
             state, strides = _read(weights, self.model)
             width, mels, _ = state["encoder.conv1.weight"].shape
-        except Exception as error:  # the parser and the package raise a dozen kinds between them
+        except Exception as error:  # the ONNX parser and the package raise a dozen kinds
             raise UserError(f"{self.name}: {weights} is no S3 tokenizer {self.model}: {error!r}") from error
-        # Files of the 25 and the 50 Hz model have one name and the same weights' shapes.
+        # The 25 and 50 Hz models share a file name and all shapes; only the strides tell them apart.
         self.check(frame_rate=(SAMPLE_RATE / MEL_HOP / strides, version.frame_rate))
         blocks = {name.split(".")[2] for name in state if name.startswith("encoder.blocks.")}
         model = _network(self.model)(
@@ -99,14 +100,14 @@ class S3Tokenizer(Pretrained):
             n_codebook_size=len(state[CODEBOOK]) if CODEBOOK in state else version.codebook_size,
         )
         self.check(codebook_size=(model.quantizer.codebook_size, version.codebook_size))
-        if self.model == "v3":  # its export leaves out norms' terms that are one or zero
+        if self.model == "v3":  # its export omits weights of norms that are one or zero
             norms = {name: value for name, value in model.state_dict().items() if "_ln." in name}
             state = {**norms, **state}
         load_into(model, state, weights)
         return model.to(self.device)
 
     def codebook_vectors(self) -> torch.Tensor | None:
-        """(1, 4096, D) of version 1; the scalar quantizers have none."""
+        """Return the codebook of version 1, (1, 4096, D); None for the scalar quantizers."""
         codebook = self._model.state_dict().get(CODEBOOK)
         return None if codebook is None else codebook[None].cpu()
 
@@ -116,7 +117,7 @@ class S3Tokenizer(Pretrained):
         model, rate = self._model, VERSIONS[self.model].frame_rate
         parts: list[torch.Tensor] = []
         counts = []
-        for row, samples in zip(wav, lengths.tolist(), strict=True):  # each by its own loudest frame
+        for row, samples in zip(wav, lengths.tolist(), strict=True):  # scaled by its own loudest frame
             mel = log_mel_spectrogram(row[: max(samples, SHORTEST)], n_mels=model.config.n_mels)
             starts = range(0, max(1, mel.shape[1] - OVERLAP), WINDOW - OVERLAP)
             parts += [mel[:, start : start + WINDOW] for start in starts]
@@ -133,7 +134,7 @@ class S3Tokenizer(Pretrained):
 
 
 def _read(file: Path, model: str) -> tuple[Mapping[str, torch.Tensor], int]:
-    """The weights under the package's names, and the product of all convolutions' strides."""
+    """Read the weights under the package's names, and the product of all convolutions' strides."""
     import onnx
     from s3tokenizer import onnx2torch, onnx2torch_v3
 
@@ -144,7 +145,10 @@ def _read(file: Path, model: str) -> tuple[Mapping[str, torch.Tensor], int]:
 
 
 def _network(model: str) -> Any:
-    """Builds the package's network from its sizes; a new configuration each time, for it changes them."""
+    """Return a function that builds the package's network from its sizes.
+
+    Each call makes a new configuration, because the package modifies the one it is given.
+    """
     from s3tokenizer.model import ModelConfig, S3Tokenizer
     from s3tokenizer.model_v2 import ModelConfig as ModelConfigV2
     from s3tokenizer.model_v2 import S3TokenizerV2

@@ -1,4 +1,4 @@
-"""SNAC, residual codes at several time scales (Siuzdak et al. 2024, arXiv 2410.14411), by its own package."""
+"""SNAC (Siuzdak et al. 2024, arXiv 2410.14411): residual codes at several time scales, by its package."""
 
 import json
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE, HOP = 24_000, 512
 STRIDES = (4, 2, 1)
-"""Frames of the finest book that one code of each book spans."""
+"""Frames of the finest codebook that one code of each codebook spans."""
 SEED = 0
 
 
@@ -25,9 +25,9 @@ SEED = 0
 class Snac(Pretrained):
     """Three codebooks of 12 bits, at 11.7, 23.4 and 46.9 Hz.
 
-    The slow books' codes are repeated to the fastest rate. The model itself works on whole groups of
-    four frames; frames in which there is padding only are not kept, and the decoder gets the last
-    frame again in their place.
+    Codes of the slow codebooks are repeated to the fastest rate. The model works on whole groups of four
+    frames. Frames of a group that hold padding alone are dropped, and the decoder repeats the last frame
+    in their place.
 
     The decoder adds noise by design. Its seed is fixed, so that decoding is a function of the codes.
     """
@@ -39,7 +39,7 @@ class Snac(Pretrained):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Its convolutions look ahead; padding changes the last frames."""
+        """The specification. Convolutions look ahead, so padding would change the last frames."""
         frame_rate = SAMPLE_RATE / HOP
         return self.make_spec(
             kind="acoustic",
@@ -69,7 +69,7 @@ class Snac(Pretrained):
         return model.to(self.device)
 
     def codebook_vectors(self) -> torch.Tensor:
-        """(3, 4096, 8) vectors of the factorised codebooks."""
+        """Return the vectors of the factorised codebooks, (3, 4096, 8)."""
         return torch.stack([book.codebook.weight for book in self._model.quantizer.quantizers]).cpu()
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -83,7 +83,7 @@ class Snac(Pretrained):
         books = [codes[:, k, ::stride].contiguous() for k, stride in enumerate(STRIDES)]
         rows = []
         with torch.random.fork_rng():
-            for row in range(len(codes)):  # one by one: an utterance's noise must not depend on its batch
+            for row in range(len(codes)):  # one by one, so that the noise does not depend on the batch
                 torch.manual_seed(SEED)
                 rows.append(self._model.decode([book[row : row + 1] for book in books])[:, 0])
         return torch.cat(rows)

@@ -1,4 +1,4 @@
-"""SpeechTokenizer (Zhang et al. 2024, arXiv 2308.16692), by its own package."""
+"""SpeechTokenizer (Zhang et al. 2024, arXiv 2308.16692), run by the authors' package."""
 
 import json
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 HOP = 320
 BOOKS = 8
 FOLDER = "speechtokenizer_hubert_avg"
-"""Of the published variants the one distilled from the average of HuBERT's layers."""
+"""Folder of the published variant that is distilled from the average of HuBERT's layers."""
 
 
 @dataclass(kw_only=True)
 class SpeechTokenizer(Pretrained):
-    """Residual codes of 10 bits at 50 Hz, of which the first is distilled from HuBERT.
+    """Residual codes of 10 bits at 50 Hz, the first of which is distilled from HuBERT.
 
     Attributes:
-        num_codebooks: How many of the 8 books are used. The first alone is the "semantic" token.
+        num_codebooks: Number of codebooks used, 1 to 8. The first alone is the "semantic" token.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.speechtokenizer.SpeechTokenizer"
@@ -43,7 +43,7 @@ class SpeechTokenizer(Pretrained):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """The encoder's LSTM runs in both directions, so every frame sees padding."""
+        """The specification. The encoder's LSTM is bidirectional, so padding would change every frame."""
         return self.make_spec(
             kind="acoustic-semantic",
             sample_rate=SAMPLE_RATE,
@@ -60,7 +60,7 @@ class SpeechTokenizer(Pretrained):
         config = json.loads(self.file(f"{FOLDER}/config.json").read_text())
         try:
             from speechtokenizer import SpeechTokenizer as Model
-        except ImportError as error:  # its trainer is imported too, and needs more than the package declares
+        except ImportError as error:  # the package imports its trainer, which needs undeclared packages
             raise UserError(
                 f"{self.name}: speechtokenizer lacks a package it needs ({error}): "
                 f"pip install 'speech-token-benchmark[{self.extra}]'"
@@ -72,13 +72,11 @@ class SpeechTokenizer(Pretrained):
             codebook_size=(config["codebook_size"], self.spec.codebook_size),
         )
         model = Model(config)
-        load_into(
-            model, load_tensors(weights), weights
-        )  # in evaluation mode, unlike after the package's loader
+        load_into(model, load_tensors(weights), weights)  # in evaluation mode, unlike the package's loader
         return model.to(self.device)
 
     def codebook_vectors(self) -> torch.Tensor:
-        """(K, 1024, D) codebooks."""
+        """Return the codebooks, (K, 1024, D)."""
         layers = self._model.quantizer.vq.layers[: self.num_codebooks]
         return torch.stack([layer.codebook for layer in layers]).cpu()
 

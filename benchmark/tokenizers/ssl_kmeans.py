@@ -1,4 +1,4 @@
-"""K-means over the hidden states of HuBERT, WavLM, wav2vec 2.0 and their kin, by transformers."""
+"""K-means over the hidden states of HuBERT, WavLM, wav2vec 2.0 and related models, run by transformers."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +14,7 @@ from benchmark.tokenizers.quantized import QuantizedFeatures
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 HOP, RECEPTIVE_FIELD = 320, 400
-"""Of the convolutional stem that all of them share: 20 ms hops, 25 ms windows, no padding."""
+"""Samples of the unpadded convolutional stem that all these models share: hops of 20 ms, windows of 25 ms."""
 
 Architecture = Literal["hubert", "wavlm", "wav2vec2"]
 
@@ -23,16 +23,18 @@ Architecture = Literal["hubert", "wavlm", "wav2vec2"]
 class SslKmeans(Pretrained, QuantizedFeatures):
     """Hidden states every 20 ms, coded by k-means.
 
-    Speech enters as it is, so T samples give ⌊(T - 400) / 320⌋ + 1 frames, as in the original
-    packages: one or two fewer than a codec has.
+    Speech is not padded, so T samples give ⌊(T - 400) / 320⌋ + 1 frames, as in the original packages. That
+    is one or two fewer than a codec has.
 
     Attributes:
-        architecture: Of the checkpoint: hubert (also ContentVec and DistilHuBERT), wavlm or wav2vec2.
-        layer: Output of transformer block l, counted from one; 0 is the input of the first.
-        normed: Whether the encoder's final layer norm is applied to it. "Layer 24" of a large model
-            means the output without it in fairseq and torchaudio, with it in `last_hidden_state`.
-        normalise: Whether each utterance is brought to zero mean and unit variance first, as the
-            large models were trained.
+        architecture: Architecture of the checkpoint: hubert (also ContentVec and DistilHuBERT), wavlm or
+            wav2vec2.
+        layer: Number of the transformer block whose output is used, counted from one; 0 is the first
+            block's input.
+        normed: Whether the encoder's final layer norm is applied to the output. "Layer 24" of a large model
+            means the output without the norm in fairseq and torchaudio, with it in `last_hidden_state`.
+        normalise: Whether each utterance is first scaled to zero mean and unit variance, as in the training
+            of the large models.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.ssl_kmeans.SslKmeans"
@@ -49,9 +51,9 @@ class SslKmeans(Pretrained, QuantizedFeatures):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Models trained on raw sound have a group norm over the whole utterance: no padding for them.
+        """The specification. Models trained on raw samples have a group norm that would see padding.
 
-        The others take a mask, by which padding leaves no trace.
+        The other models mask padding, so their batches may be of unequal lengths.
         """
         return self.make_spec(
             kind="semantic-ssl",
@@ -75,12 +77,12 @@ class SslKmeans(Pretrained, QuantizedFeatures):
             raise UserError(f"{self.name}: layer must be from 0 to {depth}, not {self.layer}")
         stem = "layer" if self.normalise else "group"
         self.check(norm_of_the_stem=(model.config.feat_extract_norm, stem))
-        model.config.num_hidden_layers = max(1, self.layer)  # what lies above is never asked for
+        model.config.num_hidden_layers = max(1, self.layer)  # blocks above are never used
         model.encoder.layers = model.encoder.layers[: model.config.num_hidden_layers]
         return model
 
     def features(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, T', D) states of the layer."""
+        """Return the layer's hidden states (B, T', D) and their numbers (B,)."""
         lengths = lengths.to(wav.device)
         frames = ((lengths - RECEPTIVE_FIELD) // HOP + 1).clamp(min=1)
         mask = None

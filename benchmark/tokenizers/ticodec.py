@@ -1,4 +1,4 @@
-"""TiCodec (Ren et al. 2024, arXiv 2310.00014), with network code of our own."""
+"""TiCodec (Ren et al. 2024, arXiv 2310.00014), with the network written here."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,32 +19,33 @@ HOP = 320
 CODEBOOK_SIZE = 1024
 INVARIANT_CODES = 8
 UNUSED = "linear."
-"""A layer of the encoder that no code of upstream's calls."""
+"""Prefix of an encoder layer that upstream's code never calls."""
 WEIGHTS = "logs_conv_only/logs_convonly_Lib_1g{}r_cos_from_head/g_*"
-"""Where the three models lie in the hub's repository; the file's name ends in its training step."""
+"""Path of a model in the hub's repository, by number of codebooks. File names end in the training step."""
 
 Codebooks = Literal[1, 2, 4]
 
 
 class Model(NamedTuple):
-    """One published model."""
+    """The parts of one published model."""
 
     encoder: Encoder
     decoder: Decoder
     books: torch.Tensor
-    """(K, 1024, D) residual codebooks of the frames."""
+    """Residual codebooks of the frames, (K, 1024, D)."""
     invariant_books: torch.Tensor
-    """(8, 1024, I / 8) codebooks of the parts of the time-invariant vector."""
+    """Codebooks of the eight parts of the time-invariant vector, (8, 1024, I / 8)."""
 
 
 @dataclass(kw_only=True)
 class TiCodec(Pretrained):
-    """Residual codes of 10 bits at 75 Hz, and eight more for what an utterance keeps: its voice.
+    """Residual codes of 10 bits at 75 Hz, and eight codes per utterance for what stays the same: the voice.
 
-    The eight are the side information; those of another speaker's recording convert the voice.
+    The eight codes are the side information. Decoding with those of another speaker converts the voice.
 
     Attributes:
-        num_codebooks: 1, 2 or 4; each is a model of its own, not a prefix of the larger one.
+        num_codebooks: Residual codebooks: 1, 2 or 4. Each number has its own model; the smaller ones are
+            not prefixes of the larger.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.ticodec.TiCodec"
@@ -59,7 +60,7 @@ class TiCodec(Pretrained):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Norms over the whole utterance see padding, so batches are of equal length."""
+        """The specification. Norms span the whole utterance, so batches must be of equal length."""
         return self.make_spec(
             kind="acoustic-disentangled",
             sample_rate=24_000,
@@ -79,7 +80,9 @@ class TiCodec(Pretrained):
         published = load_tensors(path)
         missing = {"encoder", "generator", "quantizer"} - published.keys()
         if missing:
-            raise UserError(f"{self.name}: {path} holds no {', '.join(sorted(missing))}")
+            raise UserError(
+                f"{self.name}: {path} holds no {', '.join(sorted(missing))}; is it TiCodec's checkpoint?"
+            )
         state = {name: t for name, t in published["encoder"].items() if not name.startswith(UNUSED)}
         state = plain_weights(state)
         hidden, middle = state["time_invariant.conv.0.weight"].shape[:2]
@@ -92,7 +95,8 @@ class TiCodec(Pretrained):
         books = published["quantizer"]
         levels = ["", *map(str, range(2, self.num_codebooks + 1))]
         frames = self._stack(books, [f"quantizer_modules{level}.0" for level in levels])
-        # Upstream once called them by the number 3, which the model with four books needs itself.
+        # Upstream's older name for the time-invariant codebooks is the number 3, which the model with four
+        # codebooks needs for one of the frames' own.
         kind = "_globaltokens" if any("globaltokens" in name for name in books) else "3"
         invariant = self._stack(books, [f"quantizer_modules{kind}.{i}" for i in range(INVARIANT_CODES)])
         self.check(
@@ -102,9 +106,9 @@ class TiCodec(Pretrained):
         return Model(encoder.to(self.device), decoder.to(self.device), frames, invariant)
 
     def _weights_file(self) -> Path:
-        """The model's only file.
+        """Find the model's single file.
 
-        Raises: UserError where there are several, or none.
+        Raises: UserError if there is none, or more than one.
         """
         pattern = WEIGHTS.format(self.num_codebooks)
         found = sorted(self.folder.glob(pattern))
@@ -114,25 +118,28 @@ class TiCodec(Pretrained):
         return found[0]
 
     def _stack(self, books: dict[str, torch.Tensor], names: list[str]) -> torch.Tensor:
-        """Codebooks of the same size, (K, V, D)."""
+        """Stack codebooks of the same size to (K, V, D)."""
         missing = [name for name in names if f"{name}.embedding.weight" not in books]
         if missing:
-            raise UserError(f"{self.name}: {self.checkpoint} has no codebook {', '.join(missing)}")
+            raise UserError(
+                f"{self.name}: {self.checkpoint} has no codebook {', '.join(missing)}; "
+                "is it TiCodec's checkpoint?"
+            )
         return torch.stack([books[f"{name}.embedding.weight"].float() for name in names]).to(self.device)
 
     def codebook_vectors(self) -> torch.Tensor:
-        """(K, 1024, D) float32."""
+        """Return the frames' codebooks, (K, 1024, D) float32."""
         return self._model.books.cpu()
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """As upstream, without padding: of a last frame that is not whole there are no codes."""
+        """Encode without padding, as upstream does: an incomplete last frame has no codes."""
         encoder = self._model.encoder
         latents = encoder.latents(encoder.middle(true_length(wav, lengths, HOP))).transpose(1, 2)
         codes = quantize(latents.flatten(0, 1), self._model.books).unflatten(0, latents.shape[:2])
         return codes.transpose(1, 2), torch.full_like(lengths, latents.shape[1])
 
     def _side_info(self, wav: torch.Tensor) -> torch.Tensor:
-        """The eight codes, (8,) int64."""
+        """Return the eight time-invariant codes of a recording, (8,) int64."""
         encoder = self._model.encoder
         samples = torch.tensor([wav.shape[1]])
         vector = encoder.time_invariant(encoder.middle(true_length(wav, samples, HOP)))

@@ -1,4 +1,4 @@
-"""vq-wav2vec (Baevski et al. 2020, arXiv 1910.05453): discrete wav2vec features, by own code."""
+"""vq-wav2vec (Baevski et al. 2020, arXiv 1910.05453): discrete wav2vec features, with own network code."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,13 +28,13 @@ FILES = {"kmeans": "vq-wav2vec_kmeans.pt", "gumbel": "vq-wav2vec.pt"}
 class VqWav2Vec(Pretrained):
     """Two codes of 320 entries at 100 Hz, from a convolutional encoder alone.
 
-    The encoder pads nothing, so T samples give it ⌊(T - 465) / 160⌋ + 1 frames, two or three fewer than
-    T / 160. Its frame i looks at samples centred in our frame i + 1; the first code is therefore given
-    twice, and the last as often as frames are missing.
+    The encoder does not pad, so T samples give ⌊(T - 465) / 160⌋ + 1 frames, two or three fewer than T / 160.
+    Frame i of the encoder is centred on hop i + 1. The first code is therefore repeated once, and the last
+    as often as frames are missing.
 
     Attributes:
-        quantizer: How the model was trained to choose entries: "kmeans" takes the nearest, "gumbel"
-            the most likely.
+        quantizer: Rule by which the model chooses entries: "kmeans" takes the nearest, "gumbel" the most
+            likely.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.vq_wav2vec.VqWav2Vec"
@@ -47,12 +47,12 @@ class VqWav2Vec(Pretrained):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Its group norms run over the whole utterance."""
+        """The specification. Group norms span the whole utterance, so batches must be of equal length."""
         return self.make_spec(
             kind="semantic-ssl",
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / HOP,
-            frame_offset=(RECEPTIVE_FIELD - HOP) // 2 - HOP,  # our first code is given twice
+            frame_offset=(RECEPTIVE_FIELD - HOP) // 2 - HOP,  # the first code is repeated
             codebook_sizes=(ENTRIES,) * GROUPS,
             causal=False,
             can_decode=False,
@@ -65,8 +65,8 @@ class VqWav2Vec(Pretrained):
         content = load_tensors(path)
         if not {"model_cfg", "model_weight"} <= content.keys():
             raise UserError(
-                f"{self.name}: {path} has no model_cfg and model_weight; it must be one of those that "
-                "s3prl converted from fairseq's"
+                f"{self.name}: {path} has no model_cfg and model_weight; give a checkpoint that s3prl "
+                "converted from fairseq's"
             )
         facts, state = content["model_cfg"], content["model_weight"]
         kernels = [state[f"{ENCODER}.{layer}.0.weight"].shape[-1] for layer in range(len(LAYERS))]
@@ -77,14 +77,14 @@ class VqWav2Vec(Pretrained):
             kernels=(tuple(kernels), tuple(kernel for kernel, _ in LAYERS)),
             skip_connections=(facts["skip_connections_feat"], False),
         )
-        parts = ("feature_extractor.", "vector_quantizer.")  # the rest predicts the future, for training
+        parts = ("feature_extractor.", "vector_quantizer.")  # the rest serves the training task only
         state = {name: tensor for name, tensor in state.items() if name.startswith(parts)}
         model = Model(facts, {name: tensor.shape for name, tensor in state.items()})
         load_into(model, state, path)
         return model.to(self.device)
 
     def codebook_vectors(self) -> torch.Tensor:
-        """(2, 320, D) vectors; where both groups share theirs, the same twice."""
+        """Return the vectors of both groups, (2, 320, D); the same ones twice where the groups share them."""
         return self._model.vector_quantizer.vectors().cpu()
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -96,11 +96,11 @@ class VqWav2Vec(Pretrained):
 
 
 class Model(nn.Module):
-    """The part of the published model that makes codes, with the names of its parameters.
+    """The part of the published model that makes codes, with the published parameter names.
 
     Args:
         facts: The checkpoint's `model_cfg`.
-        shapes: Shape of every parameter, which say the widths and whether groups share vectors.
+        shapes: Shape of every parameter, from which widths and the sharing of vectors are read.
     """
 
     def __init__(self, facts: dict[str, Any], shapes: dict[str, torch.Size]) -> None:
@@ -113,7 +113,7 @@ class Model(nn.Module):
                     *(
                         nn.Sequential(
                             nn.Conv1d(narrow, wide, kernel, stride, bias=False),
-                            nn.Identity(),  # dropout, while it was trained
+                            nn.Identity(),  # dropout in training
                             nn.GroupNorm(1, wide),
                             activation(),
                         )
@@ -128,7 +128,7 @@ class Model(nn.Module):
         self.vector_quantizer = kind(inner, activation)
 
     def forward(self, wav: torch.Tensor) -> torch.Tensor:
-        """(B, T) at 16 kHz to codes (B, 2, T')."""
+        """Encode (B, T) at 16 kHz to codes (B, 2, T')."""
         features = self.feature_extractor["conv_layers"](wav[:, None])
         if self.compress:
             features = (features.abs() + 1).log()
@@ -136,7 +136,7 @@ class Model(nn.Module):
 
 
 class NearestEntry(nn.Module):
-    """Per group the entry nearest to a projection of the features."""
+    """Quantizer that takes per group the entry nearest to a projection of the features."""
 
     def __init__(self, shapes: dict[str, torch.Size], activation: type[nn.Module]) -> None:  # noqa: ARG002
         super().__init__()
@@ -147,20 +147,20 @@ class NearestEntry(nn.Module):
         )
 
     def vectors(self) -> torch.Tensor:
-        """(2, 320, D)."""
+        """Return the entries of both groups, (2, 320, D)."""
         return self.embedding.transpose(0, 1).expand(GROUPS, -1, -1)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """(B, D, T) to (B, 2, T)."""
+        """Quantize features (B, D, T) to codes (B, 2, T)."""
         projected = self.projection(features).unflatten(1, (GROUPS, -1)).transpose(2, 3)
-        # Not by a matrix product, whose rounding is coarser: near-ties are to fall as in the original.
+        # A matrix product would round more coarsely and break near-ties differently from the original.
         return torch.cdist(
             projected, self.vectors()[None].contiguous(), compute_mode="donot_use_mm_for_euclid_dist"
         ).argmin(-1)
 
 
 class LikeliestEntry(nn.Module):
-    """Per group the entry with the highest score."""
+    """Quantizer that takes per group the entry with the highest score."""
 
     def __init__(self, shapes: dict[str, torch.Size], activation: type[nn.Module]) -> None:
         super().__init__()
@@ -176,11 +176,11 @@ class LikeliestEntry(nn.Module):
         self.weight_proj = nn.Sequential(*hidden, _linear(shapes[f"weight_proj.{depth}.weight"]))
 
     def vectors(self) -> torch.Tensor:
-        """(2, 320, D)."""
+        """Return the entries of both groups, (2, 320, D)."""
         return self.vars.unflatten(1, (-1, ENTRIES))[0].expand(GROUPS, -1, -1)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """(B, D, T) to (B, 2, T)."""
+        """Quantize features (B, D, T) to codes (B, 2, T)."""
         scores = self.weight_proj(features.transpose(1, 2)).unflatten(-1, (GROUPS, ENTRIES))
         return scores.argmax(-1).transpose(1, 2)
 

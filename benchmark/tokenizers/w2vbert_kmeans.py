@@ -12,9 +12,9 @@ from benchmark.tokenizers.quantized import QuantizedFeatures
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 HOP, RECEPTIVE_FIELD = 320, 560
-"""In samples: two filter-bank frames, 160 apart and 400 long, make one hidden state; nothing is padded."""
+"""Samples. Two filter-bank frames, 160 apart and 400 long, make one hidden state, without padding."""
 SHORTEST = 720
-"""Samples of two filter-bank frames and their successor's hop: what gives one hidden state."""
+"""Samples of the shortest speech that gives one hidden state: two filter-bank frames and one more hop."""
 
 
 @dataclass(kw_only=True)
@@ -24,7 +24,7 @@ class W2vBertKmeans(Pretrained, QuantizedFeatures):
     The model reads 80 mel bands every 10 ms, normalised per utterance and stacked in pairs.
 
     Attributes:
-        layer: Output of conformer block l, counted from one.
+        layer: Number of the conformer block whose output is used, counted from one.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.w2vbert_kmeans.W2vBertKmeans"
@@ -33,7 +33,7 @@ class W2vBertKmeans(Pretrained, QuantizedFeatures):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Takes a mask, by which padding leaves no trace."""
+        """The specification. The model masks padding, so batches may be of unequal lengths."""
         return self.make_spec(
             kind="semantic-ssl",
             sample_rate=SAMPLE_RATE,
@@ -53,7 +53,7 @@ class W2vBertKmeans(Pretrained, QuantizedFeatures):
         depth = model.config.num_hidden_layers
         if not 0 <= self.layer <= depth:
             raise UserError(f"{self.name}: layer must be from 0 to {depth}, not {self.layer}")
-        model.config.num_hidden_layers = max(1, self.layer)  # what lies above is never asked for
+        model.config.num_hidden_layers = max(1, self.layer)  # blocks above are never used
         model.encoder.layers = model.encoder.layers[: model.config.num_hidden_layers]
         return model
 
@@ -61,10 +61,10 @@ class W2vBertKmeans(Pretrained, QuantizedFeatures):
     def _extractor(self) -> Any:
         from transformers import SeamlessM4TFeatureExtractor
 
-        return SeamlessM4TFeatureExtractor(padding_value=1)  # as the checkpoint's own configuration
+        return SeamlessM4TFeatureExtractor(padding_value=1)  # as in the checkpoint's configuration
 
     def features(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, T', D) states of the layer."""
+        """Return the layer's hidden states (B, T', D) and their numbers (B,)."""
         rows = [
             torch.nn.functional.pad(row[: int(n)], (0, max(0, SHORTEST - int(n)))).cpu().numpy()
             for row, n in zip(wav, lengths, strict=True)

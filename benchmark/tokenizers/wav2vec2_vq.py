@@ -17,12 +17,12 @@ GROUPS, ENTRIES = 2, 320
 
 @dataclass(kw_only=True)
 class Wav2Vec2Vq(Pretrained):
-    """The targets of its training: two codes of 320 entries at 50 Hz, from the convolutional stem.
+    """The targets of wav2vec 2.0's training: two codes of 320 entries at 50 Hz, from the convolutional stem.
 
-    Needs a checkpoint with the pre-training heads; those fine-tuned for recognition lack them.
+    The checkpoint must have the pre-training heads; checkpoints fine-tuned for recognition lack them.
 
     Attributes:
-        normalise: Whether each utterance is brought to zero mean and unit variance first.
+        normalise: Whether each utterance is first scaled to zero mean and unit variance.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.wav2vec2_vq.Wav2Vec2Vq"
@@ -31,7 +31,7 @@ class Wav2Vec2Vq(Pretrained):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """The stem's norm, or the normalisation, runs over the whole utterance."""
+        """The specification. The stem's norm, or the normalisation, spans the whole utterance."""
         return self.make_spec(
             kind="semantic-ssl",
             sample_rate=SAMPLE_RATE,
@@ -55,7 +55,7 @@ class Wav2Vec2Vq(Pretrained):
         return model
 
     def codebook_vectors(self) -> torch.Tensor:
-        """(2, 320, D) vectors of both groups."""
+        """Return the vectors of both groups, (2, 320, D)."""
         vectors = self._model.quantizer.codevectors[0]
         return vectors.unflatten(0, (GROUPS, ENTRIES)).cpu()
 
@@ -63,7 +63,7 @@ class Wav2Vec2Vq(Pretrained):
         speech = true_length(wav, lengths, at_least=RECEPTIVE_FIELD)
         if self.normalise:
             speech = normalised(speech, torch.ones_like(speech, dtype=torch.bool))
-        # What the quantizer reads is the stem's output after its norm; the masked copy goes elsewhere.
+        # The quantizer reads the stem's output after its norm; only the context network sees the masked copy.
         stem = self._model.wav2vec2
         features = stem.feature_projection(stem.feature_extractor(speech).transpose(1, 2))[1]
         scores = self._model.quantizer.weight_proj(features).unflatten(-1, (GROUPS, ENTRIES))

@@ -21,10 +21,10 @@ FrameRate = Literal[75, 40]
 class WavTokenizer(Pretrained):
     """A single codebook of 4096 entries and a decoder that attends to the whole utterance.
 
-    `files` names the checkpoint: a training state, of which less than a fifth is loaded.
+    `files` names the checkpoint, a training state of which less than a fifth is loaded.
 
     Attributes:
-        frame_rate: Frames per second, 75 or 40, that of the checkpoint.
+        frame_rate: Frames per second, fixed by the checkpoint: 75 or 40.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.wavtokenizer.WavTokenizer"
@@ -39,7 +39,7 @@ class WavTokenizer(Pretrained):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Its convolutions look ahead, and mirror the end of the speech they are given."""
+        """The specification. Convolutions look ahead, and mirror the end of the speech."""
         return self.make_spec(
             kind="acoustic",
             sample_rate=SAMPLE_RATE,
@@ -66,11 +66,11 @@ class WavTokenizer(Pretrained):
         return model.to(self.device)
 
     def codebook_vectors(self) -> torch.Tensor:
-        """(1, 4096, 512)."""
+        """Return the codebook, (1, 4096, 512)."""
         return self._model.codebook[None].cpu()
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        # Zeros up to a whole frame would be mirrored too, and are not what the original sees.
+        # Zeros up to a whole frame are cut, because the convolutions would mirror them; upstream adds none.
         codes = self._model.encode(wav[:, : int(lengths[0])])
         return codes[:, None], torch.full_like(lengths, codes.shape[1])
 

@@ -22,12 +22,12 @@ class WhisperKmeans(Pretrained, QuantizedFeatures):
     Utterances longer than 30 s are cut into windows of equal length.
 
     Attributes:
-        layer: None for the encoder's output after its final norm; l for the output of block l, which
-            transformers checkpoints offer only.
-        window: "exact" encodes an utterance at its own length, an order of magnitude faster; "30s"
-            after zero-padding to 30 s, as Whisper was trained. The features differ.
+        layer: None for the encoder's output after its final norm, or the number of a block for that
+            block's output, which only transformers checkpoints offer.
+        window: "exact" encodes an utterance at its own length, an order of magnitude faster. "30s" pads it
+            with zeros to 30 s, as in Whisper's training. The features differ.
         centre_positions: Whether the mean of each position in the window, over the training speech, is
-            taken off before k-means, see `PositionMeans`. Published centroids come without such means.
+            subtracted before k-means, see `PositionMeans`. Published centroids come without such means.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.whisper_kmeans.WhisperKmeans"
@@ -43,7 +43,7 @@ class WhisperKmeans(Pretrained, QuantizedFeatures):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """Attention sees padding, so batches are of equal length."""
+        """The specification. Attention sees padding, so batches must be of equal length."""
         return self.make_spec(
             kind="semantic-supervised",
             sample_rate=SAMPLE_RATE,
@@ -65,7 +65,7 @@ class WhisperKmeans(Pretrained, QuantizedFeatures):
 
     @property
     def has_network(self) -> bool:
-        """CTranslate2 runs its own networks, in float32."""
+        """True if transformers runs the encoder; CTranslate2 runs its own networks, in float32."""
         return whisper_backend(self.folder) == "transformers"
 
     @cached_property
@@ -73,5 +73,5 @@ class WhisperKmeans(Pretrained, QuantizedFeatures):
         return WhisperFeatures(self.folder, self.layer, self.device, self.window)
 
     def features(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, T', D) hidden states of utterances of one length."""
+        """Return the hidden states (B, T', D) of utterances of equal length, and their numbers (B,)."""
         return self._features(wav), (lengths + HOP - 1) // HOP

@@ -1,4 +1,4 @@
-"""X-Codec (Ye et al. 2024, arXiv 2408.17175), by transformers."""
+"""X-Codec (Ye et al. 2024, arXiv 2408.17175), run by transformers."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 HOP = 320
 BANDWIDTHS = {0.5: 1, 1.0: 2, 1.5: 3, 2.0: 4, 4.0: 8}
-"""kbit/s: codebooks."""
+"""Number of codebooks by bandwidth in kbit/s."""
 
 
 @dataclass(kw_only=True)
@@ -21,7 +21,7 @@ class Xcodec(Pretrained):
     """Residual codes of 10 bits at 50 Hz over acoustic and self-supervised features.
 
     Attributes:
-        bandwidth: kbit/s: 0.5, 1, 1.5, 2 or 4, for 1 to 8 codebooks.
+        bandwidth: Bitrate in kbit/s: 0.5, 1, 1.5, 2 or 4, for 1 to 8 codebooks.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.xcodec.Xcodec"
@@ -34,7 +34,7 @@ class Xcodec(Pretrained):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """HuBERT's group norm runs over the whole utterance, so padding changes every frame."""
+        """The specification. HuBERT's group norm spans the utterance, so padding would change every frame."""
         return self.make_spec(
             kind="acoustic-semantic",
             sample_rate=SAMPLE_RATE,
@@ -59,7 +59,7 @@ class Xcodec(Pretrained):
         return model
 
     def codebook_vectors(self) -> torch.Tensor:
-        """(K, 1024, D) residual vectors."""
+        """Return the residual codebooks, (K, 1024, D)."""
         books = self._model.quantizer.quantizers[: self.spec.num_codebooks]
         return torch.stack([book.codebook.embed for book in books]).cpu()
 

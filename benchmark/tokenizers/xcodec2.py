@@ -1,4 +1,4 @@
-"""X-Codec 2 (Ye et al. 2025, arXiv 2502.04128) and NeuCodec, which has its design, by transformers."""
+"""X-Codec 2 (Ye et al. 2025, arXiv 2502.04128) and NeuCodec, of the same design, run by transformers."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,14 +17,14 @@ HOP = 320
 class Xcodec2(Pretrained):
     """One code of 16 bits (FSQ) at 50 Hz over acoustic and w2v-BERT features.
 
-    The model appends a sample and pads to whole frames; the frame that holds padding alone is dropped.
+    The model appends one sample and pads to whole frames. A frame that holds padding alone is dropped.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.xcodec2.Xcodec2"
 
     @property
     def spec(self) -> TokenizerSpec:
-        """The mel statistics and attention run over the whole utterance."""
+        """The specification. The mel statistics and attention span the whole utterance."""
         return self.make_spec(
             kind="acoustic-semantic",
             sample_rate=SAMPLE_RATE,
@@ -56,7 +56,7 @@ class Xcodec2(Pretrained):
                 **self._extractor(row, sampling_rate=SAMPLE_RATE, return_tensors="pt").to(wav.device)
             ).audio_codes[0]
             for row in speech.cpu().numpy()
-        ]  # one by one: attention takes whole utterances
+        ]  # one by one, because attention spans whole utterances
         codes = torch.stack(rows)
         frames = torch.full_like(lengths, codes.shape[-1])
         return codes, torch.minimum(frames, (lengths + HOP - 1) // HOP)
@@ -67,13 +67,13 @@ class Xcodec2(Pretrained):
 
 @dataclass(kw_only=True)
 class NeuCodec(Xcodec2):
-    """X-Codec 2's design with a decoder to 24 kHz; it pads less, so it may end one frame earlier."""
+    """X-Codec 2's design with a decoder to 24 kHz. Less padding may leave one frame fewer."""
 
     uid: ClassVar[str] = "benchmark.tokenizers.xcodec2.NeuCodec"
 
     @property
     def spec(self) -> TokenizerSpec:
-        """As X-Codec 2, but for the rate of its output."""
+        """The specification of X-Codec 2, with another output rate."""
         return replace(super().spec, output_rate=24_000)
 
     @cached_property

@@ -1,7 +1,7 @@
-"""What the comparisons with other implementations share.
+"""Fixtures of the comparisons with other implementations.
 
-Each of them loads the same random weights into our tokenizer, through the loader that published weights
-take, and into the other implementation, under its own names of the parameters.
+Each comparison loads the same random weights into the benchmark's tokenizer, through the loader of published
+weights, and into the other implementation, under that implementation's parameter names.
 """
 
 import os
@@ -29,7 +29,7 @@ real_speech, same_codes, short_speech, voice = (
 
 @pytest.fixture
 def on_random_weights(tmp_path: Path) -> Callable[..., Pretrained]:
-    """Builds the tokenizer of a yaml on a small checkpoint with random weights."""
+    """Return a function that builds the tokenizer of a yaml on a small checkpoint with random weights."""
 
     def make(name: str, **changed: object) -> Pretrained:
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
@@ -48,7 +48,7 @@ def on_random_weights(tmp_path: Path) -> Callable[..., Pretrained]:
 
 @pytest.fixture
 def speech(short_speech: list[torch.Tensor], request: pytest.FixtureRequest) -> list[torch.Tensor]:
-    """Utterances (T,) at 16 kHz: the two in the repository, and LibriSpeech test-other's for the table."""
+    """Return utterances (T,) at 16 kHz: the repository's two; for the table, LibriSpeech test-other's too."""
     if "CONFORMANCE_ROWS" not in os.environ:
         return short_speech
     try:
@@ -60,5 +60,5 @@ def speech(short_speech: list[torch.Tensor], request: pytest.FixtureRequest) -> 
 
 @pytest.fixture(scope="session")
 def label() -> Callable[[str], str]:
-    """The name of a peer in the table: its distribution and version."""
+    """Return a function that gives a peer's name in the table: its distribution and version."""
     return lambda distribution: f"{distribution} {version(distribution)}"

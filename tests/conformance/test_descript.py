@@ -17,7 +17,7 @@ DECODER_BLOCK = {"snake1": 0, "conv_t1": 1, "res_unit1": 2, "res_unit2": 3, "res
 
 
 def peer_model(ours: Any) -> Any:
-    """The peer with the weights of transformers' model `ours`, without weight norm as there."""
+    """Build the peer with the weights of transformers' model `ours`, also without weight norm."""
     config = ours.config
     model = peer.DAC(
         encoder_dim=config.encoder_hidden_size,

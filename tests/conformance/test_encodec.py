@@ -15,7 +15,7 @@ PARAMETERS = {
 
 
 def peer_model(ours: Any) -> Any:
-    """The peer with the weights of transformers' model `ours`."""
+    """Build the peer with the weights of transformers' model `ours`."""
     from encodec.modules import SEANetDecoder, SEANetEncoder
     from encodec.quantization import ResidualVectorQuantizer
 

@@ -34,7 +34,7 @@ RENAMED = {
 
 
 def peer_model(ours: Any, num_codebooks: int) -> Any:
-    """The peer with the weights of transformers' model `ours`."""
+    """Build the peer with the weights of transformers' model `ours`."""
     config = ours.config
     facts = deepcopy(loaders._mimi_config)
     facts["seanet"] |= {"dimension": config.hidden_size, "n_filters": config.num_filters}
@@ -69,7 +69,7 @@ def peer_model(ours: Any, num_codebooks: int) -> Any:
 
 
 def interleaved(rows: torch.Tensor, heads: int) -> torch.Tensor:
-    """Rows for rotary pairs (2i, 2i + 1), from those for pairs (i, i + d / 2)."""
+    """Reorder rows for rotary pairs (i, i + d / 2) to rows for pairs (2i, 2i + 1)."""
     return rows.unflatten(0, (heads, 2, -1)).transpose(1, 2).flatten(0, 2)
 
 
@@ -88,7 +88,7 @@ def test_the_same_codes_and_sound_as_the_original(
 ) -> None:
     tokenizer = on_random_weights("mimi")
     for name, scale in tokenizer._model.named_parameters():
-        if name.endswith("layer_scale.scale"):  # born so small that attention could be wrong unseen
+        if name.endswith("layer_scale.scale"):  # initialised so small that wrong attention would not show
             scale.fill_(0.5)
     original = peer_model(tokenizer._model, tokenizer.num_codebooks)
     pairs = []

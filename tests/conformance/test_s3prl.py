@@ -1,4 +1,4 @@
-"""vq-wav2vec and the quantizer of wav2vec 2.0 against fairseq's code as s3prl carries it."""
+"""vq-wav2vec and the quantizer of wav2vec 2.0 against fairseq's code in s3prl."""
 
 from collections.abc import Callable
 from typing import Any
@@ -66,7 +66,7 @@ def test_wav2vec2_quantizer_gives_the_same_codes(
 
 
 def peer_model(ours: Any) -> torch.nn.Module:
-    """The peer with the weights of transformers' model `ours`, as far as its quantizer reads them."""
+    """Build the peer with those weights of transformers' model `ours` that its quantizer reads."""
     config = ours.config
     layers = list(zip(config.conv_dim, config.conv_kernel, config.conv_stride, strict=True))
     facts = wav2vec2.Wav2Vec2Config(

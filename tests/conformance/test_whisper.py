@@ -1,4 +1,4 @@
-"""Whisper's encoder against OpenAI's own package, padded to 30 s as that always does."""
+"""Whisper's encoder against OpenAI's own package, which always pads to 30 s."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ RENAMED = {
 
 
 def peer_encoder(ours: Any) -> torch.nn.Module:
-    """The peer's encoder with the weights of transformers' encoder `ours`."""
+    """Build the peer's encoder with the weights of transformers' encoder `ours`."""
     from whisper.model import AudioEncoder
 
     config = ours.config

@@ -109,7 +109,7 @@ def test_a_repeated_code_is_counted_once() -> None:
     usage.accumulate(np.array([fine, coarse]))
     assert [int(counts.sum()) for counts in usage.counts] == [8, 2]
     assert usage.entropy == pytest.approx([2.0, 1.0])
-    assert usage.conditional_entropy[1] == 0.0  # one succession, and no way to be surprised by it
+    assert usage.conditional_entropy[1] == 0.0  # a single pair leaves no uncertainty
 
 
 def test_runs_of_equal_codes() -> None:

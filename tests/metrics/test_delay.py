@@ -12,7 +12,7 @@ from benchmark.metrics.signal_pair import Pair
 
 
 def shifted(wav: np.ndarray, delay: int) -> np.ndarray:
-    """Delayed by padding or cutting the beginning; the length changes with it, as codecs have it."""
+    """Delay a signal by padding or cutting its beginning, which changes its length as codecs do."""
     return np.pad(wav, (delay, 0)) if delay >= 0 else wav[-delay:]
 
 

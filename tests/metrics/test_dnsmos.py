@@ -16,7 +16,7 @@ pytest.importorskip("speechmos")
 
 @pytest.fixture(scope="module")
 def utterances(shared: Path) -> list[np.ndarray]:
-    """Shorter than a window, and with windows that the package passes over."""
+    """Return utterances shorter than a window, and long ones with windows that the package skips."""
     files = sorted((shared / "data" / "LibriSpeech" / "test-other").rglob("*.flac"))
     wavs = sorted(map(read_audio, files), key=len)
     short = next(wav for wav in wavs if len(wav) > 3 * 16_000)

@@ -15,7 +15,7 @@ SILENCE = np.zeros(0, np.float32)
 
 
 class Ear(Transcript):
-    """Listens to nothing: what it hears is given with the pairs."""
+    """ASR that is never run: its transcripts are given with the pairs."""
 
     method = "by ear"
 

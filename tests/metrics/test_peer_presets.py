@@ -1,4 +1,4 @@
-"""The presets that promise another benchmark's numbers, against that benchmark's definitions written out."""
+"""Presets that reproduce another benchmark's numbers, compared with that benchmark's definitions in code."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ Named = Callable[[str], Metric]
 
 
 def versa_features(wav: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """F0 and mel-cepstra as VERSA's mcd_f0 makes them."""
+    """Compute F0 and mel-cepstra as VERSA's mcd_f0 does."""
     pysptk = pytest.importorskip("pysptk")
     samples = lfilter(firwin(255, 70 / 8000, pass_zero=False), 1, wav.astype(np.float64) * 32767)
     f0, times = pyworld.harvest(samples, 16_000, f0_floor=40, f0_ceil=800, frame_period=5)
@@ -80,7 +80,7 @@ def test_codec_superb_stoi_is_that_of_codec_superb(metric: Named, coded: Coded) 
 
 
 def superb_stoi(reference: np.ndarray, decoded: np.ndarray) -> float:
-    """As Codec-SUPERB writes it: SciPy's filter to 10 kHz, silence judged one sample earlier."""
+    """Compute STOI as Codec-SUPERB does: SciPy's filter to 10 kHz, silence judged one sample earlier."""
     first, second = (resample_poly(wav, 5, 8).astype(np.float64) for wav in (reference, decoded))
     window = np.hanning(258)[1:-1]
     starts = np.arange(0, len(first) - 256, 128)

@@ -1,4 +1,4 @@
-"""What codes know of phones and of speakers, on cases that can be done by hand or by another formula."""
+"""Information of codes about phones and speakers, in cases solved by hand or by another formula."""
 
 import numpy as np
 import pytest
@@ -77,7 +77,7 @@ def test_histograms_count_each_codebook_for_itself_and_repeated_codes_once() -> 
     histograms = CodeHistograms((4, 3), strides=(1, 2))
     histograms.accumulate(np.array([[0, 0, 3, 3], [2, 2, 1, 1]]))
     histograms.accumulate(np.array([[3, 3], [2, 2]]))
-    # Columns are codes 0 and 3 of the first book, 1 and 2 of the second: what never occurs has none.
+    # Columns are codes 0 and 3 of the first book, 1 and 2 of the second; codes that never occur have none.
     assert histograms.matrix().toarray().tolist() == [[0.5, 0.5, 0.5, 0.5], [0, 1, 0, 1]]
 
 

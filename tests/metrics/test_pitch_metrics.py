@@ -36,7 +36,7 @@ def track(tracker: F0, wav: np.ndarray) -> np.ndarray:
 
 
 def of_tracks(metric: PitchMetric, reference: np.ndarray, decoded: np.ndarray) -> float:
-    """The score where the extractor found these tracks."""
+    """Return the metric's score of given tracks."""
     wav = np.ones(160, np.float32)
     key = metric.extractor.key
     given = {("reference", key): reference[:, None], ("decoded", f"{key} delay"): decoded[:, None]}

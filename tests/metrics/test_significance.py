@@ -13,7 +13,7 @@ def test_exact_p_values_by_hand() -> None:
     assert paired_test([1, 1, 1, 1], [0, 0, 0, 0]).p_value == 2 / 16
     assert paired_test([3, 1, 1, 0], [0, 0, 0, 1]).p_value == 8 / 16
     assert paired_test([1, 2, 3], [1, 2, 3]).p_value == 1.0
-    # ±1 ±2 ±3 ±3 is 3 or more in 12 of 16, in four of them just so, whatever the tenths round to.
+    # |±1 ±2 ±3 ±3| is 3 or more in 12 of 16, in four of them exactly, however the tenths round.
     assert paired_test([0.1, 0.2, 0.3, 0], [0, 0, 0, 0.3]).p_value == 12 / 16
 
 
@@ -30,7 +30,7 @@ def test_an_exchange_swaps_the_words_with_the_errors() -> None:
 def test_a_ratio_of_sums_is_not_a_mean_of_rates() -> None:
     first, second, words = np.array([1, 1, 1, 0]), np.array([0, 0, 0, 3]), np.array([2, 2, 2, 30])
     assert paired_test(first, second, units=(words, words)).p_value == 1.0  # three errors each
-    # Rates differ by 0.5, 0.5, 0.5 and -0.1: as much have this exchange, that of the last, and both mirrored.
+    # Rates differ by 0.5, 0.5, 0.5 and -0.1. As large are this exchange, the last one's, and both mirrored.
     assert paired_test(first / words, second / words).p_value == 4 / 16
 
 

@@ -26,7 +26,7 @@ def embed() -> Batch:
 
 @pytest.fixture(scope="module")
 def wavs(shared: Path) -> list[np.ndarray]:
-    """Whole utterances, of 2 to 20 s."""
+    """Return whole utterances of 2 to 20 s."""
     files = sorted((shared / "data" / "LibriSpeech" / "test-other").rglob("*.flac"))
     return [read_audio(path) for path in files[:60:6]]
 

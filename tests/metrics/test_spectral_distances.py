@@ -24,14 +24,14 @@ def test_multi_resolution_distance_is_that_of_auraloss(coded: list[tuple[np.ndar
 def test_multi_resolution_distance_looks_at_the_original_first(speech: np.ndarray) -> None:
     metric = MultiResolutionStft()
     assert metric.score(Pair("a", speech, speech)) == 0.0
-    # Twice too loud is as far as the original is large; of a distance in logarithms that is log 2.
+    # At twice the amplitude the difference equals the original; in logarithms it is log 2.
     louder = metric.score(Pair("a", speech, 2 * speech))
     assert louder == pytest.approx(1 + np.log(2), rel=0.03)
     assert metric.score(Pair("a", 2 * speech, speech)) == pytest.approx(0.5 + np.log(2), rel=0.03)
 
 
 def audiotools_distance(first: np.ndarray, second: np.ndarray, mels: tuple[int, ...]) -> float:
-    """As the losses of descript-audiotools define it, on torch."""
+    """Compute the distance in torch, as defined by the losses of descript-audiotools."""
     total = 0.0
     for number, window in enumerate((2048, 512)):
         spectra = [
@@ -68,7 +68,7 @@ def test_multi_scale_distances_are_those_of_audiotools(
 
 
 def test_lists_of_unequal_length_are_refused() -> None:
-    with pytest.raises(UserError, match="one length"):
+    with pytest.raises(UserError, match="same number of values, not 1, 3 and 3"):
         MultiResolutionStft(n_fft=(512,))
     with pytest.raises(UserError, match="as long as windows"):
         MultiScaleDistance(n_mels=(80,))

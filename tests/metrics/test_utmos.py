@@ -15,14 +15,14 @@ utmos_torch = pytest.importorskip("utmos_pytorch.utmos_torch")
 
 @pytest.fixture(autouse=True)
 def _one_layer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A twelfth of the published transformer, which is otherwise as published."""
+    """Reduce the published transformer to one of its twelve layers; all else stays as published."""
     small = partial(utmos_torch.Wav2Vec2Config, encoder_layers=1)
     monkeypatch.setattr(utmos_torch, "Wav2Vec2Config", small)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights."""
+    """Return a folder with random weights."""
     path = tmp_path_factory.mktemp("utmos")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(utmos_torch, "Wav2Vec2Config", partial(utmos_torch.Wav2Vec2Config, encoder_layers=1))

@@ -1,4 +1,4 @@
-"""Speech-like and real material for the tokenizers' tests."""
+"""Synthetic and real speech for the tokenizers' tests."""
 
 import json
 import os
@@ -16,7 +16,7 @@ FIXTURES = Path(__file__).with_name("fixtures")
 
 @pytest.fixture(scope="session")
 def voice() -> Callable[..., np.ndarray]:
-    """Makes speech-like sound: a gliding voice through moving formants, with noise and pauses."""
+    """Return a function that makes speech-like sound: a gliding voice, moving formants, noise and pauses."""
 
     def make(samples: int, seed: int = 0) -> np.ndarray:
         rng = np.random.default_rng(seed)
@@ -41,7 +41,7 @@ def voice() -> Callable[..., np.ndarray]:
 
 @pytest.fixture(scope="session")
 def real_speech(shared: Path) -> list[np.ndarray]:
-    """Eight seconds at most of one LibriSpeech test-other utterance of each speaker."""
+    """Return at most eight seconds of one LibriSpeech test-other utterance of each speaker."""
     folder = shared / "data" / "LibriSpeech" / "test-other"
     if not folder.is_dir():
         pytest.skip("LibriSpeech test-other is not in the shared data folder")
@@ -51,14 +51,14 @@ def real_speech(shared: Path) -> list[np.ndarray]:
 
 @pytest.fixture(scope="session")
 def short_speech() -> list[torch.Tensor]:
-    """Two pieces of LibriSpeech test-other (CC BY 4.0), (T,) float32 at 16 kHz, kept in the repository."""
+    """Load the repository's two pieces of LibriSpeech test-other (CC BY 4.0), (T,) float32 at 16 kHz."""
     with np.load(FIXTURES / "speech.npz") as pieces:
         return [torch.from_numpy(pieces[name].astype(np.float32) / 32768) for name in sorted(pieces)]
 
 
 @pytest.fixture
 def same_codes() -> Callable[..., None]:
-    """Compares codes with those of another implementation that has the same weights.
+    """Return a check that compares codes with those of another implementation of the same weights.
 
     With CONFORMANCE_ROWS=<file> in the environment the counts are appended there, for the table that
     `make test-conformance` writes.
@@ -71,7 +71,7 @@ def same_codes() -> Callable[..., None]:
         tolerance: float = 0.0,
         note: str = "",
     ) -> None:
-        """`pairs` of (ours, theirs), each (K, T) of one utterance; `peer` with its version or commit."""
+        """Compare `pairs` of (ours, theirs), each (K, T) of an utterance; `peer` has a version or commit."""
         utterances = compared = different = distinct = 0
         for ours, theirs in pairs:
             assert ours.shape == theirs.shape

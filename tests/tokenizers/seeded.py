@@ -1,7 +1,7 @@
-"""Weights that any program can make again from names and shapes, so that none need be kept.
+"""Weights that any program can compute from names and shapes, so that none need be stored.
 
-Two implementations that load `seeded_state` of the same shapes hold the same weights; a fixture of
-the upstream one's codes then says whether ours computes the same.
+Two implementations that load `seeded_state` of the same shapes hold the same weights. A fixture with
+upstream's codes then shows whether the benchmark's implementation computes the same.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import torch
 
 
 def seeded_state(shapes: Mapping[str, Iterable[int]], scale: float = 1.0) -> dict[str, torch.Tensor]:
-    """A state dict of normal values, drawn per tensor from a generator seeded by its name.
+    """Make a state dict of normal values, drawn per tensor from a generator seeded by the tensor's name.
 
     Matrices and kernels have the standard deviation scale / √fan_in, so that activations neither
     vanish nor explode; vectors named like a gain (`…weight`, `…weight_g`, `…alpha`) lie around one.

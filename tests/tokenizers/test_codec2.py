@@ -44,7 +44,7 @@ def test_codes_and_sound_are_those_of_the_package(
 
 
 def in_a_fresh_process(bitrate: int, packed: list[bytes]) -> np.ndarray:
-    """Decodes by the package alone; its noise generator is never reset, so in a process of its own."""
+    """Decode by the package alone, in a new process because the noise generator cannot be reset."""
     program = f"""
 import pycodec2, sys
 codec = pycodec2.Codec2({bitrate})
@@ -83,7 +83,7 @@ def test_decoded_speech_is_in_time(pycodec2: Any, name: str, short_speech: list[
 
 
 def lag(wav: np.ndarray, other: np.ndarray) -> float:
-    """Seconds by which the envelope of `other` is late."""
+    """Return the seconds by which the envelope of `other` lags."""
     window = np.hanning(320)
     one, two = (np.sqrt(np.convolve(x.astype(float) ** 2, window, "same")) for x in (wav, other))
     correlation = np.correlate(two - two.mean(), one - one.mean(), "full")

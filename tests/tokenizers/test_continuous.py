@@ -1,4 +1,4 @@
-"""The topline's features as float16 bit patterns, and the floor that says nothing."""
+"""The topline's features as float16 bit patterns, and the lowest baseline, which carries no information."""
 
 from pathlib import Path
 

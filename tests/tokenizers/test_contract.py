@@ -1,4 +1,4 @@
-"""What every tokenizer config promises: one test per yaml in conf/tokenizer, with nothing to register."""
+"""The contract of every tokenizer config, tested for every yaml in conf/tokenizer without registration."""
 
 import importlib.util
 import runpy
@@ -45,7 +45,7 @@ LENGTHS = (16_000, 16_001, 23_456, 100)
 
 @cache
 def configured(name: str) -> Tokenizer:
-    """The tokenizer as the command line builds it; its codebook, if it has one, is not fitted."""
+    """Build the tokenizer as the command line does; a codebook is not fitted."""
     overrides = [f"tokenizer={name}"]
     if name.startswith("lyra"):
         pytest.importorskip("ai_edge_litert")
@@ -60,7 +60,7 @@ def configured(name: str) -> Tokenizer:
 
 
 def with_weights(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
-    """The tokenizer on its own weights where they are here, else on random ones of the same format."""
+    """Build the tokenizer on its own weights if they are here, else on random weights of the same format."""
     library = getattr(tokenizer, "library", None)
     if library and importlib.util.find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
@@ -81,19 +81,19 @@ def with_weights(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
 def tokenizer(request: Any, voice: Any, tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     ready = with_weights(configured(request.param), tmp_path_factory.mktemp("weights"))
     if isinstance(ready, QuantizedFeatures) and ready.codebook_size > 256:
-        ready = replace(ready, codebook_size=256)  # a larger one needs more speech than is worth its time
+        ready = replace(ready, codebook_size=256)  # a larger codebook needs too much speech
     if isinstance(ready.base_tokenizer, FittedTokenizer):
         ready = ready.over(ready.base_tokenizer.fit((voice(32_000, seed) for seed in range(6)), seed=0))
     return ready
 
 
 def frames_off(tokenizer: Tokenizer) -> float:
-    """Frames by which the count may differ from the advertised rate."""
+    """Return the number of frames by which the count may differ from the advertised rate."""
     return UNPADDED.get(type(tokenizer).__module__.rpartition(".")[2], 1.0)
 
 
 def has_random_weights(tokenizer: Tokenizer) -> bool:
-    """Whether a test wrote them; such a network's sound need be neither silent nor loud."""
+    """Return whether a test wrote the weights; the loudness of such a network's sound is not checked."""
     return getattr(tokenizer, "checkpoint", None) in WRITTEN
 
 
@@ -112,7 +112,7 @@ def decode(tokenizer: Tokenizer, codes: torch.Tensor, frames: torch.Tensor, *wav
 
 
 def same_frames(tokenizer: Tokenizer, wavs: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """The codes of each utterance alone, cut to the shortest and stacked: decoders see equal lengths."""
+    """Encode each utterance alone, cut the codes to the shortest, and stack them to decode in one batch."""
     codes = [encode(tokenizer, wav)[0] for wav in wavs]
     shortest = min(part.shape[-1] for part in codes)
     stacked = torch.cat([part[..., :shortest] for part in codes])
@@ -190,7 +190,7 @@ def test_decoding_gives_the_input_length_and_zeros_beyond(tokenizer: Tokenizer, 
     assert wav[1, 23_300:].abs().max() == 0
     assert wav[:, :23_300].abs().amax(1).min() > 0.01 or has_random_weights(tokenizer)
     alone = decode(tokenizer, codes[1:, :, : int(frames[1])], frames[1:], wavs[1])
-    if isinstance(tokenizer, Pretrained):  # a network's sums depend on the batch in their last bits
+    if isinstance(tokenizer, Pretrained):  # the last bits of a network's sums depend on the batch
         torch.testing.assert_close(alone[0], wav[1, :23_300], atol=1e-5, rtol=1e-4)
     else:
         assert torch.equal(alone[0], wav[1, :23_300])
@@ -240,7 +240,7 @@ def test_facts_are_known_without_weights(tokenizer: Tokenizer) -> None:
 
 
 def variants(tokenizer: Tokenizer) -> list[Tokenizer]:
-    """The tokenizer with each of its arguments changed in turn."""
+    """Return copies of the tokenizer, each with one argument changed."""
     hints = get_type_hints(type(tokenizer))
     made = []
     for item in fields(tokenizer):
@@ -252,7 +252,7 @@ def variants(tokenizer: Tokenizer) -> list[Tokenizer]:
 
 
 def alternatives(hint: Any, value: Any) -> list[Any]:
-    """Other values of an argument, of which one at least should be legal."""
+    """Return other values of an argument, at least one of which should be legal."""
     if isinstance(value, Tokenizer):
         return variants(value)
     if get_origin(hint) is Literal:

@@ -1,4 +1,4 @@
-"""Encoding a manifest: once, the same whatever the batches, failures recorded."""
+"""Encoding of a manifest: done once, independent of batches, with failures recorded."""
 
 import re
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ from benchmark.types import Utterance
 
 @dataclass(kw_only=True)
 class Given(Corpus):
-    """A corpus with the train split it is given, and no other."""
+    """Corpus with a given train split, and no other."""
 
     train: Manifest | None
 
@@ -46,7 +46,7 @@ def corpus(manifest: Manifest) -> Given:
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Manifest:
-    """Seven noise clips of different lengths and one damaged file."""
+    """Write seven noise clips of different lengths and one damaged file."""
     rng = np.random.default_rng(0)
     utterances = []
     for number in range(7):

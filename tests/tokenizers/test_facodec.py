@@ -20,7 +20,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Facodec:
 
 
 def test_codes_speakers_and_audio_are_upstreams(tokenizer: Facodec, short_speech, same_codes) -> None:
-    """On the same random weights, in narrow widths, for speech that was padded to whole frames.
+    """Compare on the same random weights, at narrow widths, for speech padded to whole frames.
     Each piece is decoded with its own speaker and with another's; every seventh sample is kept."""
     pieces = [*short_speech, short_speech[0][4000:4700]]
     encoded = [tokenizer.encode(wav[None], torch.tensor([len(wav)])) for wav in pieces]
@@ -42,7 +42,7 @@ def test_codes_speakers_and_audio_are_upstreams(tokenizer: Facodec, short_speech
 
 
 def test_each_utterance_of_a_batch_has_its_own_speaker(tokenizer: Facodec, short_speech) -> None:
-    """Upstream's positions run along the batch, so that a speaker depends on its place there."""
+    """Check that speakers do not depend on the place in the batch, as they do upstream."""
     wavs = torch.stack([wav[:16_000] for wav in short_speech])
     alone = torch.stack([tokenizer.extract_side_info(wav) for wav in wavs])
     with torch.no_grad():

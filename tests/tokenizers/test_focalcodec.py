@@ -32,8 +32,10 @@ PUBLISHED = {
 
 @pytest.fixture(scope="module")
 def reference() -> dict[str, np.ndarray]:
-    """Made by the reference code with seeded weights of scale 1.5 and the kept bias before the signs:
-    the codes of each piece of `short_speech`, and samples 4000 to 6000 of their decoded waveforms.
+    """Load the reference code's codes of each piece of `short_speech`.
+
+    Samples 4000 to 6000 of the decoded waveforms are included. The weights were seeded with scale 1.5; the
+    bias before the signs is the stored one.
     """
     with np.load(HERE / "fixtures" / "focalcodec.npz") as arrays:
         return dict(arrays)
@@ -85,7 +87,7 @@ def test_tensors_are_named_and_shaped_as_in_the_published_checkpoints(hop_length
 
 
 def test_decoding_starts_from_the_codebook(tmp_path: Path, reference: dict[str, np.ndarray]) -> None:
-    """The first dimension of a vector is the highest bit of its code."""
+    """Check that the first dimension of a vector is the highest bit of its code."""
     tokenizer = seeded(tmp_path, 320, reference["bias_320"])
     vectors = tokenizer.codebook_vectors()
     assert vectors.shape == (1, 8192, 13)
@@ -117,7 +119,7 @@ def test_a_checkpoint_of_another_rate_is_refused(tmp_path: Path, voice: Callable
 def test_other_models_of_the_family_are_refused(
     tmp_path: Path, change: str, value: Any, message: str
 ) -> None:
-    """The streaming checkpoints have other blocks, which their weights alone would not give away."""
+    """Check the streaming checkpoints, whose different blocks do not show in their weights alone."""
     tokenizer = seeded(tmp_path, 320, np.zeros(13, np.float32), **{change: value})
     with pytest.raises(UserError, match=message):
         tokenizer.encode(torch.zeros(1, 16_000), torch.tensor([16_000]))

@@ -32,9 +32,10 @@ CONFIG = {
 
 @pytest.fixture(scope="module")
 def upstream() -> dict[str, np.ndarray]:
-    """Codes of `extract_speech_token` of the upstream repository, one utterance at a time, with
-    WhisperVQEncoder at the sizes of CONFIG and `seeded_state` of its own shapes; and where the codebook
-    was put, around the encoder's output on the short pieces, for the codes to vary."""
+    """Load the codes of `extract_speech_token` in the upstream repository, one utterance at a time.
+
+    WhisperVQEncoder had the sizes of CONFIG and `seeded_state` of its own shapes. The codebook was placed
+    around the encoder's output on the short pieces, so that codes vary; its place is stored too."""
     with np.load(HERE / "fixtures" / "glm4_voice.npz") as kept:
         return dict(kept)
 
@@ -53,7 +54,7 @@ def tokenizer(upstream: dict[str, np.ndarray], tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="module")
 def speech(short_speech: list[torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The long one has 38 s: two segments of unequal length, and more than one block of 4 s in each."""
+    """Return two short pieces and one of 38 s: two unequal segments, each with several blocks of 4 s."""
     return {"short_0": short_speech[0], "short_1": short_speech[1], "long": torch.cat(short_speech * 14)}
 
 

@@ -8,7 +8,7 @@ from benchmark.tokenizers.kmeans import CHUNK, FrameReservoir, fit_kmeans, fit_r
 
 @pytest.fixture(scope="module")
 def frames() -> np.ndarray:
-    """Correlated frames with more structure than a codebook can hold."""
+    """Make correlated frames with more structure than a codebook can represent."""
     rng = np.random.default_rng(0)
     mixing = rng.normal(size=(12, 12)) * np.linspace(2, 0.2, 12)[:, None]
     return (rng.standard_t(5, size=(6000, 12)) @ mixing).astype(np.float32)

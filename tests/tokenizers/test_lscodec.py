@@ -34,8 +34,9 @@ EMBED = "quantizer.groups.0._codebook.embed"
 
 @pytest.fixture(scope="module")
 def reference() -> dict[str, np.ndarray]:
-    """Made by the reference code with seeded weights of scale 1.5, its codebook twice as wide and moved
-    to the kept centre: the codes of each piece of `short_speech`.
+    """Load the reference code's codes of each piece of `short_speech`.
+
+    Its weights were seeded with scale 1.5; its codebook was twice as wide and moved to the stored centre.
     """
     with np.load(HERE / "fixtures" / "lscodec.npz") as arrays:
         return dict(arrays)
@@ -80,7 +81,7 @@ def test_codes_are_those_of_the_reference_code(
 
 @pytest.mark.parametrize(("hop_length", "samples"), [(320, 945), (640, 1865)])
 def test_short_speech_is_filled_up_to_one_frame(tmp_path: Path, hop_length: int, samples: int) -> None:
-    """1865 samples are what the 25 Hz encoder's first frame looks at."""
+    """Check 1865 samples, the receptive field of the 25 Hz encoder's first frame."""
     tokenizer = seeded(tmp_path, hop_length)
     assert receptive_field(tokenizer.architecture()["stem"]) == samples
     for length, frames in ((10, 1), (samples, 1), (samples + hop_length, 2)):

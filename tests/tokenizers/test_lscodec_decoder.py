@@ -22,9 +22,10 @@ seeded_state = runpy.run_path(str(HERE / "seeded.py"))["seeded_state"]
 
 @pytest.fixture(scope="module")
 def reference() -> dict[str, torch.Tensor]:
-    """What upstream's CTXVEC2WAVGenerator.inference gave with weights by `seeded_state`, variances made
-    positive, for `codes` at 25 Hz, repeated as its scripts do, and `prompt`. At the widths of vec2wav 2.0,
-    which take too long to make here, ours was the same within 5e-7."""
+    """Load the output of upstream's CTXVEC2WAVGenerator.inference for `codes` at 25 Hz and `prompt`.
+
+    Weights came from `seeded_state` with variances made positive; codes were repeated as upstream's scripts
+    do. At the widths of vec2wav 2.0, which take too long here, both outputs were equal within 5e-7."""
     with np.load(HERE / "fixtures" / "lscodec_decoder.npz") as arrays:
         return {name: torch.from_numpy(arrays[name]) for name in arrays}
 

@@ -12,7 +12,7 @@ Voice = Callable[..., np.ndarray]
 
 
 def slopes(frames: np.ndarray) -> np.ndarray:
-    """Least-squares slope over five frames, the ends repeated."""
+    """Compute the least-squares slope over five frames, with the ends repeated."""
     padded = np.pad(frames, ((2, 2), (0, 0)), mode="edge")
     steps = range(-2, 3)
     return sum(n * padded[2 + n : 2 + n + len(frames)] for n in steps) / sum(n * n for n in steps)

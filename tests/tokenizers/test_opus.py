@@ -22,7 +22,7 @@ def lag(reference: np.ndarray, other: np.ndarray) -> int:
 
 
 def test_speech_comes_back_in_step(real_speech: list[np.ndarray]) -> None:
-    """To the sample but one: the codec keeps no phase, and the look-ahead alone would be 104."""
+    """Allow one sample of delay, because the codec keeps no phase; the look-ahead alone would be 104."""
     tokenizer = Opus(name="opus_6k")
     for wav in real_speech:
         _, decoded = roundtrip(tokenizer, wav)
@@ -51,7 +51,7 @@ def test_more_bits_describe_speech_better(voice: Voice) -> None:
 
 @pytest.mark.parametrize("samples", [16_000, 16_216, 16_217, 16_300])
 def test_the_end_is_not_lost(voice: Voice, samples: int) -> None:
-    """16 216 samples and the look-ahead of 104 fill 51 packets exactly."""
+    """Check 16 216 samples, which with the look-ahead of 104 fill 51 packets exactly."""
     wav = voice(samples, 3)
     tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(800) / 16_000)
     wav[-800:] = tone

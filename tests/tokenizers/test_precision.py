@@ -1,4 +1,4 @@
-"""Encoding in bfloat16: only after a sample kept its codes, and never silently."""
+"""Encoding in bfloat16: only if a sample's codes stay unchanged, and never silently."""
 
 import logging
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ HOP = 320
 
 @dataclass(kw_only=True)
 class Loudest(Tokenizer):
-    """One linear layer per hop; the code is the loudest of its outputs, rounded to `step`."""
+    """Tokenizer of one linear layer per hop; the code is the largest output, rounded to `step`."""
 
     step: float
     dtypes: ClassVar[set[torch.dtype]] = set()
@@ -58,7 +58,7 @@ class Loudest(Tokenizer):
 
 @dataclass(kw_only=True)
 class WithoutBfloat16(Loudest):
-    """Has an operation that refuses bfloat16."""
+    """Tokenizer with an operation that does not support bfloat16."""
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         torch.nn.functional.linear(wav, torch.ones(1, wav.shape[1])).numpy()
@@ -67,7 +67,7 @@ class WithoutBfloat16(Loudest):
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Manifest:
-    """Ten clips of noise of different lengths, the first one damaged."""
+    """Write ten clips of noise of different lengths, the first one damaged."""
     rng = np.random.default_rng(0)
     utterances = []
     for number in range(11):
@@ -116,7 +116,7 @@ def test_codes_that_stay_are_made_in_bfloat16(
     }
     assert f"all {sample} codes of 8 utterances" in caplog.text and not warnings(caplog)
     assert torch.bfloat16 in Loudest.dtypes and len(tokens) == 10 and list(tokens.failures) == ["u00"]
-    assert tokens.folder != plain.folder  # the sample says nothing about the rest
+    assert tokens.folder != plain.folder  # equal codes of the sample prove nothing about the rest
 
 
 def test_bfloat16_is_used_beyond_the_sample(manifest: Manifest, store: ArtifactStore) -> None:
@@ -199,7 +199,7 @@ def test_a_floor_has_the_network_of_its_base() -> None:
 
 @pytest.fixture
 def speech(shared: Path, tmp_path: Path) -> Manifest:
-    """Ten pieces of real speech, 0.8 to 1.25 s, from files of different speakers."""
+    """Write ten pieces of real speech, 0.8 to 1.25 s, from files of different speakers."""
     speakers = sorted((shared / "data" / "LibriSpeech").glob("*/*"))
     files = [next(iter(sorted(folder.rglob("*.flac"))), None) for folder in speakers if folder.is_dir()]
     utterances = []
@@ -216,7 +216,7 @@ def speech(shared: Path, tmp_path: Path) -> Manifest:
 def test_whisper_in_bfloat16(
     shared: Path, speech: Manifest, store: ArtifactStore, codebook_size: int
 ) -> None:
-    """A real network: what is kept are its codes in the precision that the check chose."""
+    """Check on a real network that the stored codes have the precision that the check chose."""
     checkpoints = sorted((shared / "hub" / "models--openai--whisper-tiny.en" / "snapshots").glob("*"))
     if not checkpoints:
         pytest.skip("Whisper tiny.en is not in the shared hub cache")

@@ -24,7 +24,7 @@ def convert(source: Path, target: Path, *facts: str) -> subprocess.CompletedProc
 
 @pytest.fixture
 def published(tmp_path: Path) -> tuple[Path, np.ndarray]:
-    """A k-means as the field publishes them, and its centroids."""
+    """Write a k-means in a published format, and return its path and centroids."""
     cluster = pytest.importorskip("sklearn.cluster")
     frames = np.random.default_rng(0).normal(size=(400, DIMENSIONS)).astype(np.float32)
     model = cluster.MiniBatchKMeans(SIZE, random_state=0, n_init=1).fit(frames)

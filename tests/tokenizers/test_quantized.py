@@ -16,7 +16,7 @@ Voice = Callable[..., np.ndarray]
 
 @dataclass(kw_only=True)
 class Envelope(QuantizedFeatures):
-    """Two features per hop on very different scales: mean square and peak."""
+    """Tokenizer of two features per hop on very different scales: mean square and peak."""
 
     @property
     def spec(self) -> TokenizerSpec:
@@ -118,7 +118,7 @@ def test_fitting_streams_and_respects_max_frames(voice: Voice) -> None:
 
 
 def test_standardising_gives_each_dimension_the_same_say(voice: Voice) -> None:
-    """Peaks are 0.1 to 1 and mean squares 1000.00 to 1000.05: unscaled, only the peak decides."""
+    """Use peaks of 0.1 to 1 and mean squares of 1000.00 to 1000.05; unscaled, only the peak would decide."""
     wav = voice(64_000)
     fitted = StandardisedEnvelope(name="a", codebook_size=16).fit([wav], seed=0)
     features = fitted.features(torch.from_numpy(wav)[None], torch.tensor([len(wav)]))[0][0].double()

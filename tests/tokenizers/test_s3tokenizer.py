@@ -30,7 +30,7 @@ def ours(model: str, folders: Folders) -> S3Tokenizer:
 
 
 def upstream(model: str, folders: Folders) -> Any:
-    """The package's network at the narrow width, by its own reader of the ONNX file."""
+    """Load the package's network at the narrow width, by the package's reader of the ONNX file."""
     module = {"v2": s3tokenizer.model_v2, "v3": s3tokenizer.model_v3}.get(model, s3tokenizer.model)
     suffix = model.upper() if model in ("v2", "v3") else ""
     config = getattr(module, "ModelConfigV3" if model == "v3" else "ModelConfig")

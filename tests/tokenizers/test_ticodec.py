@@ -26,19 +26,18 @@ published = runpy.run_path(str(HERE / "weights" / "ticodec.py"))["published"]
 
 @pytest.fixture(scope="module")
 def upstream() -> dict[str, np.ndarray]:
-    """What upstream's VQVAE gives for the two pieces of `speech`, with every width a quarter of the
-    published one: codes and global codes of piece i, and its output's WINDOW for the frames of piece i
-    with the voice of piece j, `wav_ij`; and where the codebooks were put for the codes to vary.
+    """Load results of upstream's VQVAE for the two pieces of `speech`, at a quarter of the published widths.
 
-    At the published widths, which take too long to make here, codes were the same as well, and the
-    output within 4e-7."""
+    They are the codes and global codes of piece i, the WINDOW of the output `wav_ij` for the frames of piece
+    i with the voice of piece j, and the places of the codebooks, chosen so that codes vary. At the published
+    widths, which take too long here, codes were equal too, and the output within 4e-7."""
     with np.load(HERE / "fixtures" / "ticodec.npz") as kept:
         return dict(kept)
 
 
 @pytest.fixture(scope="module")
 def weights(upstream: dict[str, np.ndarray]) -> dict[str, dict[str, torch.Tensor]]:
-    """The state that upstream's own parts were given, as one of its checkpoints with four codebooks."""
+    """Make the state that upstream's parts were given, as an upstream checkpoint with four codebooks."""
     width = 16 * CHANNELS
     parts = {"encoder": Encoder(CHANNELS, 2 * CHANNELS, 4 * CHANNELS), "generator": Decoder(width, width)}
     state = {}
@@ -64,7 +63,7 @@ def weights(upstream: dict[str, np.ndarray]) -> dict[str, dict[str, torch.Tensor
 def make(
     weights: dict[str, dict[str, torch.Tensor]], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., TiCodec]:
-    """The tokenizer on a checkpoint of the seeded weights, whose codebooks `change` may alter.
+    """Return a function that builds the tokenizer on seeded weights, whose codebooks `change` may alter.
 
     The same arguments give the same tokenizer."""
 
@@ -86,7 +85,7 @@ def make(
 
 @pytest.fixture(scope="module")
 def speech(short_speech: list[torch.Tensor]) -> list[torch.Tensor]:
-    """At 24 kHz the second has 18,002 samples: 56 frames and a part of one."""
+    """Return two pieces; at 24 kHz the second has 18,002 samples, which is 56 frames and a part of one."""
     return [short_speech[0][4000:20_000], short_speech[1][4000:16_001]]
 
 
@@ -108,7 +107,7 @@ def test_codes_are_those_of_upstream(
     speech: list[torch.Tensor],
     same_codes: Callable[..., None],
 ) -> None:
-    """With weights seeded by name, upstream's smaller models give the first rows of the largest."""
+    """Compare codes; seeded by name, upstream's smaller models give the first rows of the largest."""
     tokenizer = make(num_codebooks)
     theirs = [kept_codes(upstream, f"codes_{row}")[:num_codebooks] for row in range(2)]
     pairs = [(encode(tokenizer, wav), codes) for wav, codes in zip(speech, theirs, strict=True)]
@@ -164,7 +163,7 @@ def test_what_is_wrong_with_a_checkpoint_is_said(
 
     with pytest.raises(UserError, match=r"no codebook quantizer_modules2\.0"):
         encode(make(2, shorten), speech[0])
-    twice = make(1, lambda books: None)  # a new function: not the folder that other tests share
+    twice = make(1, lambda books: None)  # a new function, so that the folder is not shared
     weights = next((twice.folder / "logs_conv_only").rglob("g_*"))
     weights.with_name("g_00000001").write_bytes(weights.read_bytes())
     with pytest.raises(UserError, match=r"must have one file .* has g_00000001, g_00300000"):

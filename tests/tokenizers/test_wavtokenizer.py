@@ -26,8 +26,10 @@ def with_weights(folder: Path, rate: int) -> WavTokenizer:
 
 @pytest.mark.parametrize("rate", [75, 40])
 def test_codes_and_audio_are_upstreams(tmp_path: Path, short_speech, same_codes, rate: int) -> None:
-    """On the same random weights, in narrow widths. The third piece, 44 ms, is shorter than what some
-    convolutions mirror; the second ends within a frame. Every seventh sample of the audio is kept."""
+    """Compare on the same random weights, at narrow widths.
+
+    The third piece, 44 ms, is shorter than some convolutions mirror; the second ends within a frame. Every
+    seventh sample of the audio is stored."""
     tokenizer = with_weights(tmp_path, rate)
     pieces = [*short_speech, short_speech[0][4000:4700]]
     encoded = [tokenizer.encode(wav[None], torch.tensor([len(wav)])) for wav in pieces]

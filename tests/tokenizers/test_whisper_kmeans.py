@@ -87,8 +87,9 @@ def test_an_unknown_window_is_refused() -> None:
 
 
 def test_codes_tell_the_sound_and_not_the_time(wheel: str, real_speech: list[np.ndarray]) -> None:
-    """Whisper's position embeddings reach its output: without their mean the code of a frame says far less
-    of where in the utterance it stands."""
+    """Check that with the mean of each position subtracted, a code tells far less about its position.
+
+    Whisper's position embeddings reach the encoder's output."""
 
     def bits_about_the_second(centre_positions: bool) -> float:
         tokenizer = WhisperKmeans(

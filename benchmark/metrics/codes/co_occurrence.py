@@ -1,19 +1,19 @@
-"""How often two things occur together, and what one tells of the other: sparse, and in bounded memory."""
+"""Sparse counts of pairs that occur together, and information measures on them, in bounded memory."""
 
 import numpy as np
 
 FLUSH_PAIRS = 1 << 18
-"""Pairs held before they are counted; amortises the merging."""
+"""Pairs that are buffered before they are merged into the counts, to amortise the merging."""
 
 
 class PairCounts:
     """Counts of pairs (row, column), as sorted ids `row · columns + column`.
 
-    All information is in bits, from plug-in estimates, and NaN without pairs.
+    Information measures are plug-in estimates in bits; they are NaN without pairs.
     """
 
     def __init__(self, columns: int) -> None:
-        """Start counting; columns are numbered from 0 to `columns` - 1, rows from 0 on."""
+        """Start counting; columns are numbered from 0 to `columns` - 1, rows from 0 upwards."""
         self._columns = columns
         self._ids = np.zeros(0, np.int64)
         self._counts = np.zeros(0, np.int64)
@@ -21,7 +21,7 @@ class PairCounts:
         self._held = 0
 
     def add(self, rows: np.ndarray, columns: np.ndarray) -> None:
-        """Count pairs, (N,) and (N,) integers."""
+        """Count N pairs, given as integers (N,) and (N,)."""
         self._pending.append(np.asarray(rows, np.int64) * self._columns + columns)
         self._held += len(rows)
         if self._held >= max(FLUSH_PAIRS, len(self._ids)):
@@ -38,7 +38,7 @@ class PairCounts:
 
     @property
     def counts(self) -> np.ndarray:
-        """Of every pair that occurs."""
+        """Count of every pair that occurs."""
         self._flush()
         return self._counts
 
@@ -72,22 +72,22 @@ class PairCounts:
 
     @property
     def row_purity(self) -> float:
-        """Share of pairs whose row is the most frequent one of their column."""
+        """Share of pairs whose row is the most frequent row of their column."""
         return _purity(self.columns, self.counts)
 
     @property
     def column_purity(self) -> float:
-        """Share of pairs whose column is the most frequent one of their row."""
+        """Share of pairs whose column is the most frequent column of their row."""
         return _purity(self.rows, self.counts)
 
     @property
     def equal(self) -> int:
-        """Pairs whose column is their row."""
+        """Number of pairs whose row and column are equal."""
         return int(self.counts[self.rows == self.columns].sum())
 
 
 def entropy(counts: np.ndarray) -> float:
-    """Plug-in entropy in bits; NaN for no observations."""
+    """Compute the plug-in entropy in bits; NaN without observations."""
     total = counts.sum()
     if not total:
         return float("nan")

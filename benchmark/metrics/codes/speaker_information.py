@@ -1,4 +1,4 @@
-"""What the codes of an utterance tell of who speaks: a linear classifier on how often each one occurs."""
+"""Information that codes carry about the speaker: a linear classifier on how often each code occurs."""
 
 from collections.abc import Sequence
 
@@ -9,21 +9,21 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 FOLDS = 5
 INVERSE_REGULARISATION = 100.0
-"""Of histograms whose mean length is one."""
+"""Inverse strength of the penalty, for histograms scaled to a mean length of one."""
 ITERATIONS = 300
 
 
 class CodeHistograms:
-    """Share of every code among those of its codebook, by utterance: each codebook's sum to one."""
+    """Relative frequency of every code in an utterance; the frequencies of each codebook sum to one."""
 
     def __init__(self, codebook_sizes: Sequence[int], strides: Sequence[int]) -> None:
-        """Sizes of the codebooks, and the frames that each one's code is repeated for."""
+        """Take the size of each codebook, and the number of frames for which it repeats a code."""
         self._starts = np.concatenate(([0], np.cumsum(codebook_sizes)))
         self._strides = tuple(strides)
         self._rows: list[tuple[np.ndarray, np.ndarray]] = []
 
     def accumulate(self, codes: np.ndarray) -> None:
-        """Add one utterance, integers (K, T)."""
+        """Add one utterance's codes, integers (K, T)."""
         columns, shares = [], []
         for start, stride, row in zip(self._starts, self._strides, codes, strict=False):
             used, counts = np.unique(row[::stride], return_counts=True)
@@ -32,7 +32,7 @@ class CodeHistograms:
         self._rows.append((np.concatenate(columns), np.concatenate(shares)))
 
     def matrix(self) -> csr_array:
-        """(utterances, codes that occur) float64."""
+        """Return the histograms, (utterances, codes that occur) float64."""
         columns = np.concatenate([columns for columns, _ in self._rows])
         shares = np.concatenate([shares for _, shares in self._rows])
         _, places = np.unique(columns, return_inverse=True)
@@ -41,17 +41,17 @@ class CodeHistograms:
 
 
 def speaker_hits(histograms: csr_array, speakers: np.ndarray) -> np.ndarray:
-    """Whether the speaker of each utterance is recognised by a classifier that has not seen the utterance.
+    """Classify the speaker of each utterance by a classifier that has not seen the utterance.
 
-    Multinomial logistic regression, `FOLDS`-fold cross-validation over utterances, each speaker in
-    every fold.
+    The classifier is a multinomial logistic regression with `FOLDS`-fold cross-validation over utterances.
+    Every fold contains every speaker.
 
     Args:
         histograms: (utterances, codes) from `CodeHistograms`.
-        speakers: Of every utterance; two at least, each with `FOLDS` utterances.
+        speakers: Speaker of every utterance (utterances,); at least two, with `FOLDS` utterances each.
 
     Returns:
-        Booleans (utterances,).
+        Booleans (utterances,): whether the classifier was right.
     """
     classifier = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=ITERATIONS)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
@@ -59,10 +59,12 @@ def speaker_hits(histograms: csr_array, speakers: np.ndarray) -> np.ndarray:
 
 
 def _coordinates(histograms: csr_array) -> np.ndarray:
-    """The utterances in the space that they span, of mean length one, (utterances, rank).
+    """Compute coordinates of the utterances in the space that they span, scaled to a mean length of one.
 
-    The classifier depends on nothing but their inner products (its penalty is the weights' length),
-    and a codebook can have many times more codes than there are utterances.
+    A codebook can have many more codes than there are utterances. The classifier depends on inner products
+    alone, because its penalty is the length of the weights, so the smaller space gives the same result.
+
+    Returns: (utterances, rank).
     """
     products = (histograms @ histograms.T).toarray()
     values, vectors = np.linalg.eigh(products / np.sqrt(products.diagonal()).mean() ** 2)

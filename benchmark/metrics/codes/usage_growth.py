@@ -1,26 +1,26 @@
-"""How the use of codebooks grows with the amount of speech."""
+"""Curve of codebook usage over the amount of speech."""
 
 import numpy as np
 
 from benchmark.metrics.codes.codebook_usage import CodebookUsage
 
 FIRST_HOURS = 15 / 3600
-"""Where the curve starts; from there the amount doubles from point to point."""
+"""Hours of speech at the curve's first point; the amount doubles from point to point."""
 
 
 class UsageGrowth:
-    """Looks at a `CodebookUsage` while it is filled."""
+    """Observer that samples a `CodebookUsage` while utterances are counted."""
 
     def __init__(self, usage: CodebookUsage, frame_rate: float) -> None:
-        """Watch `usage`, whose frames come `frame_rate` times a second."""
+        """Observe `usage`, whose frames come at `frame_rate` Hz."""
         self._usage = usage
         self._frames_per_hour = 3600 * frame_rate
         self._next = FIRST_HOURS
         self.curve: dict[str, list[float]] = {"hours": [], "used": [], "perplexity": []}
-        """Used share of the entries and perplexity, means over codebooks, at each amount of speech."""
+        """Hours of speech at each point, with used share and perplexity, both averaged over codebooks."""
 
     def look(self, last: bool = False) -> None:
-        """Note a point where one is due, and at the end of the speech; to be called after each utterance."""
+        """Record a point if one is due, or if the speech ends (`last`); call this after each utterance."""
         hours = self._usage.frames / self._frames_per_hour
         if hours < self._next and not (last and hours > sum(self.curve["hours"][-1:])):
             return

@@ -1,4 +1,4 @@
-"""From decoded speech to scores: one decode per file, models by batches, the rest over the cores."""
+"""Scoring of decoded speech: each file is read once, models run in batches, other metrics on all cores."""
 
 import logging
 import time
@@ -15,7 +15,7 @@ from benchmark.data.audio import AudioError, read_audio
 from benchmark.data.manifest import Manifest
 from benchmark.extractors.base import Batch, Extractor, Side, Value
 from benchmark.metrics.base import Metric
-from benchmark.metrics.evaluation.reference_cache import AT_ONCE, ReferenceCache, extract_batch, kept
+from benchmark.metrics.evaluation.reference_cache import AT_ONCE, ReferenceCache, cache_values, extract_batch
 from benchmark.metrics.evaluation.score_log import FORMAT, Entry, ScoreLog
 from benchmark.metrics.evaluation.worker_pool import Entries, score, score_all
 from benchmark.metrics.signal_pair import Pair
@@ -27,17 +27,17 @@ log = logging.getLogger(__name__)
 
 Metrics = Mapping[str, Metric]
 EVERY = 60.0
-"""Seconds between the lines of a log that has no progress bar."""
+"""Seconds between log lines where there is no progress bar."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Speech:
-    """What is to be scored.
+    """Decoded speech to be scored, with its originals.
 
     Attributes:
-        originals: One per line of the table.
-        decoded: Files by id of the original.
-        failures: Why an original has none.
+        originals: The originals, one per row of the table.
+        decoded: Decoded files by id of the original.
+        failures: Reasons why originals have no decoded file, by id.
         source: Identity of the decoded files.
         prompts: Recording whose voice the decoded speech was given, by id of the original.
     """
@@ -50,7 +50,7 @@ class Speech:
 
     @property
     def digest(self) -> str:
-        """Of everything a score depends on but the metric."""
+        """Digest of everything that a score depends on, except the metric."""
         prompts = {name: [p.utterance_id, p.fingerprint] for name, p in self.prompts.items()}
         return digest(
             {"decoded": self.source, "originals": self.originals.digest, "prompts": prompts, "format": FORMAT}
@@ -58,7 +58,7 @@ class Speech:
 
 
 class Evaluation:
-    """Scores speech by metrics, each pair and metric once and for all."""
+    """Scorer that evaluates each pair of signals by each metric once, and stores the scores."""
 
     def __init__(
         self, store: ArtifactStore, device: str = "cpu", processes: int = 1, progress: bool = False
@@ -66,13 +66,13 @@ class Evaluation:
         self._store, self._device, self._processes, self._progress = store, device, processes, progress
 
     def __call__(self, speech: Speech, metrics: Metrics) -> pd.DataFrame:
-        """The scores, one line per original in the manifest's order.
+        """Score the speech and return a table with one row per original, in the manifest's order.
 
-        What a killed or an earlier evaluation of the same speech has scored is not scored again.
+        Scores of an earlier evaluation of the same speech, even a killed one, are not computed again.
 
         Returns:
-            `utterance_id`, `speaker_id`, a column per metric with NaN where there is no score,
-            "<metric>:weight" and "<metric>:text" where they have any, and `failure`, why there are NaN.
+            Columns `utterance_id` and `speaker_id`; one per metric, NaN where there is no score;
+            "<metric>:weight" and "<metric>:text" of metrics that have any; and `failure`, the reasons of NaN.
         """
         journal = ScoreLog(self._store.root / "scores" / speech.digest)
         missing = {
@@ -95,7 +95,7 @@ class Evaluation:
         start = told = time.monotonic()
         asked = [name for name in metrics if any(name in missing[u.utterance_id] for u in todo)]
         log.info("scoring %d utterances by %s", len(todo), ", ".join(asked))
-        made = self._kept(speech, [metrics[name] for name in asked])
+        made = self._cache_references(speech, [metrics[name] for name in asked])
         works: dict[str, Batch] = {}
         with journal, tqdm(total=len(todo), desc="score", unit="utt", disable=not self._progress) as bar:
             done = 0
@@ -115,10 +115,10 @@ class Evaluation:
         seconds = time.monotonic() - start
         log.info("scored in %.0f s: %.2f utterances/s", seconds, len(todo) / seconds)
 
-    def _kept(
+    def _cache_references(
         self, speech: Speech, metrics: Iterable[Metric]
     ) -> dict[tuple[Side, str], ReferenceCache | None]:
-        """What the metrics ask of originals and prompts; None where there is no prompt at all."""
+        """Cache the values that the metrics need of originals and prompts; None if there are no prompts."""
         prompts = {prompt.utterance_id: prompt for prompt in speech.prompts.values()}
         sources: dict[Side, Manifest | None] = {
             "reference": speech.originals,
@@ -127,7 +127,7 @@ class Evaluation:
         asked = {(side, need.key): need for metric in metrics for side, need in metric.needs()}
         how = self._store, self._device, self._processes, self._progress
         return {
-            (side, key): kept(need, manifest, *how) if manifest else None
+            (side, key): cache_values(need, manifest, *how) if manifest else None
             for (side, key), need in asked.items()
             if side != "decoded"
             for manifest in [sources[side]]
@@ -142,12 +142,15 @@ class Evaluation:
         works: dict[str, Batch],
         bar: tqdm,
     ) -> None:
-        """The cores have begun with theirs when the models start."""
+        """Score pairs by all metrics that they lack.
+
+        Signal metrics are queued in the worker pool first and run while models are computed here.
+        """
         wanted = [{m: metrics[m] for m in missing[pair.utterance_id]} for pair in pairs]
         by_signal = [{m: metric for m, metric in own.items() if not metric.uses_model} for own in wanted]
         by_model = [{m: metric for m, metric in own.items() if metric.uses_model} for own in wanted]
         results = score_all(list(zip(pairs, by_signal, strict=True)), self._processes)
-        # Copies, because the cores may still be fetching the pairs.
+        # Copies, because the pool may still be pickling the pairs.
         heard = [replace(pair, given=dict(pair.given)) for pair in pairs]
         listeners: dict[str, tuple[Extractor, dict[str, Pair]]] = {}
         for pair, own in zip(heard, by_model, strict=True):
@@ -166,7 +169,7 @@ class Evaluation:
     def _run_model(
         self, need: Extractor, pairs: Sequence[Pair], journal: ScoreLog, works: dict[str, Batch]
     ) -> None:
-        """Give every pair what the model makes of its decoded signal."""
+        """Add the model's value of the decoded signal to every pair."""
         new = [pair for pair in pairs if journal.value(pair.utterance_id, need) is None]
         if new:
             works[need.key] = works.get(need.key) or need.load(self._device)
@@ -175,7 +178,7 @@ class Evaluation:
                 journal.add_value(pair.utterance_id, need, value)
         for pair in pairs:
             found = journal.value(pair.utterance_id, need)
-            assert found is not None  # just now written
+            assert found is not None  # written above
             pair.given["decoded", need.key] = found
 
 
@@ -187,7 +190,7 @@ def _keep(journal: ScoreLog, pair: Pair, metrics: Metrics, entries: Entries) -> 
 def _read_ahead(
     utterances: Sequence[Utterance], speech: Speech, made: Mapping[tuple[Side, str], ReferenceCache | None]
 ) -> Iterator[tuple[list[Pair], dict[str, str]]]:
-    """`_read_pairs` of as many as models get at a time; the next ones are read while the cores score."""
+    """Yield results of `_read_pairs` for `AT_ONCE` utterances each; the next ones are read meanwhile."""
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(_read_pairs, utterances[:AT_ONCE], speech, made)
         for at in range(AT_ONCE, len(utterances), AT_ONCE):
@@ -200,7 +203,7 @@ def _read_ahead(
 def _read_pairs(
     utterances: Sequence[Utterance], speech: Speech, made: Mapping[tuple[Side, str], ReferenceCache | None]
 ) -> tuple[list[Pair], dict[str, str]]:
-    """The pairs whose files can be read, and why others cannot."""
+    """Read the pairs; also return the reasons, by utterance, why some files cannot be read."""
     pairs, failed = [], {}
     for utterance in utterances:
         name = utterance.utterance_id

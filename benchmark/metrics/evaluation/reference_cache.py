@@ -1,4 +1,4 @@
-"""What metrics ask of originals and prompts: made once per recording and kept, for every tokenizer alike."""
+"""Cache of extracted values of originals and prompts, computed once and shared by all tokenizers."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,24 +16,24 @@ from benchmark.storage.shards import ShardedBuild, make
 from benchmark.types import Utterance
 
 AT_ONCE = 64
-"""Clips that a model gets at a time: enough to make its batches of like lengths."""
+"""Clips that a model gets at a time: enough to form batches of similar lengths."""
 
 
 class ReferenceCache:
-    """The values of one extractor for the recordings of a manifest."""
+    """Cached values of one extractor for the recordings of a manifest."""
 
     def __init__(self, extractor: Extractor, frames: FrameStore) -> None:
         self.extractor = extractor
         self._frames = frames
 
     def __getitem__(self, utterance_id: str) -> Value | AudioError:
-        """The value of a recording, or why there is none."""
+        """Return the value of a recording, or the error that explains why there is none."""
         if utterance_id in self._frames.failures:
             return AudioError(self._frames.failures[utterance_id])
         return self.extractor.unpack(self._frames.read(utterance_id))
 
 
-def kept(
+def cache_values(
     extractor: Extractor,
     manifest: Manifest,
     store: ArtifactStore,
@@ -41,15 +41,15 @@ def kept(
     processes: int = 1,
     progress: bool = False,
 ) -> ReferenceCache:
-    """The values of every recording of the manifest, made where they are missing.
+    """Return the values of every recording of a manifest, after computing those that are missing.
 
     Args:
-        extractor: What to make.
+        extractor: Extractor of the values.
         manifest: The recordings.
-        store: Where they are kept.
-        device: Of models.
-        processes: For what is no model.
-        progress: Whether to show a bar.
+        store: Store that keeps the values.
+        device: Device on which models run.
+        processes: Number of processes for extractors without a model.
+        progress: Whether to show a progress bar.
     """
 
     def build(rows: slice, folder: Path) -> None:
@@ -77,17 +77,17 @@ def _values(
         for start in range(0, len(paths), AT_ONCE):
             yield from extract_batch(work, [_read(path) for path in paths[start : start + AT_ONCE]])
     else:
-        jobs = (delayed(_of_file)(extractor, path) for path in paths)
+        jobs = (delayed(_extract_file)(extractor, path) for path in paths)
         yield from workers(processes)(jobs)
 
 
 def extract_batch(work: Batch, clips: Sequence[np.ndarray | AudioError]) -> list[Value | AudioError]:
-    """What the extractor makes of the clips that could be read; the reason stays where one could not."""
+    """Extract the values of the clips that could be read; errors of the others are passed through."""
     values = iter(work([clip for clip in clips if isinstance(clip, np.ndarray)]))
     return [clip if isinstance(clip, AudioError) else next(values) for clip in clips]
 
 
-def _of_file(extractor: Extractor, path: str) -> Value | AudioError:
+def _extract_file(extractor: Extractor, path: str) -> Value | AudioError:
     with one_thread():
         [value] = extract_batch(extractor.load("cpu"), [_read(path)])
     return value

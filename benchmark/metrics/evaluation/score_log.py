@@ -1,7 +1,7 @@
-"""Scores as they come, kept line by line: a killed evaluation has lost at most the line it was writing.
+"""Append-only log of scores: a killed evaluation loses at most the line that it was writing.
 
-A journal belongs to the decoded speech of one manifest. Every process appends to a file of its own, so that
-several may score the same speech, also over a shared file system; a reader takes the union.
+A log belongs to the decoded speech of one manifest. Every process appends to its own file, so several
+processes may score the same speech, also on a shared file system. A reader takes the union of all files.
 """
 
 import json
@@ -27,7 +27,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Entry:
-    """The score of one utterance by one metric; without a `value` the `reason` says why."""
+    """The score of one utterance by one metric; where `value` is None, `reason` says why."""
 
     value: float | None = None
     weight: float = 1.0
@@ -36,9 +36,9 @@ class Entry:
 
 
 class ScoreLog:
-    """Entries by utterance and key of a metric, and what models made of the decoded speech.
+    """Log of scores by utterance and metric key, and of models' values of the decoded speech.
 
-    As a context manager it can be written to.
+    The log can be written to while it is used as a context manager.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,17 +65,17 @@ class ScoreLog:
         self._file = None
 
     def add(self, utterance_id: str, key: str, entry: Entry) -> None:
-        """Keep a score."""
+        """Append a score."""
         self._write({"id": utterance_id, "of": key, "score": asdict(entry)})
 
     def add_value(self, utterance_id: str, extractor: Extractor, value: Value | AudioError) -> None:
-        """Keep what a model made of the decoded speech of an utterance, or why it made nothing."""
+        """Append a model's value of an utterance's decoded speech, or the error that explains its absence."""
         content: Any = value.tolist() if isinstance(value, np.ndarray) else str(value)
         form = "failure" if isinstance(value, AudioError) else "value"
         self._write({"id": utterance_id, "of": extractor.key, form: content})
 
     def value(self, utterance_id: str, extractor: Extractor) -> Value | AudioError | None:
-        """What `add_value` was given; None where that has not happened."""
+        """Return the value that was added by `add_value`; None if there is none yet."""
         line = self._values.get((utterance_id, extractor.key))
         if line is None:
             return None
@@ -85,7 +85,7 @@ class ScoreLog:
         return content if isinstance(content, str) else np.asarray(content, extractor.dtype)
 
     def sync(self) -> None:
-        """Force what was written to the disk."""
+        """Flush all appended lines to the disk."""
         assert self._file is not None
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -105,7 +105,7 @@ class ScoreLog:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Whole lines of a file; the last one of a killed process may be torn."""
+    """Yield the whole lines of a file; the last line of a killed process may be incomplete."""
     with path.open(encoding="utf-8", errors="replace") as file:
         for number, text in enumerate(file, start=1):
             try:
@@ -113,6 +113,6 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
                 if not text.endswith("\n") or not {"id", "of"} < line.keys():
                     raise ValueError("not a whole line")
             except (ValueError, AttributeError):
-                log.info("%s: line %d is torn and is made again", path, number)
+                log.info("%s: line %d is incomplete; its score is computed again", path, number)
                 continue
             yield line

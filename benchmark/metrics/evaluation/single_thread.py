@@ -1,6 +1,6 @@
-"""Processes that share the work, each with one thread for matrix products.
+"""Worker processes that each use one thread for matrix products.
 
-More threads sum in another order, which moves numbers in the last digits.
+More threads would sum in another order, which changes the last digits of numbers.
 """
 
 from contextlib import AbstractContextManager
@@ -11,17 +11,20 @@ from threadpoolctl import ThreadpoolController
 
 
 def one_thread() -> AbstractContextManager[object]:
-    """In this process as in those of a pool, so that the number of processes changes no score."""
+    """Return a context that limits numerical libraries to one thread.
+
+    This process then computes as the pool's processes do, so the number of processes changes no score.
+    """
     return _controller().limit(limits=1)
 
 
 def workers(processes: int, ordered: bool = True) -> Parallel:
-    """What runs joblib's `delayed` calls and yields their results.
+    """Return a pool that runs joblib's `delayed` calls and yields their results.
 
-    Whoever asks for as many gets the same processes: with other settings joblib would start them anew.
+    Calls with the same number share the same processes; with other settings joblib would start new ones.
 
     Args:
-        processes: 1 works in this process.
+        processes: Number of processes; 1 runs the calls in this process.
         ordered: Whether the results come in the order of the calls.
     """
     form = "generator" if ordered else "generator_unordered"
@@ -31,5 +34,5 @@ def workers(processes: int, ordered: bool = True) -> Parallel:
 
 @cache
 def _controller() -> ThreadpoolController:
-    """Looking for the libraries takes milliseconds, so it is done once."""
+    """Return the controller of the loaded libraries, cached because the search takes milliseconds."""
     return ThreadpoolController()

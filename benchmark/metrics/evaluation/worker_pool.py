@@ -1,4 +1,4 @@
-"""Metrics of pairs over the cores; what fails, even by killing its process, is counted as failed."""
+"""Scoring of pairs on all cores; a metric that fails, even by killing its process, becomes a failed entry."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -14,14 +14,14 @@ from benchmark.metrics.evaluation.single_thread import one_thread, workers
 from benchmark.metrics.signal_pair import Pair
 
 Entries = dict[str, Entry]
-"""By name of the metric."""
+"""Entries by name of the metric."""
 Task = tuple[Pair, Mapping[str, Metric]]
-"""A pair, and metrics to take of it by name."""
+"""A pair, and the metrics to score it by, by name."""
 DIED = "the process that computed it died"
 
 
 def score(pair: Pair, metrics: Mapping[str, Metric]) -> Entries:
-    """Every metric of one pair; one that fails does not keep the others from being computed."""
+    """Score one pair by every metric; a metric that fails does not stop the others."""
     with one_thread():
         return {name: _entry(metric, pair) for name, metric in metrics.items()}
 
@@ -33,7 +33,7 @@ def _entry(metric: Metric, pair: Pair) -> Entry:
         return Entry(reason=str(error))
     except (UserError, OSError, MemoryError):
         raise
-    except Exception as error:  # of a library, on odd audio: this pair's failure
+    except Exception as error:  # a library fails on unusual audio: this pair's failure
         return Entry(reason=f"{type(error).__name__}: {error}")
     result = found if isinstance(found, Score) else Score(float(found))
     if not np.isfinite(result.value):
@@ -42,11 +42,11 @@ def _entry(metric: Metric, pair: Pair) -> Entry:
 
 
 def score_all(tasks: Sequence[Task], processes: int = 1) -> Iterator[tuple[int, Entries]]:
-    """Number and scores of each task, as they come; several processes begin at once.
+    """Yield number and entries of each task in order of completion; several processes start at once.
 
     Args:
-        tasks: Pairs with the metrics to take of them; what these need of models is given with the pair.
-        processes: 1 works in this process, where a library that crashes takes it along.
+        tasks: Pairs with their metrics. Values that the metrics need of models are given with the pair.
+        processes: Number of processes; with 1 a crashing library kills this process.
 
     Raises: UserError, OSError or MemoryError, which are not failures of a pair.
     """
@@ -64,24 +64,26 @@ def _collect(results: Iterator[tuple[int, Entries]], tasks: Sequence[Task]) -> I
     except BrokenProcessPool:
         for number, (pair, metrics) in enumerate(tasks):
             if number not in done:
-                yield number, {name: _alone(pair, name, metric) for name, metric in metrics.items()}
+                yield number, {name: _score_alone(pair, name, metric) for name, metric in metrics.items()}
 
 
 def _scatter(tasks: Sequence[Task], processes: int) -> Iterator[tuple[int, Entries]]:
-    """The processes start at once, before the first result is asked for.
+    """Start the processes at once, before the first result is requested.
 
-    The longest pairs come first, so that no process is busy with one when the others have ended.
+    The longest pairs come first, so that no process still works on one after the others have finished.
     """
     order = sorted(range(len(tasks)), key=lambda number: -len(tasks[number][0].reference))
-    return workers(processes, ordered=False)(delayed(_numbered)(number, *tasks[number]) for number in order)
+    return workers(processes, ordered=False)(
+        delayed(_score_numbered)(number, *tasks[number]) for number in order
+    )
 
 
-def _numbered(number: int, pair: Pair, metrics: Mapping[str, Metric]) -> tuple[int, Entries]:
+def _score_numbered(number: int, pair: Pair, metrics: Mapping[str, Metric]) -> tuple[int, Entries]:
     return number, score(pair, metrics)
 
 
-def _alone(pair: Pair, name: str, metric: Metric) -> Entry:
-    """One metric of one pair in a process of its own, to find out which of them kills it."""
+def _score_alone(pair: Pair, name: str, metric: Metric) -> Entry:
+    """Score one pair by one metric in a process of its own, to find the metric that kills its process."""
     try:
         [(_, entries)] = _scatter([(pair, {name: metric})], 2)
     except BrokenProcessPool:

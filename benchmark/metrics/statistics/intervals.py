@@ -1,7 +1,7 @@
-"""How sure a number is: bootstrap intervals with the speaker as the unit of chance.
+"""Bootstrap confidence intervals that resample speakers.
 
-Utterances of one speaker resemble each other, so whole clusters are resampled; where every utterance
-is its own cluster this is the ordinary bootstrap.
+Utterances of one speaker resemble each other, so whole clusters are resampled. If every utterance is its own
+cluster, this is the ordinary bootstrap.
 """
 
 from collections.abc import Iterator
@@ -15,21 +15,21 @@ from scipy.stats import t as student_t
 
 CONFIDENCE = 0.95
 BLOCK = 4_000_000
-"""Most random numbers held at a time."""
+"""Largest number of random numbers held at a time."""
 
 Bootstrap = Literal["speakers", "utterances"]
 METHODS: dict[Bootstrap, str] = {
     unit: f"95 % percentile bootstrap over {unit}, 1000 resamples, quantiles expanded for their number"
     for unit in get_args(Bootstrap)
 }
-"""How tables describe the intervals made here, by what is resampled."""
+"""Descriptions of the intervals in tables, by the unit that is resampled."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A score over many utterances and its 95 % bootstrap interval.
+    """A score over many utterances with its 95 % bootstrap interval.
 
-    `lo` and `hi` are NaN where fewer than two clusters were scored; all three are NaN for none.
+    `lo` and `hi` are NaN if fewer than two clusters were scored. The value is NaN too if none was.
     """
 
     value: float
@@ -39,18 +39,18 @@ class Interval:
     n_failed: int
 
     def scaled(self, factor: float) -> "Interval":
-        """The same in another unit, such as percent; `factor` is positive."""
+        """Return the interval in another unit, such as percent; `factor` must be positive."""
         return replace(self, value=self.value * factor, lo=self.lo * factor, hi=self.hi * factor)
 
     def with_value(self, value: float) -> "Interval":
-        """The same counts and bounds around another value."""
+        """Return the interval with another value, and the same counts and bounds."""
         return replace(self, value=value)
 
 
 def mean_interval(
     values: ArrayLike, clusters: ArrayLike | None = None, seed: int = 0, resamples: int = 1000
 ) -> Interval:
-    """Mean of the utterance scores with its interval; see `ratio_interval`."""
+    """Compute the mean of the utterances' scores with its interval; see `ratio_interval`."""
     scores = np.asarray(values, dtype=float)
     return ratio_interval(scores, np.ones_like(scores), clusters, seed, resamples)
 
@@ -62,17 +62,17 @@ def ratio_interval(
     seed: int = 0,
     resamples: int = 1000,
 ) -> Interval:
-    """Ratio of sums, such as corpus WER = Σ edits / Σ words, with its bootstrap interval.
+    """Compute a ratio of sums, such as corpus WER = Σ edits / Σ words, with its bootstrap interval.
 
-    The percentile interval is taken at quantiles expanded for the number of clusters (Hesterberg
-    2015, What Teachers Should Know About the Bootstrap, section 5.3): the plain one is too narrow
-    for the few speakers of a test set.
+    The percentile interval is taken at quantiles expanded for the number of clusters (Hesterberg 2015, What
+    Teachers Should Know About the Bootstrap, section 5.3), because the plain interval is too narrow for the
+    few speakers of a test set.
 
     Args:
-        numerators: One per utterance (N,); NaN for one that failed.
-        denominators: One per utterance (N,), positive; NaN for one that failed.
-        clusters: Speaker of each utterance (N,); every utterance for itself when None.
-        seed: Of the resampling.
+        numerators: One per utterance (N,); NaN for a failed one.
+        denominators: One per utterance (N,), positive; NaN for a failed one.
+        clusters: Speaker of each utterance (N,); None makes every utterance its own cluster.
+        seed: Seed of the resampling.
         resamples: Number of bootstrap replicates.
     """
     above, below = np.asarray(numerators, dtype=float), np.asarray(denominators, dtype=float)
@@ -98,11 +98,11 @@ def difference_interval(
     seed: int = 0,
     resamples: int = 1000,
 ) -> Interval:
-    """Difference of two systems' means, or ratios of sums, with its paired bootstrap interval.
+    """Compute the difference of two systems' means, or ratios of sums, with its paired bootstrap interval.
 
-    Both systems are drawn on the same clusters, so that what is hard for both does not widen the interval.
-    Utterances that either lacks count as failed. Arguments as for `significance.paired_test`, quantiles as
-    for `ratio_interval`.
+    Both systems are resampled on the same clusters, so utterances that are hard for both do not widen the
+    interval. Utterances without a score of either system count as failed. The arguments are those of
+    `significance.paired_test`, the quantiles those of `ratio_interval`.
     """
     above = np.stack([np.asarray(values, dtype=float) for values in (first, second)])
     below = np.ones_like(above) if units is None else np.stack([np.asarray(u, dtype=float) for u in units])
@@ -124,7 +124,7 @@ def difference_interval(
 
 
 def cluster_sums(values: np.ndarray, scored: np.ndarray, clusters: ArrayLike | None) -> np.ndarray:
-    """Sums of the rows of (R, N) over each cluster's scored utterances, (R, clusters)."""
+    """Sum the rows of (R, N) over each cluster's scored utterances, to (R, clusters)."""
     kept = values[:, scored]
     if clusters is None:
         return kept
@@ -136,12 +136,12 @@ def cluster_sums(values: np.ndarray, scored: np.ndarray, clusters: ArrayLike | N
 
 
 def blocks(rows: int, width: int) -> Iterator[int]:
-    """Split `rows` into blocks of at most `BLOCK` numbers."""
+    """Yield the sizes of blocks of `rows`, each of at most `BLOCK` numbers."""
     step = max(1, BLOCK // width)
     return (min(step, rows - start) for start in range(0, rows, step))
 
 
 def _expanded_tail(n: int) -> float:
-    """Probability left in each tail of the bootstrap distribution of n units."""
+    """Return the probability in each tail of the bootstrap distribution of n units."""
     quantile = student_t.ppf((1 - CONFIDENCE) / 2, n - 1) * np.sqrt(n / (n - 1))
     return float(norm.cdf(quantile))

@@ -1,10 +1,10 @@
-"""Whether two systems differ: a paired permutation test over speakers, and Holm's correction for many.
+"""Significance of differences between systems: paired permutation test over speakers, Holm's correction.
 
-Both systems were scored on the same utterances, so they are compared pair by pair, as Koehn (2004,
+Both systems were scored on the same utterances. They are compared pair by pair, as in Koehn (2004,
 Statistical Significance Tests for Machine Translation Evaluation) and Bisani and Ney (2004, Bootstrap
-Estimates for Confidence Intervals in ASR Performance Evaluation) do: what is hard for both does not count.
-Here the pairs are exchanged rather than drawn again. Utterances of one speaker resemble each other, so all
-of a speaker's are exchanged together.
+Estimates for Confidence Intervals in ASR Performance Evaluation), so utterances that are hard for both do
+not count. Here the pairs are exchanged instead of resampled. Utterances of one speaker resemble each other,
+so all utterances of a speaker are exchanged together.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from benchmark.metrics.statistics.intervals import blocks, cluster_sums
 
 TIE = 1e-9
-"""Relative slack: an exchange that gives the observed difference again must count despite rounding."""
+"""Relative tolerance, so that exchanges that repeat the observed difference count despite rounding."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class PairedTest:
     difference: float
     """First minus second."""
     p_value: float
-    """Two-sided; NaN where there are no pairs."""
+    """Two-sided p-value; NaN without pairs."""
     n_pairs: int
     n_failed: int
-    """Utterances that lack a score of one system or both."""
+    """Number of utterances without a score of one system or both."""
     n_clusters: int
     smallest_p: float
-    """What no p-value of so many clusters lies below; NaN where there are no pairs."""
+    """Lowest p-value that is possible with this number of clusters; NaN without pairs."""
 
 
 def paired_test(
@@ -43,21 +43,20 @@ def paired_test(
     seed: int = 0,
     draws: int = 9_999,
 ) -> PairedTest:
-    """Permutation test of the difference between two means, or two ratios of sums such as corpus WER.
+    """Test the difference between two means, or two ratios of sums such as corpus WER, by permutation.
 
-    Under the null hypothesis the systems' names mean nothing, so within every cluster they may be
-    exchanged, scores and units alike. All exchanges are tried where they are no more than `draws`, which
-    gives the exact p-value; otherwise `draws` random ones are, and the observed one is counted with them, so
-    that no p-value is zero (Phipson and Smyth 2010, Permutation P-values Should Never Be Zero).
+    Under the null hypothesis the systems are interchangeable, so scores and units may be exchanged within
+    every cluster. If there are at most `draws` exchanges, all are tried, which gives the exact p-value.
+    Otherwise `draws` random exchanges are tried. The observed one is counted with them, so that no p-value is
+    zero (Phipson and Smyth 2010, Permutation P-values Should Never Be Zero).
 
     Args:
         first: Scores of one system (N,), or the numerators of a ratio such as edits; NaN if failed.
-        second: The same for the other system, in the same order.
-        clusters: Speaker of each utterance (N,); every utterance for itself when None.
-        units: What either system's numerators are divided by, such as words, (N,) each and positive;
-            1 for a mean.
-        seed: Of the random exchanges.
-        draws: Most exchanges tried.
+        second: Scores or numerators of the other system, in the same order.
+        clusters: Speaker of each utterance (N,); None makes every utterance its own cluster.
+        units: Denominators of both systems, such as words, (N,) each and positive; None for a mean.
+        seed: Seed of the random exchanges.
+        draws: Largest number of exchanges tried.
     """
     scores = np.stack([np.asarray(values, dtype=float) for values in (first, second)])
     below = np.ones_like(scores) if units is None else np.stack([np.asarray(u, dtype=float) for u in units])
@@ -83,10 +82,12 @@ def paired_test(
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:
-    """P-values of several tests, adjusted so that any false finding among them keeps its level.
+    """Adjust the p-values of several tests so that the family-wise error rate keeps its level.
 
-    The smallest of m is multiplied by m, the next by m - 1 and so on, and none falls below one before it
-    (Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure). Shape (m,) in the given order.
+    The smallest of m is multiplied by m, the next by m - 1 and so on, and no adjusted value is below the
+    previous one (Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure).
+
+    Returns: (m,) in the given order.
     """
     raw = np.asarray(p_values, dtype=float)
     order = np.argsort(raw)
@@ -96,11 +97,11 @@ def holm(p_values: ArrayLike) -> np.ndarray:
 
 
 def _differences(above: np.ndarray, below: np.ndarray, swapped: np.ndarray) -> np.ndarray:
-    """Difference of the two ratios under every exchange, (P,).
+    """Compute the difference of the two ratios under every exchange, (P,).
 
     Args:
         above: Sums of both systems' numerators over each cluster (2, C).
-        below: The same of what they are divided by.
+        below: Sums of both systems' denominators over each cluster (2, C).
         swapped: 1 where an exchange swaps the systems, 0 elsewhere, (P, C).
     """
     tops, bottoms = (
@@ -111,7 +112,7 @@ def _differences(above: np.ndarray, below: np.ndarray, swapped: np.ndarray) -> n
 
 
 def _all_exchanges(n_clusters: int) -> Iterator[np.ndarray]:
-    """Every exchange that leaves the last cluster alone: the others are the same with the sign turned."""
+    """Yield every exchange that keeps the last cluster; the others only invert the difference's sign."""
     start = 0
     for rows in blocks(2 ** (n_clusters - 1), n_clusters):
         numbers = np.arange(start, start + rows)[:, None]

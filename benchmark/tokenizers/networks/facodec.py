@@ -1,8 +1,9 @@
 """The networks of FACodec (Ju et al. 2024, NaturalSpeech 3, arXiv 2403.03100, section 3.2).
 
-Convolutions with Snake activations encode 80 frames per second. Three factorised quantizers share the
-latents between prosody, content and what is left of them; a small transformer averages the speaker
-out of the same latents, and conditions the mirror-image decoder through the scale and shift of a norm.
+Convolutions with Snake activations encode 80 frames per second. Three factorised quantizers split the
+latents into prosody, content and remaining detail. A small transformer computes a speaker vector from the
+same latents, averaged over time; the vector conditions the mirror-image decoder through the scale and shift
+of a norm.
 """
 
 import math
@@ -16,10 +17,10 @@ from torch.nn import functional as F
 from benchmark.storage.weights import fold_weight_norm
 
 STRIDES = (2, 4, 5, 5)
-"""Of the encoder, first to last; the decoder's run backwards."""
+"""Strides of the encoder, first to last; the decoder has them in reverse."""
 HOP = 200
 BOOKS = (1, 2, 3)
-"""Codebooks of prosody, content and acoustic detail, in this order in the codes."""
+"""Number of codebooks of prosody, content and acoustic detail, in their order in the codes."""
 HEADS = 4
 
 RENAMED = (
@@ -31,20 +32,20 @@ RENAMED = (
     (r"\.(block|act|ffn)\.", "."),
     (r"\._codebook\.weight$", ".codebook"),
 )
-"""From the names in the two published files, behind "encoder." and "decoder.", to those here."""
+"""Names in the two published files, after "encoder." and "decoder.", and their replacements here."""
 CONSTANT = (".filter", ".pe")
 
 
 class FacodecNetwork(nn.Module):
-    """Waveform to codes and a speaker vector, and back.
+    """The codec: a waveform to codes and a speaker vector, and back.
 
     Args:
         filters: Channels after the encoder's first convolution; they double with each stride.
-        dimension: Of latents and speaker vectors.
-        book: Entries of each codebook, and the dimension they are looked up in.
+        dimension: Dimension of latents and speaker vectors.
+        book: Entries of each codebook, and the dimension in which they are looked up.
         width: Channels after the decoder's first convolution; they halve with each stride.
-        timbre_layers: Of the transformer that finds the speaker.
-        timbre_inner: Hidden channels of its feed-forward parts.
+        timbre_layers: Layers of the transformer that computes the speaker vector.
+        timbre_inner: Hidden channels of that transformer's feed-forward parts.
     """
 
     def __init__(
@@ -65,10 +66,10 @@ class FacodecNetwork(nn.Module):
 
     @classmethod
     def of_shapes(cls, state: Mapping[str, torch.Tensor]) -> "FacodecNetwork":
-        """The network whose widths are those of a state dict with names as here.
+        """Build the network with the widths of a state dict, whose names are those used here.
 
         Raises:
-            KeyError: it is the state dict of some other model.
+            KeyError: the state dict is another model's.
         """
         layers = {name.split(".")[2] for name in state if name.startswith("timbre_encoder.layers.")}
         entries, book_dimension = state["prosody.0.codebook"].shape
@@ -87,20 +88,20 @@ class FacodecNetwork(nn.Module):
         return [*self.prosody, *self.content, *self.detail]
 
     def encode(self, wav: torch.Tensor) -> torch.Tensor:
-        """Waveform (B, T), T a whole number of hops, to codes (B, 6, T / HOP)."""
+        """Encode a waveform (B, T), T a whole number of hops, to codes (B, 6, T / HOP)."""
         latents = self.encoder(wav[:, None]).transpose(1, 2)
-        # Prosody and content are both read from the latents themselves; detail is what neither explains.
+        # Prosody and content are both read from the latents; detail codes the residual of both.
         prosody, prosody_vectors = self.prosody.encode(latents)
         content, content_vectors = self.content.encode(latents)
         detail, _ = self.detail.encode(latents - (prosody_vectors + content_vectors))
         return torch.cat([prosody, content, detail], dim=1)
 
     def speaker(self, wav: torch.Tensor) -> torch.Tensor:
-        """Waveform (B, T), T a whole number of hops, to speaker vectors (B, dimension)."""
+        """Compute speaker vectors (B, dimension) of a waveform (B, T), T a whole number of hops."""
         return self.timbre_encoder(self.encoder(wav[:, None]).transpose(1, 2)).mean(1)
 
     def decode(self, codes: torch.Tensor, speaker: torch.Tensor) -> torch.Tensor:
-        """Codes (B, 6, T') and speaker vectors (B, dimension) to a waveform (B, T' · HOP)."""
+        """Decode codes (B, 6, T') and speaker vectors (B, dimension) to a waveform (B, T' · HOP)."""
         vectors = [book.vectors(code) for book, code in zip(self.books, codes.unbind(1), strict=True)]
         latents = torch.stack(vectors).sum(0)
         scale, shift = self.timbre_linear(speaker)[:, None].chunk(2, dim=-1)
@@ -109,7 +110,7 @@ class FacodecNetwork(nn.Module):
 
 
 class Books(nn.ModuleList):
-    """Codebooks of which each codes what those before it leave."""
+    """Residual codebooks: each one codes the residual of those before it."""
 
     def __init__(self, count: int, dimension: int, entries: int, size: int) -> None:
         super().__init__(FactorizedBook(dimension, entries, size) for _ in range(count))
@@ -118,7 +119,7 @@ class Books(nn.ModuleList):
         return super().__iter__()  # type: ignore[return-value]
 
     def encode(self, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Latents (B, T', dimension) to codes (B, K, T'), and the sum of their vectors."""
+        """Quantize latents (B, T', dimension) to codes (B, K, T'); also return the sum of their vectors."""
         residual, codes = latents, []
         for book in self:
             codes.append(book.nearest(residual))
@@ -130,7 +131,7 @@ class FactorizedBook(nn.Module):
     """A codebook of few dimensions, searched by direction alone.
 
     Args:
-        dimension: Of the latents it is projected from and to.
+        dimension: Dimension of the latents that are projected to the codebook and back.
         entries: Number of codes.
         size: Dimension of the codebook.
     """
@@ -142,20 +143,20 @@ class FactorizedBook(nn.Module):
         self.codebook = nn.Parameter(torch.zeros(entries, size))
 
     def nearest(self, latents: torch.Tensor) -> torch.Tensor:
-        """(B, T', dimension) to codes (B, T')."""
+        """Find the nearest codes (B, T') of latents (B, T', dimension)."""
         points = F.normalize(self.in_proj(latents).flatten(0, 1))
         entries = F.normalize(self.codebook)
-        # All have length one, so the squares decide nothing but how near-ties are broken upstream.
+        # All vectors have length one, so the squares only make near-ties break as they do upstream.
         distances = points.pow(2).sum(1, keepdim=True) - 2 * points @ entries.T + entries.pow(2).sum(1)
         return distances.argmin(1).unflatten(0, latents.shape[:2])
 
     def vectors(self, codes: torch.Tensor) -> torch.Tensor:
-        """Codes (B, T') to (B, T', dimension)."""
+        """Look up codes (B, T') and project them to latents (B, T', dimension)."""
         return self.out_proj(F.embedding(codes, self.codebook))
 
 
 def encoder(filters: int, dimension: int) -> nn.Sequential:
-    """(B, 1, T) to (B, dimension, T / HOP)."""
+    """Build the encoder, (B, 1, T) to (B, dimension, T / HOP)."""
     layers: list[nn.Module] = [nn.Conv1d(1, filters, 7, padding=3)]
     for stride in STRIDES:
         down = nn.Conv1d(filters, 2 * filters, 2 * stride, stride, padding=(stride + 1) // 2)
@@ -165,7 +166,7 @@ def encoder(filters: int, dimension: int) -> nn.Sequential:
 
 
 def decoder(dimension: int, width: int) -> nn.Sequential:
-    """(B, dimension, T') to (B, 1, T' · HOP)."""
+    """Build the decoder, (B, dimension, T') to (B, 1, T' · HOP)."""
     layers: list[nn.Module] = [nn.Conv1d(dimension, width, 7, padding=3)]
     for stride in reversed(STRIDES):
         up = nn.ConvTranspose1d(
@@ -181,7 +182,7 @@ def _residuals(channels: int) -> list["Residual"]:
 
 
 class Residual(nn.Sequential):
-    """x + a dilated and a pointwise convolution of it."""
+    """x + a dilated and a pointwise convolution of x."""
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__(
@@ -192,14 +193,15 @@ class Residual(nn.Sequential):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, channels, T) to the same shape."""
+        """Map (B, channels, T) to the same shape."""
         return x + super().forward(x)
 
 
 class Snake(nn.Module):
-    """x + sin²(αx) / β with the logarithms of α and β learnt, at twice the rate to keep aliases out.
+    """The activation x + sin²(αx) / β, computed at twice the rate to avoid aliasing.
 
-    As in BigVGAN (Lee et al. 2023, arXiv 2206.04658, section 3.2), with one low-pass filter for both ways.
+    The logarithms of α and β are learnt. The design is that of BigVGAN (Lee et al. 2023, arXiv 2206.04658,
+    section 3.2), with one low-pass filter for up- and downsampling.
     """
 
     taps: torch.Tensor
@@ -211,22 +213,22 @@ class Snake(nn.Module):
         self.register_buffer("taps", half_band_filter(), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, channels, T) to the same shape."""
+        """Map (B, channels, T) to the same shape."""
         channels, size = x.shape[1], self.taps.numel()
         taps = self.taps.expand(channels, 1, -1)
         margin = size // 2 - 1
         x = F.conv_transpose1d(F.pad(x, (margin, margin), "replicate"), 2 * taps, stride=2, groups=channels)
-        cut = 3 * margin  # what the margin became, two for one, and what the filter adds to either end
+        cut = 3 * margin  # the doubled margin, and the samples that the filter adds at either end
         x = x[..., cut:-cut]
         x = x + torch.sin(x * self.alpha.exp()[:, None]).square() / (self.beta.exp()[:, None] + 1e-9)
         return F.conv1d(F.pad(x, (margin, margin + 1), "replicate"), taps, stride=2, groups=channels)
 
 
 def half_band_filter() -> torch.Tensor:
-    """(12,) taps of a windowed sinc that passes half of the band, with a sum of one.
+    """Compute the taps (12,) of a windowed sinc that passes half of the band; their sum is one.
 
-    The Kaiser window's shape is that of the attenuation, in dB, which so many taps can have when the
-    stop band begins 0.3 of the sampling rate above the cut-off (Oppenheim and Schafer, section 7.5.3).
+    The shape of the Kaiser window follows from the attenuation in dB that 12 taps can reach when the stop
+    band begins 0.3 of the sampling rate above the cut-off (Oppenheim and Schafer, section 7.5.3).
     """
     size, transition = 12, 4 * 0.3
     attenuation = 2.285 * (size // 2 - 1) * math.pi * transition + 7.95
@@ -239,8 +241,8 @@ def half_band_filter() -> torch.Tensor:
 class TimbreEncoder(nn.Module):
     """Transformer over the frames.
 
-    Upstream's positions run along the batch: all frames of the first utterance have position 0, those
-    of the second position 1. Here all have 0, as when utterances are encoded one by one.
+    Upstream counts positions along the batch: all frames of the first utterance have position 0, those of
+    the second position 1. Here all have position 0, as when upstream encodes utterances one by one.
     """
 
     def __init__(self, dimension: int, layers: int, inner: int) -> None:
@@ -249,7 +251,7 @@ class TimbreEncoder(nn.Module):
         self.last_ln = nn.LayerNorm(dimension)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T', dimension) to the same shape."""
+        """Map (B, T', dimension) to the same shape."""
         position_zero = torch.arange(x.shape[-1], device=x.device) % 2  # sin 0, cos 0, sin 0, …
         x = x + position_zero
         for layer in self.layers:
@@ -258,7 +260,7 @@ class TimbreEncoder(nn.Module):
 
 
 class TimbreLayer(nn.Module):
-    """Self-attention, then a convolution and a linear layer, each on the normed input and added to it."""
+    """Pre-norm transformer layer: self-attention, then a convolution and a linear layer, with shortcuts."""
 
     def __init__(self, dimension: int, inner: int) -> None:
         super().__init__()
@@ -269,7 +271,7 @@ class TimbreLayer(nn.Module):
         self.ffn_2 = nn.Linear(inner, dimension)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T', dimension) to the same shape."""
+        """Map (B, T', dimension) to the same shape."""
         normed = self.ln_1(x)
         x = x + self.self_attn(normed, normed, normed, need_weights=False)[0]
         hidden = self.ffn_1(self.ln_2(x).transpose(1, 2)).transpose(1, 2)
@@ -279,9 +281,9 @@ class TimbreLayer(nn.Module):
 def rename(
     encoder: Mapping[str, torch.Tensor], decoder: Mapping[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
-    """The weights of the two published state dicts under their names here, weight norm folded in.
+    """Rename the weights of the two published state dicts to the names here, and fold weight norm in.
 
-    Left out are the predictors that only training needs, and constants, which are made here.
+    Predictors that only training needs are left out, and so are constants, which are computed here.
     """
     state = {}
     for part, published in (("encoder", encoder), ("decoder", decoder)):

@@ -1,8 +1,8 @@
-"""The networks of FocalCodec (Della Libera et al. 2025, NeurIPS, section 3): five parts in a row.
+"""The networks of FocalCodec (Della Libera et al. 2025, NeurIPS, section 3): a chain of five parts.
 
-Six layers of WavLM describe speech; a compressor of focal modulation blocks (Yang et al. 2022) brings
-the features down to a few dimensions, whose signs are the code (binary spherical quantization, Zhao et
-al. 2024); a decompressor undoes it, and a Vocos generator (Siuzdak 2024) makes the waveform.
+Six layers of WavLM compute features of speech. A compressor of focal modulation blocks (Yang et al. 2022)
+reduces the features to a few dimensions, whose signs are the code (binary spherical quantization, Zhao et
+al. 2024). A decompressor restores the features, and a Vocos generator (Siuzdak 2024) makes the waveform.
 
 Modules carry the parameter names of the published checkpoints. Tensors are (B, T, D) between modules.
 """
@@ -28,7 +28,7 @@ class FocalModulation(nn.Module):
         self.out_proj = nn.Linear(width, width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) to (B, T, D); every frame depends on all others through the mean."""
+        """Map (B, T, D) to (B, T, D); every frame depends on all others through the mean."""
         query, context, gates = self.in_proj(x).mT.split(self.split, 1)
         levels = []
         for layer in self.layers:
@@ -40,7 +40,7 @@ class FocalModulation(nn.Module):
 
 
 class FocalBlock(nn.Module):
-    """Focal modulation in the place of a transformer layer's attention."""
+    """A transformer layer with focal modulation instead of attention."""
 
     def __init__(self, width: int, kernels: list[int]) -> None:
         super().__init__()
@@ -50,26 +50,26 @@ class FocalBlock(nn.Module):
         self.feed_forward = FeedForward(width, 4 * width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) to (B, T, D)."""
+        """Map (B, T, D) to (B, T, D)."""
         x = x + self.modulation(self.modulation_norm(x))
         return x + self.feed_forward(self.feed_forward_norm(x))
 
 
 class Snake(nn.Module):
-    """x + sin²(αx) / α (Liu et al. 2020), with α learned per channel."""
+    """The activation x + sin²(αx) / α (Liu et al. 2020), with α learned per channel."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.alpha = nn.Parameter(torch.ones(width, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) to (B, T, D)."""
+        """Map (B, T, D) to (B, T, D)."""
         alpha = self.alpha.T
         return x + (alpha * x).sin().square() / (alpha + 1e-9)
 
 
 class DownScale(nn.Module):
-    """`factor` frames to one by a convolution without overlap, then Snake."""
+    """Downsampling of `factor` frames to one by a convolution without overlap, then Snake."""
 
     def __init__(self, inputs: int, outputs: int, factor: int) -> None:
         super().__init__()
@@ -78,13 +78,13 @@ class DownScale(nn.Module):
         self.activation = Snake(outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) to (B, ⌈T / factor⌉, D')."""
+        """Map (B, T, D) to (B, ⌈T / factor⌉, D')."""
         x = pad(x.mT, (0, -x.shape[1] % self.factor))
         return self.activation(self.downscale(x).mT)
 
 
 class UpScale(nn.Module):
-    """Snake, then one frame to `factor` by a transposed convolution without overlap."""
+    """Snake, then upsampling of one frame to `factor` by a transposed convolution without overlap."""
 
     def __init__(self, inputs: int, outputs: int, factor: int) -> None:
         super().__init__()
@@ -92,12 +92,12 @@ class UpScale(nn.Module):
         self.upscale = nn.ConvTranspose1d(inputs, outputs, factor, factor)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) to (B, factor · T, D')."""
+        """Map (B, T, D) to (B, factor · T, D')."""
         return self.upscale(self.activation(x).mT).mT
 
 
 class Compressor(nn.Module):
-    """Features to the latents whose signs are the code."""
+    """The part that maps features to the latents whose signs are the code."""
 
     def __init__(
         self, inputs: int, outputs: int, widths: list[int], factors: list[int], kernels: list[int]
@@ -109,12 +109,12 @@ class Compressor(nn.Module):
         self.out_proj = nn.Linear(widths[-1], outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) to (B, T', bits)."""
+        """Map (B, T, D) to (B, T', bits)."""
         return self.out_proj(self.layers(x))
 
 
 class Decompressor(nn.Module):
-    """Codes back to features."""
+    """The part that maps codes back to features."""
 
     def __init__(
         self, inputs: int, outputs: int, widths: list[int], factors: list[int], kernels: list[int]
@@ -126,7 +126,7 @@ class Decompressor(nn.Module):
         self.layers = nn.Sequential(*map(nn.Sequential, blocks, scales))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T', bits) to (B, T, D)."""
+        """Map (B, T', bits) to (B, T, D)."""
         return self.layers(self.in_proj(x))
 
 
@@ -142,12 +142,12 @@ class ConvNeXtBlock(nn.Module):
         self.gamma = nn.Parameter(torch.ones(width))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) to (B, T, D)."""
+        """Map (B, T, D) to (B, T, D)."""
         return x + self.gamma * self.pwconv2(gelu(self.pwconv1(self.norm(self.dwconv(x.mT).mT))))
 
 
 class VocosBackbone(nn.Module):
-    """Features to the hidden states the spectrum is read from."""
+    """The part that maps features to the hidden states from which the spectrum is predicted."""
 
     def __init__(self, inputs: int, width: int, inner: int, layers: int, kernel: int) -> None:
         super().__init__()
@@ -157,12 +157,12 @@ class VocosBackbone(nn.Module):
         self.output_norm = nn.LayerNorm(width, eps=1e-6)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) to (B, T, D')."""
+        """Map (B, T, D) to (B, T, D')."""
         return self.output_norm(self.layers(self.input_norm(self.embedding(x.mT).mT)))
 
 
 class Vocos(nn.Module):
-    """A generator that predicts magnitude and phase per frame and overlaps the inverse transforms."""
+    """A generator that predicts magnitude and phase per frame and overlap-adds the inverse transforms."""
 
     def __init__(
         self, inputs: int, width: int, inner: int, layers: int, kernel: int, n_fft: int, hop: int
@@ -173,6 +173,6 @@ class Vocos(nn.Module):
         self.inverse = InverseSTFT(n_fft, hop)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) to (B, T · hop)."""
+        """Map (B, T, D) to (B, T · hop)."""
         magnitude, phase = self.head["proj"](self.backbone(x)).mT.chunk(2, 1)
         return self.inverse(torch.polar(magnitude.exp().clamp(max=100), phase))

@@ -1,6 +1,6 @@
-"""The encoder of GLM-4-Voice's tokenizer: half of Whisper's, taught to look little ahead.
+"""The encoder of GLM-4-Voice's tokenizer: the lower half of Whisper's, with little look-ahead.
 
-Zeng et al. 2024 (arXiv 2412.02612), section 2.1. Parameters are named as in the published checkpoint.
+See Zeng et al. 2024 (arXiv 2412.02612), section 2.1. Parameters are named as in the published checkpoint.
 """
 
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ KERNEL = 3
 
 
 class CausalConv(nn.Conv1d):
-    """A convolution that sees the present and the past: all of its padding is on the left."""
+    """A causal convolution: all padding is on the left."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """(B, C, T) to (B, C', ceil(T / stride))."""
+        """Map (B, C, T) to (B, C', ceil(T / stride))."""
         return super().forward(functional.pad(input, (self.kernel_size[0] - 1, 0)))
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention; as everywhere in Whisper, keys have no bias."""
+    """Multi-head self-attention; keys have no bias, as everywhere in Whisper."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(width, width)
 
     def forward(self, x: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) to (B, T, D); `visible` (B, 1, T, T) says which frame sees which."""
+        """Map (B, T, D) to (B, T, D); `visible` (B, 1, T, T) says which frame sees which."""
         projections = (self.q_proj, self.k_proj, self.v_proj)
         query, key, value = (part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in projections)
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=visible)
@@ -41,7 +41,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """A transformer block with the norms before its two halves."""
+    """A pre-norm transformer block."""
 
     def __init__(self, width: int, heads: int, inner: int) -> None:
         super().__init__()
@@ -52,16 +52,16 @@ class Block(nn.Module):
         self.fc2 = nn.Linear(inner, width)
 
     def forward(self, x: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) to (B, T, D)."""
+        """Map (B, T, D) to (B, T, D)."""
         x = x + self.self_attn(self.self_attn_layer_norm(x), visible)
         return x + self.fc2(functional.gelu(self.fc1(self.final_layer_norm(x))))
 
 
 class BlockCausalEncoder(nn.Module):
-    """Log-mel frames of 10 ms to vectors of 80 ms, and the codebook these are looked up in.
+    """The encoder of log-mel frames of 10 ms to vectors of 80 ms, and the codebook that quantizes them.
 
     Args:
-        config: The checkpoint's config.json, of which the sizes are read.
+        config: The checkpoint's config.json, from which the sizes are read.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -72,7 +72,7 @@ class BlockCausalEncoder(nn.Module):
         self.conv1 = CausalConv(config["num_mel_bins"], width, KERNEL)
         self.conv2 = CausalConv(width, width, KERNEL, stride=2)
         self.embed_positions = nn.Embedding(config["max_source_positions"], width)
-        # Whisper has twice as many; those after the quantizer serve the recognition it was trained with.
+        # Whisper has twice as many; the layers after the quantizer serve recognition in training only.
         self.layers = nn.ModuleList(
             Block(width, config["encoder_attention_heads"], config["encoder_ffn_dim"])
             for _ in range(config["quantize_position"])
@@ -84,7 +84,7 @@ class BlockCausalEncoder(nn.Module):
 
         Args:
             mel: (B, n_mels, T), at most 30 s, T a multiple of 8.
-            frames: (B,) how many of the T / 2 frames of 20 ms hold speech; no other is attended to.
+            frames: (B,) number of the T / 2 frames of 20 ms that hold speech; attention ignores the others.
 
         Returns:
             (B, T / 8, D).
@@ -97,7 +97,7 @@ class BlockCausalEncoder(nn.Module):
         return functional.avg_pool1d(x.transpose(1, 2), self.pool).transpose(1, 2)
 
     def visible(self, length: int, frames: torch.Tensor) -> torch.Tensor:
-        """(B, 1, T, T): each frame sees all speech up to the end of its own block of 4 s."""
+        """Return the mask (B, 1, T, T): each frame sees all speech up to the end of its own block of 4 s."""
         time = torch.arange(length, device=frames.device)
         block_end = (time // self.look_ahead + 1) * self.look_ahead
         return (time < block_end[:, None]) & (time < frames[:, None, None, None])

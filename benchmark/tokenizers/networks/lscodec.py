@@ -1,7 +1,7 @@
 """The encoder of LSCodec (Guo et al. 2025, section 2): the convolutions of vq-wav2vec and a codebook.
 
-Modules carry the parameter names of the published checkpoints, of which some are numbers in a
-sequence; what stands at the numbers between has no parameters.
+Modules carry the parameter names of the published checkpoints. Some names are numbers in a sequence, in which
+modules without parameters fill the gaps.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ Layers = list[tuple[int, int, int]]
 
 
 def receptive_field(layers: Layers) -> int:
-    """Samples that the first frame of unpadded convolutions looks at."""
+    """Return the number of samples that one frame of unpadded convolutions covers."""
     size, hop = 1, 1
     for _, kernel, stride in layers:
         size += (kernel - 1) * hop
@@ -23,7 +23,7 @@ def receptive_field(layers: Layers) -> int:
 
 
 class Stem(nn.Module):
-    """Waveform to frames, without padding."""
+    """Unpadded convolutions from the waveform to frames."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Stem(nn.Module):
             inputs = width
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, 1, T) to (B, D, T')."""
+        """Map (B, 1, T) to (B, D, T')."""
         for layer in self.conv_layers:
             shortcut, x = x, layer(x)
             if self.skip and x.shape[1] == shortcut.shape[1]:
@@ -55,7 +55,7 @@ class Stem(nn.Module):
 
 
 class Context(nn.Module):
-    """Frames in the light of those before them: convolutions padded on the left, with shortcuts."""
+    """Causal convolutions over frames: padded on the left, with shortcuts."""
 
     def __init__(
         self,
@@ -82,17 +82,17 @@ class Context(nn.Module):
             inputs = width
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, D, T') to (B, D', T')."""
+        """Map (B, D, T') to (B, D', T')."""
         for layer, project in zip(self.conv_layers, self.residual_proj, strict=True):
             x = (layer(x) + project(x)) * self.scale if self.skip else layer(x)
         return x
 
 
 class Quantizer(nn.Module):
-    """Nearest entry by Euclidean distance."""
+    """The codebook, searched for the nearest entry by Euclidean distance."""
 
     codebook: torch.Tensor
-    """(V, D) entries."""
+    """The entries, (V, D)."""
 
     def __init__(self, inputs: int, width: int, size: int) -> None:
         super().__init__()
@@ -100,14 +100,17 @@ class Quantizer(nn.Module):
         self.register_buffer("codebook", torch.zeros(size, width))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(…, D) to (…) codes."""
+        """Map (…, D) to (…) codes."""
         x = self.project_in(x)
         distance = x.square().sum(-1, keepdim=True) - 2 * x @ self.codebook.T + self.codebook.square().sum(1)
         return distance.argmin(-1)
 
 
 class Encoder(nn.Module):
-    """Waveform to codes. The context's output is a mean and a log variance; the mean is quantized."""
+    """The encoder from waveform to codes.
+
+    The context predicts a mean and a log variance, of which the mean is quantized.
+    """
 
     def __init__(
         self,
@@ -124,6 +127,6 @@ class Encoder(nn.Module):
         self.quantizer = Quantizer(context[-1][0] // 2, codebook_width, codebook_size)
 
     def forward(self, wav: torch.Tensor) -> torch.Tensor:
-        """(B, T) at 16 kHz to (B, T') codes."""
+        """Map (B, T) at 16 kHz to (B, T') codes."""
         mean, _ = self.frontend["conv_models"](wav[:, None]).chunk(2, 1)
         return self.quantizer(mean.mT)

@@ -1,7 +1,7 @@
 """TiCodec's encoder and decoder: HiFi-GAN's residual blocks on both sides, and a branch for the voice.
 
-Ren et al. 2024 (arXiv 2310.00014), section 3. Weight normalization is folded into the weights when a
-checkpoint is read. Parameters are named as in the published checkpoints, but for `RENAMED`.
+See Ren et al. 2024 (arXiv 2310.00014), section 3. Weight normalization is folded into the weights when a
+checkpoint is read. Parameters are named as in the published checkpoints, except for `RENAMED`.
 """
 
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from benchmark.storage.weights import fold_weight_norm
 
 SLOPE = 0.1
 STRIDES = (2, 4, 5, 8)
-"""Of the encoder; the decoder has them in reverse."""
+"""Strides of the encoder; the decoder has them in reverse."""
 STRIDE_KERNELS = (4, 8, 11, 16)
 KERNELS = (3, 7, 11)
 DILATIONS = (1, 3, 5)
 MIDDLE = 2
-"""The encoder's stages before the branch for the time-invariant part."""
+"""Number of the encoder's stages before the time-invariant branch."""
 CHANNELS_PER_GROUP = 16
 
 RENAMED = {"GlobalTokenEncoder.": "time_invariant.", "ups.": "strided."}
@@ -34,16 +34,16 @@ class ResidualStack(nn.Module):
         self.convs2 = nn.ModuleList(_same(channels, kernel, 1) for _ in DILATIONS)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, C, T) to (B, C, T)."""
+        """Map (B, C, T) to (B, C, T)."""
         for dilated, plain in zip(self.convs1, self.convs2, strict=True):
             x = x + plain(_activate(dilated(_activate(x))))
         return x
 
 
 class TimeInvariantEncoder(nn.Module):
-    """What stays the same over an utterance: convolutions, their mean over time, one linear layer.
+    """The branch for what stays the same over an utterance: convolutions, a mean over time, a linear layer.
 
-    `hidden` and `width` are the channels between and after its convolutions.
+    `hidden` and `width` are the channels between and after the convolutions.
     """
 
     def __init__(self, channels: int, hidden: int, width: int) -> None:
@@ -55,16 +55,16 @@ class TimeInvariantEncoder(nn.Module):
         self.fn = nn.Sequential(nn.Linear(width, width), nn.LeakyReLU(SLOPE), nn.BatchNorm1d(width))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, C, T) to (B, D)."""
+        """Map (B, C, T) to (B, D)."""
         return self.fn(self.conv(x).mean(2))
 
 
 class Encoder(nn.Module):
-    """Samples to latent frames, and to one vector of what does not change.
+    """The encoder of samples to latent frames and to one time-invariant vector.
 
     Args:
-        channels: After the first convolution; each stage doubles them.
-        hidden: As in `TimeInvariantEncoder`.
+        channels: Channels after the first convolution; each stage doubles them.
+        hidden: Channels between the convolutions of `TimeInvariantEncoder`.
         invariant: Width of the time-invariant vector.
     """
 
@@ -84,21 +84,21 @@ class Encoder(nn.Module):
         self.time_invariant = TimeInvariantEncoder(widths[MIDDLE - 1], hidden, invariant)
 
     def middle(self, wav: torch.Tensor) -> torch.Tensor:
-        """Samples (B, T) to (B, C, T / 8), where the two parts separate."""
+        """Encode samples (B, T) to (B, C, T / 8), the point where the two branches separate."""
         x = self.conv_pre(wav[:, None])
         for stage in range(MIDDLE):
             x = self._stage(x, stage)
         return x
 
     def latents(self, middle: torch.Tensor) -> torch.Tensor:
-        """What changes from frame to frame: `middle` to (B, D, floor(T / 320))."""
+        """Encode the output of `middle` to latent frames (B, D, floor(T / 320))."""
         for stage in range(MIDDLE, len(STRIDES)):
             middle = self._stage(middle, stage)
-        # The one place where upstream leaves PyTorch's default slope.
+        # Upstream uses PyTorch's default slope here and nowhere else.
         return self.conv_post(functional.leaky_relu(middle))
 
     def _stage(self, x: torch.Tensor, stage: int) -> torch.Tensor:
-        """The running sum over the stacks is normalized anew after each of them."""
+        """Run one stage; the running sum over its residual stacks is normalized after each of them."""
         x = self.strided[stage](_activate(x))
         total = torch.zeros_like(x)
         part = slice(stage * len(KERNELS), (stage + 1) * len(KERNELS))
@@ -108,11 +108,11 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Quantized frames and the time-invariant vector to samples.
+    """The decoder of quantized frames and the time-invariant vector to samples.
 
     Args:
         latent: Channels of the frames.
-        channels: After the first convolution; each stage halves them.
+        channels: Channels after the first convolution; each stage halves them.
     """
 
     def __init__(self, latent: int, channels: int) -> None:
@@ -127,7 +127,10 @@ class Decoder(nn.Module):
         self.conv_post = nn.Conv1d(widths[-1], 1, 7, padding=3)
 
     def forward(self, frames: torch.Tensor, invariant: torch.Tensor) -> torch.Tensor:
-        """(B, D, T') and (B, I) to samples (B, 320 T'); the vector joins where the width is its own."""
+        """Decode frames (B, D, T') and vectors (B, I) to samples (B, 320 T').
+
+        The vector is added at the stage that has its width.
+        """
         x = self.conv_pre(frames)
         for stage, up in enumerate(self.strided):
             x = up(_activate(x))
@@ -139,7 +142,7 @@ class Decoder(nn.Module):
 
 
 def plain_weights(published: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A published part's weights under the names here, with weight normalization folded in."""
+    """Rename a published part's weights to the names here, and fold weight normalization in."""
     state = {}
     for name, tensor in published.items():
         for theirs, ours in RENAMED.items():

@@ -1,7 +1,7 @@
-"""The lower layers of WavLM-large (Chen et al. 2022), which codecs read features from and decode from.
+"""The lower layers of WavLM-large (Chen et al. 2022), whose features codecs encode and decode.
 
-Tensors are (B, T, D) between modules. What is computed is what `WavLMModel` of transformers gives as
-hidden state l for l layers; this one needs no more than those layers' weights.
+Tensors are (B, T, D) between modules. With l layers the output is hidden state l of `WavLMModel` in
+transformers, but only the weights of those l layers are needed.
 """
 
 from math import log
@@ -20,13 +20,13 @@ class ConvLayer(nn.Module):
         self.norm = nn.LayerNorm(outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) to (B, T', D'); what is shorter than the kernel is padded to one frame."""
+        """Map (B, T, D) to (B, T', D'); input shorter than the kernel is padded to one frame."""
         x = pad(x.mT, (0, max(0, self.conv.kernel_size[0] - x.shape[1])))
         return gelu(self.norm(self.conv(x).mT))
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with GELU between."""
+    """Two linear layers with GELU between them."""
 
     def __init__(self, width: int, inner: int) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class FeedForward(nn.Module):
         self.out_proj = nn.Linear(inner, width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) to (B, T, D)."""
+        """Map (B, T, D) to (B, T, D)."""
         return self.out_proj(gelu(self.in_proj(x)))
 
 
@@ -52,7 +52,7 @@ class GatedAttention(nn.Module):
         self.gru_rel_pos_const = nn.Parameter(torch.ones(1, heads, 1, 1))
 
     def forward(self, x: torch.Tensor, position_bias: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) to (B, T, D), with a bias (heads, T, T)."""
+        """Map (B, T, D) to (B, T, D), with a position bias (heads, T, T)."""
 
         def split(rows: torch.Tensor) -> torch.Tensor:
             return rows.unflatten(2, (self.heads, -1)).transpose(1, 2)
@@ -76,13 +76,13 @@ class TransformerLayer(nn.Module):
         self.feed_forward = FeedForward(width, inner)
 
     def forward(self, x: torch.Tensor, position_bias: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) to (B, T, D)."""
+        """Map (B, T, D) to (B, T, D)."""
         x = x + self.attention(self.attention_norm(x), position_bias)
         return x + self.feed_forward(self.feed_forward_norm(x))
 
 
 class Transformer(nn.Module):
-    """WavLM's layers on convolved positions; the norm after the last one is not applied."""
+    """WavLM's layers with convolutional position embeddings; the norm after the last layer is not applied."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Transformer(nn.Module):
         self.layers = nn.ModuleList(TransformerLayer(width, inner, heads) for _ in range(layers))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) to (B, T, D)."""
+        """Map (B, T, D) to (B, T, D)."""
         frames = x.shape[1]
         x = x + gelu(self.positional_embedding["conv"](x.mT)[..., :frames].mT)
         bias = self._position_bias(frames, x.device)
@@ -113,7 +113,11 @@ class Transformer(nn.Module):
         return x
 
     def _position_bias(self, frames: int, device: torch.device) -> torch.Tensor:
-        """(heads, T, T); distances beyond a quarter of the buckets share them logarithmically."""
+        """Return the position bias (heads, T, T).
+
+        Distances up to a quarter of the number of buckets have buckets of their own. Greater distances share
+        buckets, on a logarithmic scale.
+        """
         half = self.relative_embedding.num_embeddings // 2
         exact = half // 2
         position = torch.arange(frames, device=device)
@@ -126,8 +130,9 @@ class Transformer(nn.Module):
 
 
 class WavLM(nn.Module):
-    """The convolutional stem and the first `num_layers` transformer layers; arguments as in FocalCodec's
-    config file.
+    """The convolutional stem and the first `num_layers` transformer layers.
+
+    The arguments have the names of FocalCodec's config file.
     """
 
     def __init__(
@@ -154,6 +159,6 @@ class WavLM(nn.Module):
         )
 
     def forward(self, wav: torch.Tensor) -> torch.Tensor:
-        """(B, T) at 16 kHz to (B, T', D)."""
+        """Map (B, T) at 16 kHz to (B, T', D)."""
         features = self.feature_extractor["layers"](wav[..., None])
         return self.encoder(self.feature_proj(self.norm(features)))

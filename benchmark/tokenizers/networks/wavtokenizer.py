@@ -1,7 +1,7 @@
 """The networks of WavTokenizer (Ji et al. 2024, arXiv 2408.16532, section 3).
 
-An EnCodec encoder without causality (Défossez et al. 2022, section 3.1), one codebook, and a decoder
-that stays at the frame rate: residual blocks and attention, then ConvNeXt blocks that end in the
+The encoder is EnCodec's without causality (Défossez et al. 2022, section 3.1), followed by one codebook. The
+decoder stays at the frame rate: residual blocks and attention, then ConvNeXt blocks that predict the
 spectrum of each frame, as in Vocos (Siuzdak 2023, arXiv 2306.00814).
 """
 
@@ -17,8 +17,8 @@ from benchmark.data.inverse_stft import InverseSTFT
 from benchmark.storage.weights import fold_weight_norm
 
 BANDWIDTH = 0
-"""Row of the decoder's adaptive norms. There are four, of training for four rates; all published models
-have one rate, and their authors use the first row."""
+"""Row of the decoder's adaptive norms. The norms have four rows for training at four bitrates. All published
+models have one bitrate, and their authors use the first row."""
 GROUPS = 32
 EPS = 1e-6
 
@@ -28,20 +28,20 @@ RENAMED = {
     "backbone.": "decoder.",
     ".conv.conv.": ".",
 }
-"""Parts of the names in a published checkpoint, and what stands for them here."""
+"""Parts of the names in a published checkpoint, and their replacements here."""
 
 
 class WavTokenizerNetwork(nn.Module):
-    """Waveform to codes and back.
+    """The codec: a waveform to codes and back.
 
     Args:
-        strides: Of the encoder's convolutions, first to last; their product is the hop.
+        strides: Strides of the encoder's convolutions, first to last; their product is the hop.
         filters: Channels after the first convolution; they double with each stride.
         lstm_layers: Recurrent layers at the end of the encoder.
         codebook: Number of codes and their dimension.
         width: Channels of the decoder.
-        inner: Hidden channels of its ConvNeXt blocks.
-        blocks: Number of those.
+        inner: Hidden channels of the decoder's ConvNeXt blocks.
+        blocks: Number of ConvNeXt blocks.
         rates: Rows of the adaptive norms.
     """
 
@@ -67,10 +67,12 @@ class WavTokenizerNetwork(nn.Module):
 
     @classmethod
     def of_shapes(cls, state: Mapping[str, torch.Tensor]) -> "WavTokenizerNetwork":
-        """The network that a state dict, with names as here, is of: no published file says it.
+        """Build the network with the sizes of a state dict, whose names are those used here.
+
+        No published file states these sizes.
 
         Raises:
-            KeyError: it is the state dict of some other model.
+            KeyError: the state dict is another model's.
         """
         kernels = _layers(state, r"encoder\.(\d+)\.weight")
         strides = tuple(state[name].shape[2] // 2 for name in kernels[1:-1])
@@ -86,21 +88,21 @@ class WavTokenizerNetwork(nn.Module):
         )
 
     def encode(self, wav: torch.Tensor) -> torch.Tensor:
-        """Waveform (B, T) to codes (B, ⌈T / hop⌉)."""
+        """Encode a waveform (B, T) to codes (B, ⌈T / hop⌉)."""
         latents = self.encoder(wav[:, None]).transpose(1, 2)
         flat = latents.flatten(0, 1)
-        # In upstream's order of operations, so that near-ties are broken alike.
+        # The order of operations is upstream's, so that near-ties are broken in the same way.
         distances = flat.pow(2).sum(1, keepdim=True) - 2 * flat @ self.codebook.T
         distances = distances + self.codebook.pow(2).sum(1)
         return distances.argmin(1).unflatten(0, latents.shape[:2])
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
-        """Codes (B, T') to a waveform (B, T' · hop)."""
+        """Decode codes (B, T') to a waveform (B, T' · hop)."""
         return self.head(self.decoder(F.embedding(codes, self.codebook).transpose(1, 2)))
 
 
 def _layers(state: Mapping[str, torch.Tensor], pattern: str) -> list[str]:
-    """Names that match, ordered by the number they hold."""
+    """Return the names that match, ordered by the number they contain."""
     found = {int(match[1]): name for name in state if (match := re.fullmatch(pattern, name))}
     if not found:
         raise KeyError(pattern)
@@ -108,7 +110,7 @@ def _layers(state: Mapping[str, torch.Tensor], pattern: str) -> list[str]:
 
 
 def encoder(strides: tuple[int, ...], filters: int, lstm_layers: int, dimension: int) -> nn.Sequential:
-    """The encoder, (B, 1, T) to (B, dimension, T')."""
+    """Build the encoder, (B, 1, T) to (B, dimension, T')."""
     layers: list[nn.Module] = [PaddedConv(1, filters, 7)]
     for stride in strides:
         layers += [
@@ -123,23 +125,23 @@ def encoder(strides: tuple[int, ...], filters: int, lstm_layers: int, dimension:
 
 
 class PaddedConv(nn.Conv1d):
-    """Convolution over its input mirrored at both ends."""
+    """Convolution over its input, mirrored at both ends."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, C, T) to (B, C', ⌈T / stride⌉)."""
+        """Map (B, C, T) to (B, C', ⌈T / stride⌉)."""
         (kernel,), (stride,) = self.kernel_size, self.stride
         right = (kernel - stride) // 2
         left = kernel - stride - right
         size = x.shape[-1]
         right += ceil(size / stride) * stride - size  # completes the last frame
-        # What is too short to be mirrored is lengthened by zeros, mirrored, and cut by as much again.
+        # Input too short to be mirrored is lengthened by zeros, mirrored, and cut again by as many samples.
         extra = max(0, max(left, right) - size + 1)
         padded = F.pad(F.pad(x, (0, extra)), (left, right), mode="reflect")
         return super().forward(padded[..., : padded.shape[-1] - extra])
 
 
 class EncoderResidual(nn.Module):
-    """x + a bottleneck of two convolutions, where x passes through a convolution itself."""
+    """A bottleneck of two convolutions, with a convolution as its shortcut."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -152,24 +154,24 @@ class EncoderResidual(nn.Module):
         self.shortcut = PaddedConv(channels, channels, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, C, T) to the same shape."""
+        """Map (B, C, T) to the same shape."""
         return self.shortcut(x) + self.block(x)
 
 
 class ResidualLstm(nn.Module):
-    """x + what an LSTM over its frames puts out."""
+    """x + the output of an LSTM over the frames of x."""
 
     def __init__(self, channels: int, layers: int) -> None:
         super().__init__()
         self.lstm = nn.LSTM(channels, channels, layers, batch_first=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, C, T) to the same shape."""
+        """Map (B, C, T) to the same shape."""
         return x + self.lstm(x.transpose(1, 2))[0].transpose(1, 2)
 
 
 class Decoder(nn.Module):
-    """Residual blocks with attention among them, then ConvNeXt blocks."""
+    """The decoder: residual blocks with attention between them, then ConvNeXt blocks."""
 
     def __init__(self, dimension: int, width: int, inner: int, blocks: int, rates: int) -> None:
         super().__init__()
@@ -187,7 +189,7 @@ class Decoder(nn.Module):
         self.final_layer_norm = nn.LayerNorm(width, EPS)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Code vectors (B, dimension, T') to (B, T', width)."""
+        """Map code vectors (B, dimension, T') to (B, T', width)."""
         x = self.pos_net(self.embed(x)).transpose(1, 2)
         x = self.norm(x).transpose(1, 2)
         for block in self.convnext:
@@ -196,7 +198,7 @@ class Decoder(nn.Module):
 
 
 class DecoderResidual(nn.Module):
-    """x + two normed convolutions; the norms reach over the whole utterance."""
+    """x + two normed convolutions of x; the norms span the whole utterance."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -206,13 +208,13 @@ class DecoderResidual(nn.Module):
         self.conv2 = nn.Conv1d(width, width, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, width, T') to the same shape."""
+        """Map (B, width, T') to the same shape."""
         hidden = self.conv1(F.silu(self.norm1(x)))
         return x + self.conv2(F.silu(self.norm2(hidden)))
 
 
 class Attention(nn.Module):
-    """x + attention of one head over all its frames."""
+    """x + single-head attention over all frames of x."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -220,14 +222,14 @@ class Attention(nn.Module):
         self.q, self.k, self.v, self.proj_out = (nn.Conv1d(width, width, 1) for _ in range(4))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, width, T') to the same shape."""
+        """Map (B, width, T') to the same shape."""
         normed = self.norm(x)
         q, k, v = (part(normed).transpose(1, 2) for part in (self.q, self.k, self.v))
         return x + self.proj_out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2))
 
 
 class AdaptiveNorm(nn.Module):
-    """Layer norm over the last axis, whose scale and shift are looked up by the bandwidth's number."""
+    """Layer norm over the last axis, whose scale and shift are looked up by bandwidth."""
 
     def __init__(self, width: int, rates: int) -> None:
         super().__init__()
@@ -235,12 +237,12 @@ class AdaptiveNorm(nn.Module):
         self.shift = nn.Embedding(rates, width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T', width) to the same shape."""
+        """Map (B, T', width) to the same shape."""
         return F.layer_norm(x, x.shape[-1:], self.scale.weight[BANDWIDTH], self.shift.weight[BANDWIDTH], EPS)
 
 
 class ConvNext(nn.Module):
-    """Depthwise convolution in time, then two layers per frame, added to the input."""
+    """A depthwise convolution in time and two linear layers per frame, added to the input."""
 
     def __init__(self, width: int, inner: int, rates: int) -> None:
         super().__init__()
@@ -251,13 +253,13 @@ class ConvNext(nn.Module):
         self.gamma = nn.Parameter(torch.ones(width))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, width, T') to the same shape."""
+        """Map (B, width, T') to the same shape."""
         hidden = self.pwconv1(self.norm(self.dwconv(x).transpose(1, 2)))
         return x + (self.gamma * self.pwconv2(F.gelu(hidden))).transpose(1, 2)
 
 
 class SpectrumHead(nn.Module):
-    """Magnitude and phase of each frame, and their inverse STFT."""
+    """Head that predicts magnitude and phase of each frame and applies the inverse STFT."""
 
     def __init__(self, width: int, size: int, hop: int) -> None:
         super().__init__()
@@ -265,16 +267,16 @@ class SpectrumHead(nn.Module):
         self.inverse = InverseSTFT(size, hop)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T', width) to a waveform (B, T' · hop)."""
+        """Map (B, T', width) to a waveform (B, T' · hop)."""
         magnitude, phase = self.out(x).transpose(1, 2).chunk(2, dim=1)
         return self.inverse(torch.polar(magnitude.exp().clamp(max=100), phase))
 
 
 def rename(published: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The weights of a published state dict that codes and decoding need, under their names here.
+    """Rename the weights that encoding and decoding need from a published state dict to the names here.
 
-    Left out are the discriminators, the losses, the decoder of EnCodec, and the codebook's running
-    averages. Weight norm is folded into the kernels.
+    Discriminators, losses, EnCodec's decoder and the codebook's running averages are left out. Weight norm
+    is folded into the kernels.
     """
     state = {}
     for name, tensor in published.items():

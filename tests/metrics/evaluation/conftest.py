@@ -21,7 +21,10 @@ MakeSpeech = Callable[..., Speech]
 
 @pytest.fixture
 def make_speech(tmp_path: Path) -> MakeSpeech:
-    """Originals of peak 0.5 and decoded signals of the given peaks; None where decoding failed."""
+    """Return a function that makes originals of peak 0.5 and decoded signals of given peaks.
+
+    A peak of None stands for a failed decoding.
+    """
 
     def make(peaks: list[float | None], source: str = "a", texts: list[str | None] | None = None) -> Speech:
         folder = tmp_path / source
@@ -44,6 +47,6 @@ def make_speech(tmp_path: Path) -> MakeSpeech:
 
 
 def hum(samples: int) -> np.ndarray:
-    """Peak 1, not periodic within the search window."""
+    """Make a signal of peak 1 that is not periodic within the delay search window."""
     wav = np.random.default_rng(samples).standard_normal(samples).astype(np.float32)
     return wav / wav.max() * 0.999

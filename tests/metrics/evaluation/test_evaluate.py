@@ -48,7 +48,7 @@ def test_a_metric_that_is_added_computes_itself_alone(
     speech, log = make_speech([0.2, 0.3]), str(tmp_path)
     old: dict[str, Metric] = {"ratio": PeakRatio(log=log), "heard": Heard(ear=Spelling(log=log))}
     Evaluation(store)(speech, old)
-    # Another metric on the same ear: the model does not hear the speech again.
+    # Another metric of the same model: the speech is not transcribed again.
     frame = Evaluation(store)(
         speech, old | {"again": replace(old["heard"], label="x", tasks=("voice_conversion",))}
     )
@@ -173,7 +173,7 @@ def test_a_killed_evaluation_goes_on_where_it_was(tmp_path: Path, make_speech) -
     assert 5 <= before < 9
     subprocess.run(command, check=True)
     after = sum(calls(tmp_path, f"score u{n}") for n in range(9))
-    assert after - before <= 9 - (before - 1)  # only the one that it was at is done twice
+    assert after - before <= 9 - (before - 1)  # only the interrupted utterance is scored twice
     clean = Evaluation(ArtifactStore(tmp_path / "clean"))(speech, {"ratio": PeakRatio()})
     assert pd.read_csv(tmp_path / "scores.csv")["ratio"].tolist() == pytest.approx(
         clean["ratio"].tolist(), rel=1e-15
@@ -199,7 +199,7 @@ def test_a_log_without_a_bar_says_how_far_it_is(
 def test_what_an_utterance_has_is_not_computed_again_beside_what_it_lacks(
     store: ArtifactStore, tmp_path: Path, make_speech
 ) -> None:
-    """A second set that overlaps with the first, where one utterance lost its scores."""
+    """Score a second set of metrics that overlaps with the first, after one utterance lost its scores."""
     speech, log = make_speech([0.2, 0.3]), str(tmp_path)
     ratio, heard = PeakRatio(log=log), Heard(ear=Spelling(log=log))
     Evaluation(store)(speech, {"ratio": ratio})

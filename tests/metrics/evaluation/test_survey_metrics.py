@@ -1,4 +1,4 @@
-"""The real metrics through the whole evaluation, on real speech by Opus."""
+"""The real metrics in a whole evaluation, on real speech coded by Opus."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from benchmark.types import Utterance
 
 @pytest.fixture(scope="module")
 def metrics() -> dict[str, Metric]:
-    """All of the survey's but those of models, and VERSA's pitch."""
+    """Return the survey's metrics without a model, and VERSA's pitch metrics."""
     with open_hydra() as hydra:
         cfg = compose(hydra, ["metric=[survey,versa_f0_corr,dwer]"])
     return {name: build(cfg.metric[name]) for name in cfg.metric if name not in ("secs", "secs_source")}
@@ -26,7 +26,7 @@ def metrics() -> dict[str, Metric]:
 
 @pytest.fixture
 def speech(shared: Path, tmp_path: Path) -> Speech:
-    """Three seconds of five speakers, late and noisy; one of them silent, one not decoded."""
+    """Return three seconds each of five speakers, delayed and noisy; one is silent, one was not decoded."""
     root = shared / "data" / "LibriSpeech" / "test-other"
     originals, decoded, failures = [], {}, {}
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Metrics that need no speech, with what real ones do badly at times."""
+"""Toy metrics that need no speech and imitate failures of real ones."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from benchmark.metrics.signal_pair import Pair
 
 
 def note(folder: str, what: str) -> None:
-    """Leave a trace that any process can count."""
+    """Append a line that any process can count later."""
     with (Path(folder) / "calls").open("a") as file:
         file.write(what + "\n")
 
@@ -27,7 +27,7 @@ def calls(folder: str | Path, what: str) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Peak(SignalExtractor):
-    """The loudest sample."""
+    """Extractor of the loudest sample."""
 
     kind: ClassVar[str] = "peaks"
     log: str = ""
@@ -42,7 +42,7 @@ class Peak(SignalExtractor):
 
 @dataclass(frozen=True, kw_only=True)
 class PeakRatio(Metric):
-    """Decoded peak per original peak."""
+    """Ratio of the decoded peak to the original peak."""
 
     higher_is_better: ClassVar[bool | None] = True
     label: str = "Peak ratio"
@@ -64,7 +64,7 @@ class PeakRatio(Metric):
 
 @dataclass(frozen=True, kw_only=True)
 class Spelling(ModelExtractor):
-    """A model that hears the number of samples, a digit a word."""
+    """Model that transcribes a clip as its number of samples, one digit per word."""
 
     kind: ClassVar[str] = "transcripts"
     dtype: ClassVar[str] = "uint8"
@@ -81,7 +81,7 @@ class Spelling(ModelExtractor):
 
 @dataclass(frozen=True, kw_only=True)
 class Heard(Metric):
-    """How many of the words of the text were heard, weighted by their number."""
+    """Share of the text's words that were heard, weighted by their number."""
 
     unit: ClassVar[str] = "%"
     higher_is_better: ClassVar[bool | None] = True
@@ -106,7 +106,7 @@ class Heard(Metric):
 
 @dataclass(frozen=True, kw_only=True)
 class Killer(Metric):
-    """Takes its process along where the decoded signal is loud."""
+    """Metric that kills its process if the decoded signal is loud."""
 
     higher_is_better: ClassVar[bool | None] = None
     label: str = "Killer"

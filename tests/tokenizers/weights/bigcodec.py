@@ -11,7 +11,7 @@ seeded_state = runpy.run_path(str(Path(__file__).parents[1] / "seeded.py"))["see
 
 
 def published(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Seeded weights under the official code's names, which has the older kind of weight norm."""
+    """Make seeded weights under the names of the official code, which uses the older kind of weight norm."""
     state = {}
     for name, tensor in module.state_dict().items():
         name = name.replace("parametrizations.weight.original0", "weight_g")
@@ -20,7 +20,7 @@ def published(module: torch.nn.Module) -> dict[str, torch.Tensor]:
     seeded = seeded_state({name: tensor.shape for name, tensor in state.items()})
     for name in seeded:
         if name.endswith("alpha"):
-            seeded[name] -= 1.0  # a logarithm; larger ones make a chaos in which rounding errors grow
+            seeded[name] -= 1.0  # a logarithm; larger values let rounding errors grow chaotically
     return {**seeded, **fixed}
 
 
@@ -28,5 +28,5 @@ def write(tokenizer: BigCodec, folder: Path) -> None:
     encoder = CodecEncoder(ngf=2, out_channels=LATENT)
     decoder = CodecDecoder(in_channels=LATENT, vq_dim=LATENT, upsample_initial_channel=WIDTH)
     states = {ENCODER: published(encoder), DECODER: published(decoder)}
-    states[DECODER]["model.8.weight_g"] *= 0.004  # or the last tanh would hide what comes before it
+    states[DECODER]["model.8.weight_g"] *= 0.004  # else the last tanh saturates and hides differences
     torch.save(states, folder / "bigcodec.pt")

@@ -19,6 +19,6 @@ def write(tokenizer: Dac, folder: Path) -> None:
     )
     model = DacModel(config)
     for name, parameter in model.named_parameters():
-        if "quantizer" in name and parameter.ndim > 1:  # born so small that the first code wins everywhere
+        if "quantizer" in name and parameter.ndim > 1:  # initialised so small that the first code always wins
             parameter.data.normal_(std=parameter[0].numel() ** -0.5)
     model.save_pretrained(folder)

@@ -12,13 +12,11 @@ def write(tokenizer: Encodec, folder: Path) -> None:
     ).eval()
     with torch.no_grad():
         for name, weight in model.encoder.named_parameters():
-            if name.endswith(
-                "original1"
-            ):  # of weight norm: the direction, and its length so that sound passes
+            if name.endswith("original1"):  # weight norm: the direction, and the length, so that sound passes
                 weight.normal_()
                 gain = dict(model.encoder.named_parameters())[name.replace("original1", "original0")]
                 gain.fill_(2.0)
         latents = model.encoder(torch.randn(1, 1, 24_000))
-        for level, layer in enumerate(model.quantizer.layers):  # born as zeros, which would make all codes 0
+        for level, layer in enumerate(model.quantizer.layers):  # zeros would make all codes 0
             layer.codebook.embed.normal_().mul_(latents.std() * 0.7**level)
     model.save_pretrained(folder)

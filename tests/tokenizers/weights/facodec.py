@@ -20,7 +20,7 @@ def write(tokenizer, folder):
 
 
 def calm(name, tensor):
-    """Keep random convolutions and sines, dozens in a row, from turning rounding errors into noise."""
+    """Scale the weights so that dozens of random convolutions and sines do not turn rounding into noise."""
     if name.endswith("alpha"):
         return tensor - 1  # a logarithm, which training starts at 0
     if name.endswith("weight_g") and name.startswith(("block.", "model.")):

@@ -24,7 +24,7 @@ FACTORS = {320: [1, 1, 1], 640: [2, 1, 1], 1280: [2, 2, 1]}
 
 
 def config(hop_length: int, width: int = 32) -> dict[str, Any]:
-    """The published config.json with widths 1024, 512 and 256 replaced by `width` and parts of it."""
+    """Make the published config.json with widths 1024, 512 and 256 replaced by `width` and parts of it."""
     widths = [width, width // 2, width // 4]
     factors = FACTORS[hop_length]
     return {
@@ -77,7 +77,7 @@ def config(hop_length: int, width: int = 32) -> dict[str, Any]:
 
 
 def shapes(facts: dict[str, Any]) -> dict[str, torch.Size]:
-    """Names and shapes of every tensor in a published checkpoint of this geometry."""
+    """Return names and shapes of every tensor in a published checkpoint of this geometry."""
     width = facts["encoder_config"]["dim"]
     unused = {f"encoder.encoder.norm.{name}": torch.Size([width]) for name in ("weight", "bias")}
     return {name: tensor.shape for name, tensor in Model(facts).state_dict().items()} | unused
@@ -90,7 +90,7 @@ def put(folder: Path, facts: dict[str, Any], state: dict[str, torch.Tensor]) -> 
 
 
 def centred(facts: dict[str, Any], state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The state with a bias that puts the medians of the latents at zero, so that all signs occur."""
+    """Return the state with a bias that puts the medians of the latents at zero, so that all signs occur."""
     model = Model(facts)
     model.load_state_dict({name: state[name] for name in model.state_dict()})
     with torch.no_grad():

@@ -24,7 +24,7 @@ CONTEXT = "[({w}, 2, 1), ({w}, 3, 1), ({w}, 4, 1), (128, 5, 1)]"
 
 
 def config(hop_length: int, width: int = 32) -> dict[str, Any]:
-    """What the encoder's config file says of the model; the published one has 512 for `width`."""
+    """Make the encoder's config file; the published one has 512 for `width`."""
     return {
         "feature_extractor_params": {
             "fs": 16000,
@@ -68,7 +68,7 @@ def put(folder: Path, facts: dict[str, Any], state: dict[str, torch.Tensor]) -> 
 
 
 def shapes(folder: Path, facts: dict[str, Any], hop_length: int) -> dict[str, torch.Size]:
-    """Names and shapes of every tensor in a published checkpoint of this geometry."""
+    """Return names and shapes of every tensor in a published checkpoint of this geometry."""
     put(folder, facts, {})
     tokenizer = LSCodec(name="miniature", checkpoint=str(folder), hop_length=hop_length)
     state = Encoder(**tokenizer.architecture()).state_dict()
@@ -86,8 +86,9 @@ def shapes(folder: Path, facts: dict[str, Any], hop_length: int) -> dict[str, to
 
 
 def vocoder_config(hop_length: int, prompt: int = 16) -> dict[str, Any]:
-    """What the vocoder's config file says of the model, after upstream's code, which reads it; the published
-    one has prompts of 1024 features and is wider."""
+    """Make the vocoder's config file, in the form that upstream's code reads.
+
+    The published file has prompts of 1024 features and is wider."""
     width = 24
     return {
         "sampling_rate": 24000,
@@ -143,7 +144,7 @@ def put_vocoder(
     hop_length: int,
     fill: Callable[[dict[str, torch.Size]], dict[str, torch.Tensor]],
 ) -> None:
-    """Write the decoder's three files, its weights by `fill`, which is given their names and shapes."""
+    """Write the decoder's three files; `fill` makes the weights from their names and shapes."""
     network = AlphaDecoder(facts, codebook, hop_length)
     own = network.state_dict()
     state = fill({theirs: own[name].shape for name, theirs in published_names(network).items()})
@@ -168,7 +169,7 @@ def write(tokenizer: Pretrained, folder: Path) -> dict[str, Any]:
         for name, shape in shapes(folder, facts, hop_length).items()
     }
     put(folder, facts, state)
-    # Around where the features are: entries anywhere else would make one of them the nearest always.
+    # Entries lie around the features; elsewhere a single entry would always be the nearest.
     model = LSCodec(name="miniature", checkpoint=str(folder), hop_length=hop_length)._model
     noise = torch.randn(16_000) * torch.linspace(-4, 4, 16_000).sin()
     features = model.frontend["conv_models"](0.1 * noise[None, None])[0, :64]
@@ -178,7 +179,7 @@ def write(tokenizer: Pretrained, folder: Path) -> dict[str, Any]:
     put(folder, facts, state)
 
     def random(shapes: dict[str, torch.Size]) -> dict[str, torch.Tensor]:
-        """Neither silent nor deaf to the prompt: gains around one, and sums of unit variance."""
+        """Make weights that pass on sound and prompt: gains around one, and sums of unit variance."""
         drawn = {name: torch.randn(shape) for name, shape in shapes.items()}
         return {
             name: 1 + 0.1 * values

@@ -20,7 +20,7 @@ def write(tokenizer: Mimi, folder: Path) -> None:
         intermediate_size=64,
     )
     model = MimiModel(config)
-    for name, buffer in model.named_buffers():  # born as zeros, which would make all codes 0
+    for name, buffer in model.named_buffers():  # initialised to zeros, which would make all codes 0
         if name.endswith("embed_sum"):
             buffer.copy_(0.02 * torch.randn_like(buffer))
     model.save_pretrained(folder)

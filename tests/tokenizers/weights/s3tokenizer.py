@@ -12,7 +12,7 @@ FIRST = {"v1_50hz": 1519, "v2": 2216}
 
 
 def write(tokenizer: S3Tokenizer, folder: Path) -> None:
-    """A graph whose nodes carry the published files' names; it could not be run."""
+    """Write a graph whose nodes have the published files' names; the graph cannot be run."""
     model = tokenizer.model
     version = VERSIONS[model]
     network = _network(model)(
@@ -42,7 +42,7 @@ def write(tokenizer: S3Tokenizer, folder: Path) -> None:
 
 
 def exported(name: str, tensor: torch.Tensor, model: str) -> tuple[str, str, str, np.ndarray]:
-    """Kind of node, its name, and the name and value of the tensor that hold a weight."""
+    """Return the kind and name of the node that holds a weight, and the name and value of its tensor."""
     value = tensor.numpy()
     turned = np.ascontiguousarray(value.T) if value.ndim == 2 else value
     short = name.removeprefix("encoder.")

@@ -28,7 +28,7 @@ def write(tokenizer: SpeechTokenizer, folder: Path) -> None:
     state = Model(CONFIG).state_dict()
     for name in state:
         if name.endswith(".inited"):
-            state[name].fill_(1.0)  # or a forward pass would fit the books to its first input
+            state[name].fill_(1.0)  # else a forward pass fits the codebooks to its first input
         elif name.endswith("embed"):
             state[name].normal_(std=0.05)
         elif name.startswith("encoder") and name.endswith("bias"):

@@ -30,6 +30,6 @@ def write(tokenizer: SslKmeans, folder: Path) -> None:
         initializer_range=0.05,
     )
     model(config).save_pretrained(folder)
-    # The published ones come pickled, and the yaml asks for that file.
+    # The published weights are pickled, and the yaml asks for that file.
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()

@@ -10,9 +10,9 @@ CHANNELS = 8
 
 
 def published(part: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """A part's weights under the published names, the kernels as gain and direction.
+    """Rename a part's weights to the published names, with kernels as gain and direction.
 
-    Upstream's encoder has no norm on its last convolution, and none in the branch for the voice.
+    Upstream's encoder has no weight norm on its last convolution, nor in the branch for the voice.
     """
     state = {}
     for name, tensor in part.state_dict().items():
@@ -49,7 +49,7 @@ def write(tokenizer: TiCodec, folder: Path) -> None:
         spread = latents.std() * 0.5**level * latents.shape[1] ** 0.5
         books[name] = spread * normalize(torch.randn(CODEBOOK_SIZE, latents.shape[1]))
         books[name] += 0 if level else latents.mean(0)
-    steps = torch.linspace(-20, 20, CODEBOOK_SIZE)[:, None]  # close enough to tell alike voices apart
+    steps = torch.linspace(-20, 20, CODEBOOK_SIZE)[:, None]  # close enough to distinguish similar voices
     for index in range(INVARIANT_CODES):
         line = normalize(torch.randn(1, 4 * CHANNELS // INVARIANT_CODES))
         books[f"quantizer_modules_globaltokens.{index}.embedding.weight"] = steps * line

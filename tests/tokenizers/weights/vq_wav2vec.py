@@ -11,7 +11,7 @@ WIDTH = 32
 
 
 def facts(quantizer: str) -> dict[str, Any]:
-    """The `model_cfg` of a published checkpoint, with `WIDTH` for 512 and a shorter aggregator."""
+    """Make the `model_cfg` of a published checkpoint, with `WIDTH` for 512 and a shorter aggregator."""
     return {
         "infonce": False,
         "conv_feature_layers": str([(WIDTH, kernel, stride) for kernel, stride in LAYERS]),
@@ -31,7 +31,7 @@ def facts(quantizer: str) -> dict[str, Any]:
 
 
 def state(quantizer: str) -> dict[str, torch.Tensor]:
-    """Random weights under which codes vary; zeros for the parts that make no codes."""
+    """Make random weights under which codes vary, and zeros for parts that make no codes."""
 
     def matrix(rows: int, *columns: int) -> torch.Tensor:
         fan_in = torch.empty(columns).numel()

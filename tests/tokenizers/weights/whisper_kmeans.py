@@ -13,7 +13,7 @@ def write(tokenizer: WhisperKmeans, folder: Path) -> None:
         decoder_layers=1,
         encoder_attention_heads=2,
         decoder_attention_heads=2,
-        encoder_ffn_dim=128,  # four times the width, which the original code takes for granted
+        encoder_ffn_dim=128,  # four times the width, which the original code assumes
         decoder_ffn_dim=64,
         vocab_size=16,
         pad_token_id=0,

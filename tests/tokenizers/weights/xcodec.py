@@ -28,7 +28,7 @@ def write(tokenizer: Xcodec, folder: Path) -> None:
     )
     model = XcodecModel(config)
     with torch.no_grad():
-        for level, book in enumerate(model.quantizer.quantizers):  # born as zeros
+        for level, book in enumerate(model.quantizer.quantizers):  # initialised to zeros
             book.codebook.embed.normal_().mul_(0.7**level)
         for layer in (model.fc, *model.encoder_semantic.modules()):
             if isinstance(layer, torch.nn.Linear | torch.nn.Conv1d):

@@ -28,7 +28,7 @@ def write(tokenizer: Xcodec2, folder: Path) -> None:
         ).to_dict(),
     )
     model = kinds[1](config)
-    with torch.no_grad():  # as born, sound hardly passes, and every code is the same
+    with torch.no_grad():  # as initialised, hardly any sound passes and all codes are equal
         for part in (model.acoustic_encoder, model.fc_encoder, model.quantizer.project_in):
             for parameter in part.parameters():
                 if parameter.ndim > 1 and parameter[0].numel() > 1:
