@@ -43,12 +43,12 @@ def table(rows: list[dict[str, str | int]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Read the rows; print the page, or write the page where `--out` says so."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("rows", type=Path)
     parser.add_argument("--out", type=Path, help="Markdown file to write in place of printing")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     text = arguments.rows.read_text() if arguments.rows.is_file() else ""
     rows = [json.loads(line) for line in text.splitlines()]
     if not rows:
@@ -56,7 +56,7 @@ def main() -> int:
         return 1
     page = HEAD + table(rows)
     if arguments.out is None:
-        print(page)
+        print(page, end="")
     else:
         write_atomic(arguments.out, page)
         print(f"{len(rows)} comparisons in {arguments.out}")
