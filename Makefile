@@ -17,9 +17,10 @@ EXPERIMENTS_libri   := libri_speech libri_commands
 EXPERIMENTS_paper   := paper_speech paper_asr paper_intent
 EXPERIMENTS         := $(EXPERIMENTS_$(PROFILE))
 TABLES              := $(or $(RESULTS),results)/$(PROFILE)
+MEASURED            := $(or $(OUT),$(or $(RESULTS),results)/measurements)
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce-table plan status tables tokenizers metrics doctor data bench zoo cluster test test-conformance lint type clean
+.PHONY: help reproduce-table plan status tables tokenizers metrics sheets doctor data bench zoo cluster test test-conformance lint type clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -45,11 +46,15 @@ status: $(READY) ## Say which jobs of PROFILE are done, missing, stale or failed
 tables: $(READY) ## Rewrite tables, figures and report.html of PROFILE from its rows
 	@$(RUN) -m benchmark.results.report $(TABLES)
 
-tokenizers: $(READY) ## Print the facts of every tokenizer, and write them to results/TOKENIZERS.md
+tokenizers: $(READY) ## Print the facts of every tokenizer, and what this machine has of each
 	@$(RUN) -m benchmark.jobs.catalogue.tokenizers
 
-metrics: $(READY) ## Print what each number means, and write it to results/METRICS.md
+metrics: $(READY) ## Print what each number means
 	@$(RUN) -m benchmark.jobs.catalogue.metrics
+
+sheets: $(READY) ## Rewrite docs/reference/tokenizers.md and metrics.md from the configs
+	@$(RUN) -m benchmark.jobs.catalogue.tokenizers --out docs/reference/tokenizers.md
+	@$(RUN) -m benchmark.jobs.catalogue.metrics --out docs/reference/metrics.md
 
 doctor: $(READY) ## Say what a run with ARGS="tokenizer=… task=…" would miss on this machine
 	@$(RUN) -m benchmark.jobs.doctor $(ARGS)
@@ -57,14 +62,13 @@ doctor: $(READY) ## Say what a run with ARGS="tokenizer=… task=…" would miss
 data: $(READY) ## Download and check a corpus: DATASET=librispeech, libritts or slurp, ROOT=folder, SUBSETS=…
 	@$(RUN) -m scripts.prepare_data $(DATASET) $(if $(ROOT),"$(ROOT)") $(if $(SUBSETS),--subsets $(SUBSETS)) $(ARGS)
 
-bench: $(READY) ## Measure memory at scale, k-means, encoding, metrics and launchers (real speech by ARGS="dataset=librispeech")
-	@mkdir -p $(or $(OUT),results)
-	@$(RUN) -m scripts.bench.scale --out $(or $(OUT),results)/SCALE.md
-	@$(RUN) -m scripts.bench.kmeans --out $(or $(OUT),results)/KMEANS_SPEED.md $(ARGS)
-	@$(RUN) -m scripts.bench.encode --out $(or $(OUT),results)/ENCODING_SPEED.md $(ARGS)
-	@$(RUN) -m scripts.bench.metrics --out $(or $(OUT),results)/METRIC_SPEED.md $(ARGS)
-	@$(RUN) -m scripts.bench.launchers --out $(or $(OUT),results)/LAUNCHERS.md
-	@$(RUN) -m scripts.bench.scaling --out $(or $(OUT),results)/SCALING.md
+bench: $(READY) ## Measure memory at scale, k-means, encoding, metrics and launchers; pages land in results/measurements, or OUT=
+	@$(RUN) -m scripts.bench.scale --out $(MEASURED)/scale.md
+	@$(RUN) -m scripts.bench.kmeans --out $(MEASURED)/kmeans_speed.md $(ARGS)
+	@$(RUN) -m scripts.bench.encode --out $(MEASURED)/encoding_speed.md $(ARGS)
+	@$(RUN) -m scripts.bench.metrics --out $(MEASURED)/metric_speed.md $(ARGS)
+	@$(RUN) -m scripts.bench.launchers --out $(MEASURED)/launchers.md
+	@$(RUN) -m scripts.bench.scaling --out $(MEASURED)/scaling.md
 
 zoo: $(READY) $(ZOO) ## Install the libraries of the optional tokenizers and speaker encoders
 
@@ -73,14 +77,14 @@ cluster: $(READY) $(CLUSTER) ## Install what runs sweeps on SLURM and on Ray
 test: $(READY) $(ZOO) $(CLUSTER) ## Run the tests
 	$(RUN) -m pytest
 
-test-conformance: $(READY) $(ZOO) $(PEERS)/.ready ## Compare codes with other implementations, and write results/CONFORMANCE.md
+test-conformance: $(READY) $(ZOO) $(PEERS)/.ready ## Compare codes with other implementations; the table is printed, or written to OUT=
 	@rows=$$(mktemp); trap 'rm -f "$$rows"' EXIT; status=0; \
 	PYTHONPATH="$(CURDIR)/$(PEERS)" CONFORMANCE_ROWS=$$rows \
 		$(RUN) -m pytest -m conformance tests/conformance tests/tokenizers || status=1; \
-	$(RUN) -m scripts.conformance_table $$rows results/CONFORMANCE.md && exit $$status
+	$(RUN) -m scripts.conformance_table $$rows $(if $(OUT),--out $(OUT)) && exit $$status
 
-lint: $(READY) ## Check style with ruff
-	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+lint: $(READY) ## Check style with ruff, and spelling
+	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/codespell
 
 type: $(READY) ## Check types with mypy
 	$(VENV)/bin/mypy

@@ -1,8 +1,8 @@
 """Does a results folder agree with a reference, number by number?
 
-    RESULTS=fresh CACHE=fresh/cache make reproduce-table
-    python -m scripts.agrees fresh/mini                      # with results/mini
-    python -m scripts.agrees fresh/mini --reference other/mini
+    make reproduce-table
+    python -m scripts.agrees results/mini                    # with results/reference/mini
+    python -m scripts.agrees results/mini --reference other/mini
 
 What is computed from codes and recordings alone must be the same to `TOLERANCE`. What rests on a training
 may differ as far as the arithmetic of another processor, magnified by thousands of steps, takes it: it must
@@ -18,6 +18,8 @@ from benchmark.errors import UserError
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 
+REFERENCE = Path(__file__).resolve().parents[1] / "results" / "reference"
+"""One folder per profile."""
 TOLERANCE = 1e-3
 """Of the number, or in its unit where it is below 1."""
 NO_TRAINING = ("none", "own", "constant", "unconverted")
@@ -55,23 +57,40 @@ def _difference(row: Row, of: Row) -> str:
     return f"{row.value:.6g} and not {of.value:.6g}{span}"
 
 
+def read(fresh: Path, reference: Path | None) -> tuple[list[Row], list[Row]]:
+    """Return the rows to check, and those of the reference: by default the committed one of their profile.
+
+    Raises: UserError where a folder has no rows, or the rows to check are the reference's own.
+    """
+    rows = _rows(fresh)
+    reference = reference or REFERENCE / rows[0].profile
+    known = _rows(reference)
+    if fresh.resolve() == reference.resolve():
+        raise UserError(f"{fresh} is the reference itself; give what a run has written, such as results/mini")
+    if all(row in known for row in rows):  # with their dates and the seconds that they took
+        raise UserError(
+            f"{fresh} is a copy of the reference; run into an empty folder (RESULTS=…) and give that"
+        )
+    return rows, known
+
+
+def _rows(folder: Path) -> list[Row]:
+    rows = ResultsStore(folder).rows()
+    if not rows:
+        raise UserError(f"{folder} has no rows; give the folder of a profile, such as results/mini")
+    return rows
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print what differs; 1 where anything does."""
     parser = argparse.ArgumentParser(
         "python -m scripts.agrees", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("fresh", type=Path, help="the results folder to check")
-    parser.add_argument("--reference", type=Path, default=Path("results/mini"))
+    parser.add_argument("--reference", type=Path, help="default: results/reference/<profile of the rows>")
     given = parser.parse_args(arguments)
     try:
-        if given.fresh.resolve() == given.reference.resolve():
-            raise UserError(
-                f"{given.fresh} is the reference itself; run with RESULTS=<another folder> and give that"
-            )
-        fresh, reference = (ResultsStore(path).rows() for path in (given.fresh, given.reference))
-        for path, rows in ((given.fresh, fresh), (given.reference, reference)):
-            if not rows:
-                raise UserError(f"{path} has no rows; give the folder of a profile, such as results/mini")
+        fresh, reference = read(given.fresh, given.reference)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

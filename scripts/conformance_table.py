@@ -1,15 +1,18 @@
-"""Write the table of codes compared with other implementations, from what the tests counted.
+"""Print the table of codes compared with other implementations, from what the tests counted.
 
-    python -m scripts.conformance_table ROWS results/CONFORMANCE.md
+    python -m scripts.conformance_table ROWS
+    python -m scripts.conformance_table ROWS --out docs/reference/conformance.md
 
 ROWS is the file of JSON lines that the tests append to where CONFORMANCE_ROWS names it; `make
-test-conformance` does both. Exit status 1 when there is nothing to write.
+test-conformance` does both, and writes the page where OUT= names one. Exit status 1 without rows.
 """
 
 import argparse
 import json
 import sys
 from pathlib import Path
+
+from benchmark.storage.atomic_files import write_atomic
 
 HEAD = """# Codes compared with other implementations
 
@@ -20,7 +23,7 @@ codes are kept with the tests. Unless a note says that the weights are published
 published file format and read by the loader of published files, at the published rates and codebook sizes, in
 narrower layers. So this shows that the arithmetic is the same, not that a published file loads.
 
-Written by `make test-conformance`.
+Written by `make test-conformance OUT=docs/reference/conformance.md`.
 
 """
 COLUMNS = ("tokenizer", "peer", "utterances", "codes compared", "codes different", "note")
@@ -40,19 +43,23 @@ def table(rows: list[dict[str, str | int]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def main() -> int:
-    """Read the rows, write the page."""
+def main(argv: list[str] | None = None) -> int:
+    """Read the rows; print the page, or write the page where `--out` says so."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("rows", type=Path)
-    parser.add_argument("page", type=Path)
-    arguments = parser.parse_args()
+    parser.add_argument("--out", type=Path, help="Markdown file to write in place of printing")
+    arguments = parser.parse_args(argv)
     text = arguments.rows.read_text() if arguments.rows.is_file() else ""
     rows = [json.loads(line) for line in text.splitlines()]
     if not rows:
         print(f"{arguments.rows} has no rows: no test compared codes", file=sys.stderr)
         return 1
-    arguments.page.write_text(HEAD + table(rows))
-    print(f"{len(rows)} comparisons in {arguments.page}")
+    page = HEAD + table(rows)
+    if arguments.out is None:
+        print(page, end="")
+    else:
+        write_atomic(arguments.out, page)
+        print(f"{len(rows)} comparisons in {arguments.out}")
     return 0
 
 

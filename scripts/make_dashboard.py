@@ -103,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--project", default="speech-token-benchmark")
     parser.add_argument("--name", default="Speech token benchmark")
     parser.add_argument(
-        "--results", type=Path, default=Path("results/mini"), help="folder whose metrics it shows"
+        "--results", type=Path, default=Path("results/reference/mini"), help="folder whose metrics it shows"
     )
     parser.add_argument("--json", type=Path, help="write here what would be sent, and send nothing")
     given = parser.parse_args(arguments)

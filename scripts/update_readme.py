@@ -26,7 +26,7 @@ COLUMNS = [
 
 def compact_table() -> str:
     """One line per tokenizer over three tables, each number as the full tables print it."""
-    rows = ResultsStore(ROOT / "results" / "mini").rows()
+    rows = ResultsStore(ROOT / "results" / "reference" / "mini").rows()
     tables = {name: make_table(name, rows) for name in {name for name, _, _ in COLUMNS}}
     metrics = {
         (name, metric): table.metrics[metric] for name, metric, _ in COLUMNS if (table := tables[name])

@@ -16,6 +16,8 @@ from benchmark.tokenizers.opus import Opus
 from benchmark.types import SAMPLE_RATE
 
 CONF = Path(__file__).resolve().parents[1] / "conf" / "metric"
+METRIC_YAMLS = {"_".join(path.relative_to(CONF).with_suffix("").parts): path for path in CONF.rglob("*.yaml")}
+"""Files by the name of the metric or preset: `versa/pesq.yaml` holds `versa_pesq`."""
 
 CLIP = 45_000
 
@@ -63,4 +65,4 @@ def opus(wav: np.ndarray, bitrate: int) -> np.ndarray:
 @pytest.fixture(scope="session")
 def metric() -> Callable[[str], Metric]:
     """The metric of a yaml that refers to no other one."""
-    return lambda name: instantiate(OmegaConf.load(CONF / f"{name}.yaml")[name], _convert_="all")
+    return lambda name: instantiate(OmegaConf.load(METRIC_YAMLS[name])[name], _convert_="all")

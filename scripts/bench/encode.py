@@ -1,6 +1,6 @@
 """Encoding as the benchmark does it, against a loop over single utterances.
 
-    python -m scripts.bench.encode --out results/ENCODING_SPEED.md dataset=librispeech
+    python -m scripts.bench.encode --out docs/measurements/encoding_speed.md dataset=librispeech
 
 Both encode the same utterances by turns; the loop reads a file, encodes it, and goes on to the next.
 """

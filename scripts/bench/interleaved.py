@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from benchmark.storage.atomic_files import write_atomic
+
 MARK = "@@"
 
 
@@ -102,7 +104,7 @@ def publish(page: str, out: Path | None) -> None:
     """Print a page, and write it where `out` says so."""
     print(page)
     if out is not None:
-        out.write_text(page)
+        write_atomic(out, page)
 
 
 def processor(device: str) -> str:

@@ -1,6 +1,6 @@
 """K-means of ours and of the peers on the same features of speech: time and error.
 
-    python -m scripts.bench.kmeans --out results/KMEANS_SPEED.md dataset=librispeech
+    python -m scripts.bench.kmeans --out docs/measurements/kmeans_speed.md dataset=librispeech
 
 The peers' is scikit-learn's MiniBatchKMeans as fairseq's HuBERT recipe, SpeechBrain's DASB and s3prl set it:
 batches of 10,000, 20 initialisations, 100 passes at most, an end after 100 batches without improvement.

@@ -1,6 +1,6 @@
 """What each launcher costs: sweeps of one and of several jobs that have nothing left to do.
 
-    python -m scripts.bench.launchers --out results/LAUNCHERS.md
+    python -m scripts.bench.launchers --out docs/measurements/launchers.md
 
 SLURM is measured where it runs (`python -m tests.cluster.slurm <folder>` starts one on this machine) and is
 left out elsewhere, Ray on the cluster that RAY_ADDRESS names, or else starting it here.

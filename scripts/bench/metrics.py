@@ -1,6 +1,6 @@
 """What each metric costs, and how fast whole sets of them are, in one process and over the cores.
 
-    python -m scripts.bench.metrics --out results/METRIC_SPEED.md dataset=librispeech
+    python -m scripts.bench.metrics --out docs/measurements/metric_speed.md dataset=librispeech
 
 Scores speech decoded by Opus. Metrics that a model computes are left out: their speed is the model's.
 """

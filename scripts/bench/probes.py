@@ -1,6 +1,6 @@
 """Speed and memory of a probe's training, ours against the same probe with a packed BiLSTM of torch.
 
-    python -m scripts.bench.probes --out results/PROBE_SPEED.md
+    python -m scripts.bench.probes --out docs/measurements/probe_speed.md
 
 Random codes in token stores, random transcripts or intents; whole epochs under Lightning, with the
 batches, the scores on dev and the checkpoints of a real training. The two loops of a line run in
@@ -33,6 +33,7 @@ from benchmark.models.probes.data import Labelled, dev_loader, join_labels, step
 from benchmark.models.probes.module import Probe
 from benchmark.models.probes.normalize import ALPHABET, encode, normalize
 from benchmark.models.probes.units import CHARACTERS
+from benchmark.storage.atomic_files import write_atomic
 from benchmark.storage.token_store import TokenStore, TokenWriter
 from benchmark.training.trainer import TrainerConfig, fit
 from benchmark.types import TokenizerSpec
@@ -278,7 +279,7 @@ def main(argv: list[str] | None = None) -> int:
                 lines.append(line(case, compare(case, arguments)))
                 print(lines[-1], flush=True)
     load.append(os.getloadavg()[0])
-    arguments.out.write_text(page(arguments, load, lines))
+    write_atomic(arguments.out, page(arguments, load, lines))
     return 0
 
 

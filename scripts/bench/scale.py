@@ -1,6 +1,6 @@
 """Memory and time of a manifest and its tokens, of two sizes a factor of ten apart.
 
-    python -m scripts.bench.scale --out results/SCALE.md
+    python -m scripts.bench.scale --out docs/measurements/scale.md
 
 The larger one is as long as LibriSpeech's 960 hours: 280,000 utterances and 173 million tokens. Nothing is
 spoken: lengths are drawn like those of read speech, texts and codes at random. Each size is made, and then

@@ -1,6 +1,6 @@
 """How much faster two jobs are than one: a corpus encoded, and decoded speech scored, by parts.
 
-    python -m scripts.bench.scaling --out results/SCALING.md
+    python -m scripts.bench.scaling --out docs/measurements/scaling.md
 
 Every job is a process of the real command line, `stage=encode part=1/2` and so on, over one cache.
 """

@@ -1,6 +1,6 @@
 """Training steps per second and peak memory of CTX-vec2wav-alpha, ours against the upstream loop.
 
-    python -m scripts.bench.vocoder --upstream <checkout of vec2wav2.0> --out results/VOCODER_SPEED.md
+    python -m scripts.bench.vocoder --upstream <vec2wav2.0 checkout> --out docs/measurements/vocoder_speed.md
 
 Each loop runs in a process of its own, on the same batch, and they take turns: a few steps of the one,
 a few of the other, so that whatever else the machine does hits both. Ours runs under Lightning, as a
@@ -26,6 +26,7 @@ from benchmark.models.vocoder.data import Batch
 from benchmark.models.vocoder.frame_rates import FrameRates
 from benchmark.models.vocoder.model import CTXVec2Wav
 from benchmark.models.vocoder.module import VocoderModule
+from benchmark.storage.atomic_files import write_atomic
 from scripts.bench import upstream_vocoder
 from scripts.bench.interleaved import Stopwatch, Worker, peak_memory, processor
 
@@ -195,7 +196,7 @@ def main() -> int:
             print(number, worker.name, [round(wall, 2) for wall, _ in worker.seconds], flush=True)
     load.append(os.getloadavg()[0])
     results = {worker.name: (worker.seconds, worker.finish()) for worker in workers}
-    arguments.out.write_text(page(arguments, load) + table(results))
+    write_atomic(arguments.out, page(arguments, load) + table(results))
     print(table(results))
     return 0
 

@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from benchmark.jobs.catalogue import metrics as metric_sheet
-from benchmark.jobs.catalogue.metrics import FILE, configured, main, page
+from benchmark.jobs.catalogue.metrics import configured, main, page
 from benchmark.jobs.compose import compose, open_hydra
 from benchmark.metrics.base import TASKS
 from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.results.store import NAME
 
 ROOT = Path(__file__).resolve().parents[2]
-YAMLS = {path.stem for path in (ROOT / "conf" / "metric").glob("*.yaml")}
+CONF = ROOT / "conf" / "metric"
+YAMLS = {"_".join(path.relative_to(CONF).with_suffix("").parts) for path in CONF.rglob("*.yaml")}
+SHEET = ROOT / "docs" / "reference" / "metrics.md"
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def found() -> Any:
 
 
 def test_every_yaml_is_a_metric_or_a_set(found: Any) -> None:
-    metrics, presets, _ = found
+    metrics, presets = found
     assert metrics.keys() | presets.keys() == YAMLS and not metrics.keys() & presets.keys()
     assert {"survey", "versa", "codec_superb", "dnsmos"} == presets.keys()
     for name, entry in metrics.items():
@@ -37,7 +39,7 @@ def test_every_yaml_is_a_metric_or_a_set(found: Any) -> None:
 
 
 def test_a_set_holds_each_task_and_each_label_once(found: Any) -> None:
-    metrics, presets, _ = found
+    metrics, presets = found
     for names in presets.values():
         for task in TASKS:
             labels = [metrics[name].metric.label for name in names if task in metrics[name].metric.tasks]
@@ -48,32 +50,33 @@ def test_a_set_holds_each_task_and_each_label_once(found: Any) -> None:
 
 
 def test_the_page_has_every_metric_with_its_sentence(found: Any) -> None:
-    metrics, presets, _ = found
+    metrics, presets = found
     text = page(metrics, presets)
     for name, entry in metrics.items():
         assert f"### `{name}`: {entry.metric.label}" in text and entry.metric.definition in text
     for definition in DEFINITIONS.values():
         assert definition.definition in text
-    assert "- `metric=versa`: `versa_mcd`" in text
+    assert "- `metric=versa`: `versa_mcd`" in text and "Alone: `metric=versa/mcd`." in text
     other = replace(metrics["gpe"].metric, threshold=0.1)
     changed = page(metrics | {"gpe": replace(metrics["gpe"], metric=other)}, presets)
     assert "off by more than 10 %" in changed and "off by more than 10 %" not in text
 
 
 def test_the_committed_page_is_that_of_the_yamls(found: Any) -> None:
-    metrics, presets, _ = found
-    assert (ROOT / "results" / FILE).read_text(encoding="utf-8") == page(metrics, presets), (
-        "run `make metrics` and commit the file"
-    )
+    assert SHEET.read_text(encoding="utf-8") == page(*found), "run `make sheets` and commit the file"
 
 
-def test_it_is_printed_and_written(
+def test_the_page_is_printed_and_written_only_on_request(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, found: Any
 ) -> None:
-    metrics, presets, _ = found
-    monkeypatch.setattr(metric_sheet, "configured", lambda: (metrics, presets, tmp_path))
-    assert main() == 0
-    assert capsys.readouterr().out == (tmp_path / FILE).read_text(encoding="utf-8")
+    monkeypatch.setattr(metric_sheet, "configured", lambda: found)
+    monkeypatch.chdir(tmp_path)
+    assert main([]) == 0
+    printed = capsys.readouterr().out
+    assert printed == page(*found) and not list(tmp_path.iterdir())
+    assert main(["--out", "sheets/metrics.md"]) == 0
+    assert capsys.readouterr().out == "sheets/metrics.md\n"
+    assert (tmp_path / "sheets/metrics.md").read_text(encoding="utf-8") == printed
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,8 @@ def test_it_is_printed_and_written(
     [
         ("metric=pesq", ["pesq"]),
         ("metric=[estoi,si_sdr]", ["estoi", "si_sdr"]),
+        ("metric=versa/pesq", ["versa_pesq"]),
+        ("metric=[pesq,codec_superb/pesq]", ["pesq", "codec_superb_pesq"]),
         ("metric=[dnsmos,wer]", ["dnsmos_p808", "dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "wer"]),
     ],
 )

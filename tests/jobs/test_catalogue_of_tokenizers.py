@@ -6,27 +6,25 @@ from pathlib import Path
 import pytest
 
 from benchmark.jobs.catalogue import tokenizers as tokenizer_sheet
-from benchmark.jobs.catalogue.tokenizers import FILE, configured, facts, main, sheet
+from benchmark.jobs.catalogue.tokenizers import configured, facts, main, sheet
 from benchmark.tokenizers.ground_truth import GroundTruth
 from benchmark.tokenizers.lyra import Lyra
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import TokenizerSpec
 
 ROOT = Path(__file__).resolve().parents[2]
+SHEET = ROOT / "docs" / "reference" / "tokenizers.md"
 NAMES = sorted(path.stem for path in (ROOT / "conf" / "tokenizer").glob("*.yaml"))
 
 
 @pytest.fixture(autouse=True)
-def _no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing may ask for weights, and the environment may not change the table."""
+def _no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing may ask for weights."""
 
     def folder(tokenizer: Pretrained) -> Path:
         raise AssertionError(f"{tokenizer.name} asked for its weights")
 
     monkeypatch.setattr(Pretrained, "folder", property(folder))
-    monkeypatch.setenv("RESULTS", str(tmp_path / "results"))
-    for name in ("LYRA", "WHISPER"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def cells(text: str) -> dict[str, list[str]]:
@@ -35,9 +33,15 @@ def cells(text: str) -> dict[str, list[str]]:
     return {line[0].strip(): [cell.strip() for cell in line] for line in lines[2:]}
 
 
-def test_every_yaml_has_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main() == 0
-    printed, written = capsys.readouterr().out, (tmp_path / "results" / FILE).read_text(encoding="utf-8")
+def test_every_yaml_has_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LYRA", raising=False)
+    assert main([]) == 0
+    printed = capsys.readouterr().out
+    assert main(["--out", f"{tmp_path}/sheet.md"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/sheet.md\n"
+    written = (tmp_path / "sheet.md").read_text(encoding="utf-8")
     assert sorted(cells(printed)) == sorted(cells(written)) == NAMES
     for name, line in cells(written).items():
         assert cells(printed)[name][: len(line)] == line  # the machine's columns come last
@@ -48,9 +52,19 @@ def test_every_yaml_has_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert cells(printed)["lyra_3k2"][-3] == "lyra" and cells(printed)["lyra_3k2"][-1] == "absent"
 
 
-def test_the_committed_table_is_that_of_the_yamls() -> None:
-    written = (ROOT / "results" / FILE).read_text(encoding="utf-8")
-    assert written == sheet(configured()[0], with_machine=False), "run `make tokenizers` and commit the file"
+@pytest.mark.parametrize("place", ["nowhere", "here"])
+def test_the_committed_table_is_that_of_the_yamls_on_every_machine(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With another cache, with weights and corpora that are said to be here, and without."""
+    for name in ("LYRA", "WHISPER", "CACHE", "RESULTS", "HF_HOME", "HF_HUB_CACHE", "LIBRISPEECH"):
+        if place == "here":
+            (tmp_path / name).mkdir()
+            monkeypatch.setenv(name, str(tmp_path / name))
+        else:
+            monkeypatch.delenv(name, raising=False)
+    written = SHEET.read_text(encoding="utf-8")
+    assert written == sheet(configured(), with_machine=False), "run `make sheets` and commit the file"
 
 
 def test_facts_that_few_tokenizers_have() -> None:
@@ -91,6 +105,6 @@ def test_a_wrong_yaml_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         raise tokenizer_sheet.UserError("it is wrong")
 
     monkeypatch.setattr(tokenizer_sheet, "build", build)
-    assert main() == 1
+    assert main([]) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"error: conf/tokenizer/{NAMES[0]}.yaml: it is wrong")

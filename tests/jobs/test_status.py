@@ -138,8 +138,8 @@ def test_a_machine_with_nothing_on_it_has_everything_missing(
     assert len(states) == 30 and {state.state for state in states} == {"missing"}
     assert found.expected.jobs == 30 and not found.expected.done and len(found.expected.seconds) == 30
     assert len(found.labels) == 30 and not found.problems
-    # Rows that came with the checkout say nothing of what is not there to compare them with.
-    shutil.copytree(ROOT / "results" / "mini" / "rows", tmp_path / "results" / "mini" / "rows")
+    # Rows copied from the reference say nothing of what is not there to compare them with.
+    shutil.copytree(ROOT / "results" / "reference" / "mini" / "rows", tmp_path / "results" / "mini" / "rows")
     conversion = next(cfg for cfg in configs if cfg.task.name == "voice_conversion")
     state = look(conversion, Jobs())
     assert state.state == "unclear" and "manifests, which this cache does not hold" in state.reason

@@ -109,10 +109,10 @@ def test_a_preset_lists_all_of_its_peers_metrics_with_the_peer_in_the_label(
     metric: Named, preset: str
 ) -> None:
     listed = OmegaConf.load(CONF / f"{preset}.yaml").defaults
-    assert list(listed) and set(listed) == {p.stem for p in CONF.glob(f"{preset}_*.yaml")}
+    assert list(listed) and set(listed) == {f"{preset}/{p.stem}" for p in (CONF / preset).glob("*.yaml")}
     alignment = {"versa": "cut", "codec_superb": "pad"}[preset]
     peer = {"versa": "VERSA", "codec_superb": "Codec-SUPERB"}[preset]
-    for name in listed:
+    for name in (option.replace("/", "_") for option in listed):
         assert f"({peer})" in metric(name).label
         assert metric(name).alignment == alignment  # type: ignore[attr-defined]
 

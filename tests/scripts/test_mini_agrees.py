@@ -1,18 +1,20 @@
-"""The committed results/mini is what this code makes: part of it from nothing, and a check that can fail."""
+"""The committed reference is what this code makes: part of it from nothing, and a check that can fail."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from benchmark.results.store import ResultsStore
 from scripts import agrees
 
 ROOT = Path(__file__).resolve().parents[2]
-REFERENCE = ROOT / "results" / "mini"
+REFERENCE = ROOT / "results" / "reference" / "mini"
 JOBS = (
     ("task=reconstruction,voice_conversion,codebook_usage", "tokenizer=opus_6k,ground_truth"),
     ("task=codebook_usage,intent_probe", "tokenizer=mel_rvq"),
@@ -35,7 +37,7 @@ def test_a_fresh_run_agrees_with_the_reference(tmp_path: Path, capsys: pytest.Ca
             timeout=800,
         )
         assert ended.returncode == 0, ended.stderr[-3000:]
-    code = agrees.main([str(tmp_path / "results/mini"), "--reference", str(REFERENCE)])
+    code = agrees.main([str(tmp_path / "results/mini")])
     said = capsys.readouterr().out
     assert code == 0, said
     rows = ResultsStore(tmp_path / "results/mini").rows()
@@ -74,6 +76,21 @@ def test_a_folder_without_rows_is_no_agreement(tmp_path: Path, capsys: pytest.Ca
     assert "has no rows" in capsys.readouterr().err
 
 
-def test_a_folder_is_not_compared_with_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    assert agrees.main([str(REFERENCE)]) == 1
-    assert "is the reference itself" in capsys.readouterr().err
+def test_a_folder_is_not_compared_with_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By name, by another name, and as a copy: each would agree in every row."""
+    (tmp_path / "link").symlink_to(REFERENCE)
+    for folder in (REFERENCE, tmp_path / "link"):
+        assert agrees.main([str(folder)]) == 1
+        assert "is the reference itself" in capsys.readouterr().err
+    shutil.copytree(REFERENCE / "rows", tmp_path / "mini" / "rows")
+    assert agrees.main([str(tmp_path / "mini")]) == 1
+    assert "is a copy of the reference" in capsys.readouterr().err
+
+
+def test_the_reference_is_that_of_the_profile(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Probing's rows are looked for in probing's reference, whatever their folder is called."""
+    row = ResultsStore(REFERENCE.parent / "probing").rows()[0]
+    scores = pd.DataFrame({"utterance_id": [], "speaker_id": []})
+    ResultsStore(tmp_path / "mini").write([replace(row, git_commit="another")], scores)
+    assert agrees.main([str(tmp_path / "mini")]) == 0
+    assert "1 of 1 rows agree" in capsys.readouterr().out

@@ -1,13 +1,16 @@
 """`make metrics`: what each number means, from the configs and the classes behind them.
 
-Writes METRICS.md to the results folder and prints it.
+Prints the page; `make sheets` writes the page to docs/reference/metrics.md.
 """
 
+import argparse
 import inspect
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from hydra.core.config_loader import ConfigLoader
 
 from benchmark.errors import UserError
 from benchmark.jobs.build import build
@@ -18,15 +21,15 @@ from benchmark.metrics.statistics.intervals import METHODS
 from benchmark.results.report.grid import heading
 from benchmark.storage.atomic_files import write_atomic
 
-FILE = "METRICS.md"
 INTRODUCTION = """# What each number means
 
-`make metrics` writes this page from `conf/metric/` and the classes that its files name. The sentences are
+`make sheets` writes this page from `conf/metric/` and the classes that its files name. The sentences are
 those beside the numbers in every row and below every table. They are made of the parameters, so a parameter
 that is set otherwise, as by `metric.gpe.threshold=0.1`, makes another sentence.
 
-Choose a set by `metric=versa`, several by `metric=[survey,versa]`, single ones by `metric=[wer,si_sdr]`. A
-metric that is asked for later computes itself alone and joins the rows that are there.
+Choose a set by `metric=versa`, several by `metric=[survey,versa]`, single ones by `metric=[wer,si_sdr]`, one
+of a peer's by `metric=versa/pesq`. A metric that is asked for later computes itself alone and joins the rows
+that are there.
 """
 SCORES = """## How scores become numbers
 
@@ -49,6 +52,8 @@ class Entry:
     """One metric of the page."""
 
     metric: Metric
+    option: str
+    """The value of `metric=` that chooses this metric alone."""
     presets: tuple[str, ...]
 
 
@@ -74,51 +79,65 @@ def page(metrics: Mapping[str, Entry], presets: Mapping[str, Iterable[str]]) -> 
 def _section(name: str, entry: Entry) -> str:
     metric = entry.metric
     story = (inspect.getdoc(type(metric)) or "").partition("\nAttributes:")[0].strip()
-    where = f"Tasks: {', '.join(metric.tasks)}." + (
-        f" Sets: {_listed(entry.presets)}." if entry.presets else ""
-    )
-    return f"### `{name}`: {heading(metric.facts)}\n\n{metric.definition}.\n\n{story}\n\n{where}\n"
+    where = [f"Tasks: {', '.join(metric.tasks)}."]
+    if entry.presets:
+        where.append(f"Sets: {_listed(entry.presets)}.")
+    if entry.option != name:
+        where.append(f"Alone: `metric={entry.option}`.")
+    return f"### `{name}`: {heading(metric.facts)}\n\n{metric.definition}.\n\n{story}\n\n{' '.join(where)}\n"
 
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def configured() -> tuple[dict[str, Entry], dict[str, list[str]], Path]:
-    """Metrics by name, presets with the names of theirs, and the results folder.
+def configured() -> tuple[dict[str, Entry], dict[str, list[str]]]:
+    """Return metrics by name in alphabetical order, and the names of each preset's metrics by preset.
 
     Raises: UserError naming the yaml that no metric can be built from.
     """
-    built: dict[str, Metric] = {}
+    built: dict[str, tuple[str, Metric]] = {}
     presets: dict[str, list[str]] = {}
     with open_hydra() as hydra:
-        for option in hydra.config_loader.get_group_options("metric"):
+        for option in _options(hydra.config_loader, "metric"):
             cfg = compose(hydra, [f"metric={option}"])
             names = [str(name) for name in cfg.metric]
-            if names != [option]:
+            if names != [option.replace("/", "_")]:
                 presets[option] = names
                 continue
             try:
-                built[option] = build(cfg.metric[option])
+                built[names[0]] = option, build(cfg.metric[names[0]])
             except UserError as error:
                 raise UserError(f"conf/metric/{option}.yaml: {error}") from error
-    metrics = {
-        name: Entry(metric, tuple(preset for preset, names in presets.items() if name in names))
-        for name, metric in built.items()
-    }
-    return metrics, presets, Path(cfg.paths.results)
+    return {
+        name: Entry(metric, option, tuple(preset for preset, names in presets.items() if name in names))
+        for name, (option, metric) in sorted(built.items())
+    }, presets
 
 
-def main() -> int:
-    """Print and write; 1 when a yaml is wrong."""
+def _options(loader: ConfigLoader, group: str) -> list[str]:
+    """List the options of a group, and those of the groups inside as `subgroup/option`."""
+    inside = [
+        f"{name}/{option}"
+        for name in loader.list_groups(group)
+        for option in _options(loader, f"{group}/{name}")
+    ]
+    return [*loader.get_group_options(group), *inside]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the page, or write it where `--out` says so; 1 when a yaml is wrong."""
+    parser = argparse.ArgumentParser("python -m benchmark.jobs.catalogue.metrics", description=__doc__)
+    parser.add_argument("--out", type=Path, help="Markdown file to write in place of printing")
+    out = parser.parse_args(arguments).out
     try:
-        metrics, presets, results = configured()
-        text = page(metrics, presets)
+        text = page(*configured())
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    write_atomic(results / FILE, text)
-    sys.stdout.write(text)
+    if out is not None:
+        write_atomic(out, text)
+    sys.stdout.write(text if out is None else f"{out}\n")
     return 0
 
 

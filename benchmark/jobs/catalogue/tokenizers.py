@@ -1,9 +1,10 @@
 """`make tokenizers`: the facts of every tokenizer in `conf/tokenizer`, without loading any weights.
 
-Prints a table that also says what this machine has, and writes the rest of it to TOKENIZERS.md in the
-results folder.
+Prints a table with columns about this machine. `make sheets` writes the table without these columns to
+docs/reference/tokenizers.md.
 """
 
+import argparse
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -18,7 +19,6 @@ from benchmark.storage.atomic_files import write_atomic
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.types import TokenizerSpec
 
-FILE = "TOKENIZERS.md"
 HASH = 10
 """Characters shown of a commit hash."""
 NAMES, LAST = 2, 9
@@ -29,7 +29,7 @@ HEADER = (
     *("side information per utterance", "causal", "decoder", "batches", "licence", "checkpoint", "extra"),
 )
 HERE = ("installed", "weights")
-"""Columns about this machine, which the file leaves out."""
+"""Columns about this machine, which the committed sheet leaves out."""
 NOTES = [
     "frames/s: several values where codebooks have rates of their own.",
     "kbit/s: nominal, without side information, which is sent once per utterance.",
@@ -102,8 +102,8 @@ def sheet(tokenizers: list[Tokenizer], with_machine: bool) -> str:
     return to_markdown(grid)
 
 
-def configured() -> tuple[list[Tokenizer], Path]:
-    """Every tokenizer of `conf/tokenizer` as the command line builds it, and the results folder.
+def configured() -> list[Tokenizer]:
+    """Return every tokenizer of `conf/tokenizer` as the command line builds it.
 
     Raises: UserError naming the yaml that no tokenizer can be built from.
     """
@@ -115,18 +115,22 @@ def configured() -> tuple[list[Tokenizer], Path]:
                 tokenizers.append(build(cfg.tokenizer))
             except UserError as error:
                 raise UserError(f"conf/tokenizer/{name}.yaml: {error}") from error
-    return tokenizers, Path(cfg.paths.results)
+    return tokenizers
 
 
-def main() -> int:
-    """Print and write; 1 when a yaml is wrong."""
+def main(arguments: list[str] | None = None) -> int:
+    """Print the table for this machine, or write the one for all machines; 1 when a yaml is wrong."""
+    parser = argparse.ArgumentParser("python -m benchmark.jobs.catalogue.tokenizers", description=__doc__)
+    parser.add_argument("--out", type=Path, help="Markdown file to write, without what this machine has")
+    out = parser.parse_args(arguments).out
     try:
-        tokenizers, results = configured()
-        write_atomic(results / FILE, sheet(tokenizers, with_machine=False))
-        sys.stdout.write(sheet(tokenizers, with_machine=True))
+        text = sheet(configured(), with_machine=out is None)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
+    if out is not None:
+        write_atomic(out, text)
+    sys.stdout.write(text if out is None else f"{out}\n")
     return 0
 
 

@@ -11,7 +11,7 @@ from benchmark.results.report.write import write_report
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the report of a results folder and print its tables; return 1 after a mistake of the user."""
-    parser = argparse.ArgumentParser(prog="python -m benchmark.report", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmark.results.report", description=__doc__)
     parser.add_argument("folder", type=Path, help="results of one profile, such as results/mini")
     folder = parser.parse_args(arguments).folder
     try:

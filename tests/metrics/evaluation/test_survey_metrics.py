@@ -20,7 +20,7 @@ from benchmark.types import Utterance
 def metrics() -> dict[str, Metric]:
     """Return the survey's metrics without a model, and VERSA's pitch metrics."""
     with open_hydra() as hydra:
-        cfg = compose(hydra, ["metric=[survey,versa_f0_corr,dwer]"])
+        cfg = compose(hydra, ["metric=[survey,versa/f0_corr,dwer]"])
     return {name: build(cfg.metric[name]) for name in cfg.metric if name not in ("secs", "secs_source")}
 
 

@@ -240,7 +240,7 @@ def test_bold_is_in_markdown_and_latex_where_it_must_be_and_explained(rows, utte
     assert "old" not in to_markdown(make_grid(usage, hold_contest(usage, utterances)))
 
 
-MINI = ResultsStore(Path(__file__).parents[3] / "results" / "mini")
+MINI = ResultsStore(Path(__file__).parents[3] / "results" / "reference" / "mini")
 
 
 @pytest.mark.parametrize("task", ["reconstruction", "voice_conversion", "asr_probe", "intent_probe"])
