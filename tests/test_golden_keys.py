@@ -31,7 +31,9 @@ def names(group: str) -> list[str]:
 
 def single_metrics() -> list[str]:
     """The configs of one metric each, without the sets of several."""
-    return [name for name in names("metric") if "_target_" in (CONF / "metric" / f"{name}.yaml").read_text()]
+    paths = sorted((CONF / "metric").rglob("*.yaml"))
+    names = [path.relative_to(CONF / "metric").with_suffix("").as_posix() for path in paths]
+    return [name for name, path in zip(names, paths, strict=True) if "_target_" in path.read_text()]
 
 
 @contextmanager
