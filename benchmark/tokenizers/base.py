@@ -206,7 +206,7 @@ class Tokenizer(ABC):
         raise NotImplementedError
 
     def _side_info(self, wav: torch.Tensor) -> torch.Tensor:
-        """Extract side information without a batch axis from a recording (1, T) at the tokenizer's own rate."""
+        """Extract side information, without a batch axis, from a recording (1, T) at the tokenizer's rate."""
         raise NotImplementedError
 
 
