@@ -81,8 +81,8 @@ class WatchSweep(Callback):
     """Hydra callback that checks a sweep before it starts, shows its progress, and lists failures at the end.
 
     The processes of a launcher get a pickled copy of the callback, and write to its `folder`. A sweep with a
-    failed job, or one that preflight stops, ends the process with status 1. The callback is therefore the first
-    one in the config: at the end of a sweep, Hydra calls the first one last.
+    failed job, or one that preflight stops, ends the process with status 1. The callback is therefore the
+    first one in the config: at the end of a sweep, Hydra calls the first one last.
     """
 
     def __init__(self) -> None:
