@@ -25,7 +25,7 @@ COLUMNS = [
 
 
 def compact_table() -> str:
-    """Format one line per tokenizer from three tables, each number as in the full tables."""
+    """One line per tokenizer over three tables, each number as the full tables print it."""
     rows = ResultsStore(ROOT / "results" / "mini").rows()
     tables = {name: make_table(name, rows) for name in {name for name, _, _ in COLUMNS}}
     metrics = {
