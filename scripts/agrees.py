@@ -1,13 +1,13 @@
-"""Does a results folder agree with a reference, number by number?
+"""Compare a results folder with a reference, number by number.
 
     make reproduce-table
     python -m scripts.agrees results/mini                    # with results/reference/mini
     python -m scripts.agrees results/mini --reference other/mini
 
-What is computed from codes and recordings alone must be the same to `TOLERANCE`. What rests on a training
-may differ as far as the arithmetic of another processor, magnified by thousands of steps, takes it: it must
-lie in the reference's interval. Status and counts must be equal. Exit status 1 where something is not, with a
-list.
+A number computed from codes and recordings alone must be the same to `TOLERANCE`. A number that depends on a
+training must lie in the reference's interval: another processor rounds differently, and thousands of steps
+magnify the difference. Status and counts must be equal. Prints a list of the differences; the exit status is
+1 if there are any.
 """
 
 import argparse
@@ -21,13 +21,13 @@ from benchmark.results.store import ResultsStore
 REFERENCE = Path(__file__).resolve().parents[1] / "results" / "reference"
 """One folder per profile."""
 TOLERANCE = 1e-3
-"""Of the number, or in its unit where it is below 1."""
+"""Largest difference, relative to the number, or absolute for numbers below 1."""
 NO_TRAINING = ("none", "own", "constant", "unconverted")
-"""Decoders that nothing was trained for."""
+"""Values of `decoder` in rows that depend on no training."""
 
 
 def disagreements(fresh: list[Row], reference: list[Row]) -> list[str]:
-    """A sentence for each row that differs, or that the reference has not."""
+    """Return a sentence for each row that differs from the reference or is missing there."""
     known = {_name(row): row for row in reference}
     return [
         f"{_name(row)}: {why}"
@@ -82,7 +82,7 @@ def _rows(folder: Path) -> list[Row]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print what differs; 1 where anything does."""
+    """Print the differences; return 1 if there are any."""
     parser = argparse.ArgumentParser(
         "python -m scripts.agrees", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

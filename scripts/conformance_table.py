@@ -31,7 +31,7 @@ KEYS = ("tokenizer", "peer", "utterances", "compared", "different", "note")
 
 
 def table(rows: list[dict[str, str | int]]) -> str:
-    """One line per tokenizer and peer, in alphabetical order, and the sums."""
+    """Format one line per tokenizer and peer, in alphabetical order, and the sums."""
     lines = [COLUMNS, ("---", "---", "--:", "--:", "--:", "---")]
     lines += [
         tuple(str(row[key]).replace("|", "\\|") for key in KEYS)

@@ -1,11 +1,11 @@
-"""Turn a published k-means, pickled by scikit-learn and joblib, into a safetensors file of centroids.
+"""Convert a published k-means, pickled by scikit-learn and joblib, to a safetensors file of centroids.
 
     python -m scripts.convert_kmeans hubert_base_ls960_L9_km500.bin km500.safetensors layer=9 normed=False
     python -m benchmark tokenizer=hubert_base_l9 tokenizer.{codebook_size=500,centroids=km500.safetensors}
 
-The facts after the file names say which features the centroids are for; a tokenizer with other
-arguments then refuses them. Nothing in the pickle is run: only arrays are read, and any class but
-those of a k-means is refused.
+The facts after the file names state to which features the centroids belong; a tokenizer with other arguments
+refuses the file. No code in the pickle is run: only arrays are read, and a class that does not belong to a
+k-means is refused.
 """
 
 import argparse
@@ -28,31 +28,37 @@ PLAIN = {
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),
 }
-"""What arrays and numbers are pickled by."""
+"""Functions and classes by which arrays and numbers are pickled."""
 
 
 class Shell:
-    """Stands for a scikit-learn object: takes its attributes and does nothing."""
+    """Stand-in for a scikit-learn object, which holds its attributes and does nothing."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
 
 
 class PlainArray(NumpyArrayWrapper):
-    """An array of numbers; joblib would unpickle the elements of any other without asking."""
+    """An array of numbers; joblib would unpickle the elements of an array of objects without a check."""
 
     def read(self, unpickler: NumpyUnpickler, *arguments: Any) -> np.ndarray:
-        """See `NumpyArrayWrapper.read`."""
+        """Read the array like the base class.
+
+        Raises: ValueError for an array of objects.
+        """
         if self.dtype.hasobject:
             raise ValueError("the pickle holds an array of objects")
         return super().read(unpickler, *arguments)
 
 
 class KMeansReader(NumpyUnpickler):
-    """An unpickler that knows arrays and makes a `Shell` of everything from scikit-learn."""
+    """An unpickler that accepts arrays only, and makes a `Shell` of each scikit-learn object."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """See `pickle.Unpickler.find_class`."""
+        """Return the class of an allowed name.
+
+        Raises: ValueError for any other name.
+        """
         if (module, name) == ("joblib.numpy_pickle", "NumpyArrayWrapper"):
             return PlainArray
         if module.startswith("sklearn."):
@@ -63,10 +69,10 @@ class KMeansReader(NumpyUnpickler):
 
 
 def read_centroids(file: BinaryIO, name: str) -> np.ndarray:
-    """(V, D) float32 centroids of a pickled k-means.
+    """Return the (V, D) float32 centroids of a pickled k-means.
 
     Raises:
-        ValueError: the pickle holds something else.
+        ValueError: the pickle does not hold a k-means.
     """
     try:
         model = KMeansReader(name, file, ensure_native_byte_order=True).load()

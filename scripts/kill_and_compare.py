@@ -1,11 +1,11 @@
-r"""Kill a run at random moments, start it again, and compare what it leaves with an undisturbed run.
+r"""Kill a run at random moments, restart it, and compare its files with those of an undisturbed run.
 
     python -m scripts.kill_and_compare --kills 5 experiment=mini
     python -m scripts.kill_and_compare --kills 20 --first 6 --last 30 --what tokens --processes 2 \
         dataset=librispeech tokenizer=whisper_kmeans task=asr_probe stage=encode
 
-Both runs work in caches and results folders of their own. Exit status 0 when every CSV table, or every file
-of every token store, is byte-identical; 1 with the names of those that are not.
+Each run has a cache and a results folder of its own. The exit status is 0 if every CSV table, or every file
+of every token store, is byte-identical. Otherwise it is 1, and the names of the different files are printed.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def start(overrides: list[str], folder: Path) -> subprocess.Popen[bytes]:
 
 
 def finish(overrides: list[str], folder: Path, processes: int) -> None:
-    """Run to the end; several processes at once where asked for."""
+    """Run to the end, in `processes` processes at once; exit if one of them fails."""
     running = [start(overrides, folder) for _ in range(processes)]
     codes = [process.wait() for process in running]
     if any(codes):
@@ -45,7 +45,7 @@ def finish(overrides: list[str], folder: Path, processes: int) -> None:
 
 
 def kill_once(overrides: list[str], folder: Path, processes: int, wait: float) -> bool:
-    """Start, kill after `wait` seconds; False where it ended by itself before."""
+    """Start a run and kill it after `wait` seconds; return False if it ended before."""
     running = [start(overrides, folder) for _ in range(processes)]
     time.sleep(wait)
     alive = [process for process in running if process.poll() is None]
@@ -57,7 +57,7 @@ def kill_once(overrides: list[str], folder: Path, processes: int, wait: float) -
 
 
 def compare(one: Path, other: Path, pattern: str) -> tuple[list[str], list[str]]:
-    """Names of the files that both have with the same bytes, and of all other files."""
+    """Return the names of files that both folders hold with the same bytes, and of all other files."""
     names = {
         path.relative_to(folder).as_posix()
         for folder in (one, other)
@@ -73,7 +73,7 @@ def compare(one: Path, other: Path, pattern: str) -> tuple[list[str], list[str]]
 
 
 def main() -> int:
-    """Run undisturbed, run with kills, compare."""
+    """Run once undisturbed and once with kills, and compare the two."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("overrides", nargs="+", help="Hydra overrides, such as experiment=mini")
     parser.add_argument("--what", choices=WHAT, default="tables", help="what is compared")
@@ -85,11 +85,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     undisturbed, disturbed = arguments.folder / "undisturbed", arguments.folder / "disturbed"
-    if disturbed.exists():  # what an earlier run finished has nothing left to be killed at
+    if disturbed.exists():  # a finished run would have no work left to be killed in
         parser.error(f"{disturbed} is there already; remove it or name another --folder")
     finish(arguments.overrides, undisturbed, 1)
     if arguments.what == "tokens" and (undisturbed / "cache" / "codebooks").exists():
-        # Encoding is what is killed here; a codebook is fitted in one go.
+        # Only encoding is to be killed here; a codebook is fitted in one go.
         shutil.copytree(
             undisturbed / "cache" / "codebooks", disturbed / "cache" / "codebooks", dirs_exist_ok=True
         )

@@ -21,7 +21,7 @@ COLUMNS = [
     ("probing", "probe_wer", ""),
     ("probing", "intent_accuracy", ""),
 ]
-"""Table, metric, and what tells its heading from that of another table."""
+"""Table, metric, and a prefix that distinguishes its heading from that of another table."""
 
 
 def compact_table() -> str:
@@ -44,7 +44,7 @@ def compact_table() -> str:
 
 
 def main() -> None:
-    """Replace what stands between the two marks."""
+    """Replace the text between the two marks in the README."""
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)

@@ -1,4 +1,4 @@
-"""Around the jobs of a sweep: what can fail is said first, how it stands meanwhile, and tables at the end."""
+"""Hydra callbacks of a sweep: preflight before the jobs, progress during them, report after them."""
 
 import atexit
 import logging
@@ -29,7 +29,7 @@ Hook = Callable[..., None]
 
 
 def rank_zero(hook: Hook) -> Hook:
-    """Leave a hook out in the processes that only take part in the trainings of rank 0's jobs."""
+    """Skip a hook in processes that only take part in the trainings of rank 0's jobs."""
 
     @wraps(hook)
     def wrapped(self: Callback, config: DictConfig, **arguments: Any) -> None:
@@ -40,33 +40,33 @@ def rank_zero(hook: Hook) -> Hook:
 
 
 class WriteReport(Callback):
-    """Hydra callback that rewrites tables and figures when a run, or a whole sweep, has ended."""
+    """Hydra callback that rewrites tables and figures after a run or a whole sweep."""
 
     def on_run_end(self, config: DictConfig, **_: Any) -> None:
-        """Once, after a single run."""
+        """Write the report once, after a single run."""
         self._write(config)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Once, after all jobs of a sweep."""
+        """Write the report once, after all jobs of a sweep."""
         self._write(config)
 
     @rank_zero
     def _write(self, config: DictConfig) -> None:
         from benchmark.results.report.write import (
-            write_report,  # heavy, and the processes of a sweep never write it
+            write_report,  # imports heavy libraries, and the jobs of a sweep never need it
         )
 
         folder = Path(config.paths.results) / config.profile_name
         try:
             write_report(folder)
-        except UserError as error:  # a run that failed before its first row has nothing to show
+        except UserError as error:  # a run that failed before its first row has no tables
             log.warning("no tables: %s", error)
             return
         if config.logger and config.hydra.mode == RunMode.MULTIRUN:
             self._publish(config, folder)
 
     def _publish(self, config: DictConfig, folder: Path) -> None:
-        """Give the report of a sweep to the dashboards."""
+        """Upload the report of a sweep to the dashboards."""
         from benchmark.jobs.build import make_trackers
 
         sweep = Path(config.hydra.sweep.dir)
@@ -78,11 +78,11 @@ class WriteReport(Callback):
 
 
 class WatchSweep(Callback):
-    """Hydra callback that looks ahead of a sweep, shows how it stands, and tells at the end what failed.
+    """Hydra callback that checks a sweep before it starts, shows its progress, and lists failures at the end.
 
-    Processes of a launcher get a pickled copy of it, whose `folder` they write to. A sweep with a failed job,
-    or one that does not start for what it lacks, ends the process with status 1: first of the callbacks in
-    the config, it is the last to hear of the end.
+    The processes of a launcher get a pickled copy of the callback, and write to its `folder`. A sweep with a
+    failed job, or one that preflight stops, ends the process with status 1. The callback is therefore the
+    first one in the config: at the end of a sweep, Hydra calls the first one last.
     """
 
     def __init__(self) -> None:
@@ -91,25 +91,25 @@ class WatchSweep(Callback):
         self.labels: Mapping[int, str] = {}
         self._board: ProgressBoard | None = None
         self._current: JobFile | None = None
-        """The job that this process is at."""
+        """The job that this process is running."""
 
     def __getstate__(self) -> dict[str, Any]:
-        # A thread stays where it is.
+        # The board's thread cannot be pickled.
         return self.__dict__ | {"_board": None, "_place": launchers.Place.here()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state.pop("_place").enter()  # before anything in the process of a job reads a relative path
+        state.pop("_place").enter()  # before any code of the job reads a relative path
         self.__dict__.update(state)
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        """Rank 0 leaves its folder and its log; no other rank does."""
+        """Disable the output folder and the log file on every rank but 0."""
         if _only_trains(config):
             with read_write(config), open_dict(config):
                 config.hydra.run.dir, config.hydra.output_subdir = ".", None
                 config.hydra.job_logging.handlers.file.filename = os.devnull
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Preflight; then the overview begins."""
+        """Run preflight, then start the progress display."""
         if started_world() is not None and not config.hydra.launcher._target_.endswith(".BasicLauncher"):
             sys.stderr.write(f"{started_world()} run this sweep job by job: leave hydra/launcher at basic\n")
             raise SystemExit(1)
@@ -123,17 +123,17 @@ class WatchSweep(Callback):
             sys.stderr.write(f"{error}\n")
             raise SystemExit(1) from None
         expected = self._look_ahead(config)
-        # Two sweeps may have been given one folder, and an earlier one may have left files there.
+        # Two sweeps may share one folder, and an earlier sweep may have left files there.
         own = f"{os.getpid()}-{time.time_ns()}"
         self.folder = Path(config.hydra.sweep.dir).absolute() / "jobs" / own
         self.folder.mkdir(parents=True, exist_ok=True)
         self.rewrites = sys.stderr.isatty() and not config.trainer.progress_bar
         self._board = ProgressBoard(self.folder, expected, self.rewrites)
-        # Where a launcher gives up, nobody hears of the end.
+        # If a launcher gives up, Hydra does not call `on_multirun_end`.
         atexit.register(self._close, launchers.left_behind(config))
 
     def on_job_start(self, config: DictConfig, **_: Any) -> None:
-        """In the process of the job."""
+        """Write the file of the job; Hydra calls this method in the process of the job."""
         if self.folder is not None:
             launchers.leave_when_told(config)
         if _only_trains(config):
@@ -144,7 +144,7 @@ class WatchSweep(Callback):
     def _begin(self, config: DictConfig, folder: Path) -> None:
         self._current = _begun(config, self.labels)
         if (folder / self._current.file).exists():
-            # By a scheduler, after a kill, a lost node or a time limit.
+            # A scheduler restarted the job after a kill, a lost node or a time limit.
             log.warning("started again, and what is done is kept: %s", self._current.label)
         self._current.write(folder)
         if self.rewrites:
@@ -152,7 +152,7 @@ class WatchSweep(Callback):
 
     @rank_zero
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
-        """In the process of the job."""
+        """Record the end of the job in its file; Hydra calls this method in the process of the job."""
         if self.folder is None:
             return
         given = job_return._return_value
@@ -167,12 +167,12 @@ class WatchSweep(Callback):
         ended.write(self.folder)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:  # noqa: ARG002
-        """The closing lines; status 1 where a job has failed."""
+        """Write the summary, and exit with status 1 if a job is not done."""
         if self._close():
             raise SystemExit(1)
 
     def _look_ahead(self, config: DictConfig) -> Expected:
-        logging.getLogger("faiss.loader").setLevel(logging.WARNING)  # tells which build it loads
+        logging.getLogger("faiss.loader").setLevel(logging.WARNING)  # it logs which build it loads
 
         from benchmark.jobs import compose as plan
         from benchmark.jobs.preflight import preflight
@@ -185,8 +185,8 @@ class WatchSweep(Callback):
                     launchers.is_elsewhere(config),
                 )
         except (UserError, HydraException, OmegaConfBaseException) as error:
-            # A mistake in the overrides, which Hydra tells of in a moment, or a sweeper of another kind.
-            log.debug("the sweep cannot be looked at before it starts: %s", error)
+            # A mistake in the overrides, which Hydra is about to report, or another kind of sweeper.
+            log.debug("the sweep cannot be checked before it starts: %s", error)
             return Expected()
         if found.problems:
             sys.stderr.write(f"{found.text}\n\n")
@@ -197,7 +197,7 @@ class WatchSweep(Callback):
         return found.expected
 
     def _close(self, more: str = "") -> bool:
-        """Stop the overview and say how the sweep has ended, once; whether a job is not done."""
+        """Stop the display and write the summary, once; return whether any job is not done."""
         atexit.unregister(self._close)
         board, self._board = self._board, None
         if board is None:
@@ -208,12 +208,12 @@ class WatchSweep(Callback):
 
 
 def _only_trains(config: DictConfig) -> bool:
-    """Whether rank 0 does the job, and this process takes part in its trainings alone."""
+    """Return whether rank 0 runs the job, and this process only takes part in its trainings."""
     return config.trainer.strategy == "ddp" and is_follower()
 
 
 def _leave_no_log() -> None:
-    """Rank 0 tells of the job; of this process only warnings are heard."""
+    """Close the log file and keep warnings only, because rank 0 logs the job."""
     root = logging.getLogger()
     root.setLevel(logging.WARNING)
     for handler in [handler for handler in root.handlers if isinstance(handler, logging.FileHandler)]:
@@ -222,7 +222,7 @@ def _leave_no_log() -> None:
 
 
 def _begun(config: DictConfig, labels: Mapping[int, str]) -> JobFile:
-    """What is to be known of a job that starts now."""
+    """Build the file of a job that starts now."""
     names = [OmegaConf.select(config, f"{part}.name") or "?" for part in ("task", "tokenizer", "dataset")]
     number = int(config.hydra.job.num)
     return JobFile(
@@ -234,7 +234,7 @@ def _begun(config: DictConfig, labels: Mapping[int, str]) -> JobFile:
 
 
 def _relative(path: str) -> str:
-    """Below the working directory where that is shorter."""
+    """Return a path relative to the working directory if it lies below it, or else unchanged."""
     try:
         return str(Path(path).relative_to(Path.cwd()))
     except ValueError:
@@ -242,7 +242,7 @@ def _relative(path: str) -> str:
 
 
 def _begin_lines_anew() -> None:
-    """Log lines of this process to a terminal wipe the overview before them, which is drawn anew below."""
+    """Make log lines to a terminal erase the progress line first, which is then drawn again below them."""
 
     class Wiping(logging.Formatter):
         def __init__(self, inner: logging.Formatter | None) -> None:

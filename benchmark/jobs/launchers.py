@@ -1,4 +1,4 @@
-"""What a sweep must know of its launcher, the plugin of Hydra's that runs jobs: here, on SLURM or on Ray."""
+"""Properties of the launcher of a sweep, Hydra's plugin that runs jobs: here, on SLURM or on Ray."""
 
 import os
 import shutil
@@ -15,12 +15,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from benchmark.errors import UserError
 
-# Configs of ours have the names of the plugins' own, whose fields they are held to; Hydra finds that odd.
+# Our configs have the names of the plugins' own and are validated against them; Hydra warns about this.
 warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against", UserWarning)
 
 EXTRA = "pip install 'speech-token-benchmark[cluster]'"
 VARIABLES = ("CACHE", "LIBRISPEECH", "LIBRITTS", "LYRA", "RESULTS", "SLURP", "TESTSET_B", "WHISPER")
-"""Of the environment, which configs read."""
+"""Environment variables that configs read."""
 GO_ON = (
     "Jobs that SLURM has go on without this command: squeue --me lists them, scancel ends them. "
     "The same command, given again, waits for what they are at."
@@ -29,9 +29,9 @@ GO_ON = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where a sweep was started: what relative paths and variables in its configs refer to.
+    """The working directory and the environment variables to which the configs of a sweep refer.
 
-    Ray's processes begin in the folder, and with the environment, in which their node was started.
+    Processes of Ray start in the folder, and with the environment, in which their node was started.
     """
 
     folder: str
@@ -39,13 +39,13 @@ class Place:
 
     @classmethod
     def here(cls) -> "Place":
-        """That of this process."""
+        """Return the place of this process."""
         return cls(str(Path.cwd()), {name: os.environ[name] for name in VARIABLES if name in os.environ})
 
     def enter(self) -> None:
-        """Make it that of this process.
+        """Set the working directory and the variables of this process.
 
-        Raises: FileNotFoundError where the folder is not to be seen, as on a node without the shared disk.
+        Raises: FileNotFoundError if the folder is not visible, as on a node without the shared disk.
         """
         os.chdir(self.folder)
         for name in VARIABLES:
@@ -54,9 +54,9 @@ class Place:
 
 
 def prepare(config: DictConfig) -> None:
-    """Before the launcher starts.
+    """Check the launcher before it starts, and set its environment variables.
 
-    Raises: UserError where its plugin or its scheduler is not here.
+    Raises: UserError if its plugin or its scheduler is not installed.
     """
     target, choice = config.hydra.launcher._target_, config.hydra.runtime.choices["hydra/launcher"]
     if target not in Plugins.instance().class_name_to_class:
@@ -66,36 +66,37 @@ def prepare(config: DictConfig) -> None:
             f"hydra/launcher={choice}: there is no sbatch here; start it where SLURM's commands are"
         )
     if _is_ray(config):
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported unless asked for
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage reports unless the user enables them
 
 
 def leave_when_told(config: DictConfig) -> None:
-    """In a job's process: end at once when SLURM says so.
+    """Make the process of a job end at once on SIGTERM of SLURM.
 
-    submitit's jobs ignore SIGTERM, and what their own processes die of would look like a failure of the job.
+    By default, submitit's jobs ignore SIGTERM. If their worker processes died of it, this would look like a
+    failure of the job.
     """
     if _is_slurm(config):
         signal.signal(signal.SIGTERM, _leave)
 
 
 def at_once(config: DictConfig) -> int:
-    """Jobs that may run side by side."""
+    """Return the number of jobs that may run side by side."""
     launcher = config.hydra.launcher
     if launcher._target_.endswith(".BasicLauncher"):
         return 1
     jobs = OmegaConf.select(launcher, "n_jobs") or OmegaConf.select(launcher, "array_parallelism")
-    jobs = int(jobs or sys.maxsize)  # Ray's depend on the cluster, and submitit's own have no bound
+    jobs = int(jobs or sys.maxsize)  # Ray's depends on the cluster; submitit's has no bound by default
     jobs = jobs if jobs > 0 else os.cpu_count() or 1
     return min(jobs, int(OmegaConf.select(config, "hydra.sweeper.max_batch_size") or jobs))
 
 
 def is_elsewhere(config: DictConfig) -> bool:
-    """Whether jobs run on other machines than this one, which may have other devices."""
+    """Return whether jobs run on other machines than this one, which may have other devices."""
     return _is_slurm(config) or _is_ray(config)
 
 
 def left_behind(config: DictConfig) -> str:
-    """What becomes of jobs whose launcher has ended before them; nothing where they end as well."""
+    """Return a hint about jobs that go on after their launcher has ended, or "" if they end with it."""
     return GO_ON if _is_slurm(config) else ""
 
 

@@ -1,7 +1,7 @@
-"""Before a sweep starts: everything that is bound to fail, as one list, and what the sweep has to do.
+"""Checks before a sweep: one list of everything that is bound to fail, and an estimate of the work.
 
-Jobs that are done already need nothing, so that only the others are looked at. A download that the hub has
-confirmed is no problem: the job fetches it.
+Only jobs that are not done are checked. A download that the hub has confirmed is no problem, because the job
+fetches the file.
 """
 
 import importlib.util
@@ -30,33 +30,33 @@ log = logging.getLogger(__name__)
 
 POLICIES = ("stop", "warn", "off")
 LEAST_FREE = 200_000_000
-"""Bytes that a folder must have left, whatever the jobs are expected to write."""
+"""Bytes that a folder must have free, however little the jobs are expected to write."""
 
 
 @dataclass(frozen=True)
 class Preflight:
-    """What was found: the jobs to expect, and what stands in the way of some of them."""
+    """Result of the checks: the expected work, and the problems that would make jobs fail."""
 
     expected: Expected
     problems: list[Item]
     labels: Mapping[int, str] = field(default_factory=dict)
-    """How lines name a job, by number."""
+    """Labels of jobs in printed lines, by number."""
 
     @property
     def text(self) -> str:
-        """The list, with the commands that fetch what can be fetched."""
+        """The problems as a list, with commands that fetch missing files or libraries."""
         return text(self.problems)
 
 
 def preflight(configs: Sequence[DictConfig], workers: int = 1, elsewhere: bool = False) -> Preflight:
-    """Look at every job of a sweep that is not done.
+    """Check every job of a sweep that is not done.
 
     Args:
-        configs: Those of the jobs, in the order of their numbers.
-        workers: Jobs that will run side by side: so many trainings keep checkpoints at a time.
-        elsewhere: Whether they run on other machines, whose devices are not those of this one.
+        configs: Configs of the jobs, in the order of their numbers.
+        workers: Number of jobs that will run side by side, and so of trainings with checkpoints on disk.
+        elsewhere: True if the jobs run on other machines, whose devices may differ from those of this one.
 
-    Raises: UserError for a `preflight` that is none of `POLICIES`.
+    Raises: UserError if `preflight` is not one of `POLICIES`.
     """
     for cfg in configs:
         if cfg.preflight not in POLICIES:
@@ -79,7 +79,7 @@ def preflight(configs: Sequence[DictConfig], workers: int = 1, elsewhere: bool =
             before = {piece.key for piece in sweep.to_do}
             sweep.add(job)
             seconds[number] = 1.0 + sum(p.seconds for p in sweep.to_do if p.key not in before)
-        except UserError as error:  # the examination says so too, in its place
+        except UserError as error:  # `examination` reports the same error below
             log.debug("job %d: %s", number, error)
             seconds[number] = 1.0
         examination.add(cfg)
@@ -93,13 +93,13 @@ def preflight(configs: Sequence[DictConfig], workers: int = 1, elsewhere: bool =
 
 
 def _fatal(item: Item) -> Item:
-    """Without what the job will download by itself."""
+    """Return the item without requirements that the job will download by itself."""
     needs = [n for n in item.needs if n.download is None or not n.download.exact or n.download.note]
     return replace(item, needs=needs)
 
 
 def _disk(cfg: DictConfig, sweep: Sweep | None, workers: int) -> Iterator[Item]:
-    """Folders that cannot be written or are too small for what is to come."""
+    """Yield folders that cannot be written, or are too small for the expected files."""
     to_come = 0.0
     if sweep is not None:
         scratch = sorted((piece.scratch for piece in sweep.to_do), reverse=True)[:workers]
@@ -128,7 +128,7 @@ def _disk(cfg: DictConfig, sweep: Sweep | None, workers: int) -> Iterator[Item]:
 
 
 def _loggers(cfg: DictConfig) -> Iterator[Item]:
-    """A dashboard that was asked for and will not get anything."""
+    """Yield dashboards that the config asks for and that cannot receive runs."""
     if "wandb" not in cfg.logger or is_offline():
         return
     if importlib.util.find_spec("wandb") is None:

@@ -1,7 +1,7 @@
-"""How a sweep stands: a small file per job, one line that tells of all of them, and at the end what failed.
+"""Progress of a sweep: a small file per job, one line about all jobs, and a summary with the failures.
 
-Jobs may run in other processes and on other machines that see the folder of the sweep, so that all they
-share is files. Nothing here imports a model's library: every process of a sweep reads it first.
+Jobs may run in other processes and on other machines that see the folder of the sweep, so that they share
+only files. This module imports no library of a model, because every process of a sweep imports it first.
 """
 
 import json
@@ -18,30 +18,31 @@ from benchmark.storage.atomic_files import write_atomic
 
 State = Literal["running", "done", "failed"]
 CLEAR = "\r\x1b[K"
-"""Returns to the start of a terminal's line and empties it."""
+"""Control sequence that returns to the start of a terminal's line and clears the line."""
 POLL = 1.0
-"""Seconds between two looks at the folder."""
+"""Seconds between two reads of the folder."""
 NEARLY = 0.95
-"""Most of a running job's expected work that counts as done."""
+"""Upper limit on the completed share assumed for a job that is still running."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What a job returns that has failed, so that the others go on."""
+    """Return value of a job that failed, instead of an exception, so that the other jobs go on."""
 
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobFile:
-    """What is known of a job that has started.
+    """State of a job that has started, kept in a file.
 
     Attributes:
-        number: Place in the sweep, from 0.
-        label: How lines name it.
+        number: Index of the job in the sweep, from 0.
+        label: Name of the job in printed lines.
         log: Path of its log.
-        begin: Seconds since 1970, as is `end`, which is 0 while it runs.
-        reason: Why it failed.
+        begin: Time of its start, in seconds since 1970.
+        end: Time of its end, in seconds since 1970; 0 while it runs.
+        reason: Reason of a failure, or "".
     """
 
     number: int
@@ -54,31 +55,31 @@ class JobFile:
 
     @property
     def file(self) -> str:
-        """Its name in the folder."""
+        """Name of the file in the folder of the sweep."""
         return f"{self.number}.json"
 
     def write(self, folder: Path) -> None:
-        """Put the file in the place of an earlier one of the same job."""
+        """Write the file, replacing an earlier file of the same job."""
         write_atomic(folder / self.file, json.dumps(asdict(self)))
 
 
 def read(folder: Path) -> list[JobFile]:
-    """All files of a sweep, by number; what cannot be read is left out."""
+    """Return the files of a sweep in the order of their numbers; files that cannot be read are left out."""
     found = []
     for path in folder.glob("*.json"):
-        with suppress(OSError, ValueError, TypeError):  # another machine's disk may show half a file
+        with suppress(OSError, ValueError, TypeError):  # a file of another machine may be visible in part
             found.append(JobFile(**json.loads(path.read_text(encoding="utf-8"))))
     return sorted(found, key=lambda file: file.number)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What a sweep was to do when it began.
+    """Work of a sweep as expected when it began.
 
     Attributes:
-        jobs: How many there are; 0 where that is not known.
-        done: Numbers of those that had their rows already.
-        seconds: Expected work of each other one, by number; the measured pace corrects it.
+        jobs: Number of jobs; 0 if it is not known.
+        done: Numbers of the jobs that already had their rows.
+        seconds: Expected work of every other job in seconds, by number; the measured pace corrects it.
     """
 
     jobs: int = 0
@@ -86,10 +87,10 @@ class Expected:
     seconds: Mapping[int, float] = field(default_factory=dict)
 
     def left(self, files: list[JobFile], now: float) -> float | None:
-        """Seconds until the sweep ends, at the pace so far; None where nobody knows.
+        """Estimate the seconds until the sweep ends, at the pace so far; None if there is no basis for it.
 
-        The pace is expected work by seconds taken over the jobs that have ended, 1 before the first of
-        them has. As many jobs are taken to run side by side as do now.
+        The pace is the expected work divided by the time taken, over the jobs that have ended; it is 1 before
+        the first has ended. The estimate assumes that as many jobs run side by side as do now.
         """
         ended = [f for f in files if f.state != "running" and f.number in self.seconds]
         running = {f.number: now - f.begin for f in files if f.state == "running"}
@@ -107,7 +108,7 @@ class Expected:
 
 
 def line(files: list[JobFile], expected: Expected, now: float) -> str:
-    """The overview: "sweep: 12 of 30 done, 2 running, 16 left, 0 failed, about 7 min left"."""
+    """Format the progress line: "sweep: 12 of 30 done, 2 running, 16 left, 0 failed, about 7 min left"."""
     counts = {state: sum(f.state == state for f in files) for state in ("running", "done", "failed")}
     of = f" of {expected.jobs}" if expected.jobs else ""
     parts = [f"{counts['done']}{of} done", f"{counts['running']} running"]
@@ -121,7 +122,7 @@ def line(files: list[JobFile], expected: Expected, now: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time as printed: "40 s", "7 min", "3.5 h", "2.1 days"."""
+    """Format a time: "40 s", "7 min", "3.5 h", "2.1 days"."""
     for size, unit, digits in ((86400, "days", 1), (3600, "h", 1), (60, "min", 0)):
         if seconds >= 1.5 * size:
             return f"{seconds / size:.{digits}f} {unit}"
@@ -129,7 +130,7 @@ def duration(seconds: float) -> str:
 
 
 def closing(files: list[JobFile], expected: Expected) -> str:
-    """The last words of a sweep: how many ended how, and of each failed job the reason and the log."""
+    """Format the summary of a sweep: counts by outcome, and for each failed job its reason and log."""
     by_state = {state: [f for f in files if f.state == state] for state in ("done", "failed", "running")}
     total = expected.jobs or len(files)
     before = len(expected.done & {f.number for f in by_state["done"]})
@@ -150,7 +151,7 @@ def closing(files: list[JobFile], expected: Expected) -> str:
 
 
 class ProgressBoard:
-    """Shows the overview while jobs run: one line that is rewritten, or a line whenever a job has ended."""
+    """Displays progress while jobs run: one line that is rewritten, or a new line after each job."""
 
     def __init__(
         self, folder: Path, expected: Expected, rewrites: bool, stream: TextIO | None = None
@@ -163,7 +164,7 @@ class ProgressBoard:
         self._thread.start()
 
     def close(self) -> list[JobFile]:
-        """Stop showing, and clear the line; gives the files as they are at the end."""
+        """Stop the display, clear its line, and return the files as they are at the end."""
         self._stop.set()
         self._thread.join()
         if self.rewrites:
@@ -176,7 +177,7 @@ class ProgressBoard:
             ended = sum(file.state != "running" for file in files)
             text = line(files, self.expected, time.time())
             if self.rewrites and files:
-                self._say(f"{CLEAR}{text}\r")  # whatever is printed next begins over it
+                self._say(f"{CLEAR}{text}\r")  # the next output overwrites it
             elif not self.rewrites and ended > self._ended:
                 self._say(text + "\n")
             self._ended = ended

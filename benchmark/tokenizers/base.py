@@ -1,8 +1,8 @@
-"""The tokenizer contract: 16 kHz speech in, codes (B, K, T) out, and back where the tokenizer can.
+"""The interface of tokenizers: 16 kHz speech in, codes (B, K, T) out, and back if the tokenizer can decode.
 
-A tokenizer is a dataclass whose fields are the keys of its yaml. It says what it is in `spec`,
-implements `_encode` (and `_decode`) at its own sample rate, and loads weights on first use, so that
-looking a tokenizer up costs nothing. Resampling, padding to whole frames and trimming happen here.
+A tokenizer is a dataclass whose fields are the keys of its yaml. The property `spec` states its facts. A
+tokenizer implements `_encode` (and `_decode`) at its own sample rate, and loads weights on first use, so that
+building a tokenizer is cheap. The base class resamples, pads to whole frames and trims.
 """
 
 from abc import ABC, abstractmethod
@@ -23,18 +23,18 @@ from benchmark.types import SAMPLE_RATE, TokenizerSpec
 Precision = Literal["float32", "bfloat16", "auto"]
 
 NOT_IDENTITY = {"identity": False}
-"""Field metadata for what does not change the codes: a folder's path, a display name."""
+"""Metadata of fields that do not change the codes, such as the path of a folder or a display name."""
 
 
 @dataclass(kw_only=True)
 class Tokenizer(ABC):
-    """Base of every tokenizer.
+    """Base class of every tokenizer.
 
     Attributes:
-        name: Row label; the yaml's file name unless it holds a variant.
-        encode_precision: What a network computes in while it encodes. "bfloat16" is by autocast, and only
-            where a sample's codes stay as they are (`tokens.encode`); "auto" is bfloat16 on a GPU.
-        version: Raise it when the code changes what the codes are: old artifacts are then ignored.
+        name: Label of rows; the file name of the yaml unless the yaml holds a variant.
+        encode_precision: Precision in which a network encodes. "bfloat16" uses autocast, and only if the
+            codes of a sample stay the same (`encoding.bfloat16_check`); "auto" is bfloat16 on a GPU.
+        version: Number to raise when a change of the code changes the codes; old artifacts are then ignored.
     """
 
     version: ClassVar[int] = 1
@@ -46,16 +46,16 @@ class Tokenizer(ABC):
     @property
     @abstractmethod
     def spec(self) -> TokenizerSpec:
-        """The facts of this tokenizer; must not load weights."""
+        """Facts of this tokenizer, stated without loading weights."""
 
     @property
     def has_network(self) -> bool:
-        """Whether the codes come from a torch network, which has a choice of precision."""
+        """True if the codes come from a torch network, which has a choice of precision."""
         return False
 
     @property
     def wants_bfloat16(self) -> bool:
-        """Whether encoding in bfloat16 is to be tried.
+        """True if encoding in bfloat16 is to be tried.
 
         Raises: UserError for an unknown `encode_precision`.
         """
@@ -66,11 +66,11 @@ class Tokenizer(ABC):
         return self.encode_precision == "bfloat16" and self.has_network
 
     def weights_digest(self) -> str | None:
-        """Digest of the pretrained weights' bytes, or None where there are none."""
+        """Return a digest of the bytes of the pretrained weights, or None without such weights."""
         return None
 
     def identity(self) -> dict[str, Any]:
-        """Everything the codes depend on: the key of every artifact made from them."""
+        """Return everything that the codes depend on; part of the key of every artifact made from them."""
         arguments: dict[str, Any] = {}
         for item in fields(self):
             value = getattr(self, item.name)
@@ -79,7 +79,7 @@ class Tokenizer(ABC):
             if item.metadata == KEY_UNLESS_DEFAULT and value == item.default:
                 continue
             arguments[item.name] = value.identity() if isinstance(value, Tokenizer) else value
-        # A sample with the same codes proves nothing about the rest, so artifacts are kept apart.
+        # Equal codes of a sample prove nothing about the rest, so each precision has artifacts of its own.
         precision = {"precision": "bfloat16"} if self.wants_bfloat16 else {}
         return {
             "class": uid_of(type(self)),
@@ -98,11 +98,11 @@ class Tokenizer(ABC):
             lengths: (B,) samples.
 
         Returns:
-            codes: (B, K, T') int64; whatever lies beyond `code_lengths` is undefined.
+            codes: (B, K, T') int64; values beyond `code_lengths` are undefined.
             code_lengths: (B,) frames.
 
         Raises:
-            ValueError: a batch of unequal lengths where `spec.supports_padding` is False.
+            ValueError: the lengths differ although `spec.supports_padding` is False.
         """
         if not self.spec.supports_padding and len(set(lengths.tolist())) > 1:
             raise ValueError(f"{self.name} takes batches of equal length only; got {lengths.tolist()}")
@@ -128,15 +128,15 @@ class Tokenizer(ABC):
             codes: (B, K, T') int64.
             lengths: (B,) frames.
             num_samples: (B,) length of each utterance in samples at 16 kHz.
-            side_info: What `extract_side_info` gave for each utterance's own recording (reconstruction)
-                or for one of the target speaker (conversion); where `spec.decode_needs_prompt`.
+            side_info: Results of `extract_side_info`, one per utterance, if `spec.decode_needs_prompt`: of
+                the utterance's own recording (reconstruction) or of one of the target speaker (conversion).
 
         Returns:
             (B, max(num_samples)) float32 at 16 kHz, zero beyond each length.
 
         Raises:
             TypeError: the tokenizer has no decoder (`spec.can_decode` is False), or `side_info` is
-                missing, or given where none is taken.
+                missing, or is given although the decoder takes none.
         """
         spec = self.spec
         if not spec.can_decode:
@@ -155,7 +155,7 @@ class Tokenizer(ABC):
 
     @torch.no_grad()
     def extract_side_info(self, wav: torch.Tensor) -> torch.Tensor:
-        """What the decoder needs beside the codes, such as the speaker, from one recording.
+        """Extract from one recording what the decoder needs besides the codes, such as the speaker.
 
         Args:
             wav: (T,) float32 at 16 kHz.
@@ -169,41 +169,44 @@ class Tokenizer(ABC):
         return self._side_info(native.to(self.device)).cpu()
 
     def decoder_identity(self) -> dict[str, Any]:
-        """What decoded speech depends on beyond `identity`, such as a model that hears the prompt.
+        """Return what decoded speech depends on beyond `identity`, such as a model that encodes the prompt.
 
-        Apart from it, because encoding must not ask for that model.
+        The two are separate, because encoding must not require that model.
         """
         return {}
 
     def codebook_vectors(self) -> torch.Tensor | None:
-        """(K, V, D) float32 vectors behind the codes, for consumers that start from them, or None."""
+        """Return the (K, V, D) float32 vectors of the codebooks, or None.
+
+        Vocoders and probes may initialise their embeddings with these vectors.
+        """
         return None
 
     @property
     def base_tokenizer(self) -> "Tokenizer":
-        """The tokenizer whose codes a vocoder for this one is trained on: itself, but for floors."""
+        """Tokenizer whose codes train a vocoder for this one: this tokenizer, except for floors."""
         return self
 
     def over(self, base: "Tokenizer") -> "Tokenizer":
-        """Return this tokenizer with `base` in the place of `base_tokenizer`."""
+        """Return a copy of this tokenizer with `base` as its `base_tokenizer`."""
         return base
 
     @abstractmethod
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `encode`, at the tokenizer's own rate, T a whole number of hops."""
+        """Encode like `encode`, at the tokenizer's own rate, with T a whole number of hops."""
 
     def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Codes to (B, T) at the decoder's rate."""
+        """Decode codes (B, K, T') to speech (B, T) at the decoder's rate."""
         raise NotImplementedError
 
     def _decode_with(
         self, codes: torch.Tensor, lengths: torch.Tensor, side_info: list[torch.Tensor]
     ) -> torch.Tensor:
-        """As `_decode`, with one tensor of side information per utterance."""
+        """Decode like `_decode`, with one tensor of side information per utterance."""
         raise NotImplementedError
 
     def _side_info(self, wav: torch.Tensor) -> torch.Tensor:
-        """Side information of one recording (1, T) at the tokenizer's own rate, without a batch axis."""
+        """Extract side information, without a batch axis, from a recording (1, T) at the tokenizer's rate."""
         raise NotImplementedError
 
 
@@ -211,29 +214,29 @@ class Tokenizer(ABC):
 class FittedTokenizer(Tokenizer):
     """A tokenizer whose codebook is fitted on training speech and kept as an artifact.
 
-    `fit` and `with_codebook` return another tokenizer, so that nobody's identity changes under their hands.
+    `fit` and `with_codebook` return a new tokenizer, so that the identity of a tokenizer never changes.
     """
 
     codebook_digest: str | None = field(default=None, init=False, metadata=NOT_IDENTITY)
-    """Digest of the codebook that is in use, None before one is fitted: part of `identity`."""
+    """Digest of the codebook in use, None before the fit; part of `identity`."""
 
     @property
     def is_published(self) -> bool:
-        """Whether the codebook is given, so that there is nothing to fit."""
+        """True if a published codebook is used, so that there is nothing to fit."""
         return False
 
     def identity(self) -> dict[str, Any]:
-        """Like the base class, with the codebook that is in use."""
+        """Return the identity of the base class and the digest of the codebook in use."""
         return {**super().identity(), "codebook": self.codebook_digest}
 
     @abstractmethod
     def fit(self, wavs: Iterable[np.ndarray], seed: int) -> Self:
-        """Return this tokenizer with a codebook fitted on utterances, each (T,) float32 at 16 kHz."""
+        """Return a copy with a codebook fitted on utterances, each (T,) float32 at 16 kHz."""
 
     @property
     @abstractmethod
     def fit_report(self) -> dict[str, Any]:
-        """JSON-able facts of the fit; empty before one."""
+        """JSON-able facts about the fit; empty before the fit."""
 
     @abstractmethod
     def save_codebook(self, folder: Path) -> None:
@@ -241,19 +244,19 @@ class FittedTokenizer(Tokenizer):
 
     @abstractmethod
     def with_codebook(self, folder: Path) -> Self:
-        """Return this tokenizer with the codebook that `save_codebook` has written.
+        """Return a copy with the codebook that `save_codebook` wrote.
 
-        The name of `folder` is that of the codebook's artifact, and becomes `codebook_digest`.
+        The name of `folder` is the name of the codebook's artifact, and becomes `codebook_digest`.
         """
 
 
 def true_length(wav: torch.Tensor, lengths: torch.Tensor, at_least: int = 1) -> torch.Tensor:
-    """A batch of equal lengths without its padding to whole hops, for models that see padding.
+    """Remove the padding to whole hops from a batch of equal lengths, for models that see padding.
 
     Args:
         wav: (B, T).
-        lengths: (B,) samples, all the same.
-        at_least: Samples that the model cannot do without; shorter speech is filled up with zeros.
+        lengths: (B,) samples, all equal.
+        at_least: Minimum number of samples that the model needs; shorter speech is padded with zeros.
     """
     wav = wav[:, : int(lengths[0])]
     return torch.nn.functional.pad(wav, (0, max(0, at_least - wav.shape[1])))

@@ -1,4 +1,4 @@
-"""The topline of a k-means tokenizer: its features before quantization, as float16."""
+"""An upper bound (topline) of a k-means tokenizer: its features before quantization, as float16."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -15,14 +15,15 @@ LARGEST = torch.finfo(torch.float16).max
 
 @dataclass(kw_only=True)
 class Continuous(Tokenizer):
-    """The features that `base` quantizes, before centring and scaling; one "codebook" per dimension.
+    """A tokenizer whose codes are the features that `base` quantizes, before centring and scaling.
 
-    A code is the bit pattern of the feature as float16, so that the token store, the contract and the
-    keys are those of tokens; `spec.continuous` tells consumers to read numbers instead of indices.
+    Each dimension is one "codebook". A code is the bit pattern of the feature as float16, so that features
+    use the token store, the interface and the keys of tokens. `spec.continuous` tells consumers to read the
+    codes as numbers instead of indices.
 
     Attributes:
-        base: A tokenizer by k-means; its codebook is neither fitted nor used.
-        dimensions: Of its features; stated, since facts must be known without loading weights.
+        base: A k-means tokenizer; its codebook is neither fitted nor used.
+        dimensions: Number of dimensions of its features; stated here, because `spec` must not load weights.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.continuous.Continuous"
@@ -32,7 +33,7 @@ class Continuous(Tokenizer):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """As the base but for what is coded."""
+        """The facts of the base, with one continuous codebook per dimension."""
         return replace(
             self.base.spec,
             name=self.name,
@@ -42,7 +43,10 @@ class Continuous(Tokenizer):
         )
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """One utterance at a time: the last bits of a network's sums depend on the batch."""
+        """Encode one utterance at a time, because the last bits of a network's sums depend on the batch.
+
+        Raises: UserError if the features have another number of dimensions than `dimensions`.
+        """
         hop, rows, frames = self.spec.hop_length, [], []
         for row, length in zip(wav, lengths, strict=True):
             samples = -(-int(length) // hop) * hop
@@ -58,5 +62,5 @@ class Continuous(Tokenizer):
 
 
 def to_codes(features: torch.Tensor) -> torch.Tensor:
-    """Bit patterns 0 … 65535 of features rounded to float16, clamped to its range."""
+    """Return the bit patterns, 0 … 65535, of features rounded to float16 and clamped to its range."""
     return features.clamp(-LARGEST, LARGEST).half().view(torch.int16).long() % 2**16

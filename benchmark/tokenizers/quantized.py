@@ -1,4 +1,4 @@
-"""Tokenizers that are a feature extractor followed by nearest-centroid search."""
+"""Tokenizers that consist of a feature extractor and a nearest-centroid search."""
 
 import hashlib
 import json
@@ -31,16 +31,16 @@ class QuantizedFeatures(FittedTokenizer):
     Attributes:
         num_codebooks: K.
         codebook_size: Entries per codebook; a power of two where K > 1.
-        max_frames: Frames the codebook is fitted on at most, a uniform sample of the training speech.
+        max_frames: Maximum number of frames that the fit uses, a uniform sample of the training speech.
         iterations: Lloyd iterations.
-        restarts: Fits from different initial centroids, of which the best is kept.
-        seeding: How the initial centroids are drawn, "random" or "kmeans++".
+        restarts: Number of fits from different initial centroids; the best is kept.
+        seeding: Method of drawing the initial centroids, "random" or "kmeans++".
         centroids: Published centroids to use instead of a fit: a safetensors file with `codebooks`
-            (K, V, D), which `python -m scripts.convert_kmeans` makes of a pickled k-means.
+            (K, V, D), which `python -m scripts.convert_kmeans` makes from a pickled k-means.
     """
 
     standardise: ClassVar[bool] = False
-    """Whether features are brought to zero mean and unit variance per dimension before the search."""
+    """True brings features to zero mean and unit variance per dimension before the search."""
 
     num_codebooks: int = 1
     codebook_size: int = 256
@@ -48,7 +48,7 @@ class QuantizedFeatures(FittedTokenizer):
     iterations: int = 25
     restarts: int = 1
     seeding: Seeding = field(default="random", metadata=KEY_UNLESS_DEFAULT)
-    centroids: str | None = field(default=None, metadata=NOT_IDENTITY)  # its digest counts
+    centroids: str | None = field(default=None, metadata=NOT_IDENTITY)  # `identity` has its digest
 
     def __post_init__(self) -> None:
         self._codebook: dict[str, torch.Tensor] | None = None
@@ -68,11 +68,11 @@ class QuantizedFeatures(FittedTokenizer):
 
     @property
     def is_published(self) -> bool:
-        """Whether `centroids` are given."""
+        """True if `centroids` are given."""
         return self.centroids is not None
 
     def identity(self) -> dict[str, Any]:
-        """As the base class, with the file of published centroids, where there is one."""
+        """Return the identity of the base class and, if given, the digest of the published centroids."""
         if self.centroids is None:
             return super().identity()
         return {**super().identity(), "centroids": file_digest(self._centroids_file)}
@@ -89,7 +89,7 @@ class QuantizedFeatures(FittedTokenizer):
 
     @abstractmethod
     def features(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Continuous features.
+        """Compute continuous features.
 
         Args:
             wav: (B, T) at 16 kHz on the tokenizer's device, T a whole number of hops, zero beyond
@@ -103,23 +103,26 @@ class QuantizedFeatures(FittedTokenizer):
 
     @property
     def num_positions(self) -> int | None:
-        """Positions whose mean feature is taken off before the search; None takes none off."""
+        """Number of positions whose mean feature is subtracted before the search; None subtracts none."""
         return None
 
     def places(self, frames: int) -> np.ndarray:
-        """(frames,) the position of every frame of an utterance: one window, unless a class cuts it."""
+        """Return the position of every frame of an utterance, (frames,).
+
+        Here an utterance is one window; a subclass may cut utterances into several.
+        """
         return np.arange(frames)
 
     @property
     def fit_report(self) -> dict[str, Any]:
-        """Frames seen and used, and per level the error and the centroids that no frame chose."""
+        """Frames seen and used, and for each level the error and the centroids that no frame chose."""
         return self._report
 
     def fit(self, wavs: Iterable[np.ndarray], seed: int) -> Self:
-        """Fit on a uniform sample of the frames of `wavs`, each (T,) float32 at 16 kHz, streamed.
+        """Fit on a uniform sample of the frames of `wavs`, a stream of (T,) float32 at 16 kHz.
 
         Returns:
-            This tokenizer with the codebook. Both share the model behind the features.
+            A copy of this tokenizer with the codebook; both share the model that computes the features.
 
         Raises:
             UserError: the speech has fewer frames than the codebook has entries.
@@ -128,7 +131,7 @@ class QuantizedFeatures(FittedTokenizer):
         means = PositionMeans(self.num_positions) if self.num_positions else None
         for wav in wavs:
             features = self._features_of(wav)
-            if means:  # known at the end of the stream, so each frame remembers its place until then
+            if means:  # known only at the end of the stream, so each frame keeps its place until then
                 places = self.places(len(features))
                 means.add(features, places)
                 features = np.column_stack([features, places.astype(np.float32)])
@@ -159,10 +162,10 @@ class QuantizedFeatures(FittedTokenizer):
         (folder / REPORT).write_text(json.dumps(self._report, indent=1))
 
     def with_codebook(self, folder: Path) -> Self:
-        """Return this tokenizer with the codebook that `save_codebook` has written.
+        """Return a copy with the codebook that `save_codebook` wrote.
 
         Raises:
-            ValueError: the codebook has another shape than this tokenizer's.
+            ValueError: the shape of the codebook differs from that of this tokenizer.
         """
         codebook = load((folder / CODEBOOK).read_bytes())
         if codebook["codebooks"].shape[:2] != (self.num_codebooks, self.codebook_size):
@@ -175,7 +178,7 @@ class QuantizedFeatures(FittedTokenizer):
         return fitted
 
     def codebook_vectors(self) -> torch.Tensor:
-        """(K, V, D) float32 centroids, in standardised units where features are standardised."""
+        """Return the centroids, (K, V, D) float32, in standardised units if features are standardised."""
         return self._loaded()["codebooks"]
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -183,7 +186,7 @@ class QuantizedFeatures(FittedTokenizer):
         return self.codes_of(features), frames
 
     def codes_of(self, features: torch.Tensor) -> torch.Tensor:
-        """(B, T', D) features of whole utterances to (B, K, T') codes."""
+        """Quantize features of whole utterances, (B, T', D), to codes (B, K, T')."""
         codebook = {name: tensor.to(features.device) for name, tensor in self._loaded().items()}
         if "positions" in codebook:
             features = features - codebook["positions"][self.places(features.shape[1])]
@@ -193,13 +196,13 @@ class QuantizedFeatures(FittedTokenizer):
 
     @torch.no_grad()
     def _features_of(self, wav: np.ndarray) -> np.ndarray:
-        """(T', D) of one utterance (T,)."""
+        """Return the features (T', D) of one utterance (T,)."""
         padded = torch.nn.functional.pad(torch.from_numpy(wav), (0, -len(wav) % self.spec.hop_length))
         features, frames = self.features(padded[None].to(self.device), torch.tensor([len(wav)]))
         return features[0, : int(frames[0])].cpu().numpy()
 
     def _statistics(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and scale per dimension, (D,) float32; a dimension that never changes keeps its scale."""
+        """Return the mean and scale per dimension, (D,) float32; a constant dimension gets scale 1."""
         dimensions = frames.shape[1]
         if not self.standardise:
             return np.zeros(dimensions, np.float32), np.ones(dimensions, np.float32)
@@ -208,18 +211,21 @@ class QuantizedFeatures(FittedTokenizer):
         return frames.mean(0, dtype=np.float64).astype(np.float32), scale.astype(np.float32)
 
     def _with(self, codebook: dict[str, torch.Tensor], report: dict[str, Any]) -> Self:
-        fitted = copy(self)  # shallow, so that a loaded model is shared
+        fitted = copy(self)  # shallow, so that both share a loaded model
         fitted._codebook, fitted._report = codebook, report
         fitted.codebook_digest = hashlib.sha256(save(codebook)).hexdigest()[:16]
         return fitted
 
     def _published(self) -> dict[str, torch.Tensor]:
-        """The published centroids, checked against this tokenizer's arguments."""
+        """Load the published centroids and check them against the arguments of this tokenizer.
+
+        Raises: UserError if the file cannot be read, or is for other arguments.
+        """
         path = self._centroids_file
         try:
             with safe_open(path, "pt") as file:
                 facts, codebooks = file.metadata() or {}, file.get_tensor("codebooks").float()
-        except Exception as error:  # the library has its own kinds
+        except Exception as error:  # safetensors raises exceptions of its own
             raise UserError(f"{self.name}: {path} is no file of centroids: {error}") from error
         expected = (self.num_codebooks, self.codebook_size)
         if codebooks.shape[:2] != expected:

@@ -1,4 +1,4 @@
-"""The floor: another tokenizer's codes with their order in time destroyed."""
+"""A lower bound (floor): the codes of another tokenizer with their order in time destroyed."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -13,10 +13,10 @@ from benchmark.types import TokenizerSpec
 
 @dataclass(kw_only=True)
 class Shuffled(Tokenizer):
-    """The frames of `base`, permuted within each utterance.
+    """A tokenizer that permutes the frames of `base` within each utterance.
 
-    Which codes occur, and how often, stays; what is said does not. The permutation is drawn from a
-    seed made of the utterance's own codes, so it does not depend on the batch.
+    The codes and their counts stay the same, but the spoken content is lost. The seed of the permutation is a
+    hash of the codes of the utterance, so the permutation does not depend on the batch.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.shuffled.Shuffled"
@@ -25,25 +25,25 @@ class Shuffled(Tokenizer):
 
     @property
     def spec(self) -> TokenizerSpec:
-        """That of the base but for name and kind."""
+        """The facts of the base, with another name and kind."""
         return replace(self.base.spec, name=self.name, kind="floor")
 
     @property
     def base_tokenizer(self) -> Tokenizer:
-        """The base: a vocoder trained on shuffled codes would learn nothing."""
+        """The base tokenizer, because a vocoder trained on shuffled codes would learn nothing."""
         return self.base.base_tokenizer
 
     def over(self, base: Tokenizer) -> Tokenizer:
-        """Return the floor of another base."""
+        """Return a copy that shuffles the codes of another base."""
         return replace(self, base=self.base.over(base))
 
     @property
     def has_network(self) -> bool:
-        """As the base has one."""
+        """True if the base has a network."""
         return self.base.has_network
 
     def codebook_vectors(self) -> torch.Tensor | None:
-        """Those of the base."""
+        """Return the codebook vectors of the base."""
         return self.base.codebook_vectors()
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""What accompanies every training: seeds per step, the curve, messages, and a rank's manners."""
+"""Callbacks of every training: per-step seeding, metric history, progress log lines, logging of ranks."""
 
 import csv
 import logging
@@ -30,23 +30,26 @@ NOTHING_TO_SEE = (
 
 
 def quieten() -> None:
-    """Leave out the warnings of Lightning that say nothing to whoever runs a benchmark."""
+    """Suppress the warnings of Lightning that do not concern the user of the benchmark."""
     for pattern in NOTHING_TO_SEE:
         warnings.filterwarnings("ignore", pattern)
 
 
 class Milestones(Callback):
-    """Four log lines a run, for runs side by side, whose progress bars would overwrite each other."""
+    """Callback that logs about four lines per training, instead of a progress bar.
+
+    Progress bars of trainings that run side by side would overwrite each other.
+    """
 
     def __init__(self, monitor: str | None) -> None:
         self.monitor = monitor
 
     def on_train_start(self, trainer: lightning.Trainer, _: Any) -> None:
-        """A resumed run counts from where it takes up."""
+        """Start the clock; a resumed training measures its pace from the epoch at which it resumes."""
         self.begin, self.first = time.monotonic(), trainer.current_epoch
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """What the dev set says, the pace so far and the time left at it."""
+        """Log the monitored dev value, the pace so far (steps/s) and the time left at this pace (s)."""
         epochs, done = trainer.max_epochs or 1, trainer.current_epoch + 1
         if not trainer.is_global_zero or done % max(1, epochs // 4):
             return
@@ -65,21 +68,25 @@ class Milestones(Callback):
 
 
 class StepSeeds(Callback):
-    """Seed torch before each batch from (seed, epoch, batch, rank), so dropout survives a resume."""
+    """Callback that seeds torch before each batch from (seed, epoch, batch, rank).
+
+    A resumed training therefore draws the same dropout masks as an undisturbed one.
+    """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
     def on_train_batch_start(self, trainer: lightning.Trainer, _: Any, __: Any, batch_idx: int) -> None:
-        """Derive the seed by mixing with large odd constants; rank 0 draws as a single process does."""
+        """Seed torch with a mix of the four numbers; rank 0 draws the same as a single process."""
         mixed = (self.seed * 1_000_003 + trainer.current_epoch) * 1_000_003 + batch_idx
         torch.manual_seed(mixed + trainer.global_rank * 7_368_787_000_003)
 
 
 class RankProcess(Callback):
-    """Gives a spawned process what it does not inherit: number of threads, where messages go, and which.
+    """Callback that sets the number of threads and the logging of each DDP process.
 
-    In one that was started for the job it puts back the threads, which Lightning would divide.
+    A spawned process inherits neither of them. In a process that a launcher started for the job, the callback
+    restores the number of threads, which Lightning would divide among the processes.
     """
 
     def __init__(self) -> None:
@@ -88,7 +95,7 @@ class RankProcess(Callback):
         self.levels = {name: logging.getLogger(name).level for name in LIBRARIES}
 
     def setup(self, trainer: lightning.Trainer, *_: Any, **__: Any) -> None:
-        """Only rank 0 speaks."""
+        """Restore the threads and log levels; only rank 0 gets a handler that prints log lines."""
         torch.set_num_threads(self.threads)
         quieten()
         for name, level in self.levels.items():
@@ -100,10 +107,10 @@ class RankProcess(Callback):
 
 
 class History(Callback):
-    """One line of logged scalars per epoch, in the checkpoint and in `history.csv`.
+    """Callback that keeps one row of logged scalars per epoch, in the checkpoint and in `history.csv`.
 
-    Also stops a diverged run: a monitored or logged value that is not finite ends the training, and
-    the caller finds it in the history.
+    The callback also stops a diverged training: a monitored or logged value that is not finite ends the
+    training, and the caller finds this value in the history.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -112,15 +119,18 @@ class History(Callback):
         self.stopped = False
 
     def on_train_start(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
-        """A run that was killed between its early stop and its end trains no further."""
+        """Stop at once if the training was killed after it had stopped early, but before its end."""
         trainer.should_stop = self.stopped
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
-        """Lightning would keep the last value of a scalar that is no longer logged."""
+        """Clear the logged scalars: Lightning would keep the last value of one that is no longer logged."""
         trainer.callback_metrics.clear()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
-        """Runs after the validation of this epoch, on every rank with the same values."""
+        """Append the row of this epoch, and stop the training if a value is not finite.
+
+        Lightning calls this method after the validation, on every rank with the same values.
+        """
         row = {"epoch": float(trainer.current_epoch)}
         row |= {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.rows.append(row)
@@ -131,24 +141,24 @@ class History(Callback):
             trainer.should_stop = True
 
     def on_save_checkpoint(self, trainer: lightning.Trainer, _: Any, checkpoint: dict[str, Any]) -> None:
-        """Lightning forgets that a run has stopped."""
+        """Save whether the training has stopped, which Lightning's own checkpoint does not hold."""
         checkpoint["stopped"] = trainer.should_stop
 
     def on_load_checkpoint(self, _: Any, __: Any, checkpoint: dict[str, Any]) -> None:
-        """See `on_train_start`."""
+        """Restore whether the training had stopped, for `on_train_start`."""
         self.stopped = checkpoint["stopped"]
 
     def state_dict(self) -> dict[str, Any]:
-        """Rows so far, so that a resumed run continues the same curve."""
+        """Return the rows so far, so that a resumed training continues the same history."""
         return {"rows": self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the curve up where the checkpoint left it."""
+        """Restore the rows from a checkpoint."""
         self.rows = state_dict["rows"]
 
 
 def write_history(path: Path, rows: Sequence[dict[str, float]]) -> None:
-    """Write the curve as CSV, columns in order of first appearance."""
+    """Write the history as CSV, with the columns in order of first appearance."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     lines = [",".join(columns)]
     lines += [",".join(repr(row[name]) if name in row else "" for name in columns) for row in rows]
@@ -156,6 +166,6 @@ def write_history(path: Path, rows: Sequence[dict[str, float]]) -> None:
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:
-    """The curve a training wrote into `folder`."""
+    """Return the history that a training wrote into `folder`, one dictionary per epoch."""
     with (folder / HISTORY).open() as file:
         return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]

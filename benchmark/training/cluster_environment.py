@@ -1,6 +1,6 @@
-"""The processes that torchrun, SLURM or submitit has started for one job, as the environment tells of them.
+"""The processes that torchrun, SLURM or submitit started for one job, read from environment variables.
 
-Nothing heavy is imported: every process asks, whether it trains or not.
+This module imports no heavy library, because every process uses it, including those that never train.
 """
 
 import os
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from benchmark.errors import UserError
 
 PORTS = 20_000, 60_000
-"""Where processes that were given no MASTER_PORT meet, by the number of their job."""
+"""Range of the rendezvous port where MASTER_PORT is not set; the id of the SLURM step selects the port."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """Several processes that run the same command, seen by one of them."""
+    """All processes that a launcher started with one command, and the place of this process among them."""
 
     rank: int
     size: int
@@ -27,11 +27,11 @@ class World:
     """Processes on every node."""
     node: int
     address: str
-    """Of the node where rank 0 runs."""
+    """Host name of the node on which rank 0 runs."""
     port: int
 
     def __post_init__(self) -> None:
-        """Raise UserError for nodes that differ in their processes."""
+        """Raise UserError if the nodes run different numbers of processes."""
         if self.size % self.local_size:
             raise UserError(
                 f"{self.size} processes were started, {self.local_size} of them on one node: each node needs "
@@ -40,11 +40,11 @@ class World:
 
     @property
     def nodes(self) -> int:
-        """Machines."""
+        """Number of nodes (machines)."""
         return self.size // self.local_size
 
     def export(self) -> None:
-        """Set the variables of torchrun, which Lightning reads, whoever has started the processes."""
+        """Set the environment variables of torchrun, which Lightning reads, for processes of any launcher."""
         os.environ.update(
             RANK=str(self.rank),
             WORLD_SIZE=str(self.size),
@@ -60,19 +60,19 @@ class World:
 
 
 def started_world() -> World | None:
-    """The world that this process was started into; None where it is alone, whatever variables it sees."""
+    """Return the world of this process, or None if it runs alone, whatever launcher variables are set."""
     world = _by_torch(os.environ) or _by_submitit(os.environ) or _by_slurm(os.environ)
     return world if world is not None and world.size > 1 else None
 
 
 def is_follower() -> bool:
-    """Whether another process does the work of the job, and this one only takes part in its trainings."""
+    """Return whether this process only takes part in the trainings of a job that rank 0 runs."""
     world = started_world()
     return world is not None and world.rank > 0
 
 
 def _by_torch(env: Mapping[str, str]) -> World | None:
-    """The variables of torchrun, which other launchers set as well."""
+    """Read the world from the variables of torchrun, which other launchers set as well."""
     if not {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= env.keys():
         return None
     size = int(env["WORLD_SIZE"])
@@ -90,7 +90,7 @@ def _by_torch(env: Mapping[str, str]) -> World | None:
 
 
 def _by_submitit(env: Mapping[str, str]) -> World | None:
-    """The tasks of a submitit job, on a cluster or as processes of this machine."""
+    """Read the world from a submitit job, whose tasks run on a cluster or as processes of this machine."""
     if "SUBMITIT_EXECUTOR" not in env:
         return None
     from submitit import JobEnvironment
@@ -112,7 +112,10 @@ def _by_submitit(env: Mapping[str, str]) -> World | None:
 
 
 def _by_slurm(env: Mapping[str, str]) -> World | None:
-    """The tasks of an srun: a batch script itself has SLURM_NTASKS, but no step, and is one process."""
+    """Read the world from a step of srun.
+
+    A batch script itself is one process: SLURM_NTASKS is set in it, but no variable of a step.
+    """
     if "SLURM_STEP_NUM_TASKS" not in env or "SLURM_PROCID" not in env:
         return None
     size, rank = int(env["SLURM_STEP_NUM_TASKS"]), int(env["SLURM_PROCID"])
@@ -129,9 +132,9 @@ def _by_slurm(env: Mapping[str, str]) -> World | None:
 
 
 def _tasks_per_node(text: str) -> int:
-    """4 of "4" and "4(x3)".
+    """Return the tasks per node: 4 for "4" and for "4(x3)".
 
-    Raises: UserError where nodes differ, as in "4,3".
+    Raises: UserError if the nodes differ, as in "4,3".
     """
     found = re.fullmatch(r"(\d+)(\(x\d+\))?", text)
     if found is None:
@@ -143,5 +146,5 @@ def _tasks_per_node(text: str) -> int:
 
 
 def _first_host(nodes: str) -> str:
-    """The host gpu07 of the list gpu[07-09,12],login1."""
+    """Return the first host of SLURM's list: gpu07 for gpu[07-09,12],login1."""
     return re.sub(r"\[(\d+)[^]]*\]", r"\1", nodes).partition(",")[0]

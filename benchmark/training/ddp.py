@@ -1,4 +1,4 @@
-"""Lightning's DDP over processes that are spawned here, or that were started together for the job."""
+"""Lightning's DDP over processes that this process spawns, or that a launcher started for the job."""
 
 import json
 from typing import Any
@@ -18,10 +18,10 @@ ONE_EACH = (
 
 
 class TextDDP(DDPStrategy):
-    """Lightning's DDP, by which ranks agree on texts and numbers without pickles."""
+    """Lightning's DDP strategy, which broadcasts JSON instead of pickles."""
 
     def broadcast(self, obj: Any, src: int = 0) -> Any:
-        """Return rank `src`'s `obj`, which must be JSON-able: tensors of bytes go over the network."""
+        """Return the `obj` of rank `src`, which must be JSON-able; it is sent as a tensor of bytes."""
         if not distributed.is_initialized():
             return obj
         content = torch.tensor([*json.dumps(obj).encode()], dtype=torch.uint8, device=self.root_device)
@@ -34,10 +34,11 @@ class TextDDP(DDPStrategy):
 
 
 def ddp(world: World | None, device: str, find_unused_parameters: bool) -> DDPStrategy:
-    """A process for each device.
+    """Build a DDP strategy with one process per device.
 
-    Without a world they are spawned: started as scripts they would wait for the artifact that this process is
-    at, and forked they could use neither CUDA nor threads. A scheduler's variables are then not for us.
+    Without a world, the processes are spawned. Processes started as scripts would wait for the artifact that
+    this process is building, and forked processes could use neither CUDA nor threads. The variables of a
+    scheduler are ignored in this case.
     """
     if world is None:
         return TextDDP(
@@ -54,21 +55,21 @@ def ddp(world: World | None, device: str, find_unused_parameters: bool) -> DDPSt
 
 
 def use_own_device(world: World) -> None:
-    """Let "cuda" mean the GPU of this process, where it sees those of the others on its node as well."""
+    """Make "cuda" the GPU of this process, if the GPUs of other processes on its node are visible as well."""
     count = torch.cuda.device_count()
     if count > 1:
         torch.cuda.set_device(world.local_rank % count)
 
 
 def local_devices(world: World, device: str) -> list[torch.device]:
-    """The device of each process of this node; `device` is "cuda" or "cpu".
+    """Return the device of each process of this node; `device` is "cuda" or "cpu".
 
-    Raises: UserError for fewer GPUs than processes.
+    Raises: UserError if this node has fewer GPUs than processes.
     """
     if device == "cpu":
         return [torch.device("cpu")] * world.local_size
     count = torch.cuda.device_count()
-    if count == 1:  # the scheduler shows each process its own
+    if count == 1:  # the scheduler shows each process only its own GPU
         return [torch.device("cuda", 0)] * world.local_size
     if count < world.local_size:
         raise UserError(
@@ -78,15 +79,15 @@ def local_devices(world: World, device: str) -> list[torch.device]:
 
 
 def require(world: World | None, devices: int | str, num_nodes: int | str, device: str) -> None:
-    """Check, before the work begins, that the processes that were started are those that were asked for.
+    """Check before the work begins that the launcher started the processes that the config asks for.
 
     Args:
-        world: They.
-        devices: Of each node, or "auto".
-        num_nodes: Machines, or "auto".
+        world: The started processes; None if this process was started alone.
+        devices: Devices per node that the config asks for, or "auto".
+        num_nodes: Nodes that the config asks for, or "auto".
         device: "cuda" or "cpu".
 
-    Raises: UserError where they are not.
+    Raises: UserError if the numbers differ.
     """
     if world is None:
         if num_nodes not in (1, "auto"):

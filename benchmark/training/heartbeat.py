@@ -1,4 +1,4 @@
-"""Signs of life of the processes of one job, through the key-value store of torch's rendezvous."""
+"""Heartbeats between the processes of one job, through the key-value store of torch's rendezvous."""
 
 import atexit
 from collections.abc import Callable, Iterable
@@ -8,28 +8,29 @@ from threading import Event, Thread
 from torch.distributed import Store
 
 BEAT = 1.0
-"""Seconds between two signs of life of a process."""
+"""Seconds between two heartbeats of a process."""
 SILENT = 120
-"""Beats of this process without a sign of life of another, after which the other is taken for dead."""
+"""Number of beats of this process without a beat of another, after which the other is considered dead."""
 
 
 class Heartbeat:
-    """A thread that shows that this process lives, and notes which of the others do not.
+    """A thread that writes the heartbeats of this process, and records which other processes have ended.
 
     Attributes:
-        ended: Ranks that have ended. Rank 0 has ended where the store has: rank 0, or torchrun, holds it.
+        ended: Ranks that have ended. If the store is gone, rank 0 counts as ended, because rank 0 or torchrun
+            holds the store.
     """
 
     def __init__(
         self, store: Store, rank: int, others: Iterable[int], each_beat: Callable[[float], None]
     ) -> None:
-        """Give the first sign of life.
+        """Write the first heartbeat.
 
         Args:
-            store: A connection that no other thread waits at.
-            rank: Of this process.
-            others: Ranks to look for.
-            each_beat: Called after each beat with its seconds.
+            store: A connection to the store on which no other thread waits.
+            rank: Rank of this process.
+            others: Ranks to watch.
+            each_beat: Called after each beat with the seconds between beats.
         """
         self.ended: set[int] = set()
         self._store, self._rank, self._each_beat = store, rank, each_beat
@@ -40,9 +41,9 @@ class Heartbeat:
         self._thread = Thread(target=self._run, daemon=True, name="heartbeat")
 
     def start(self) -> None:
-        """Start, once the others have their first sign of life in the store."""
+        """Start the thread; call after all others have written their first heartbeat."""
         self._thread.start()
-        # A thread within the store's code at the interpreter's end would abort the process.
+        # A thread that is inside the store's code when the interpreter exits would abort the process.
         atexit.register(self._stop)
 
     def _stop(self) -> None:
@@ -60,7 +61,10 @@ class Heartbeat:
             self._each_beat(BEAT)
 
     def _look(self, number: int) -> None:
-        """Beats are counted, not seconds: a job that was suspended as a whole has lost nobody."""
+        """Write a beat and check the others.
+
+        Beats are counted, not seconds: in a job that was suspended as a whole, no process has ended.
+        """
         self._store.set(f"beat/{self._rank}", str(number))
         for rank, silent in self._silent.items():
             beat = self._store.get(f"beat/{rank}")

@@ -1,8 +1,8 @@
-"""The processes that a launcher started together for one job, and what each of them must hear of the others.
+"""The processes that a launcher started for one job, and the messages between them.
 
 Every process runs the same job. Rank 0 runs all of it and alone writes rows; the others run its trainings.
-Rank 0 tells in short texts which training it is at, through the key-value store of torch's rendezvous, which
-rank 0 or torchrun's agent holds. Tensors alone go through torch's process group, made for each training.
+Rank 0 announces each training in a short text, through the key-value store of torch's rendezvous, held by
+rank 0 or torchrun's agent. Only tensors go through torch's process group, which is made for each training.
 """
 
 import json
@@ -28,37 +28,37 @@ from benchmark.training.heartbeat import Heartbeat
 log = logging.getLogger(__name__)
 
 COMING = timedelta(minutes=10)
-"""For all processes to start: libraries may be read over a slow file system."""
+"""Timeout for all processes to start: libraries may be read over a slow file system."""
 COLLECTIVE = timedelta(minutes=30)
-"""In a training, for one exchange of tensors."""
+"""Timeout of one exchange of tensors in a training."""
 LEAVING = 15.0
-"""Seconds for the other processes to come out of a training in which one has failed."""
+"""Seconds that rank 0 waits for the others to leave a training in which a process has failed."""
 GRACE = 60.0
-"""Seconds after which a process that has not come out of such a training ends itself."""
+"""Seconds after which a process that has not left such a training ends itself."""
 GOODBYE = 600.0
-"""Seconds for the other processes to leave a job that rank 0 has ended."""
+"""Seconds that rank 0 waits for the other processes to leave a job that has ended."""
 POLL = 0.2
 AGAIN = "Start the same command again: it goes on where it was"
 
 
 class JobOver(Exception):
-    """Rank 0 has ended the job that this process still takes part in."""
+    """Raised on the other ranks when rank 0 has ended the job."""
 
 
 class LeftToRankZero(Exception):
-    """A training is over, and what follows from it is rank 0's work."""
+    """Raised on the other ranks at the end of a training: only rank 0 continues with the result."""
 
 
 class ProcessGroup:
-    """One process's view of all processes of a job."""
+    """All processes of a job, as seen by this process."""
 
     current: ClassVar["ProcessGroup | None"] = None
-    """That of the job which this process is at; None where the process runs its job alone."""
+    """The group of the running job; None if this process runs its job alone."""
 
     def __init__(self, world: World) -> None:
-        """Wait until all processes are there.
+        """Wait until all processes have started.
 
-        Raises: UserError where they do not come.
+        Raises: UserError if a process does not start within `COMING`.
         """
         self.world = world
         self._job = self._told = 0
@@ -67,7 +67,7 @@ class ProcessGroup:
         try:
             found = next(iter(rendezvous(f"tcp://{place}", world.rank, world.size, timeout=COMING)))[0]
             self._store: Store = PrefixStore("benchmark", found)
-            # A connection of its own for the thread: who waits for a key keeps the line to itself.
+            # A connection of its own for the thread: a wait for a key blocks its connection for all others.
             self._watched: Store = PrefixStore("benchmark", found.clone())
             others = range(1, world.size) if world.rank == 0 else range(1)
             self._heartbeat = Heartbeat(self._watched, world.rank, others, self._leave_in_time)
@@ -83,14 +83,14 @@ class ProcessGroup:
 
     @property
     def leads(self) -> bool:
-        """Whether this process is rank 0."""
+        """True on rank 0."""
         return self.world.rank == 0
 
     @contextmanager
     def job(self) -> Iterator[None]:
-        """One job, which every process enters and rank 0 leaves last.
+        """Run one job, which every process enters and rank 0 leaves last.
 
-        A process other than rank 0 tells rank 0 of its failure, and raises none but that rank 0 has ended.
+        A process other than rank 0 reports its failure to rank 0, and raises only if rank 0 has ended.
         """
         self._job, self._told = self._job + 1, 0
         ProcessGroup.current = self
@@ -101,16 +101,16 @@ class ProcessGroup:
             ProcessGroup.current = None
 
     def tell(self, what: str, text: str = "") -> None:
-        """Rank 0: tell all other processes `text` about `what`; see `hear`."""
+        """Send `text` about `what` from rank 0 to all other processes; see `hear`."""
         self._told += 1
         self._store.set(self._key(self._told), json.dumps([what, text]))
 
     def hear(self, what: str) -> str:
-        """Wait for the next text that rank 0 tells: hours where need be, as rank 0 may score meanwhile.
+        """Wait for the next text of rank 0, for hours if necessary: rank 0 may be scoring meanwhile.
 
         Raises:
             JobOver: rank 0 has ended the job.
-            UserError: rank 0 itself has ended, or tells about something else.
+            UserError: rank 0 itself has ended, or its text is not about `what`.
         """
         self._told += 1
         while not self._has(self._key(self._told)):
@@ -126,12 +126,12 @@ class ProcessGroup:
         return str(text)
 
     def together(self, what: str, lead: Callable[[Callable[[], None]], str], join: Callable[[], None]) -> str:
-        """Make something that may need trainings, which all processes enter; the result on every rank.
+        """Build something that may need trainings, in all processes, and return the result on every rank.
 
         Args:
-            what: Name of it.
-            lead: Called on rank 0: makes it, calling its argument before whatever `join` takes part in.
-            join: Called on the other ranks each time that `lead` has called its argument.
+            what: Name of the thing to build.
+            lead: Called on rank 0; builds it, calling its argument before each part that `join` shares.
+            join: Called on the other ranks each time `lead` has called its argument.
         """
         if self.leads:
             result = lead(lambda: self.tell(what))
@@ -142,9 +142,9 @@ class ProcessGroup:
         return result
 
     def meet(self, what: str, find: Callable[[], str]) -> str:
-        """Wait until all processes are at the same point; what rank 0 finds then, on every rank.
+        """Wait until all processes reach this point; return rank 0's result of `find` on every rank.
 
-        Raises: UserError where another process has failed or ended.
+        Raises: UserError if another process has failed or ended.
         """
         if not self.leads:
             self._say(f"{self._told + 1}/ready")
@@ -159,9 +159,9 @@ class ProcessGroup:
 
     @contextmanager
     def training(self, backend: str) -> Iterator[None]:
-        """All processes as torch's process group, after they have met.
+        """Join all processes into torch's process group; call after `meet`.
 
-        Raises: UserError on rank 0 where another process has failed or ended, and whatever is raised inside.
+        Raises: UserError on rank 0 if another process has failed or ended; any error raised inside.
         """
         rank, size = self.world.rank, self.world.size
         store = PrefixStore(self._key(f"{self._told}/group"), self._store)
@@ -172,7 +172,7 @@ class ProcessGroup:
             )
             yield
         except Exception as error:
-            self._fail(error)  # before connections are closed, which the others would take for the cause
+            self._fail(error)  # first: the others would take closed connections for the cause
             self._leave()
             if self.leads:
                 self._blame(error)
@@ -181,7 +181,7 @@ class ProcessGroup:
             self._leave()
 
     def _leave(self) -> None:
-        """Leave torch's process group, which may be left already."""
+        """Leave torch's process group, unless this process has left already."""
         if distributed.is_initialized():
             distributed.destroy_process_group()
         self._in_training = False
@@ -189,7 +189,7 @@ class ProcessGroup:
             self._say(f"{self._told}/out")
 
     def _blame(self, error: Exception) -> None:
-        """Raise UserError where another process is the cause of the error."""
+        """Raise UserError if another process caused the error."""
         missing = self._await(f"{self._told}/out", LEAVING)
         self._heartbeat.ended.update(missing)
         if missing:
@@ -204,7 +204,7 @@ class ProcessGroup:
         patience = GOODBYE
         try:
             yield
-        except (SystemExit, KeyboardInterrupt):  # what ends this process ends the others as well
+        except (SystemExit, KeyboardInterrupt):  # an exit of this process ends the others as well
             patience = 0.0
             raise
         finally:
@@ -224,7 +224,7 @@ class ProcessGroup:
             self._fail(error)
             while not self._has(self._key("over")):
                 time.sleep(POLL)
-        with suppress(RuntimeError):  # rank 0 may have ended, which no longer needs this process
+        with suppress(RuntimeError):  # rank 0 may have ended, and then needs no answer
             self._say("left")
 
     def _key(self, name: object) -> str:
@@ -234,8 +234,8 @@ class ProcessGroup:
         self._store.set(self._key(f"{what}/{self.world.rank}"), text)
 
     def _has(self, key: str) -> bool:
-        """Whether rank 0 has set a key. Raises: UserError where rank 0 has ended before."""
-        with suppress(RuntimeError):  # a lost store, as the heartbeat notes as well
+        """Return whether rank 0 has set a key. Raises: UserError if rank 0 has ended before."""
+        with suppress(RuntimeError):  # the store is lost, which the heartbeat records as well
             if self._store.check([key]):
                 return True
             if 0 not in self._heartbeat.ended:
@@ -243,7 +243,7 @@ class ProcessGroup:
         raise UserError(f"{self._leader} has ended, and with it the job; its log says why. {AGAIN}")
 
     def _fail(self, error: Exception) -> None:
-        """Tell a failure to the others, once, unless it follows from one of theirs."""
+        """Report a failure to the others, once, unless it follows from a failure of theirs."""
         with suppress(RuntimeError):
             if self._failures() or self._store.check([self._key(f"failed/{self.world.rank}")]):
                 return
@@ -252,16 +252,16 @@ class ProcessGroup:
                 log.error("rank %d failed", self.world.rank, exc_info=error)
 
     def _failures(self, store: Store | None = None) -> list[tuple[int, str]]:
-        """Ranks other than this one that have failed in this job, and how."""
+        """Return the other ranks that have failed in this job, each with its error."""
         store = store or self._store
         others = {rank: self._key(f"failed/{rank}") for rank in range(self.world.size)}
         del others[self.world.rank]
         return [(rank, store.get(key).decode()) for rank, key in others.items() if store.check([key])]
 
     def _await(self, what: str, seconds: float | None = None) -> list[int]:
-        """Rank 0: the others that have not said it in `seconds`, or before all of them have ended.
+        """Wait on rank 0 for `what` from all others, at most `seconds`; return the ranks that are missing.
 
-        Without a limit, also before one of them has failed or ended, which has to be there.
+        The wait ends when all missing ranks have ended; without a limit, when any has failed or ended.
         """
         end = time.monotonic() + (math.inf if seconds is None else seconds)
         missing = [*range(1, self.world.size)]
@@ -275,9 +275,9 @@ class ProcessGroup:
         return missing
 
     def _leave_in_time(self, seconds: float) -> None:
-        """End this process where another has failed or ended and this one does not leave a training."""
+        """End this process if another has failed or ended and this one is stuck in a training."""
         reasons = [f"rank {rank} ended" for rank in self._heartbeat.ended]
-        with suppress(RuntimeError):  # the store has ended, as the heartbeat notes
+        with suppress(RuntimeError):  # the store is lost, which the heartbeat records
             reasons += [f"rank {rank} failed: {text}" for rank, text in self._failures(self._watched)]
         self._hanging = self._hanging + seconds if reasons and self._in_training else 0.0
         if self._hanging > GRACE:
@@ -290,11 +290,11 @@ class ProcessGroup:
 
 @cache
 def group_of(world: World) -> ProcessGroup:
-    """The group of this process, made when it is first asked for."""
+    """Return the group of this process, built at the first call."""
     return ProcessGroup(world)
 
 
 def _line(error: BaseException) -> str:
-    """An error in one line."""
+    """Format an error as one line."""
     text = " ".join(str(error).split())
     return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"

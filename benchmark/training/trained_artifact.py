@@ -1,4 +1,4 @@
-"""What a training makes, once: by one process, or by all that were started together for the job."""
+"""Artifacts made by a training: built once, by one process or by all processes of a distributed job."""
 
 import json
 import platform
@@ -14,24 +14,24 @@ from benchmark.training.process_group import LeftToRankZero, ProcessGroup
 from benchmark.training.trainer import REPORT
 
 APPEARS = 60.0
-"""Seconds after which a folder of another machine is seen on a shared file system, or never."""
+"""Seconds to wait until a folder made on another machine appears on a shared file system."""
 
 
 def trained_artifact(
     store: ArtifactStore, kind: str, key: dict[str, Any], build: Callable[[Path], None]
 ) -> Path:
-    """Return the folder of an artifact that `build` trains first where it is missing.
+    """Return the folder of an artifact; if the artifact is missing, `build` trains it first.
 
-    Processes that were started together all call `build`, for the same folder: rank 0 under the lease of the
-    artifact, and the others for the calls of `training.fit` in it.
+    In a distributed job, all processes call `build` with the same folder. Rank 0 holds the lease of the
+    artifact; the others take part in the calls of `training.fit` that `build` makes.
 
     Args:
-        store: Where artifacts are kept.
-        kind: As for `ArtifactStore.get`.
-        key: As for `ArtifactStore.get`.
-        build: As for `ArtifactStore.get`; finds what a killed training has left.
+        store: Store of the artifact.
+        kind: Passed to `ArtifactStore.get`.
+        key: Passed to `ArtifactStore.get`.
+        build: Passed to `ArtifactStore.get`; its folder holds the files that a killed training left.
 
-    Raises: UserError where the folder of rank 0 is not on this machine.
+    Raises: UserError if the folder of rank 0 is not visible on this machine.
     """
     group = ProcessGroup.current
     if group is None:
@@ -57,11 +57,12 @@ def trained_artifact(
 
 
 def reported(folder: Path, train: Callable[[], None]) -> dict[str, Any]:
-    """Return the report of a training within that of an artifact.
+    """Return the report of one training of an artifact that consists of several.
 
     Args:
-        folder: Of the training.
-        train: Calls `training.fit` and leaves the report; left out where a killed run has come so far.
+        folder: Folder of this training.
+        train: Calls `training.fit` and writes the report; not called if a killed run has already written the
+            report.
     """
 
     def lead(begin: Callable[[], None]) -> str:
@@ -82,7 +83,10 @@ def reported(folder: Path, train: Callable[[], None]) -> dict[str, Any]:
 
 
 def _require_shared(folder: Path) -> None:
-    """Wait until a folder that another rank has made is there, with the tokens and checkpoints beside it."""
+    """Wait until a folder made by another rank is visible, with the tokens and checkpoints beside it.
+
+    Raises: UserError if the folder does not appear within `APPEARS` seconds.
+    """
     end = time.monotonic() + APPEARS
     while not folder.is_dir():
         if time.monotonic() > end:

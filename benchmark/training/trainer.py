@@ -1,9 +1,8 @@
-"""One way to train anything here: Lightning, resumable after a kill with the same result.
+"""Training of every model by Lightning; a killed training resumes and reaches the same result.
 
-A run is cut into short epochs (of a fixed number of batches, see `data.batching`), with a checkpoint
-and a validation after each. A killed run starts again from its last checkpoint and sees the same
-batches, crops and dropout masks as an undisturbed one, since all of them derive from (seed, epoch,
-batch).
+A training is divided into short epochs of a fixed number of batches (see `training.bucket_sampler`), with a
+checkpoint and a validation after each. A killed training resumes from its last checkpoint. It sees the same
+batches, crops and dropout masks as an undisturbed one, because all of them derive from (seed, epoch, batch).
 """
 
 import json
@@ -36,31 +35,31 @@ STRATEGIES = ("auto", "ddp")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerConfig:
-    """How trainings run on this machine; the group `trainer` holds the choices.
+    """Devices, precision and limits of all trainings; the config group `trainer` holds the presets.
 
-    Only `precision` and `max_steps` change what comes out beyond rounding, and are part of the keys.
+    Only `precision` and `max_steps` change results beyond rounding, and are part of the cache keys.
     """
 
     accelerator: str = "auto"
     strategy: str = "auto"
-    """auto: one device. ddp: a process per device, each with its rows of every batch; those that srun,
-    submitit or torchrun has started for the job, or else processes of this machine."""
+    """auto: one device. ddp: one process per device, each with its rows of every batch. The processes are
+    those that srun, submitit or torchrun started for the job, or else processes spawned on this machine."""
     devices: int | str = 1
-    """Of each node. auto: all GPUs of this machine, or one for each process that was started on the node."""
+    """Devices per node. auto: all GPUs of this machine, or one per process that was started on the node."""
     num_nodes: int | str = "auto"
-    """Machines. auto: as many as processes were started on; nothing is started on another from here."""
+    """Nodes. auto: those on which processes were started; no process is started on another node from here."""
     precision: str = "32-true"
     compile: bool = False
-    """Whether the vocoder's networks go through torch.compile; probes are too small to gain by it."""
+    """True passes the vocoder's networks through torch.compile; probes are too small to gain from it."""
     max_steps: int | None = None
-    """Caps the budget of every training; the shares of its schedule then refer to the cap."""
+    """Maximum number of steps of every training; fractions in its schedule then refer to this maximum."""
     progress_bar: bool = True
     num_workers: int = 0
     loggers: dict[str, Any] = field(default_factory=dict)
-    """Lightning loggers by name, beside our own history file."""
+    """Lightning loggers by name, in addition to `history.csv`."""
 
     def __post_init__(self) -> None:
-        """Raise UserError for a choice that no training can follow."""
+        """Raise UserError for values that no training can use."""
         if self.strategy not in STRATEGIES:
             raise unknown("trainer.strategy", self.strategy, STRATEGIES)
         for name, count in (("devices", self.devices), ("num_nodes", self.num_nodes)):
@@ -76,24 +75,24 @@ class TrainerConfig:
 
     @property
     def torch_device(self) -> str:
-        """Where a trained module is best run afterwards."""
+        """Device on which to run a trained module afterwards, "cuda" or "cpu"."""
         gpu = self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         return "cuda" if gpu else "cpu"
 
     @property
     def own_devices(self) -> int:
-        """How many devices of this machine a training uses that was started alone."""
+        """Number of devices of this machine that a training uses if its process was started alone."""
         if isinstance(self.devices, int):
             return self.devices
         several = self.strategy == "ddp" and self.torch_device == "cuda"
         return torch.cuda.device_count() if several else 1
 
     def require(self, world: World | None) -> None:
-        """See `strategy.require`, for what this config asks."""
+        """Check the started processes against this config, see `ddp.require`."""
         require(world, self.devices, self.num_nodes, self.torch_device)
 
     def schedule(self, steps_per_epoch: int, epochs: int) -> tuple[int, int]:
-        """Steps per epoch and epochs of a budget under the cap."""
+        """Return the steps per epoch and the epochs of a training, limited to `max_steps`."""
         return cap_schedule(steps_per_epoch, epochs, self.max_steps)
 
 
@@ -112,27 +111,27 @@ def fit(
 ) -> None:
     """Train `module` for `epochs`, resuming from `folder` if a killed run left a checkpoint there.
 
-    Leaves the module with its best weights by `monitor` (lower is better), or the last ones without
-    a monitor; `history.csv` stays in the folder and the checkpoints are removed.
+    At the end, the module has its best weights by `monitor` (lower is better), or the last ones without a
+    monitor. `history.csv` stays in the folder; the checkpoints are removed.
 
-    Under `strategy=ddp` the ranks are the processes that were started for this job, which all call this, or
-    else processes spawned from here, which hold none of the caller's locks; everything given must then
-    pickle. Rank 0 alone writes. Validation runs whole on every rank, so that all of them take the same
-    decisions without a message.
+    Under `strategy=ddp`, the ranks are the processes that a launcher started for this job, which all call
+    this function. Without such processes, the ranks are spawned here and hold none of the caller's locks; all
+    arguments must then be picklable. Only rank 0 writes. Every rank runs the whole validation, so that all
+    ranks take the same decisions without communication.
 
     Args:
-        module: Logs its scalars per epoch; its weights are a pure function of the seed.
+        module: Module that logs its scalars per epoch; its weights are a pure function of the seed.
         train: Batches of one epoch; its batch sampler has `set_epoch`.
         dev: Validation batches, or None.
-        folder: Where checkpoints and history go.
-        epochs: Length of the run.
-        seed: Fixes dropout and whatever else is drawn in a training step.
-        config: Devices, precision, progress bar. Its cap is the caller's to apply, by `schedule`.
-        monitor: Logged dev scalar that picks the best epoch.
+        folder: Folder of the checkpoints and the history.
+        epochs: Number of epochs.
+        seed: Fixes dropout and all other random draws of a training step.
+        config: Devices, precision, progress bar. The caller applies `max_steps`, by `schedule`.
+        monitor: Logged dev scalar that selects the best epoch.
         observers: Further callbacks, which may log scalars.
         patience: Stop after this many epochs without improvement; None trains to the end.
 
-    Raises: LeftToRankZero on every other rank that was started, at the end.
+    Raises: LeftToRankZero at the end, on every rank but 0 of processes that a launcher started.
     """
     group, last = ProcessGroup.current, folder / LAST
     callbacks = [StepSeeds(seed), *observers, *_callbacks(folder, config, monitor, patience)]
@@ -165,7 +164,7 @@ def _trainer(
     epochs: int,
     automatic_optimization: bool,
 ) -> lightning.Trainer:
-    """Build Lightning's trainer for this process, alone or as one of `group`."""
+    """Build Lightning's trainer for this process, which runs alone or is one of `group`."""
     world = group.world if group else None
     several = world is not None or config.own_devices > 1
     # Under manual optimisation each backward reaches one of several networks.
@@ -173,9 +172,9 @@ def _trainer(
     return lightning.Trainer(
         accelerator=config.accelerator,
         strategy=strategy,
-        devices=1 if world else config.own_devices,  # of a world's the strategy knows
+        devices=1 if world else config.own_devices,  # the strategy knows the devices of a world
         num_nodes=world.nodes if world else 1,
-        # A scheduler's variables are for `world` to read: Lightning would wait, or requeue.
+        # Only `World` reads a scheduler's variables: Lightning would wait for others, or requeue the job.
         plugins=[] if several else [LightningEnvironment()],
         precision=config.precision,  # type: ignore[arg-type]
         max_epochs=epochs,
@@ -193,7 +192,7 @@ def _trainer(
 def _callbacks(
     folder: Path, config: TrainerConfig, monitor: str | None, patience: int | None
 ) -> list[Callback]:
-    """Build what accompanies every training, in the order that checkpoints need."""
+    """Build the callbacks of every training, in the order that checkpoints need."""
     callbacks: list[Callback] = [History(folder)]
     if config.strategy == "ddp":
         callbacks.append(RankProcess())
@@ -202,7 +201,7 @@ def _callbacks(
         callbacks.append(best)
         if patience is not None:
             callbacks.append(EarlyStopping(monitor, patience=patience))
-    # The last but for what speaks: its checkpoint holds the state of all the others after this epoch.
+    # Last but for progress output: its checkpoint holds the state of all other callbacks after this epoch.
     callbacks.append(
         ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     )
@@ -215,13 +214,13 @@ def save_report(folder: Path, report: dict[str, Any]) -> None:
 
 
 def read_report(folder: Path) -> dict[str, Any]:
-    """What `save_report` wrote."""
+    """Return the report that `save_report` wrote."""
     report: dict[str, Any] = json.loads((folder / REPORT).read_text())
     return report
 
 
 def _usable_checkpoint(path: Path) -> Path | None:
-    """The checkpoint of a killed run, unless the kill left it unreadable."""
+    """Return the checkpoint of a killed run, or None; one that cannot be read is removed."""
     if not path.exists():
         return None
     try:

@@ -1,8 +1,8 @@
-"""Encoding as the benchmark does it, against a loop over single utterances.
+"""Measure the speed of the benchmark's encoding against a loop over single utterances.
 
     python -m scripts.bench.encode --out docs/measurements/encoding_speed.md dataset=librispeech
 
-Both encode the same utterances by turns; the loop reads a file, encodes it, and goes on to the next.
+Both encode the same utterances in alternating turns. The loop reads and encodes one file after the other.
 """
 
 import argparse
@@ -28,13 +28,13 @@ from scripts.bench.interleaved import processor, publish
 
 
 def in_batches(tokenizer: Tokenizer, manifest: Manifest) -> None:
-    """Read ahead, batched by length, written to a store and sealed."""
+    """Encode as the benchmark does: read ahead, batch by length, write to a store and seal it."""
     with TemporaryDirectory() as folder:
         encode_manifest(tokenizer, manifest, ArtifactStore(folder))
 
 
 def one_by_one(tokenizer: Tokenizer, manifest: Manifest) -> None:
-    """The plain loop, codes kept in memory."""
+    """Encode in a plain loop and keep the codes in memory."""
     codes = []
     for utterance in manifest:
         wav = torch.from_numpy(read_audio(utterance.audio_path))
@@ -42,7 +42,7 @@ def one_by_one(tokenizer: Tokenizer, manifest: Manifest) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Encode by turns, and write the table."""
+    """Encode in alternating turns, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("overrides", nargs="*", help="dataset=… and device=…, as of python -m benchmark")
     parser.add_argument("--out", type=Path, help="Markdown file to write")

@@ -1,6 +1,6 @@
-"""Loops that take turns: each in a process of its own, so that what else the machine does hits all of them.
+"""Loops that take turns, each in a process of its own, so that other load of the machine affects all of them.
 
-The parent asks a `Worker` for a few steps at a time; in the process behind it a `Stopwatch` waits for the
+The parent asks a `Worker` for a few steps at a time. In the worker's process, a `Stopwatch` waits for the
 order, measures each step and answers with one marked line of JSON.
 """
 
@@ -21,7 +21,7 @@ MARK = "@@"
 
 
 class Stopwatch:
-    """In a worker: lets its loop make steps when the parent asks for them, and tells what each took."""
+    """Timer in a worker's process: runs steps when the parent asks for them, and reports their times."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -30,7 +30,10 @@ class Stopwatch:
         self.seconds: list[tuple[float, float]] = []
 
     def start(self) -> bool:
-        """Before a step, and before waiting for the order to make one; False when there are no more."""
+        """Wait for an order if necessary, then start timing a step; return False if there are no more steps.
+
+        Reports the measured steps before waiting.
+        """
         if not self.left:
             if self.seconds:
                 self._tell(seconds=self.seconds)
@@ -42,13 +45,13 @@ class Stopwatch:
         return True
 
     def stop(self) -> None:
-        """After a step."""
+        """Stop timing a step and record its wall and CPU seconds."""
         wall, cpu = self._now()
         self.seconds.append((wall - self._begin[0], cpu - self._begin[1]))
         self.left -= 1
 
     def finish(self, **facts: Any) -> None:
-        """Tell the peak memory, and whatever else there is to say at the end."""
+        """Report the peak memory in GiB, and any other facts, at the end."""
         peak = peak_memory(self.device)
         self._tell(peak=peak - (self.libraries if self.device == "cpu" else 0), total=peak, **facts)
 
@@ -62,14 +65,14 @@ class Stopwatch:
 
 
 def peak_memory(device: str) -> float:
-    """GiB at most so far: of the process, or allocated on the GPU."""
+    """Return the peak memory so far in GiB: of this process, or allocated on the GPU."""
     if device != "cpu":
         return torch.cuda.max_memory_allocated() / 2**30
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 class Worker:
-    """In the parent: a loop in another process, `python -m module arguments`."""
+    """A loop in another process, `python -m module arguments`, as the parent sees it."""
 
     def __init__(self, name: str, module: str, arguments: list[str]) -> None:
         self.name = name
@@ -82,12 +85,12 @@ class Worker:
         self.seconds: list[tuple[float, float]] = []
 
     def take_turn(self, steps: int, counts: bool) -> None:
-        """Run steps; `counts` is False for those of the warm-up."""
+        """Run steps; `counts` is False for steps of the warm-up."""
         seconds = self._ask(f"{steps}\n")["seconds"]
         self.seconds += seconds if counts else []
 
     def finish(self) -> dict[str, Any]:
-        """What it tells at its end."""
+        """End the loop and return the facts that it reports."""
         return self._ask("0\n")
 
     def _ask(self, order: str) -> dict[str, Any]:
@@ -101,14 +104,14 @@ class Worker:
 
 
 def publish(page: str, out: Path | None) -> None:
-    """Print a page, and write it where `out` says so."""
+    """Print a page, and write it to `out` unless that is None."""
     print(page)
     if out is not None:
         write_atomic(out, page)
 
 
 def processor(device: str) -> str:
-    """What the loops ran on."""
+    """Return the name of the processor or GPU."""
     if device != "cpu":
         return torch.cuda.get_device_name()
     info = Path("/proc/cpuinfo")

@@ -1,9 +1,10 @@
-"""K-means of ours and of the peers on the same features of speech: time and error.
+"""Measure time and error of our k-means and of the peers' on the same features of speech.
 
     python -m scripts.bench.kmeans --out docs/measurements/kmeans_speed.md dataset=librispeech
 
-The peers' is scikit-learn's MiniBatchKMeans as fairseq's HuBERT recipe, SpeechBrain's DASB and s3prl set it:
-batches of 10,000, 20 initialisations, 100 passes at most, an end after 100 batches without improvement.
+The peers' k-means is scikit-learn's MiniBatchKMeans with the settings of fairseq's HuBERT recipe,
+SpeechBrain's DASB and s3prl: batches of 10,000, 20 initialisations, at most 100 passes, and an end after 100
+batches without improvement.
 """
 
 import argparse
@@ -35,7 +36,7 @@ OURS = {
 
 
 def features(overrides: list[str], count: int) -> tuple[str, np.ndarray]:
-    """Label, and (count, D) features of the train split, as the tokenizer hears them."""
+    """Return a label, and at most `count` of the tokenizer's features on the train split, (frames, D)."""
     with open_hydra() as hydra:
         cfg = compose(hydra, ["tokenizer=whisper_kmeans", *overrides])
     tokenizer, corpus = build(cfg.tokenizer), build(cfg.dataset)
@@ -55,12 +56,12 @@ def features(overrides: list[str], count: int) -> tuple[str, np.ndarray]:
 
 
 def ours(**how: object) -> Fit:
-    """Our fit with some arguments."""
+    """Return our fit with these arguments of `fit_kmeans`."""
     return lambda frames, size, seed: fit_kmeans(frames, size, seed, **how)[0][0]  # type: ignore[arg-type]
 
 
 def peers(frames: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """The peers' fit."""
+    """Return the (size, D) centroids of the peers' fit."""
     fit = MiniBatchKMeans(
         size,
         init="k-means++",
@@ -76,7 +77,7 @@ def peers(frames: np.ndarray, size: int, seed: int) -> np.ndarray:
 
 
 def inertia(frames: np.ndarray, centroids: np.ndarray) -> float:
-    """Mean squared distance to the nearest centroid."""
+    """Return the mean squared distance to the nearest centroid."""
     points, centres = torch.from_numpy(frames).double(), torch.from_numpy(centroids).double()
     return float(
         torch.cat([torch.cdist(part, centres).amin(1).square() for part in points.split(8192)]).mean()
@@ -84,7 +85,7 @@ def inertia(frames: np.ndarray, centroids: np.ndarray) -> float:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Fit by turns, and write the table."""
+    """Run every fit, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("overrides", nargs="*", help="dataset=… and tokenizer=…, as of python -m benchmark")
     parser.add_argument("--out", type=Path, help="Markdown file to write")

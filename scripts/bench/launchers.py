@@ -1,9 +1,9 @@
-"""What each launcher costs: sweeps of one and of several jobs that have nothing left to do.
+"""Measure the overhead of each launcher by sweeps of one and of several jobs that are already done.
 
     python -m scripts.bench.launchers --out docs/measurements/launchers.md
 
-SLURM is measured where it runs (`python -m tests.cluster.slurm <folder>` starts one on this machine) and is
-left out elsewhere, Ray on the cluster that RAY_ADDRESS names, or else starting it here.
+SLURM is measured if it runs here (`python -m tests.cluster.slurm <folder>` starts one), and is left out
+otherwise. Ray is measured on the cluster that RAY_ADDRESS names, or else on one that starts here.
 """
 
 import argparse
@@ -34,7 +34,7 @@ JOB = [
 
 
 def lacks(launcher: str) -> str:
-    """What it would need to be measured here; empty where it has that."""
+    """Return the reason why a launcher cannot be measured here, or "" if it can."""
     library = {"basic": "hydra", "joblib": "joblib", "ray": "ray"}.get(launcher, "submitit")
     if find_spec(library) is None:
         return f"{library} is not installed (make cluster)"
@@ -47,7 +47,7 @@ def lacks(launcher: str) -> str:
 
 
 def sweep(folder: Path, launcher: str, jobs: int) -> float:
-    """Seconds of a sweep over so many seeds, from the command to its end."""
+    """Return the seconds of a sweep over `jobs` seeds, from the start of the command to its end."""
     place = folder / f"{launcher}-{time.monotonic_ns()}"
     seeds = ",".join(map(str, range(jobs)))
     command = [sys.executable, "-m", "benchmark", "-m", *JOB, f"seed={seeds}", f"hydra/launcher={launcher}"]
@@ -62,7 +62,7 @@ def sweep(folder: Path, launcher: str, jobs: int) -> float:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Measure by turns, and write the table."""
+    """Measure the launchers in alternating turns, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, help="Markdown file to write")
     parser.add_argument("--jobs", type=int, default=9, help="of the longer sweep")
@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
     lengths = (1, arguments.jobs)
     with TemporaryDirectory() as text:
         folder = Path(text)
-        sweep(folder, "basic", arguments.jobs)  # does the work
+        sweep(folder, "basic", arguments.jobs)  # leaves the measured sweeps nothing to do
         taken: dict[tuple[str, int], list[float]] = {(name, jobs): [] for name in names for jobs in lengths}
         for _ in range(arguments.rounds):
             for (name, jobs), seconds in taken.items():

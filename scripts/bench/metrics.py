@@ -1,8 +1,8 @@
-"""What each metric costs, and how fast whole sets of them are, in one process and over the cores.
+"""Measure the cost of each metric, and the speed of sets of metrics in one process and over all cores.
 
     python -m scripts.bench.metrics --out docs/measurements/metric_speed.md dataset=librispeech
 
-Scores speech decoded by Opus. Metrics that a model computes are left out: their speed is the model's.
+Scores speech decoded by Opus. Metrics computed by a model are left out: their speed is that of the model.
 """
 
 import argparse
@@ -34,7 +34,7 @@ Metrics = Mapping[str, Metric]
 
 
 def prepare(overrides: Sequence[str], folder: str, count: int) -> tuple[Speech, dict[str, Metrics], str]:
-    """Speech to score, the sets without models, and the name of the corpus."""
+    """Return the speech to score, the sets without metrics that use models, and the name of the corpus."""
     sets: dict[str, Metrics] = {}
     with open_hydra() as hydra:
         for name in SETS:
@@ -51,7 +51,7 @@ def prepare(overrides: Sequence[str], folder: str, count: int) -> tuple[Speech, 
 
 
 def alone(metric: Metric, pairs: Sequence[Pair]) -> list[float]:
-    """CPU seconds per utterance: of the first tokenizer, and of a second one on the same originals."""
+    """Return CPU seconds per utterance, for a first tokenizer and for a second one on the same originals."""
     spent = []
     for _ in range(2):
         start = time.process_time()
@@ -67,9 +67,9 @@ def alone(metric: Metric, pairs: Sequence[Pair]) -> list[float]:
 
 
 def whole(speech: Speech, metrics: Metrics, processes: int) -> tuple[list[float], list[float]]:
-    """Of the first tokenizer and of a second one, files read and scores written.
+    """Score for a first tokenizer and for a second one, including reading of files and writing of scores.
 
-    Returns: utterances per second, and this process's own CPU seconds per utterance.
+    Returns: utterances per second, and CPU seconds of this process per utterance, each for both tokenizers.
     """
     speeds, costs = [], []
     with TemporaryDirectory() as folder:
@@ -109,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
             print(costs[-1], flush=True)
         for processes in sorted({1, arguments.processes}):
             for name, metrics in sets.items():
-                # The processes start, and every one makes its filters.
+                # A warm-up: the processes start, and each of them builds its filters.
                 few = replace(speech, decoded=dict(list(speech.decoded.items())[: 4 * processes]))
                 whole(few, metrics, processes)
                 (first, second), spent = whole(speech, metrics, processes)

@@ -1,10 +1,10 @@
-"""Speed and memory of a probe's training, ours against the same probe with a packed BiLSTM of torch.
+"""Measure speed and memory of a probe's training against the same probe with torch's packed BiLSTM.
 
     python -m scripts.bench.probes --out docs/measurements/probe_speed.md
 
-Random codes in token stores, random transcripts or intents; whole epochs under Lightning, with the
-batches, the scores on dev and the checkpoints of a real training. The two loops of a line run in
-processes of their own and take turns, so that whatever else the machine does hits both.
+Uses random codes in token stores, and random transcripts or intents. Runs whole epochs under Lightning, with
+the batches, the scores on dev and the checkpoints of a real training. The two loops of a line run in
+processes of their own and take turns, so that other load of the machine affects both.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from benchmark.types import TokenizerSpec
 from scripts.bench.interleaved import Stopwatch, Worker, processor
 
 ENTRIES = 1024
-"""Of every codebook."""
+"""Number of entries of every codebook."""
 CHARACTERS_PER_SECOND = 12
 INTENTS = 8
 EPOCHS_AT_MOST = 1000
@@ -51,7 +51,7 @@ HEADER = """| preset | codebooks | Hz | frames/s: ours | packed | s/epoch: ours 
 
 
 class PackedBiLSTM(nn.Module):
-    """What `BiLSTM` does, by torch's bidirectional LSTM on packed sequences."""
+    """The function of `BiLSTM`, computed by torch's bidirectional LSTM on packed sequences."""
 
     def __init__(self, input_dim: int, config: ProbeConfig) -> None:
         super().__init__()
@@ -65,13 +65,13 @@ class PackedBiLSTM(nn.Module):
         )
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """(B, T, input_dim) to (B, T, 2 · hidden_dim)."""
+        """Map (B, T, input_dim) to (B, T, 2 · hidden_dim)."""
         packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
         return pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=x.shape[1])[0]
 
 
 class Case(NamedTuple):
-    """One line of the table."""
+    """Case of one line of the table: a preset, a number of codebooks and a frame rate (Hz)."""
 
     preset: str
     books: int
@@ -79,9 +79,9 @@ class Case(NamedTuple):
 
 
 def read_preset(name: str, steps: int | None) -> ProbeConfig:
-    """A preset of the group `probe` at the lowest of its learning rates; `steps` shortens its epochs.
+    """Return a preset of the group `probe` at its lowest learning rate; `steps` shortens its epochs.
 
-    Raises: UserError for a preset of another task than ASR or intents.
+    Raises: UserError for a preset of a task other than ASR or intents.
     """
     task = name.partition("_")[0]
     if task not in ("asr", "intent"):
@@ -96,7 +96,7 @@ def read_preset(name: str, steps: int | None) -> ProbeConfig:
 
 
 def make_split(case: Case, utterances: int, seconds: float, seed: int, folder: Path) -> Labelled:
-    """Random codes of utterances between half of `seconds` and all of it, and labels for them."""
+    """Write random codes of utterances `seconds` / 2 to `seconds` long, and return them with labels."""
     rng, labels = np.random.default_rng(seed), {}
     folder.mkdir(parents=True)
     writer = TokenWriter(folder, case.books, ENTRIES)
@@ -111,7 +111,7 @@ def make_split(case: Case, utterances: int, seconds: float, seed: int, folder: P
 
 
 def make_probe(spec: TokenizerSpec, config: ProbeConfig, loop: str) -> Probe:
-    """The probe, its BiLSTM replaced where the loop is the reference."""
+    """Build the probe; in the loop `packed`, torch's BiLSTM replaces ours."""
     torch.manual_seed(0)
     if config.name.startswith("intent"):
         probe: Probe = IntentProbe(spec, config, INTENTS)
@@ -123,7 +123,7 @@ def make_probe(spec: TokenizerSpec, config: ProbeConfig, loop: str) -> Probe:
 
 
 class Epochs(lightning.Callback):
-    """Lets Lightning wait for its turn before every epoch; notes how long the training part took."""
+    """Callback that waits for its turn before every epoch, and records the time of the training part."""
 
     def __init__(self, watch: Stopwatch) -> None:
         self.watch = watch
@@ -131,32 +131,32 @@ class Epochs(lightning.Callback):
         self.frames: list[int] = []
 
     def on_train_start(self, *_: Any) -> None:
-        """The first epoch waits as well."""
+        """Wait before the first epoch."""
         self.watch.start()
 
     def on_train_epoch_start(self, *_: Any) -> None:
-        """Count anew."""
+        """Start counting the frames and the time of this epoch."""
         self.frames.append(0)
         self.begin = time.perf_counter()
 
     def on_train_batch_end(self, _: Any, module: Probe, __: Any, batch: Any, *___: Any) -> None:
-        """Count the frames that the BiLSTM read, padding not among them."""
+        """Count the frames that the BiLSTM read, without padding."""
         self.frames[-1] += int(batch.lengths.sum()) * module.frontend.upsampling
 
     def on_validation_start(self, *_: Any) -> None:
-        """Training is over for this epoch."""
+        """Record the time of the training part of this epoch."""
         if self.watch.device != "cpu":
             torch.cuda.synchronize()
         self.training.append(time.perf_counter() - self.begin)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        """Runs after the scores on dev."""
+        """Stop the clock after the scores on dev, and wait for the next turn."""
         self.watch.stop()
         trainer.should_stop = not self.watch.start()
 
 
 def train(case: Case, loop: str, arguments: argparse.Namespace, watch: Stopwatch) -> None:
-    """One loop: train by turns, then tell the frames per second of each epoch."""
+    """Run one loop: train in turns, then report the frames per second of each epoch."""
     config = read_preset(case.preset, arguments.steps)
     spec = TokenizerSpec(
         "random", "acoustic", 16_000, case.frame_rate, (ENTRIES,) * case.books, False, False, True
@@ -188,7 +188,7 @@ def train(case: Case, loop: str, arguments: argparse.Namespace, watch: Stopwatch
 
 
 def compare(case: Case, arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """Both loops by turns: what each tells, with (wall, CPU) seconds by epoch."""
+    """Run both loops in turns; return the facts of each, with (wall, CPU) seconds per epoch."""
     given = [case.preset, str(case.books), str(case.frame_rate)]
     workers = [
         Worker(loop, "scripts.bench.probes", [*sys.argv[1:], "--worker", loop, *given]) for loop in LOOPS
@@ -203,7 +203,7 @@ def compare(case: Case, arguments: argparse.Namespace) -> dict[str, dict[str, An
 
 
 def line(case: Case, told: dict[str, dict[str, Any]]) -> str:
-    """One line of the table."""
+    """Format one line of the table."""
     wall, cpu = (
         {loop: [seconds[part] for seconds in facts["seconds"]] for loop, facts in told.items()}
         for part in (0, 1)
@@ -223,7 +223,7 @@ def line(case: Case, told: dict[str, dict[str, Any]]) -> str:
 
 
 def page(arguments: argparse.Namespace, load: list[float], lines: list[str]) -> str:
-    """What was measured, how, and the table."""
+    """Format the page: the conditions of the measurement, and the table."""
     processes = f"{arguments.threads} of {os.cpu_count()} hardware threads, " * (arguments.device == "cpu")
     length = "" if arguments.steps is None else f" Epochs of {arguments.steps} batches."
     return f"""# Speed of the probes' training

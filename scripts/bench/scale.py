@@ -1,10 +1,10 @@
-"""Memory and time of a manifest and its tokens, of two sizes a factor of ten apart.
+"""Measure memory and time of a manifest and its tokens at two sizes, a factor of ten apart.
 
     python -m scripts.bench.scale --out docs/measurements/scale.md
 
-The larger one is as long as LibriSpeech's 960 hours: 280,000 utterances and 173 million tokens. Nothing is
-spoken: lengths are drawn like those of read speech, texts and codes at random. Each size is made, and then
-read, by a process of its own.
+The larger size has the length of LibriSpeech's 960 hours: 280,000 utterances and 173 million tokens. There is
+no audio: lengths are drawn from a distribution like that of read speech, texts and codes at random. For each
+size, one process writes the files, and another reads them.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from scripts.bench.interleaved import processor, publish
 
 FRAME_RATE, ENTRIES = 50, 1024
 MEAN_SECONDS = 12.36
-"""Of an utterance: 960 hours by 280,000."""
+"""Mean length of an utterance: 960 hours divided by 280,000."""
 SPEAKERS = 2338
 RANDOM_READS = 20_000
 BATCH_SECONDS = 120
@@ -48,7 +48,7 @@ STEPS = (
 
 
 def make_speech(folder: Path, utterances: int) -> None:
-    """A manifest and a token store, written as a corpus and an encoder would."""
+    """Write a manifest and a token store as a corpus and an encoder would."""
     rng = np.random.default_rng(0)
     seconds = np.clip(rng.gamma(9.0, MEAN_SECONDS / 9, utterances), 1.0, 35.0)
     numbers = np.arange(utterances)
@@ -80,7 +80,7 @@ def make_speech(folder: Path, utterances: int) -> None:
 
 
 class Memory:
-    """Most private memory of this process, sampled all the time; mapped files are the kernel's to drop."""
+    """Sampler of the peak private memory of this process; the kernel may drop pages of mapped files."""
 
     def __init__(self) -> None:
         self.peak = 0.0
@@ -88,7 +88,7 @@ class Memory:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Sample until the block ends."""
+        """Sample in a thread until the block ends."""
         sampler = threading.Thread(target=self._sample)
         sampler.start()
         try:
@@ -103,13 +103,13 @@ class Memory:
 
     @staticmethod
     def now(kind: str) -> float:
-        """MiB as the kernel counts them."""
+        """Return the memory of a kind in MiB, as the kernel counts it."""
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{kind}:"))
 
 
 def read_speech(folder: Path) -> dict[str, Any]:
-    """Every step of `STEPS`: seconds of each, and memory over all."""
+    """Run every step of `STEPS`; return the seconds of each, and the memory over all."""
     memory, seconds = Memory(), []
     facts: dict[str, Any] = {"libraries": Memory.now("RssAnon")}
 
@@ -153,13 +153,13 @@ def read_speech(folder: Path) -> dict[str, Any]:
 
 
 def run(step: str, folder: Path, utterances: int) -> str:
-    """One step in a process of its own."""
+    """Run one step in a process of its own, and return its output."""
     arguments = [sys.executable, "-m", "scripts.bench.scale", "--worker", step, str(folder), str(utterances)]
     return subprocess.run(arguments, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def page(measured: list[dict[str, Any]]) -> str:
-    """What was measured, and the table."""
+    """Format the page: the conditions of the measurement, and the table."""
     small, large = measured
     growth = large["peak"] / small["peak"] - 1
     lines = [
@@ -189,7 +189,7 @@ Written by `python -m scripts.bench.scale`.
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Make and read both sizes; write the table."""
+    """Write and read both sizes; write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, help="Markdown file to write")
     parser.add_argument("--utterances", type=int, default=280_000, help="of the larger size")

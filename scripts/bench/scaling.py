@@ -1,8 +1,8 @@
-"""How much faster two jobs are than one: a corpus encoded, and decoded speech scored, by parts.
+"""Measure the speed-up of two jobs over one, for encoding a corpus and for scoring decoded speech in parts.
 
     python -m scripts.bench.scaling --out docs/measurements/scaling.md
 
-Every job is a process of the real command line, `stage=encode part=1/2` and so on, over one cache.
+Every job is a process of the real command line (`stage=encode part=1/2` and so on); all share one cache.
 """
 
 import argparse
@@ -26,12 +26,12 @@ BEFORE = {
     "encode": ("tokenizer=whisper_kmeans", "task=codebook_usage", "stage=encode"),
     "score": ("tokenizer=opus_6k", "task=reconstruction", "stage=encode"),
 }
-"""What is not measured: recordings, the codebook, codes of what is scored."""
+"""Jobs that run before the measurement: they make the recordings, the codebook and the codes to score."""
 SECONDS = {"encode": r"encoded .* in ([\d.]+) s", "score": r"scored in ([\d.]+) s"}
 
 
 def start(cache: Path, *overrides: str) -> subprocess.Popen[str]:
-    """One job."""
+    """Start one job."""
     line = sys.executable, "-m", "benchmark", *overrides, *CORPUS, "trainer.progress_bar=false"
     return subprocess.Popen(
         [*line, f"hydra.run.dir={cache}.out"],
@@ -42,7 +42,7 @@ def start(cache: Path, *overrides: str) -> subprocess.Popen[str]:
 
 
 def finish(jobs: list[subprocess.Popen[str]]) -> list[str]:
-    """What they have logged."""
+    """Wait for the jobs and return their logs; exit if one of them has failed."""
     logs = [job.communicate()[0] for job in jobs]
     if any(job.returncode for job in jobs):
         raise SystemExit(f"a job has failed:\n{''.join(logs)[-3000:]}")
@@ -50,7 +50,7 @@ def finish(jobs: list[subprocess.Popen[str]]) -> list[str]:
 
 
 def measure(stage: str, ready: Path, workers: int, cache: Path) -> tuple[float, float]:
-    """Seconds until the last of `workers` jobs has ended, and of its work without the start."""
+    """Return the seconds until the last of `workers` jobs ends, and the longest work without start-up."""
     shutil.copytree(ready, cache, copy_function=os.link)
     begin = time.perf_counter()
     parts = [f"part={number}/{workers}" for number in range(1, workers + 1)]

@@ -1,8 +1,8 @@
-"""The training loop of vec2wav 2.0, from a folder with its source, at the size of CTX-vec2wav-alpha.
+"""The training loop of vec2wav 2.0, loaded from a checkout of its source, at the size of CTX-vec2wav-alpha.
 
-Its own `Trainer._train_step` runs its own modules, losses and optimizers. What differs from its yaml is
-what alpha differs in from vec2wav 2.0: the HiFi-GAN of the same source in place of BigVGAN, 16 kHz, and
-50 token frames per second. Libraries that only its data reading and logging need are replaced by dummies.
+Its own `Trainer._train_step` runs its own modules, losses and optimizers. Its yaml is changed only where
+alpha differs from vec2wav 2.0: the HiFi-GAN of the same source in place of BigVGAN, 16 kHz, and 50 token
+frames per second. Dummies replace the libraries that only its data reading and logging need.
 """
 
 import importlib
@@ -27,21 +27,21 @@ SAMPLE_RATE, HOP = 16_000, 320
 
 
 class WithoutStyle(torch.nn.Module):
-    """Alpha's generator does not hear the prompt's mean, which vec2wav 2.0 hands to its generator."""
+    """Alpha's generator, which ignores the mean of the prompt that vec2wav 2.0 passes to its generator."""
 
     def __init__(self, generator: torch.nn.Module) -> None:
         super().__init__()
         self.generator = generator
 
     def forward(self, hidden: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
-        """(B, dim, T) to (B, 1, samples)."""
+        """Map (B, dim, T) to (B, 1, samples)."""
         return self.generator(hidden)
 
 
 def load(folder: Path) -> Any:
-    """The module that holds the training loop.
+    """Import the module that holds the training loop.
 
-    Raises: SystemExit where the folder is not a checkout of vec2wav 2.0.
+    Raises: SystemExit if the folder is not a checkout of vec2wav 2.0.
     """
     if not (folder / PACKAGE / "bin" / "train.py").is_file():
         raise SystemExit(f"{folder} is no checkout of vec2wav2.0: it has no {PACKAGE}/bin/train.py")
@@ -54,7 +54,7 @@ def load(folder: Path) -> Any:
 
 
 def configuration(folder: Path, token_width: int, crop_frames: int) -> dict[str, Any]:
-    """Its own yaml with alpha's generator and 16 kHz."""
+    """Return the upstream yaml with alpha's generator and 16 kHz."""
     (path, *_) = sorted((folder / "conf").glob("*.yaml"))
     config: dict[str, Any] = yaml.safe_load(path.read_text())
     ours, mel = HiFiGANConfig(), MelResolution()
@@ -82,11 +82,11 @@ def configuration(folder: Path, token_width: int, crop_frames: int) -> dict[str,
 def trainer(
     folder: Path, batch: Batch, codebook: torch.Tensor, mel: torch.Tensor, crop_frames: int, device: str
 ) -> tuple[Any, tuple[Any, ...]]:
-    """A trainer that stands after its warm-up, and the batch as its `_train_step` takes it.
+    """Build a trainer whose warm-up steps are over, and the batch in the format of its `_train_step`.
 
     Args:
         folder: The checkout.
-        batch: Ours, with prompt features.
+        batch: A batch of this benchmark, with prompt features.
         codebook: (K, V, D).
         mel: (B, T, 80), the target of the frontend, which its data preparation provides.
         crop_frames: Length of the generator's crop.

@@ -1,11 +1,10 @@
-"""Training steps per second and peak memory of CTX-vec2wav-alpha, ours against the upstream loop.
+"""Measure training steps per second and peak memory of CTX-vec2wav-alpha against the upstream loop.
 
     python -m scripts.bench.vocoder --upstream <vec2wav2.0 checkout> --out docs/measurements/vocoder_speed.md
 
-Each loop runs in a process of its own, on the same batch, and they take turns: a few steps of the one,
-a few of the other, so that whatever else the machine does hits both. Ours runs under Lightning, as a
-training does. Prompt features are given, so no prompt encoder counts. Nothing of the upstream code is
-in this repository: fetch it with git.
+Each loop runs in a process of its own, on the same batch. The loops take turns of a few steps, so that other
+load of the machine affects both. Our loop runs under Lightning, as a training does. Prompt features are
+given, so that no prompt encoder is measured. This repository holds no upstream code: fetch it with git.
 """
 
 import argparse
@@ -32,7 +31,7 @@ from scripts.bench.interleaved import Stopwatch, Worker, peak_memory, processor
 
 RATE, HOP, PROMPT_WIDTH = 50, 320, 1024
 CODEBOOK = (2, 320, 384)
-"""Books, entries and width of wav2vec 2.0's quantizer, which upstream trains on."""
+"""Number of codebooks, entries and width of wav2vec 2.0's quantizer, on whose codes upstream trains."""
 WARM_UP = 2
 VARIANTS = {
     "upstream": {},
@@ -44,7 +43,7 @@ VARIANTS = {
 
 
 def make_batch(rows: int, seconds: float) -> tuple[Batch, torch.Tensor]:
-    """Random codes, prompts and waveforms of unequal lengths, and the codebook's vectors; seeded."""
+    """Draw codes, prompts and waveforms of unequal lengths, and the codebook's vectors, from a fixed seed."""
     random = torch.Generator().manual_seed(0)
     longest = round(seconds * RATE)
     lengths = torch.tensor([longest - row * longest // (4 * rows) for row in range(rows)])
@@ -60,24 +59,24 @@ def make_batch(rows: int, seconds: float) -> tuple[Batch, torch.Tensor]:
 
 
 class Turns(lightning.Callback):
-    """Lets Lightning wait for its turn before every step."""
+    """Callback that waits for its turn before every step."""
 
     def __init__(self, watch: Stopwatch) -> None:
         self.watch = watch
 
     def on_train_batch_start(self, trainer: lightning.Trainer, *_: Any) -> int | None:
-        """-1 ends the epoch."""
+        """Wait for the next step; return -1, which ends the epoch, if there is none."""
         trainer.should_stop = not self.watch.start()
         return -1 if trainer.should_stop else None
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        """A step is over when its logging is, too; a refused one is no step."""
+        """Stop the clock after the step and its logging; a refused step does not count."""
         if not trainer.should_stop:
             self.watch.stop()
 
 
 def run_ours(batch: Batch, codebook: torch.Tensor, watch: Stopwatch, variant: dict[str, Any]) -> list[int]:
-    """Our training under Lightning; returns how many parameters were trained."""
+    """Run our training under Lightning; return the numbers of parameters of generator and discriminators."""
     config = VocoderConfig(name="ctx_vec2wav_alpha")
     features = SimpleNamespace(features=PROMPT_WIDTH)
     with patch.object(benchmark.models.vocoder.model, "build_prompt", return_value=features):
@@ -100,7 +99,7 @@ def run_ours(batch: Batch, codebook: torch.Tensor, watch: Stopwatch, variant: di
 
 
 def run_upstream(folder: Path, batch: Batch, codebook: torch.Tensor, watch: Stopwatch) -> list[int]:
-    """The upstream loop; returns how many parameters were trained."""
+    """Run the upstream loop; return the numbers of parameters of generator and discriminator."""
     upstream_vocoder.load(folder)
     watch.libraries = peak_memory("cpu")
     mel = torch.randn(*batch.codes.shape[::2], 80, generator=torch.Generator().manual_seed(1))
@@ -114,7 +113,7 @@ def run_upstream(folder: Path, batch: Batch, codebook: torch.Tensor, watch: Stop
 
 
 def work(arguments: argparse.Namespace) -> None:
-    """One loop, in its own process."""
+    """Run one loop in this process, a worker."""
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     torch.backends.cudnn.benchmark = True
@@ -128,7 +127,7 @@ def work(arguments: argparse.Namespace) -> None:
 
 
 def table(results: dict[str, tuple[list[tuple[float, float]], dict[str, Any]]]) -> str:
-    """One line per loop; `upstream` is what the others are compared with."""
+    """Format the table with one line per loop; the others are compared with `upstream`."""
     base = median(wall for wall, _ in results["upstream"][0])
     base_cpu = median(cpu for _, cpu in results["upstream"][0])
     lines = [
@@ -148,7 +147,7 @@ def table(results: dict[str, tuple[list[tuple[float, float]], dict[str, Any]]]) 
 
 
 def page(arguments: argparse.Namespace, load: list[float]) -> str:
-    """What was measured, and how."""
+    """Format the conditions of the measurement."""
     processes = f"{arguments.threads} of {os.cpu_count()} hardware threads, " * (arguments.device == "cpu")
     return f"""# Speed of the vocoder's training
 

@@ -1,4 +1,4 @@
-"""The sweep that the others are compared with, and folders whose names are short enough for sockets."""
+"""A serial sweep as the reference, and folders with names short enough for sockets."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.cluster.sweeps import run
 
 @pytest.fixture(scope="session")
 def serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Job after job in one process."""
+    """Run the sweep job by job in one process, and return its folder."""
     folder = tmp_path_factory.mktemp("serial")
     run(folder)
     return folder
@@ -20,14 +20,14 @@ def serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def short() -> Iterator[Path]:
-    """A folder directly below that of temporary files."""
+    """Yield a folder directly below the folder of temporary files, so that paths stay short."""
     with TemporaryDirectory(prefix="c", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
 @pytest.fixture(scope="module")
 def slurm(short: Path) -> Iterator[Slurm]:
-    """A cluster of a file's own."""
+    """Yield a SLURM cluster for the tests of one file."""
     pytest.importorskip("submitit", reason="the extra `cluster` is not installed")
     with Slurm(short / "slurm") as cluster:
         yield cluster

@@ -1,4 +1,4 @@
-"""A real Ray cluster on the loopback: a head without work of its own, and nodes as separate processes."""
+"""A real Ray cluster on the loopback: a head that runs no work, and nodes as separate processes."""
 
 import contextlib
 import os
@@ -16,29 +16,29 @@ RAY = Path(sys.executable).with_name("ray")
 STORE = 80_000_000
 """Bytes of each node's object store; Ray takes no fewer than 75 MB."""
 START = 90.0
-"""Seconds that all nodes may take."""
+"""Timeout in seconds for the start of all nodes."""
 
 
 class RayCluster:
-    """The cluster, as long as the context lasts.
+    """A cluster that runs as long as the context lasts.
 
     Args:
-        folder: Where its files go; of a short name, for it holds sockets.
-        nodes: How many, each with one CPU.
-        cwd: Where nodes are started, from which their workers inherit it.
+        folder: Folder of its files; the name must be short, because the folder holds sockets.
+        nodes: Number of nodes, each with one CPU.
+        cwd: Working directory of the nodes, which their workers inherit.
     """
 
     def __init__(self, folder: Path, nodes: int = 2, cwd: Path | None = None) -> None:
         self.folder, self.count, self.cwd = folder, nodes, cwd or folder
         self.nodes: list[psutil.Process] = []
-        """The process of each node that is left, the head's first."""
+        """Process of each running node, the head first."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{probe.getsockname()[1]}"
-        # Otherwise a token in the home folder, which any `ray.init` leaves there, decides who asks for one.
+        # Otherwise, a token in the home folder, left by any `ray.init`, decides whether a token is required.
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         self.environment = {"RAY_ADDRESS": self.address, "RAY_USAGE_STATS_ENABLED": "0"} | token
-        """What a process needs in order to use it."""
+        """Environment variables of a process that uses the cluster."""
 
     def __enter__(self) -> "RayCluster":
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -62,11 +62,11 @@ class RayCluster:
         self.nodes.clear()
 
     def add_node(self) -> None:
-        """One more, with one CPU."""
+        """Start one more node, with one CPU."""
         self._start(f"--address={self.address}", "--num-cpus=1")
 
     def kill_node_of(self, pid: int) -> None:
-        """End, at once and with all its processes, the node that a process belongs to."""
+        """Kill the node that a process belongs to, with all processes of the node."""
         above = {process.pid for process in psutil.Process(pid).parents()}
         node = next(node for node in self.nodes if node.pid in above)
         self.nodes.remove(node)
@@ -74,7 +74,7 @@ class RayCluster:
 
     def _start(self, *options: str) -> None:
         common = "--node-ip-address=127.0.0.1", f"--object-store-memory={STORE}", "--block"
-        # Tests share their machine with others, for whose memory Ray would kill workers here.
+        # Ray would kill workers for the memory that other processes of the machine use.
         environment = os.environ | self.environment | {"RAY_memory_monitor_refresh_ms": "0"}
         environment.pop("RAY_ADDRESS", None)
         with (self.folder / "nodes.out").open("ab") as out:
@@ -84,7 +84,7 @@ class RayCluster:
         self.nodes.append(psutil.Process(started.pid))
 
     def _until(self, nodes: int) -> None:
-        """Wait until so many nodes with a CPU are up."""
+        """Wait until this number of nodes with a CPU is up."""
         question = "import ray, sys; ray.init(sys.argv[1], logging_level=40); print(ray.cluster_resources())"
         end = time.monotonic() + START
         while True:
@@ -104,7 +104,7 @@ class RayCluster:
 
 
 def _end(node: psutil.Process) -> None:
-    """Kill a process and all below it."""
+    """Kill a process and all its descendants."""
     try:
         family = [node, *node.children(recursive=True)]
     except psutil.NoSuchProcess:

@@ -1,8 +1,8 @@
-"""A real SLURM of one node on the loopback, all of whose files lie in one folder.
+"""A real SLURM of one node on the loopback, with all its files in one folder.
 
-    python -m tests.cluster.slurm <folder>      # until it is told to end; prints what to export
+    python -m tests.cluster.slurm <folder>      # prints the variables to export; runs until it is ended
 
-starts munged, slurmctld and slurmd as the user who calls it, who then is SLURM's administrator.
+The module starts munged, slurmctld and slurmd as the calling user, who thereby is SLURM's administrator.
 """
 
 import getpass
@@ -19,9 +19,9 @@ from types import TracebackType
 
 PROGRAMS = "munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol"
 SYSTEM = "/usr/sbin:/sbin"
-"""Where daemons are, which a user's path may lack."""
+"""Folders of the daemons, which the path of a user may lack."""
 START = 60.0
-"""Seconds that the node may take until it is idle."""
+"""Timeout in seconds until the node is idle."""
 CONFIG = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -49,7 +49,7 @@ SlurmdLogFile={folder}/slurmd.log
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=64000
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
-# Accounting proper needs a database. The controller remembers jobs long enough for a test.
+# Full accounting needs a database. The controller remembers jobs long enough for a test.
 SACCT = """\
 #!{python}
 import re, subprocess, sys
@@ -66,17 +66,17 @@ for line in subprocess.check_output(["scontrol", "--oneliner", "show", "job"], t
 
 
 def missing() -> list[str]:
-    """Programs of SLURM and munge that are not installed."""
+    """Return the programs of SLURM and munge that are not installed."""
     path = os.pathsep.join((os.environ.get("PATH", ""), SYSTEM))
     return [name for name in PROGRAMS if shutil.which(name, path=path) is None]
 
 
 class Slurm:
-    """The cluster, as long as the context lasts.
+    """A cluster that runs as long as the context lasts.
 
     Args:
-        folder: Where its files go; of a short name, for it holds sockets.
-        cpus: What the node says it has.
+        folder: Folder of its files; the name must be short, because the folder holds sockets.
+        cpus: Number of CPUs that the node declares.
     """
 
     def __init__(self, folder: Path, cpus: int = 2) -> None:
@@ -84,7 +84,7 @@ class Slurm:
         self._daemons: list[subprocess.Popen[bytes]] = []
         path = os.pathsep.join((str(folder / "bin"), os.environ.get("PATH", ""), SYSTEM))
         self.environment = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": path}
-        """What a process needs in order to use it."""
+        """Environment variables of a process that uses the cluster."""
 
     def __enter__(self) -> "Slurm":
         for name in ("munge", "state", "spool", "bin"):
@@ -130,7 +130,7 @@ class Slurm:
                 daemon.wait()
 
     def call(self, *command: str, check: bool = True) -> str:
-        """What one of SLURM's commands prints."""
+        """Run one of SLURM's commands and return its output."""
         environment = os.environ | self.environment
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=60, check=check

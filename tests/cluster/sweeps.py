@@ -1,4 +1,4 @@
-"""One small sweep, whoever runs its jobs: two tokenizers, two tasks, a vocoder that trains for seconds."""
+"""One small sweep for any launcher: two tokenizers, two tasks, a vocoder that trains for seconds."""
 
 import json
 import os
@@ -38,11 +38,11 @@ SCORES = "value", "lo", "hi", "n_scored", "n_failed", "status", "key", "metric_k
 
 
 def start(folder: Path, *overrides: str, **environment: str) -> "subprocess.Popen[str]":
-    """The sweep in a process group of its own; what it says goes to `folder/said.txt`."""
+    """Start the sweep in a process group of its own, with its output in `folder/said.txt`."""
     folder.mkdir(parents=True, exist_ok=True)
     own = {override.partition("=")[0] for override in overrides}
     given = [*(text for text in SWEEP if text.partition("=")[0] not in own), *overrides]
-    near = os.path.relpath(folder, ROOT)  # processes that a cluster starts elsewhere have to find it too
+    near = os.path.relpath(folder, ROOT)  # processes that a cluster starts in another folder must find it too
     places = {"CACHE": f"{near}/cache", "RESULTS": f"{near}/results", "OMP_NUM_THREADS": "1"}
     with (folder / "said.txt").open("a") as out:
         return subprocess.Popen(
@@ -57,7 +57,7 @@ def start(folder: Path, *overrides: str, **environment: str) -> "subprocess.Pope
 
 
 def finish(running: "subprocess.Popen[str]", folder: Path, timeout: float = 500) -> str:
-    """Wait for the end, which must be a good one; what was said."""
+    """Wait for the end, check the status 0, and return the output."""
     try:
         running.wait(timeout)
     except subprocess.TimeoutExpired:
@@ -69,12 +69,12 @@ def finish(running: "subprocess.Popen[str]", folder: Path, timeout: float = 500)
 
 
 def run(folder: Path, *overrides: str, **environment: str) -> str:
-    """The sweep from begin to end."""
+    """Run the sweep from start to end and return its output."""
     return finish(start(folder, *overrides, **environment), folder)
 
 
 def rows(folder: Path) -> dict[tuple[str, ...], tuple[object, ...]]:
-    """What was found, by job and metric: neither places nor times."""
+    """Return the results by job and metric, without paths and times."""
     found = ResultsStore(folder / "results/mini").rows()
     names = [_name(row) for row in found]
     assert len(set(names)) == len(names), "rows occur twice"
@@ -82,7 +82,7 @@ def rows(folder: Path) -> dict[tuple[str, ...], tuple[object, ...]]:
 
 
 def assert_same(folder: Path, serial: Path) -> None:
-    """Equal values, no row twice, none missing; the same scores of every utterance, the same tables."""
+    """Assert equal rows, none twice and none missing, equal scores of every utterance, and equal tables."""
     assert rows(folder) == rows(serial)
     merged = [json.loads(line) for line in (folder / "results/mini/rows.jsonl").read_text().splitlines()]
     assert len(merged) == len(rows(serial))
@@ -95,7 +95,7 @@ def assert_same(folder: Path, serial: Path) -> None:
 
 
 def job_logs(folder: Path) -> str:
-    """The logs of all jobs of a sweep."""
+    """Return the joined logs of all jobs of a sweep."""
     return "\n".join(path.read_text() for path in sorted((folder / "sweep").glob("*/*.log")))
 
 
@@ -103,18 +103,18 @@ PHASES: Mapping[str, Callable[[Path], Iterator[int]]]
 
 
 def encoding(cache: Path) -> Iterator[int]:
-    """Processes that make tokens."""
+    """Yield the ids of processes that make tokens."""
     yield from _holders(cache, "tokens/**/*.lease/*")
 
 
 def training(cache: Path) -> Iterator[int]:
-    """Processes that train a vocoder and have kept a checkpoint."""
+    """Yield the ids of processes that train a vocoder and have written a checkpoint."""
     for checkpoint in cache.glob("vocoders/*.building/last.ckpt"):
         yield from _holders(cache, f"vocoders/{checkpoint.parent.name.removesuffix('.building')}.lease/*")
 
 
 def scoring(cache: Path) -> Iterator[int]:
-    """Processes that have kept a score."""
+    """Yield the ids of processes that have written a score."""
     for journal in cache.glob("scores/**/*.jsonl"):
         if journal.stat().st_size and (found := re.search(r"\.(\d+)\.\d+\.jsonl$", journal.name)):
             yield int(found[1])
@@ -124,7 +124,7 @@ PHASES = {"encode": encoding, "training": training, "evaluation": scoring}
 
 
 def caught_in(phase: str, folder: Path, timeout: float = 300) -> int:
-    """Number of a process that is at a phase of a job now."""
+    """Return the id of a process that is in a phase of a job now."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         for pid in PHASES[phase](folder / "cache"):
@@ -136,7 +136,7 @@ def caught_in(phase: str, folder: Path, timeout: float = 300) -> int:
 
 @contextmanager
 def sweeping(folder: Path, *overrides: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
-    """The sweep while it runs; it is ended with the context."""
+    """Yield the running sweep, and end it with the context."""
     running = start(folder, *overrides, **environment)
     try:
         yield running
@@ -150,7 +150,7 @@ def _holders(cache: Path, pattern: str) -> Iterator[int]:
     for file in cache.glob(pattern):
         try:
             yield int(json.loads(file.read_text())["pid"])
-        except (OSError, ValueError, KeyError, TypeError):  # it is gone, or not written yet
+        except (OSError, ValueError, KeyError, TypeError):  # the file is gone, or not written yet
             continue
 
 

@@ -1,4 +1,4 @@
-"""The sweep by the launchers that need no cluster: the serial table."""
+"""Launchers that need no cluster give the same table as the serial sweep."""
 
 from pathlib import Path
 

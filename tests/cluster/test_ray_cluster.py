@@ -1,4 +1,4 @@
-"""The sweep on a real Ray cluster: the serial table, also where processes and a node are killed."""
+"""A sweep on a real Ray cluster gives the serial table, even if processes and a node are killed."""
 
 import importlib.util
 import os
@@ -31,7 +31,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def cluster(short: Path) -> Iterator[RayCluster]:
-    with RayCluster(short / "ray") as cluster:  # nodes that begin in another folder than the sweep
+    with RayCluster(short / "ray") as cluster:  # nodes start in another folder than the sweep
         yield cluster
 
 
@@ -57,4 +57,4 @@ def test_processes_and_a_node_killed_in_every_phase_end_in_the_serial_table(
     assert_same(folder, serial)
     logs = job_logs(folder)
     assert logs.count("started again, and what is done is kept") >= 3
-    assert "is taken over" in logs  # what the dead were at
+    assert "is taken over" in logs  # the work of the killed processes

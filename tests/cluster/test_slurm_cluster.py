@@ -1,4 +1,4 @@
-"""The sweep on a real SLURM: the serial table, whether jobs are put back into the queue or lost."""
+"""A sweep on a real SLURM gives the serial table, even if jobs are requeued or lost."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ pytestmark = [
 
 
 def job_of(pid: int) -> str:
-    """The job that a process belongs to, as 12_3: an array's last job has the plain number of them all."""
+    """Return the job of a process, such as 12_3; the last job of an array has the array's plain number."""
     environment = psutil.Process(pid).environ()
     return f"{environment['SLURM_ARRAY_JOB_ID']}_{environment['SLURM_ARRAY_TASK_ID']}"
 
@@ -39,7 +39,7 @@ def test_the_sweep_on_slurm_is_the_serial_one(slurm: Slurm, serial: Path, tmp_pa
     for words in ("Requeue=1", "TimeLimit=04:00:00", "NumCPUs=1", "JobName=speech-tokens"):
         assert words in first, first
     logs = sorted(path.name for path in (tmp_path / "sweep/submitit").glob("*/*_log.out"))
-    assert len(logs) == JOBS  # one for each job, beside what Hydra keeps of it
+    assert len(logs) == JOBS  # one for each job, beside the files of Hydra
 
 
 def test_jobs_put_back_into_the_queue_in_every_phase_end_in_the_serial_table(
@@ -55,7 +55,7 @@ def test_jobs_put_back_into_the_queue_in_every_phase_end_in_the_serial_table(
         ):
             pid = caught_in(phase, tmp_path)
             jobs.append(job_of(pid))
-            if by_signal:  # what SLURM sends before a time limit: submitit then asks for the requeue
+            if by_signal:  # SLURM's signal before a time limit, at which submitit asks for the requeue
                 os.kill(pid, signal.SIGUSR2)
             else:
                 slurm.call("scontrol", "requeue", jobs[-1])

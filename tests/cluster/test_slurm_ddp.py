@@ -1,4 +1,4 @@
-"""Trainings over two tasks of a real SLURM: the rows of one process, each of them once."""
+"""Trainings over two tasks of a real SLURM give the rows of one process, each once."""
 
 import contextlib
 import os
@@ -20,11 +20,11 @@ ONE = {"tokenizer": "mel_rvq", "task": "reconstruction"}
 JOB = [f"{name}={ONE.get(name, value)}" for name, _, value in (text.partition("=") for text in SWEEP)]
 JOB += ["vocoder.steps=20", "metric=[mel_distance]"]
 TOLERANCE = 1e-4
-"""Of the scores: sums in another order, through twenty steps."""
+"""Tolerance of scores: sums are in another order, over twenty steps."""
 
 
 def start(folder: Path, command: list[str], *overrides: str, **variables: str) -> subprocess.Popen[str]:
-    """The job; what it says goes to `folder/said.txt`."""
+    """Start the job, with its output in `folder/said.txt`."""
     places = {"CACHE": f"{folder}/cache", "RESULTS": f"{folder}/results", "OMP_NUM_THREADS": "1"}
     outputs = [f"hydra.run.dir={folder}/out", f"hydra.sweep.dir={folder}/out"]
     with (folder / "said.txt").open("w") as out:
@@ -56,7 +56,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_as_alone(folder: Path, alone: Path) -> None:
-    """The same rows: numbers within the tolerance, the rest as it is."""
+    """Assert the same rows, with numbers within the tolerance and equal other fields."""
     found, expected = rows(folder), rows(alone)
     assert found.keys() == expected.keys()
     for name, row in found.items():
@@ -85,7 +85,7 @@ def test_srun_ends_with_the_row_of_one_process(slurm: Slurm, alone: Path, tmp_pa
 
 
 def other_task(job: str) -> psutil.Process:
-    """The process of a job's second task."""
+    """Return the process of the second task of a job."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             variables = process.environ()

@@ -1,6 +1,6 @@
-"""Damaged files, hostile names, full and closed disks, company: a clear message, nothing lost, the rest done.
+"""Damaged files, hostile names, full or read-only disks, concurrent runs: clear errors, nothing lost.
 
-Everything goes through what `python -m benchmark` runs, with a list of recordings of the user's own.
+All tests run the code of `python -m benchmark`, with a user's own list of recordings.
 """
 
 import csv
@@ -44,7 +44,7 @@ def good(folder: Path, number: int, split: str) -> dict[str, str]:
 
 @pytest.fixture
 def recordings(tmp_path: Path) -> Rows:
-    """Four good ones of each of two splits."""
+    """Write four good recordings for each of two splits."""
     folder = tmp_path / "speech"
     folder.mkdir()
     return [good(folder, number, split) for split in ("train", "test") for number in range(4)]
@@ -105,10 +105,10 @@ def test_damaged_recordings_are_counted_with_their_reason_and_the_rest_is_done(
     damaged.run()
     row = usage(damaged)
     assert (row.status, row.n_scored, row.n_failed) == ("ok", 4, 9)
-    assert row.value == clean.value  # nothing of the damaged ones got into the codebook or the counts
+    assert row.value == clean.value  # damaged recordings are neither in the codebook nor in the counts
     for words in ("test_cut_flac.flac", "is cut off"):
         assert words in row.reason or words in json.dumps(row.notes), (words, row)
-    # What is sound though it looks odd.
+    # Valid recordings that look odd.
     wav, odd = noise(), add("odd.flac")
     soundfile.write(str(folder / "odd.wav"), wav, 16_000)
     (folder / "odd.wav").rename(odd)
@@ -179,7 +179,7 @@ def test_a_kept_manifest_that_cannot_be_used_is_made_again(
 
 @pytest.fixture
 def mount() -> Iterator[Callable[..., None]]:
-    """Mounts a folder; skips where that is not allowed."""
+    """Yield a function that mounts a folder, and skips the test if mounting is not allowed."""
     mounted: list[Path] = []
 
     def run(folder: Path, *arguments: str) -> None:
@@ -263,7 +263,7 @@ def test_two_sweeps_on_one_cache_build_everything_once(recordings: Rows, tmp_pat
     assert [sweep.returncode for sweep in sweeps] == [0, 0], said
     built = [line for text in said for line in text.splitlines() if "fitting the codebook" in line]
     encoded = [line for text in said for line in text.splitlines() if "× real time" in line]
-    assert len(built) == 2 and len(encoded) == 2, said  # one for each seed, whoever was first
+    assert len(built) == 2 and len(encoded) == 2, said  # one for each seed, whichever process was first
     rows = [path.name for path in (tmp_path / "results/mini/rows").iterdir()]
     assert sorted(rows) == [f"codebook_usage__mfcc_kmeans__my__seed{seed}.jsonl" for seed in (0, 1)]
     assert (tmp_path / "results/mini/tables/codebook_usage.md").is_file()

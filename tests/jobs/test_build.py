@@ -1,4 +1,4 @@
-"""Which classes a yaml may name, and what a yaml with another one is told."""
+"""Tests of the classes that a yaml may name, and of the error for any other class."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def codec(**_): return GroundTruth(name="made by a function")
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of an importable module outside the package."""
+    """Write an importable module outside the package, and return its name."""
     (tmp_path / "own_classes_of_mine.py").write_text(OWN)
     monkeypatch.syspath_prepend(str(tmp_path))
     return "own_classes_of_mine"

@@ -1,4 +1,4 @@
-"""The jobs of a sweep are composed as Hydra composes them."""
+"""Tests that the jobs of a sweep are composed as Hydra composes them."""
 
 from typing import Any
 

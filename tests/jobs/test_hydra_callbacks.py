@@ -1,5 +1,7 @@
-"""A sweep by the real command line: one failed job stops no other, a killed one goes on, and what is bound
-to fail is said before anything starts."""
+"""Tests of sweeps by the real command line.
+
+A failed job stops no other, a killed sweep resumes, and preflight reports certain failures before the start.
+"""
 
 import csv
 import json
@@ -25,7 +27,7 @@ JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 
 @pytest.fixture
 def speech(tmp_path: Path) -> Path:
-    """A list of recordings without texts or a dev split, so that probes cannot run."""
+    """Write a list of recordings without texts or a dev split, so that probes cannot run."""
     rng = np.random.default_rng(0)
     path = tmp_path / "my.csv"
     with path.open("w", newline="") as file:

@@ -1,4 +1,4 @@
-"""The overview of a sweep: what its line says, and the time that is left."""
+"""Tests of the progress line of a sweep, and of the time left."""
 
 import io
 from pathlib import Path
@@ -16,16 +16,16 @@ def job(number: int, state: str = "running", begin: float = 0.0, end: float = 0.
 def test_the_line_counts_jobs_by_how_they_stand() -> None:
     files = [job(0, "done", 0, 1), job(1, "failed", 0, 1), job(2), job(3)]
     assert line(files, Expected(jobs=9), 5.0) == "sweep: 1 of 9 done, 2 running, 5 left, 1 failed"
-    assert line(files, Expected(), 5.0) == "sweep: 1 done, 2 running, 1 failed"  # nobody knows how many
+    assert line(files, Expected(), 5.0) == "sweep: 1 done, 2 running, 1 failed"  # unknown number of jobs
 
 
 def test_the_time_left_follows_the_measured_pace_and_the_jobs_side_by_side() -> None:
     expected = Expected(jobs=5, done=frozenset({4}), seconds={0: 100.0, 1: 100.0, 2: 100.0, 3: 100.0})
-    assert expected.left([job(0, begin=0.0)], 0.0) == pytest.approx(400)  # expectations alone
+    assert expected.left([job(0, begin=0.0)], 0.0) == pytest.approx(400)  # no measured pace yet
     files = [job(4, "done", 0, 1), job(0, "done", 0, 50), job(1, begin=50), job(2, begin=50)]
-    # Twice as fast as expected: 25 s are half a job; two halves and a whole one are left, two at a time.
+    # Twice as fast as expected: 25 s are half a job; two half jobs and a whole one are left, two at a time.
     assert expected.left(files, 75.0) == pytest.approx((50 + 50 + 100) / 2 / 2)
-    assert expected.left([job(4, "done", 0, 1)], 1.0) is None  # between two jobs
+    assert expected.left([job(4, "done", 0, 1)], 1.0) is None  # no job is running
 
 
 def test_a_job_that_takes_longer_than_expected_keeps_a_little_to_do() -> None:

@@ -1,5 +1,4 @@
-"""What follows a job: an offline run of wandb is read back and holds what was promised, and nothing that
-fails there costs a job."""
+"""Tests of trackers: an offline run of wandb has the promised content; a failing tracker fails no job."""
 
 import csv
 import json
@@ -42,7 +41,7 @@ WHOLE, FIRST, LAST = 1, 2, 4
 
 
 def _chunks(content: bytes) -> Iterator[bytes]:
-    """Payloads; a record that does not fit a block of 32 KiB comes in several pieces."""
+    """Yield the payloads; a record that does not fit into a block of 32 KiB is stored in several pieces."""
     place, held = HEADER, b""
     assert content[:4] in (b"", b":W&B")
     while place + HEADER <= len(content):
@@ -59,7 +58,7 @@ def _chunks(content: bytes) -> Iterator[bytes]:
 
 
 class OfflineRun:
-    """All that a `.wandb` file holds: records in LevelDB's log format, after a header of seven bytes."""
+    """Content of a `.wandb` file: records in LevelDB's log format, after a header of seven bytes."""
 
     def __init__(self, path: Path) -> None:
         self.config: dict[str, Any] = {}
@@ -100,7 +99,7 @@ class OfflineRun:
 
 @pytest.fixture
 def job_of(make_row: Callable[..., Any], tmp_path: Path) -> Callable[..., Results]:
-    """What a finished reconstruction has left: two metrics, scores, sound and a vocoder."""
+    """Return a function that writes results of a reconstruction: two metrics, scores, audio and a vocoder."""
 
     def make(**more: Any) -> Results:
         rows = [
@@ -139,7 +138,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def runs(folder: Path) -> list[OfflineRun]:
-    """All runs below a folder, whole: wandb's own process may still be writing the last records."""
+    """Return all complete runs below a folder; waits, as wandb's process may still write the last records."""
     for _ in range(600):
         found = [OfflineRun(path) for path in sorted(folder.rglob("run-*.wandb"))]
         if all(run.exit_code is not None for run in found):

@@ -1,4 +1,4 @@
-"""Two sweeps over one store at the same time: each artifact is made once, and both end with the same rows."""
+"""Tests of two concurrent sweeps over one store: each artifact is made once, and both write the same rows."""
 
 import os
 import re

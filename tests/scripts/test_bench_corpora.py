@@ -1,4 +1,4 @@
-"""The scripts behind `make bench`: memory that does not grow, and k-means no worse than the peers'."""
+"""Tests of scripts of `make bench`: memory does not grow, and k-means is no worse than the peers'."""
 
 import json
 from pathlib import Path

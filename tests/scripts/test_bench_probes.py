@@ -1,4 +1,4 @@
-"""The script that measures the probes' training: real trainings of both loops, as the parent drives them."""
+"""Tests of the script that measures the training of probes, with real trainings of both loops."""
 
 import io
 import json
@@ -17,7 +17,7 @@ TINY = ["--utterances=12", "--dev=4", "--seconds=1", "--epochs=2", "--steps=2", 
 def epochs_of(
     loop: str, preset: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> list[dict]:
-    """Answers of one worker that is asked for three epochs, one at a time, and then to end."""
+    """Return the answers of one worker that is asked for three epochs, one at a time, and then to end."""
     monkeypatch.setattr("sys.stdin", io.StringIO("1\n1\n1\n0\n"))
     assert (
         bench.main([*TINY, f"--threads={torch.get_num_threads()}", "--worker", loop, preset, "2", "12.5"])
@@ -38,10 +38,10 @@ def test_both_loops_train_by_turns_and_make_a_line(
         assert len(facts["frames_per_second"]) == 3
         told[loop] = facts | {"seconds": [tuple(turn["seconds"][0]) for turn in turns]}
         wall = [turn["seconds"][0][0] for turn in turns]
-        # Two batches of 8 and 4 utterances, 4 frames for each of 6 to 12 codes: no padding, all of them.
+        # Two batches of 8 and 4 utterances, with 4 frames for each of 6 to 12 codes, without padding.
         read = [rate * seconds for rate, seconds in zip(facts["frames_per_second"], wall, strict=True)]
         assert min(read) > 12 * 6 * 4
-    # The packed LSTM keeps as many weights as ours, bias for bias.
+    # The packed LSTM has as many weights as ours, including both biases.
     assert told["ours"]["parameters"] == told["packed"]["parameters"]
     cells = bench.line(bench.Case(preset, 2, 12.5), told).strip("| ").split(" | ")
     assert cells[:3] == [preset, "2", "12.5"]

@@ -19,7 +19,7 @@ JOBS = (
     ("task=reconstruction,voice_conversion,codebook_usage", "tokenizer=opus_6k,ground_truth"),
     ("task=codebook_usage,intent_probe", "tokenizer=mel_rvq"),
 )
-"""What costs least: decoders of their own, a codebook, and one training."""
+"""Recompute the cheapest rows: tokenizers with their own decoders, a codebook, and one training."""
 
 
 QUIET = ("trainer.progress_bar=false", "trainer.accelerator=cpu")

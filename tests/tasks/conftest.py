@@ -29,7 +29,7 @@ PITCH = {"s0": 210.0, "s1": 230.0, "s2": 110.0, "s3": 125.0, "s4": 250.0, "s5": 
 
 @dataclass(kw_only=True)
 class Voices(Corpus):
-    """Each speaker hums at one pitch, with vibrato; three recordings each, and one in German."""
+    """A corpus of speakers who hum at one pitch each, with vibrato: three recordings each, and one German."""
 
     folder: str
     foreign: bool = True
@@ -63,7 +63,7 @@ class Voices(Corpus):
 
 
 class Listed(Voices):
-    """Comes with prompts: each speaker's last recording, which test then lacks."""
+    """A corpus with prompts: the last recording of each speaker, which is not in the test split."""
 
     @property
     def prompt_split(self) -> str:
@@ -82,7 +82,7 @@ class Listed(Voices):
 
 @dataclass(frozen=True, kw_only=True)
 class Ear(Transcript):
-    """Hears the same word always."""
+    """A recogniser that always returns the same word."""
 
     name: str = "an ear"
     checkpoint: str = "none"
@@ -97,7 +97,7 @@ class Ear(Transcript):
 
 @dataclass(frozen=True, kw_only=True)
 class Timbre(SpeakerEncoder):
-    """Loudness of octaves: enough to tell six hums apart."""
+    """A speaker encoder that returns the loudness of octaves, which distinguishes six hums."""
 
     width: ClassVar[int] = 160
     name: ClassVar[str] = "octave"
@@ -111,7 +111,7 @@ class Timbre(SpeakerEncoder):
 
 
 class Parrot:
-    """A vocoder that says the prompt, whatever the codes."""
+    """A vocoder that returns the prompt and ignores the codes."""
 
     @classmethod
     def load(cls, *_: Any) -> "Parrot":
@@ -141,7 +141,7 @@ def context(store: ArtifactStore) -> RunContext:
 
 @pytest.fixture
 def metrics() -> dict[str, Metric]:
-    """As the survey's preset, without models."""
+    """Build the metrics of the survey preset, without models."""
     voice = Timbre()
     return {
         "wer": WordErrorRate(asr=Ear()),
@@ -154,7 +154,7 @@ def metrics() -> dict[str, Metric]:
 
 @pytest.fixture
 def parrot(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every vocoder is a `Parrot`, trained at once."""
+    """Replace every vocoder by a `Parrot`, which needs no training."""
 
     def trained(tokenizer: Any, corpus: Any, config: Any, context: RunContext) -> Path:
         def build(folder: Path) -> None:

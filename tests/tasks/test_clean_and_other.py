@@ -1,4 +1,4 @@
-"""LibriSpeech's two test sets: one probe, a line for each in one table."""
+"""Tests of LibriSpeech's two test sets: they share one probe, and have a line each in one table."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ SMALL = ["task=asr_probe", "tokenizer=mfcc_kmeans", "tokenizer.codebook_size=4",
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """The published layout, two noises of half a second by each speaker."""
+    """Write the published layout, with two noises of half a second for each speaker."""
     for subset, speakers in SUBSETS.items():
         for speaker in speakers:
             folder = tmp_path / "LibriSpeech" / subset / str(speaker) / "1"

@@ -1,4 +1,4 @@
-"""The codebook task on spoken sentences: numbers that must be so, and the reasons where there is none."""
+"""Tests of the codebook task on spoken sentences: values with a known answer, reasons for missing ones."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,7 +35,7 @@ HOP = 160
 
 @dataclass(kw_only=True)
 class Sound(Tokenizer):
-    """Two codebooks every 10 ms: whether there is any sound, and how loud it is in 16 steps."""
+    """A tokenizer with two codebooks every 10 ms: presence of sound, and its loudness in 16 steps."""
 
     @property
     def spec(self) -> TokenizerSpec:
@@ -78,7 +78,7 @@ def test_phones_are_those_at_the_time_of_the_code(sound: Outcome, context: RunCo
     silent = sum(
         d[np.array(p.labels) == SILENCE].sum() for d, p in zip(durations, tiers.values(), strict=True)
     )
-    # The first book splits silence (and closures) from the rest: it tells silence at most, and most of it.
+    # The first codebook separates silence (and closures) from the rest, so it informs about silence at most.
     share = silent / sum(d.sum() for d in durations)
     assert 0.05 < share < 0.2
     first, second = sound.notes["pnmi_by_book"]

@@ -1,4 +1,4 @@
-"""The three heads on a few sentences: probes that are shared, rows of their own status, what is refused."""
+"""Tests of the three heads on a few sentences: shared probes, the status of each row, refused configs."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -54,7 +54,7 @@ PHONES = replace(CTC, name="phones_micro")
 
 
 class Mute(Synthetic):
-    """Knows nothing of its phones."""
+    """A corpus without phone labels."""
 
     def phones(self, split: str) -> Any:
         return None

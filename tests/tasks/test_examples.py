@@ -1,4 +1,4 @@
-"""Names of the files to listen to: the utterances' own where they can be, and never outside the folder."""
+"""Tests of the names of audio examples: those of the utterances if legal, and never outside the folder."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def made_of(tmp_path: Path, *ids: str, goodness: pd.Series | None = None) -> dic
 
 def names(tmp_path: Path, *ids: str) -> list[str]:
     files = made_of(tmp_path, *ids)
-    _replace_folder(tmp_path / "audio", files)  # as the results do: every name must be a legal one
+    _replace_folder(tmp_path / "audio", files)  # as results are written: every name must be legal
     assert sorted(path.name for path in (tmp_path / "audio").iterdir()) == sorted(files)
     return sorted(files)
 
@@ -65,7 +65,7 @@ def test_the_two_worst_and_the_best_are_kept_beside_the_fixed_ones(tmp_path: Pat
     ids = [f"u{number}" for number in range(8)]
     goodness = pd.Series([0.5, 0.4, 0.5, np.nan, -9.0, 0.6, 0.6, -8.0], ids)
     kept = {name.rpartition("_")[0] for name in made_of(tmp_path, *ids, goodness=goodness)}
-    assert kept == {"u0", "u1", "u2", "u4", "u7", "u5"}  # of two equals the first
+    assert kept == {"u0", "u1", "u2", "u4", "u7", "u5"}  # the first of two equal ones
 
 
 def test_fewer_than_asked_for_are_kept_once(tmp_path: Path) -> None:

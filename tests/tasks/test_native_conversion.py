@@ -1,4 +1,4 @@
-"""Tokenizers that send the voice beside the codes convert by swapping it, and by nothing else."""
+"""Tests of tokenizers that encode the voice beside the codes: they convert by swapping only the voice."""
 
 import runpy
 from collections.abc import Callable
@@ -31,7 +31,7 @@ KINDS: dict[str, Callable[..., Tokenizer]] = {
 
 @pytest.fixture(params=KINDS)
 def tokenizer(request: pytest.FixtureRequest, tmp_path: Path) -> Tokenizer:
-    """Small random weights in the published format."""
+    """Write small random weights in the published format, and build their tokenizer."""
     torch.manual_seed(0)
     folder = tmp_path / "weights"
     folder.mkdir()
@@ -43,7 +43,7 @@ def tokenizer(request: pytest.FixtureRequest, tmp_path: Path) -> Tokenizer:
 
 @pytest.fixture
 def speech(tmp_path: Path) -> Manifest:
-    """Two pieces of real speech by two speakers, a second each."""
+    """Write two excerpts of real speech by two speakers, one second each."""
     utterances = []
     with np.load(TOKENIZERS / "fixtures" / "speech.npz") as pieces:
         for name in sorted(pieces):

@@ -1,7 +1,7 @@
-"""Failures made on purpose, from audio to row: each NC names its own cause.
+"""Tests of deliberate failures, from audio to row: each NC names its own cause.
 
-The corpus is spelled in tones, three frames of 20 ms a letter, so that a healthy tokenizer is read within
-seconds and each damaged one differs from it in one thing.
+The corpus spells letters in tones, three frames of 20 ms per letter. A probe therefore learns to read a
+healthy tokenizer within seconds, and each damaged tokenizer differs from the healthy one in one respect.
 """
 
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ from benchmark.types import SAMPLE_RATE, TokenizerSpec, Utterance
 WORDS = ("go", "stop", "left", "right", "up", "down")
 HOP = 320
 HELD = 3
-"""Frames of a letter."""
+"""Frames per letter."""
 ENTRIES = 64
 SENTENCES = {"train": 48, "dev": 24, "test": 24}
 
@@ -56,7 +56,7 @@ HEALTHY = ProbeConfig(
 
 @dataclass(kw_only=True)
 class Spelled(Corpus):
-    """Sentences of three words; letter n is a tone of 400 + 100 n Hz."""
+    """A corpus of sentences of three words; letter n is a tone of 400 + 100 n Hz."""
 
     folder: str
 
@@ -79,11 +79,11 @@ class Spelled(Corpus):
 
 @dataclass(kw_only=True)
 class Tones(Tokenizer):
-    """Hears the letter of every 20 ms; several of them make a frame of as many codebooks.
+    """A tokenizer that recognises the letter of every 20 ms; a frame has one codebook per slot.
 
     Attributes:
-        stacked: Slots of 20 ms in a frame.
-        entries_used: Of the codebook's entries; letters beyond share the last one.
+        stacked: Slots of 20 ms in a frame, and so the number of codebooks.
+        entries_used: Number of codebook entries in use; letters beyond share the last one.
     """
 
     stacked: int = 1
@@ -106,7 +106,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Spelled:
 
 
 def probed(corpus: Spelled, folder: Path, tokenizer: Tokenizer, **changes: Any) -> Row:
-    """The row of the ASR probe's WER after a whole job."""
+    """Run a whole job and return the row of the ASR probe's WER."""
     trainer = TrainerConfig(accelerator="cpu", progress_bar=False)
     results = ResultsStore(folder / "results")
     Job(
@@ -133,7 +133,7 @@ def test_a_healthy_tokenizer_is_read_at_50_and_by_the_rule_at_12_5_hz(corpus, tm
 
 
 def test_a_collapsed_codebook_is_named(corpus, tmp_path) -> None:
-    """Spaces keep a code of their own, all letters share one."""
+    """Spaces keep a code of their own; all letters share one code."""
     row = probed(corpus, tmp_path, Tones(name="collapsed", entries_used=4), epochs=2)
     assert row.status == "NC"
     assert row.reason.startswith("codebook collapse (0.64 of 6 bits per frame are used); not above the floor")

@@ -1,4 +1,4 @@
-"""The two probing tasks on a few sentences: what their rows say beside the numbers, floor and topline."""
+"""Tests of the two probing tasks on a few sentences: extra fields of their rows, floor and topline."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -83,7 +83,7 @@ def test_the_row_says_how_slow_frames_and_impossible_alignments_were_handled(cor
 
 
 def Constantly(bands: int) -> MfccKmeans:
-    """A tokenizer with as few codes as there can be."""
+    """Build an MFCC tokenizer with `bands` codes."""
     return MfccKmeans(name="mfcc_kmeans", codebook_size=bands)
 
 

@@ -1,4 +1,4 @@
-"""Prompts: another recording of the same speaker, and fixed."""
+"""Tests of prompts: a fixed choice of another recording by the same speaker."""
 
 import math
 

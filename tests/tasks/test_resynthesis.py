@@ -1,4 +1,4 @@
-"""Decoding: what a tokenizer needs for it, and what counts as failed."""
+"""Tests of decoding: requirements of a tokenizer, and utterances that count as failed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from benchmark.types import TokenizerSpec, Utterance
 
 @dataclass(kw_only=True)
 class TestOnly(Corpus):
-    """A folder with a test split and nothing to train on."""
+    """A corpus with a test split and no training data."""
 
     __test__ = False
     folder: str
@@ -50,7 +50,7 @@ class TestOnly(Corpus):
 
 @dataclass(kw_only=True)
 class Diverged(GroundTruth):
-    """Decodes one utterance, the longest, to NaN."""
+    """A tokenizer that decodes the longest utterance to NaN."""
 
     def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         wav = super()._decode(codes, lengths)
@@ -59,7 +59,7 @@ class Diverged(GroundTruth):
 
 @dataclass(kw_only=True)
 class Loudness(GroundTruth):
-    """Sends signs as codes, and the loudness of a recording beside them."""
+    """A tokenizer with signs as codes, and the loudness of a recording as side information."""
 
     @property
     def spec(self) -> TokenizerSpec:

@@ -1,4 +1,4 @@
-"""Voice conversion: scores by condition, the list that stays the same, and who decodes."""
+"""Tests of voice conversion: scores by condition, a fixed list of pairs, and the choice of the decoder."""
 
 import io
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_every_metric_is_there_overall_and_by_condition(
     assert by_name["secs"].interval.n_scored == 18
     assert [by_name[f"secs/{condition}"].interval.n_scored for condition in THREE] == [6, 6, 6]
     assert by_name["wer/same_gender"].interval.value == 0
-    # A parrot has the target's voice and not the source's, whose it is least like across genders.
+    # A parrot has the target's voice and not the source's, which differs most across genders.
     assert values(outcome)["secs"] > 0.95 > values(outcome)["secs_source"]
     frame = outcome.utterances
     for condition in THREE:

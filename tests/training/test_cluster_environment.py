@@ -1,4 +1,4 @@
-"""Which processes were started together, by the variables that torchrun and SLURM set."""
+"""Tests of the world that is read from the variables of torchrun and SLURM."""
 
 import os
 
@@ -35,7 +35,7 @@ FIFTH = World(rank=5, size=8, local_rank=1, local_size=4, node=1, address="gpu07
 
 @pytest.fixture
 def variables(monkeypatch: pytest.MonkeyPatch):
-    """Sets the variables of a launcher, those of no other being there."""
+    """Return a function that sets the variables of one launcher and removes those of all others."""
 
     for name in (*STEP, *TORCHRUN, "SUBMITIT_EXECUTOR"):
         monkeypatch.delenv(name, raising=False)
@@ -56,7 +56,7 @@ def test_torchrun_tells_of_its_processes(variables) -> None:
 def test_srun_tells_of_its_tasks_and_lightning_hears_of_them(variables) -> None:
     variables(STEP | {"MASTER_PORT": "29500"})
     assert started_world() == FIFTH
-    variables(dict.fromkeys(TORCHRUN, ""))  # so that they are as before after the test
+    variables(dict.fromkeys(TORCHRUN, ""))  # so that they are restored after the test
     FIFTH.export()
     assert {name: os.environ[name] for name in TORCHRUN} == TORCHRUN
     environment = ddp(FIFTH, "cpu", find_unused_parameters=False).cluster_environment

@@ -1,4 +1,4 @@
-"""The same numbers on processors of different width."""
+"""Tests that processors with wider instructions compute the same numbers."""
 
 import os
 import subprocess
@@ -48,7 +48,7 @@ def _made(**environment: str) -> str:
 @pytest.fixture
 def _unset(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in AVX2:
-        monkeypatch.setenv(name, "")  # so that what the test sets is undone
+        monkeypatch.setenv(name, "")  # so that the test's changes are undone
         monkeypatch.delenv(name)
 
 
@@ -72,5 +72,5 @@ def test_importing_the_package_is_enough() -> None:
 
 @pytest.mark.skipif("avx512f" not in FLAGS, reason="this processor has no AVX-512 to hold back")
 def test_wider_instructions_give_other_numbers() -> None:
-    """What the rest is for: were this to fail, the variables could go."""
+    """Show that the variables are needed: if this test fails, they can be removed."""
     assert _made(ATEN_CPU_CAPABILITY="avx512", ONEDNN_MAX_CPU_ISA="ALL", FAISS_SIMD_LEVEL="AVX512") != _made()

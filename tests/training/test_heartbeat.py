@@ -1,4 +1,4 @@
-"""Signs of life: who shows none is taken for dead, and so is rank 0 when the store is lost."""
+"""Tests of heartbeats: a process without beats counts as ended, and so does rank 0 if the store is lost."""
 
 import time
 from collections.abc import Callable
@@ -38,12 +38,12 @@ def test_a_silent_rank_has_ended_and_one_that_beats_has_not() -> None:
     for beat in beats[:2]:
         beat._stop()
     beats[2].start()
-    wait_until(lambda: beats[2].ended == {0})  # which has stopped
+    wait_until(lambda: beats[2].ended == {0})  # the thread of rank 0 has stopped
     beats[2]._stop()
 
 
 class Lost(HashStore):
-    """A store whose connection breaks after the first sign of life."""
+    """A store whose connection breaks after the first heartbeat."""
 
     def get(self, key: str) -> bytes:
         raise RuntimeError(f"no connection for {key}")

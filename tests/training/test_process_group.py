@@ -1,6 +1,6 @@
-"""Processes that are started together for one job: rank 0 runs all of it, the others its trainings.
+"""Tests of processes started together for one job: rank 0 runs all of it, the others its trainings.
 
-All of them are real, by torchrun, by submitit, or with the variables that a scheduler would set.
+The processes are real: started by torchrun, by submitit, or with the variables that a scheduler would set.
 """
 
 import os
@@ -42,7 +42,7 @@ SMALL = [
 TASKS = "task=reconstruction,asr_probe"
 PROBE = "task=asr_probe"
 TOLERANCE = 1e-4
-"""Of validation curves and scores: sums in another order, through a handful of steps."""
+"""Tolerance of validation curves and scores: sums are in another order, over a few steps."""
 WITHOUT_OBJECTS = """
 import torch.distributed.distributed_c10d as group
 
@@ -72,7 +72,7 @@ def line(folder: Path, *overrides: str, name: str = "out") -> list[str]:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts a command and ends it with the test."""
+    """Yield a function that starts a command, which is ended with the test."""
     started: list[subprocess.Popen[str]] = []
 
     def start(command: list[str], env: dict[str, str]) -> subprocess.Popen[str]:
@@ -90,7 +90,7 @@ def start() -> Iterator[Start]:
 
 @pytest.fixture
 def pair(start: Start) -> Callable[..., list[subprocess.Popen[str]]]:
-    """Two processes that know of each other as they would on a cluster, with nobody who watches over them."""
+    """Return a function that starts two processes with the variables of a cluster, without a supervisor."""
 
     def pair(
         folder: Path, *overrides: str, others: Sequence[str] = (), **variables: str
@@ -110,7 +110,7 @@ def pair(start: Start) -> Callable[..., list[subprocess.Popen[str]]]:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both tasks by one process."""
+    """Run both tasks in one process, and return their folder."""
     folder = tmp_path_factory.mktemp("alone")
     command = [sys.executable, *line(folder, "-m", TASKS)]
     ended = subprocess.run(command, cwd=ROOT, env=environment(folder), capture_output=True, text=True)
@@ -120,7 +120,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def encoded(alone: Path, tmp_path: Path) -> Path:
-    """A folder where nothing is left to do but the trainings and what follows from them."""
+    """Return a folder in which only the trainings, and the work that follows them, are left to do."""
     shutil.copytree(alone / "cache", tmp_path / "cache", ignore=shutil.ignore_patterns("vocoders", "probes"))
     return tmp_path
 
@@ -137,7 +137,7 @@ def trained(folder: Path, kind: str) -> Path:
 def assert_as_alone(
     folder: Path, alone: Path, tasks: tuple[str, ...] = ("reconstruction", "asr_probe")
 ) -> None:
-    """The same rows, each of them once, and the same curves."""
+    """Assert the same rows, each once, and the same histories."""
     expected = [row for row in rows(alone) if row.task in tasks]
     found = rows(folder)
     assert [(row.task, row.metric, row.status, row.key) for row in found] == [
@@ -216,7 +216,7 @@ def test_what_one_process_began_two_complete(
         assert rank.returncode == 0, said[-3000:]
     assert_as_alone(encoded, alone, ("asr_probe",))
     assert read_history(trained(encoded, "probes"))[: len(before)] == before
-    assert not (encoded / "rank1").exists()  # it leaves neither a log nor anything else
+    assert not (encoded / "rank1").exists()  # rank 1 leaves no files
 
 
 def test_a_killed_rank_0_ends_the_others(
@@ -236,7 +236,7 @@ def test_a_killed_rank_0_ends_the_others(
 def test_two_processes_pick_the_learning_rate_of_one(
     encoded: Path, pair: Callable[..., list[subprocess.Popen[str]]], start: Start
 ) -> None:
-    """Several trainings in one job; killed in the middle of them, it goes on with the one it was at."""
+    """A job of several trainings, killed during one of them, resumes with this training."""
     pilots = ["asr_probe.learning_rate=[1e-4,1e-2]", "+asr_probe.pilot_epochs=3"]
     one = encoded / "one"
     shutil.copytree(encoded / "cache", one / "cache")
@@ -310,7 +310,7 @@ for number in range(2):
 
 @pytest.fixture
 def misfits(tmp_path: Path, start: Start) -> Callable[..., list[subprocess.Popen[str]]]:
-    """Two processes of one job, the second of which fails."""
+    """Return a function that starts two processes of one job, of which the second fails."""
 
     def misfits(fails: str, rest: str) -> list[subprocess.Popen[str]]:
         (tmp_path / "misfit.py").write_text(MISFIT.format(fails=fails, rest=rest))
@@ -333,7 +333,7 @@ def misfits(tmp_path: Path, start: Start) -> Callable[..., list[subprocess.Popen
 def test_the_failure_of_one_rank_reaches_rank_0(
     misfits: Callable[..., list[subprocess.Popen[str]]], fails: str, words: str
 ) -> None:
-    """Which fails the job; the next one of the sweep goes on as if nothing had been."""
+    """The failure fails the job; the next job of the sweep runs normally."""
     leader, other = misfits(fails, "distributed.barrier()")
     said = leader.communicate(timeout=50)[0]
     assert leader.returncode == 0 and "Traceback" not in said, said

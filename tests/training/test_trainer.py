@@ -24,7 +24,7 @@ Whole = tuple[dict[str, torch.Tensor], Path]
 
 
 class Points(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """A noisy line; the noise is drawn from the draw's own seed."""
+    """Points on a noisy line; the seed of a draw fixes its noise."""
 
     def __len__(self) -> int:
         return 24
@@ -88,7 +88,7 @@ def train(
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    """Weights and folder of a run that nothing disturbed."""
+    """Return the weights and the folder of an undisturbed run."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("whole")
     return train(Line(), folder), folder
@@ -99,11 +99,11 @@ def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> boo
 
 
 class Kill(Exception):
-    """What a test raises where a real run would be killed."""
+    """Raised by a test at the point where a real run would be killed."""
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, hook: str, epoch: int, batch: int = 0) -> None:
-    """Let the next training die in `hook` of this epoch (and batch)."""
+    """Make the next training raise `Kill` in `hook` of this epoch (and batch)."""
 
     class Killer(Callback):
         pass
@@ -146,7 +146,7 @@ def test_a_killed_run_ends_with_the_same_weights_and_history(
 def test_a_batch_script_of_several_tasks_trains_alone(
     whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has the variables of its allocation, but no srun has started it together with others."""
+    """The process has the variables of its allocation, but srun did not start it with others."""
     for name, value in {
         "JOB_ID": 7,
         "NTASKS": 4,

@@ -1,4 +1,4 @@
-"""From a manifest to its token store: streamed, batched by length, built once, shard by shard."""
+"""Encoding of a manifest into a token store: streamed, batched by length, built once in shards."""
 
 import logging
 import shutil
@@ -33,18 +33,18 @@ from benchmark.types import SAMPLE_RATE, Utterance
 
 log = logging.getLogger(__name__)
 Recording = tuple[Utterance, np.ndarray | AudioError]
-"""An utterance with its audio (T,), or the reason it has none."""
+"""An utterance with its audio (T,), or the error that occurred while reading it."""
 
 CHUNK = 64
-"""Utterances in memory at once, and as many read ahead: bounds memory, wide enough to batch by length."""
+"""Number of utterances in memory, and of those read ahead: bounds memory, yet suffices to batch by length."""
 BATCH = 16
 READERS = 4
 FIT_HOURS = 100.0
-"""Of speech, about, that a codebook is fitted on at most: its frames are sampled, of 18 million then."""
+"""Maximum hours of training speech used to fit a codebook (18 M frames, from which a sample is drawn)."""
 
 
 def read_all(utterances: Iterable[Utterance]) -> Iterator[Recording]:
-    """Every utterance in order with its audio; threads read ahead while the caller computes."""
+    """Yield every utterance in order with its audio; threads read ahead while the caller computes."""
 
     def read(utterance: Utterance) -> np.ndarray | AudioError:
         try:
@@ -62,21 +62,21 @@ def read_all(utterances: Iterable[Utterance]) -> Iterator[Recording]:
                 yield first, audio.result()
         for last, audio in ahead:
             yield last, audio.result()
-    finally:  # also where the caller wants no more
+    finally:  # also if the caller stops early
         pool.shutdown(cancel_futures=True)
 
 
 def needs_fitted_codebook(tokenizer: Tokenizer) -> bool:
-    """Whether the codes depend on a codebook fitted on the corpus, so that a train split is needed."""
+    """Return whether the codes depend on a codebook fitted on the corpus, which requires a train split."""
     source = tokenizer.base_tokenizer
     return isinstance(source, FittedTokenizer) and not source.is_published
 
 
 def fit_codebook(tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore, seed: int) -> Tokenizer:
-    """Return the tokenizer with its codebook, which is fitted on the train split if no run has done so.
+    """Return the tokenizer with its codebook, which is fitted on the train split unless the store holds it.
 
-    A long corpus is heard for `FIT_HOURS`, its utterances drawn evenly over the speakers by the seed. A
-    tokenizer that has its codebook, or needs none, is returned as it is; the train split need not exist.
+    Of a longer train split, `FIT_HOURS` are used; the seed draws the utterances evenly over the speakers. A
+    tokenizer that has its codebook, or needs none, is returned unchanged; the train split need not exist.
     """
     base = tokenizer.base_tokenizer  # a floor uses the codebook of its base
     if not isinstance(base, FittedTokenizer) or base.is_published or base.codebook_digest is not None:
@@ -100,10 +100,10 @@ def fit_codebook(tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore, see
 def encode_manifest(
     tokenizer: Tokenizer, manifest: Manifest, store: ArtifactStore, progress: bool = False
 ) -> TokenStore:
-    """The tokens of every utterance, encoded once and kept in the store.
+    """Return the tokens of every utterance, encoded once and kept in the store.
 
-    An utterance whose audio cannot be read is recorded in `TokenStore.failures`; the rest goes on.
-    Where the tokenizer asks for bfloat16, `precision.json` beside the tokens says whether it was used.
+    An utterance whose audio cannot be read is recorded in `TokenStore.failures`; the others are encoded. If
+    the tokenizer asks for bfloat16, `precision.json` beside the tokens states whether bfloat16 was used.
     """
     if tokenizer.encode_precision == "bfloat16" and not tokenizer.wants_bfloat16:
         say_ignored(tokenizer.name)
@@ -116,7 +116,7 @@ def encode_manifest(
 def encode_part(
     tokenizer: Tokenizer, manifest: Manifest, store: ArtifactStore, part: Part, progress: bool = False
 ) -> None:
-    """Encode one part of a manifest and leave it for `encode_manifest`, which joins the parts of all."""
+    """Encode one part of a manifest; `encode_manifest` joins the parts of all processes."""
     if part.count == 1:
         encode_manifest(tokenizer, manifest, store, progress)
         return
@@ -126,7 +126,7 @@ def encode_part(
 
 
 class _Work:
-    """Encoding a manifest: what its shards share."""
+    """The encoding of one manifest: state that its shards share."""
 
     def __init__(self, tokenizer: Tokenizer, manifest: Manifest, store: ArtifactStore) -> None:
         self._tokenizer, self._manifest, self._store = tokenizer, manifest, store
@@ -143,7 +143,7 @@ class _Work:
         half = self._half()
         spec = self._tokenizer.spec
         writer = TokenWriter(folder, spec.num_codebooks, spec.codebook_size)
-        # Utterances of similar length share batches; where the length is unknown the audio is bad.
+        # Utterances of similar length share batches; an unknown length means unreadable audio.
         by_length = sorted(self._manifest.part(rows), key=lambda u: -np.nan_to_num(u.duration))
         recordings = read_all(by_length)
         while chunk := list(islice(recordings, CHUNK)):
@@ -158,7 +158,7 @@ class _Work:
         writer.close()
 
     def say_how_fast(self) -> None:
-        """Log the speed, all included that a user waits for: loading weights, reading, encoding, writing."""
+        """Log the speed; the time includes loading weights, reading, encoding and writing."""
         if self._samples:
             speech, seconds = self._samples / SAMPLE_RATE, time.monotonic() - self._start
             log.info(
@@ -167,14 +167,14 @@ class _Work:
             )
 
     def _half(self) -> bool:
-        """Whether to encode in bfloat16: looked at once, for all shards."""
+        """Return whether to encode in bfloat16; one check decides for all shards."""
         if not self._tokenizer.wants_bfloat16:
             return False
         check = read_check(self._checked())
         return check is not None and check["used"] == "bfloat16"
 
     def _checked(self) -> Path:
-        """Folder of the check, whether the first utterances keep their codes in bfloat16."""
+        """Return the folder of the check that the first utterances keep their codes in bfloat16."""
 
         def check(folder: Path) -> None:
             readable = (wav for _, wav in read_all(self._manifest) if not isinstance(wav, AudioError))
@@ -186,7 +186,7 @@ class _Work:
             found.save(folder)
 
         folder = self._store.get_part(self.recipe.shards_kind, {"check": "bfloat16"}, check, wait=True)
-        assert folder is not None  # it waited
+        assert folder is not None  # because of wait=True
         return folder
 
     def _finish(self, folder: Path) -> None:
@@ -195,7 +195,7 @@ class _Work:
 
 
 def encode_wavs(tokenizer: Tokenizer, wavs: Sequence[np.ndarray], half: bool = False) -> list[np.ndarray]:
-    """Codes (K, T') of waveforms (T,), batched as the tokenizer can take them, in bfloat16 if `half`."""
+    """Encode waveforms (T,) to codes (K, T') in batches that the tokenizer supports; bfloat16 if `half`."""
     batch_by_length = sorted_batches if tokenizer.spec.supports_padding else equal_length_batches
     codes: dict[int, np.ndarray] = {}
     for batch in batch_by_length([len(wav) for wav in wavs], BATCH):

