@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 from benchmark.errors import unknown
 from benchmark.extractors.base import Extractor, Side
 from benchmark.extractors.f0.extractors import F0, Dio, Pitched, pyworld
-from benchmark.metrics.base import Family, Metric, MetricUndefined
+from benchmark.metrics.base import Metric, MetricUndefined
 from benchmark.metrics.dtw import warp
 from benchmark.metrics.framing import sound
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
@@ -108,7 +108,7 @@ class MelCepstralDistortion(Metric):
         alignment: Of the signals, see `ALIGNMENTS`.
     """
 
-    family: ClassVar[Family] = "spectrum"
+    family: ClassVar[str] = "spectrum"
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = False
     decimals: ClassVar[int] = 2
@@ -121,7 +121,6 @@ class MelCepstralDistortion(Metric):
     alignment: Alignment = "delay"
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.frames not in FRAMES:
             raise unknown("frames", self.frames, FRAMES)
 

@@ -179,12 +179,11 @@ def left_by(rows: Sequence[Row], utterances: pd.DataFrame, root: Path, store: Pa
     paths = [root / "rows" / f"{stem}.jsonl", root / "utterances" / f"{stem}.parquet"]
     paths += [root / "configs" / f"{row.config_digest}.json", *sorted((root / "audio" / stem).glob("*"))]
     figures = {}
-    if row.task == "codebook_usage" and len(utterances) and row.codebook_size:
+    if "growth" in row.notes and len(utterances) and row.codebook_size:
         figures["codebook_histogram"] = codebook_histogram(
             {row.label: utterances}, {row.label: row.codebook_size}
         )
-        if "growth" in row.notes:
-            figures["codebook_growth"] = codebook_growth({row.label: row.notes["growth"]})
+        figures["codebook_growth"] = codebook_growth({row.label: row.notes["growth"]})
     return Results(
         rows=rows,
         utterances=utterances,

@@ -107,6 +107,16 @@ class ProbeConfig:
             raise UserError(f"probe {self.name!r}: {name}={value} must be positive")
 
     @property
+    def reader(self) -> str:
+        """The probe in a definition: network, decoding, and what it reads off the tokens."""
+        search = "greedy" if self.beam is None else f"prefix beam of {self.beam} without language model"
+        return f"BiLSTM CTC over tokens{self._pieces}, {search}"
+
+    @property
+    def _pieces(self) -> str:
+        return f" to {self.bpe_size} BPE pieces" if self.units == "bpe" else ""
+
+    @property
     def learning_rates(self) -> tuple[float, ...]:
         """One value, or the grid."""
         if isinstance(self.learning_rate, int | float):
@@ -149,6 +159,14 @@ class AttentionConfig(ProbeConfig):
             raise UserError(f"probe {self.name!r}: label_smoothing={self.label_smoothing} must be below 1")
         if self.beam is not None:
             raise UserError(f"probe {self.name!r}: beam={self.beam} is for CTC; attention needs beam=null")
+
+    @property
+    def reader(self) -> str:
+        """See `ProbeConfig.reader`."""
+        return (
+            f"BiLSTM and attention decoder over tokens{self._pieces}, greedy, "
+            f"at most {self.max_label_rate:g} labels/s"
+        )
 
     def most_labels(self, seconds: float) -> int:
         """The limit of greedy decoding for an utterance."""
