@@ -45,8 +45,8 @@ class Row:
         variant: Sets the job apart from the tokenizer's usual one, such as "vocoder" where the vocoder
             decoded in place of the tokenizer's own decoder; empty for the usual.
         metric_key: Digest of what the metric depends on beside the job; empty where `key` says it all.
-        display: How tables show the metric: label, unit, higher_is_better, decimals, its place, the columns of
-            counts that it is the ratio of, and the table that its task declares; what is absent is the default.
+        display: How tables show the metric: label, unit, higher_is_better, decimals, its place, the columns
+            of counts that it is the ratio of, and the table that its task declares.
         date: Day on which the number was made, UTC, as YYYY-MM-DD; empty in older rows.
     """
 

@@ -68,6 +68,10 @@ class Corpus(ABC):
         """How rows and tables call a split."""
         return split
 
+    def expected(self, split: str) -> tuple[int, float] | None:  # noqa: ARG002
+        """Utterances and hours of a split as far as known without its manifest, for plans; None: unknown."""
+        return None
+
     def location(self) -> str | None:
         """Folder of the audio, None where `build` makes it: a manifest holds paths into it."""
         return None

@@ -12,11 +12,12 @@ from pathlib import Path
 from benchmark.errors import UserError
 from benchmark.jobs.build import build
 from benchmark.jobs.compose import compose, open_hydra
-from benchmark.metrics.base import Metric
-from benchmark.metrics.definitions import CONDITIONS, DEFINITIONS
+from benchmark.metrics.conditions import CONDITIONS
+from benchmark.metrics.reported import MetricInfo, ReportedMetric
 from benchmark.metrics.statistics.intervals import METHODS
 from benchmark.results.report.grid import heading
 from benchmark.storage.atomic_files import write_atomic
+from benchmark.tasks.base import Task
 
 FILE = "METRICS.md"
 INTRODUCTION = """# What each number means
@@ -48,17 +49,30 @@ SCORES = """## How scores become numbers
 class Entry:
     """One metric of the page."""
 
-    metric: Metric
-    presets: tuple[str, ...]
+    metric: ReportedMetric
+    presets: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    """That report it where it is chosen."""
 
 
-def page(metrics: Mapping[str, Entry], presets: Mapping[str, Iterable[str]]) -> str:
-    """The whole page in Markdown.
+@dataclass(frozen=True)
+class Catalogue:
+    """Everything that the configs offer.
 
-    Args:
-        metrics: By name.
+    Attributes:
+        metrics: Those of the group `metric` by name.
         presets: Names of their metrics by name of the preset.
+        fixed: Metrics that tasks report whatever is chosen, by name.
     """
+
+    metrics: Mapping[str, Entry]
+    presets: Mapping[str, Iterable[str]]
+    fixed: Mapping[str, MetricInfo]
+
+
+def page(catalogue: Catalogue) -> str:
+    """The whole page in Markdown."""
+    metrics, presets = catalogue.metrics, catalogue.presets
     parts = [INTRODUCTION, "## Sets\n"]
     parts.append("\n".join(f"- `metric={name}`: {_listed(names)}" for name, names in presets.items()) + "\n")
     parts.append("## Metrics of decoded speech\n")
@@ -66,7 +80,7 @@ def page(metrics: Mapping[str, Entry], presets: Mapping[str, Iterable[str]]) -> 
     conditions = "; ".join(f"{label}: {meaning}" for label, meaning in CONDITIONS.values())
     parts.append(f"Voice conversion reports each of its metrics once more by condition. {conditions}.\n")
     parts.append("## Probes and codes\n")
-    parts.append("\n".join(f"- **{heading(d)}**: {d.definition}." for d in DEFINITIONS.values()) + "\n")
+    parts.append("\n".join(f"- **{heading(d)}**: {d.definition}." for d in catalogue.fixed.values()) + "\n")
     parts.append(SCORES.format(intervals=METHODS["speakers"]))
     return "\n".join(parts)
 
@@ -74,7 +88,7 @@ def page(metrics: Mapping[str, Entry], presets: Mapping[str, Iterable[str]]) -> 
 def _section(name: str, entry: Entry) -> str:
     metric = entry.metric
     story = (inspect.getdoc(type(metric)) or "").partition("\nAttributes:")[0].strip()
-    where = f"Tasks: {', '.join(metric.tasks)}." + (
+    where = f"Tasks: {', '.join(entry.tasks)}." + (
         f" Sets: {_listed(entry.presets)}." if entry.presets else ""
     )
     return f"### `{name}`: {heading(metric.facts)}\n\n{metric.definition}.\n\n{story}\n\n{where}\n"
@@ -84,12 +98,12 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def configured() -> tuple[dict[str, Entry], dict[str, list[str]], Path]:
-    """Metrics by name, presets with the names of theirs, and the results folder.
+def configured() -> tuple[Catalogue, Path]:
+    """Build every metric and every task of the configs; the catalogue and the results folder.
 
     Raises: UserError naming the yaml that no metric can be built from.
     """
-    built: dict[str, Metric] = {}
+    built: dict[str, ReportedMetric] = {}
     presets: dict[str, list[str]] = {}
     with open_hydra() as hydra:
         for option in hydra.config_loader.get_group_options("metric"):
@@ -102,18 +116,34 @@ def configured() -> tuple[dict[str, Entry], dict[str, list[str]], Path]:
                 built[option] = build(cfg.metric[option])
             except UserError as error:
                 raise UserError(f"conf/metric/{option}.yaml: {error}") from error
+        chosen = f"metric=[{','.join(built)}]"
+        options = hydra.config_loader.get_group_options("task")
+        tasks = [build(compose(hydra, [f"task={option}", chosen]).task) for option in options]
+    tasks.sort(key=_place)
     metrics = {
-        name: Entry(metric, tuple(preset for preset, names in presets.items() if name in names))
+        name: Entry(
+            metric,
+            tuple(preset for preset, names in presets.items() if name in names),
+            tuple(task.name for task in tasks if name in task.own_metrics),
+        )
         for name, metric in built.items()
     }
-    return metrics, presets, Path(cfg.paths.results)
+    fixed: dict[str, MetricInfo] = {}
+    for task in tasks:
+        own = {name: metric.facts for name, metric in task.reported().items() if name not in built}
+        fixed |= {name: facts for name, facts in own.items() if name not in fixed}
+    return Catalogue(metrics, presets, fixed), Path(cfg.paths.results)
+
+
+def _place(task: Task) -> tuple[int, str]:
+    return (task.table.place if task.table else 100), task.name
 
 
 def main() -> int:
     """Print and write; 1 when a yaml is wrong."""
     try:
-        metrics, presets, results = configured()
-        text = page(metrics, presets)
+        catalogue, results = configured()
+        text = page(catalogue)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

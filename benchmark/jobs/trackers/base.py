@@ -173,17 +173,19 @@ def left_by(rows: Sequence[Row], utterances: pd.DataFrame, root: Path, store: Pa
     from benchmark.results.report.figures import (  # only where somebody follows
         codebook_growth,
         codebook_histogram,
+        counts_codes,
     )
 
     row, stem = rows[0], job_name(rows[0])
     paths = [root / "rows" / f"{stem}.jsonl", root / "utterances" / f"{stem}.parquet"]
     paths += [root / "configs" / f"{row.config_digest}.json", *sorted((root / "audio" / stem).glob("*"))]
     figures = {}
-    if "growth" in row.notes and len(utterances) and row.codebook_size:
+    if counts_codes(utterances) and len(utterances) and row.codebook_size:
         figures["codebook_histogram"] = codebook_histogram(
             {row.label: utterances}, {row.label: row.codebook_size}
         )
-        figures["codebook_growth"] = codebook_growth({row.label: row.notes["growth"]})
+        if "growth" in row.notes:
+            figures["codebook_growth"] = codebook_growth({row.label: row.notes["growth"]})
     return Results(
         rows=rows,
         utterances=utterances,

@@ -3,9 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from math import ceil
+from typing import TYPE_CHECKING
 
 from benchmark.errors import UserError, unknown
 from benchmark.storage.identity import KEY_UNLESS_DEFAULT
+from benchmark.types import TokenizerSpec
+
+if TYPE_CHECKING:  # presets are read without torch
+    from benchmark.models.probes.transcribing import TranscribingProbe
+    from benchmark.models.probes.units import Units
 
 CHOICES = {
     "combine": ("sum", "concat", "attention"),
@@ -105,6 +111,18 @@ class ProbeConfig:
             return
         if value < 0 or (value == 0 and name not in MAY_BE_ZERO):
             raise UserError(f"probe {self.name!r}: {name}={value} must be positive")
+
+    def transcriber(
+        self,
+        spec: TokenizerSpec,  # noqa: ARG002
+        units: "Units",  # noqa: ARG002
+        table_dim: int | None,  # noqa: ARG002
+    ) -> "TranscribingProbe | None":
+        """ASR: make the untrained network, where a config from outside this package brings its own head.
+
+        None is the head of this package. What a head of one's own can emit counts as for its base class.
+        """
+        return None
 
     @property
     def reader(self) -> str:

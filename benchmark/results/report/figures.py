@@ -59,6 +59,11 @@ def codebook_histogram(usage: dict[str, pd.DataFrame], sizes: dict[str, int]) ->
     return _drawn(figure)
 
 
+def counts_codes(utterances: pd.DataFrame) -> bool:
+    """Whether a job keeps counts of codes, as `codebook_histogram` draws them, in place of utterances."""
+    return {"codebook", "code", "count"} <= set(utterances.columns)
+
+
 def code_shares(counts: pd.DataFrame) -> dict[int, np.ndarray]:
     """Relative frequencies of the used codes of each book, the most frequent first."""
     shares = {}

@@ -1,8 +1,8 @@
 """The survey's layout: one wide table of token family, model and rate, then all tasks side by side.
 
 It shows the columns that the survey of discrete speech tokens compares (Guo et al. 2025, Recent Advances in
-Discrete Speech Tokens: A Review); every other metric is in the tables of the single tasks. Which columns these
-are the tasks declare.
+Discrete Speech Tokens: A Review); every other metric is in the tables of the single tasks. Each task
+declares its columns.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from dataclasses import replace
 from benchmark.results.report.best_in_column import Contest
 from benchmark.results.report.cells import Cell, Line
 from benchmark.results.report.grid import DASH, Entry, Grid, entry, footnote, heading, table_notes
-from benchmark.results.report.layouts import Layout
+from benchmark.results.report.layouts import Layout, layouts
 from benchmark.results.report.tables import OVERVIEW, Table, line_order
 from benchmark.results.row import Row
 
@@ -64,14 +64,9 @@ def make_overview(tables: Mapping[str, Table]) -> Table | None:
     )
 
 
-def overview_grid(table: Table, tables: Mapping[str, Table], contest: Contest) -> Grid:
-    """Print an overview: family, tokenizer, Hz and kbit/s, then the groups, each under its heading.
-
-    Args:
-        table: The overview.
-        tables: Those that it joins, by name.
-        contest: Which numbers are bold.
-    """
+def overview_grid(table: Table, contest: Contest) -> Grid:
+    """Print an overview: family, tokenizer, Hz and kbit/s, then the groups, each under its heading."""
+    joined = layouts(table.rows)
     footnotes: dict[str, int] = {}
     body = []
     for place, line in enumerate(table.lines):
@@ -86,7 +81,7 @@ def overview_grid(table: Table, tables: Mapping[str, Table], contest: Contest) -
     groups: dict[str, int] = {}
     for column in table.metrics:
         name, _, corpus = column.rpartition(SEPARATOR)[0].partition("@")
-        label = tables[name].layout.short + (f", {corpus}" if corpus else "")
+        label = joined[name].short + (f", {corpus}" if corpus else "")
         groups[label] = groups.get(label, 0) + 1
     headings = [heading(definition) for definition in table.metrics.values()]
     return Grid(

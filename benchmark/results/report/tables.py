@@ -10,7 +10,6 @@ from benchmark.results.report.layouts import Layout, layouts, places, shown_as
 from benchmark.results.row import Row
 from benchmark.types import Kind
 
-
 OVERVIEW = "overview"
 """Name of the table that joins several others, see `overview_table`."""
 

@@ -13,6 +13,7 @@ from benchmark.results.report.figures import (
     Drawn,
     codebook_growth,
     codebook_histogram,
+    counts_codes,
     rate_quality,
     trade_off,
 )
@@ -22,14 +23,12 @@ from benchmark.results.report.overview_table import make_overview, overview_grid
 from benchmark.results.report.page import make_page
 from benchmark.results.report.tables import OVERVIEW, Table, make_tables
 from benchmark.results.row import Row
-from benchmark.results.store import ResultsStore
+from benchmark.results.store import ResultsStore, job_name
 from benchmark.storage.atomic_files import write_atomic
 
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".csv", ".md", ".tex")
-GROWTH = "growth"
-"""Note of the rows of a job that counted codes: how their use grows with the amount of speech."""
 
 
 def write_report(folder: Path) -> list[str]:
@@ -56,11 +55,12 @@ def write_report(folder: Path) -> list[str]:
     grids = {name: make_grid(table, hold_contest(table, utterances)) for name, table in tables.items()}
     files = {name: _files(table, grids[name]) for name, table in tables.items()}
     if overview := make_overview(tables):
-        grids[OVERVIEW] = overview_grid(overview, tables, hold_contest(overview, utterances))
+        grids[OVERVIEW] = overview_grid(overview, hold_contest(overview, utterances))
         tables = {OVERVIEW: overview} | tables
         files[OVERVIEW] = _files(overview, grids[OVERVIEW])
     _replace_tables(folder / "tables", files)
-    usage, growth = _usage(_usage_jobs(rows), utterances), _growth(_usage_jobs(rows))
+    counting = _usage_jobs(rows, utterances)
+    usage, growth = _usage(counting, utterances), _growth(counting)
     speech, content = (
         next((table for table in tables.values() if table.layout.axis == axis), None)
         for axis in ("speech", "content")
@@ -107,9 +107,10 @@ def _replace_tables(folder: Path, files: Mapping[str, Mapping[str, str]]) -> Non
         write_atomic(folder / name, text)
 
 
-def _usage_jobs(rows: list[Row]) -> dict[str, Row]:
-    """One row of each job that counted codes, by the label that figures give it."""
-    jobs = {(row.tokenizer, row.dataset): row for row in rows if GROWTH in row.notes}
+def _usage_jobs(rows: list[Row], utterances: Utterances) -> dict[str, Row]:
+    """One row of each job that counted codes in place of utterances, by the label that figures give it."""
+    by_job = {job_name(row): row for row in rows}
+    jobs = {(row.tokenizer, row.dataset): row for row in by_job.values() if counts_codes(utterances(row))}
     several = len({dataset for _, dataset in jobs}) > 1
     return {
         f"{tokenizer}, {dataset}" if several else tokenizer: row for (tokenizer, dataset), row in jobs.items()
@@ -117,7 +118,7 @@ def _usage_jobs(rows: list[Row]) -> dict[str, Row]:
 
 
 def _usage(jobs: dict[str, Row], utterances: Utterances) -> tuple[dict[str, pd.DataFrame], dict[str, int]]:
-    """The counts of codes that jobs keep in place of utterance scores, and the codebooks' sizes."""
+    """The counts of codes, and the codebooks' sizes."""
     usage: dict[str, pd.DataFrame] = {}
     sizes: dict[str, int] = {}
     for label, row in jobs.items():
@@ -129,4 +130,4 @@ def _usage(jobs: dict[str, Row], utterances: Utterances) -> tuple[dict[str, pd.D
 
 def _growth(jobs: dict[str, Row]) -> dict[str, Any]:
     """Growth curves from the notes of the rows."""
-    return {label: row.notes[GROWTH] for label, row in jobs.items()}
+    return {label: row.notes["growth"] for label, row in jobs.items() if "growth" in row.notes}
