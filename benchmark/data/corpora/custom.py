@@ -7,7 +7,7 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +48,8 @@ class Custom(Corpus):
         file: The list, `.csv`, `.tsv` or `.jsonl`; without a column `split` all of it is the test split.
         root: Folder that relative audio paths start from; that of `file` where it is None.
         name: As for every corpus; made of the name of `file` where it is empty.
+        splits: Splits that go by other names in the list, such as `{"test": ["eval_noisy"]}`; any other
+            split has its own name there.
     """
 
     uid: ClassVar[str] = "benchmark.data.custom.Custom"
@@ -55,6 +57,7 @@ class Custom(Corpus):
     file: str | None
     root: str | None = None
     name: str = ""
+    splits: Mapping[str, Sequence[str]] | None = None
 
     def __post_init__(self) -> None:
         """Raise UserError where there is no such file, or no name for the tables."""
@@ -77,6 +80,10 @@ class Custom(Corpus):
     def foreign_splits(self) -> tuple[str, ...]:
         """Those called test_de and the like."""
         return tuple(split for split in self._by_split if FOREIGN.fullmatch(split))
+
+    def split_label(self, split: str) -> str:
+        """The names in the list, joined."""
+        return "+".join(self._names.get(split, [split]))
 
     def identity(self, split: str) -> dict[str, Any]:
         """Class, version, and of every recording its columns, size and time of last change.
@@ -140,7 +147,9 @@ class Custom(Corpus):
     @cached_property
     def _reading(self) -> Reading:
         try:
-            reading = read_user_manifest(self._path)
+            reading = read_user_manifest(
+                self._path, [name for names in self._names.values() for name in names]
+            )
         except OSError as error:
             raise UserError(f"manifest: {self._path} cannot be read: {error.strerror}") from error
         if reading.warnings:
@@ -162,11 +171,21 @@ class Custom(Corpus):
         return lines
 
     @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        """Names in the list by split, of those that have another name there."""
+        given = self.splits or {}
+        return {split: [names] if isinstance(names, str) else list(names) for split, names in given.items()}
+
+    @cached_property
     def _by_split(self) -> dict[str, list[Line]]:
-        splits: dict[str, list[Line]] = {}
+        by_name: dict[str, list[Line]] = {}
         for line in self._sound:
-            splits.setdefault(line.split, []).append(line)
-        return splits
+            by_name.setdefault(line.split, []).append(line)
+        own = {
+            split: [line for name in names for line in by_name.get(name, [])]
+            for split, names in self._names.items()
+        }
+        return by_name | {split: lines for split, lines in own.items() if lines}
 
     @cached_property
     def _digests(self) -> dict[str, str]:
@@ -187,7 +206,8 @@ class Custom(Corpus):
             has = ", ".join(self._by_split)
             raise UserError(
                 f"{self._path} has no recordings of the split {split!r}, only of {has}. Its column split "
-                "says which are for train, dev and test; without the column all are for test."
+                "says which are for train, dev and test, or dataset.splits which of its names are; without "
+                "the column all are for test."
             )
         return list(in_threads(self._look_up, self._by_split[split]))
 

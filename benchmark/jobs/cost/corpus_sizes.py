@@ -70,7 +70,7 @@ def split_key(corpus: Corpus, split: str) -> str:
     """The same for splits of the same speech, whatever the rest of the corpus is: trainings are shared."""
     content: dict[str, Any] = asdict(corpus)
     del content["name"]
-    subsets = content.pop("splits", {})
+    subsets = content.pop("splits", None) or {}
     content["subsets"] = list(subsets.get(split) or ["dev out of", *subsets.get("train", [])])
     return digest([type(corpus).__qualname__, split, content])
 

@@ -24,6 +24,8 @@ OFFLINE = ("offline", "dryrun", "disabled")
 RESULTS = "results"
 KNOWN = (RESULTS, "codebooks", "tokens", "vocoders", "probes")
 """Kinds of artifacts that this package makes; tasks of one's own may make others."""
+ALIKE = 0.8
+"""Similarity above which an unknown kind counts as a misspelled one."""
 MOST = 10_000
 """Lines of a table, which a page of wandb's can show."""
 
@@ -51,7 +53,7 @@ class Wandb(Tracker):
 
     def __post_init__(self) -> None:
         for kind in self.artifacts:
-            if kind not in KNOWN and get_close_matches(kind, KNOWN):
+            if kind not in KNOWN and get_close_matches(kind, KNOWN, cutoff=ALIKE):
                 raise unknown("logger.wandb.artifacts", kind, KNOWN)
 
     def begin(self, info: RunInfo) -> None:

@@ -1,6 +1,5 @@
 """Which tables there are, from what the rows say of the tables that they stand in."""
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +7,6 @@ from typing import Any
 from benchmark.metrics.reported import MetricInfo
 from benchmark.results import older_rows
 from benchmark.results.row import Row
-
-log = logging.getLogger(__name__)
 
 CONDITIONS = "conditions"
 """After the name of a table: the same metrics by condition."""
@@ -47,7 +44,7 @@ class Layout:
 def layouts(rows: Iterable[Row]) -> dict[str, Layout]:
     """Return the tables of some rows by name, in order; which rows there are decides on no title or place.
 
-    A task whose rows declare no table has one of its own, which a warning says.
+    A task whose rows declare no table has one of its own.
     """
     by_task: dict[str, Row] = {}
     for row in rows:
@@ -66,6 +63,15 @@ def layouts(rows: Iterable[Row]) -> dict[str, Layout]:
                 tuple(task for task, _ in titled), titled[0][1]["by_condition"], by_condition=True
             )
     return found
+
+
+def undeclared(rows: Iterable[Row]) -> list[str]:
+    """Return the tasks whose rows declare no table."""
+    declared: dict[str, bool] = {}
+    for row in rows:
+        here = "table" in row.display or row.task in older_rows.TABLES
+        declared[row.task] = declared.get(row.task, False) or here
+    return sorted(task for task, known in declared.items() if not known)
 
 
 def shown_as(metric: str, rows: Sequence[Row]) -> MetricInfo:
@@ -104,9 +110,6 @@ def _declared(row: Row) -> Mapping[str, Any]:
         return dict(row.display["table"])
     if row.task in older_rows.TABLES:
         return older_rows.TABLES[row.task]
-    log.warning(
-        "the task %s declares no table (Task.table), so that its rows have one of their own", row.task
-    )
     return {"name": row.task, "title": row.task.replace("_", " ").capitalize()}
 
 

@@ -19,6 +19,7 @@ from benchmark.results.report.figures import (
 )
 from benchmark.results.report.formats import to_csv, to_latex, to_markdown
 from benchmark.results.report.grid import Grid, make_grid
+from benchmark.results.report.layouts import undeclared
 from benchmark.results.report.overview_table import make_overview, overview_grid
 from benchmark.results.report.page import make_page
 from benchmark.results.report.tables import OVERVIEW, Table, make_tables
@@ -50,6 +51,8 @@ def write_report(folder: Path) -> list[str]:
             f"no results in {folder}. Run `make reproduce-table`, or a job such as "
             "`python -m benchmark tokenizer=mel_rvq task=reconstruction`; then name the folder it wrote to."
         )
+    for task in undeclared(rows):
+        log.warning("the task %s declares no table (Task.table): its rows have one of their own", task)
     tables, refused = make_tables(rows)
     utterances = store.reader()
     grids = {name: make_grid(table, hold_contest(table, utterances)) for name, table in tables.items()}
