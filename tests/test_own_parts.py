@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from jobs.test_trackers import runs
 
 from benchmark.jobs.cost.__main__ import main as plan
 from benchmark.jobs.status import main as status
+from tests.wandb_runs import runs
 
 ROOT = Path(__file__).resolve().parents[1]
 JOBS = [
@@ -70,10 +70,9 @@ def ran(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=280)
 
 
-def table(folder: Path, name: str) -> pd.Series:
+def table(folder: Path, name: str, tokenizer: str = "own_bands") -> pd.Series:
     frame = pd.read_csv(folder / "results" / "mini" / "tables" / f"{name}.csv")
-    assert len(frame) == 1
-    return frame.iloc[0]
+    return frame.set_index("tokenizer").loc[tokenizer]
 
 
 def test_before_it_runs_it_is_priced_and_missing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,8 +97,8 @@ def test_it_runs_and_stands_in_tables_and_page(folder: Path, ran: subprocess.Com
     )
     speech = table(folder, "reconstruction")
     assert speech["own_loudness"] > 0 and speech["decoder"].startswith("ctx_vec2wav_mini")
-    read = table(folder, "probing")
-    assert read["tokenizer"] == "own_bands+own_head" and 0 <= read["own_first_word"] <= 100
+    read = table(folder, "probing", "own_bands+own_head")  # a preset of its own has a line of its own
+    assert 0 <= read["own_first_word"] <= 100 and read["probe_wer"] > 0
     codes = table(folder, "codebook_usage")
     assert 100 / 16 <= codes["own_peak"] <= 100 and 0 <= codes["phone_purity"] <= 1
     model = table(folder, "token_model")
