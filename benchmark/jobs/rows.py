@@ -94,11 +94,17 @@ def with_other_metrics(
     whole = results.utterances(*names)
     if utterances.empty:  # this run has failed
         return [*rows, *others], whole
+    if "utterance_id" not in whole:  # numbers of all utterances together
+        return [*rows, *others], utterances
     earlier = whole.set_index("utterance_id")
     kept = {row.metric.partition("/")[0] for row in others}
-    columns = [name for name in earlier.columns if name.partition(":")[0] in kept]
+    kept |= {name for row in others for name in row.display.get("counts", ())}
+    columns = [
+        name for name in earlier.columns if name.partition(":")[0] in kept and name not in utterances.columns
+    ]
     joined = utterances.join(earlier[columns], on="utterance_id")
-    why = joined["utterance_id"].map(earlier["failure"]).where(joined[sorted(kept)].isna().any(axis=1))
+    scores = joined[[name for name in columns if name in kept]]
+    why = joined["utterance_id"].map(earlier["failure"]).where(scores.isna().any(axis=1))
     joined["failure"] = joined["failure"].fillna(why)
     return [*rows, *others], joined
 

@@ -16,7 +16,7 @@ from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
 from benchmark.jobs.job import Job
 from benchmark.jobs.stages import run_stage
-from benchmark.metrics.codes.code_metrics import UsedEntries
+from benchmark.metrics.codes.code_metrics import CodeEntropy, UsedEntries
 from benchmark.metrics.reported import ReportedMetric
 from benchmark.metrics.statistics.intervals import mean_interval
 from benchmark.results.row import Row
@@ -275,7 +275,7 @@ def test_what_other_metrics_found_stays(job: Any, monkeypatch: pytest.MonkeyPatc
         return replace(outcome, measures=[replace(measure, metric="entropy")], utterances=frame)
 
     monkeypatch.setattr(Loudness, "run", run)
-    monkeypatch.setattr(Loudness, "reports", ("entropy",))
+    monkeypatch.setattr(Loudness, "reports", {"entropy": CodeEntropy()})
     monkeypatch.setattr(Loudness, "metric_key", lambda _, metric: f"{metric} by seconds")
     job().run()
     assert [(row.metric, row.metric_key) for row in rows(job())] == [
@@ -328,7 +328,7 @@ def test_a_failure_costs_no_rows_of_other_metrics(job: Any, monkeypatch: pytest.
         raise ZeroDivisionError("too loud")
 
     monkeypatch.setattr(Loudness, "run", run)
-    monkeypatch.setattr(Loudness, "reports", ("entropy",))
+    monkeypatch.setattr(Loudness, "reports", {"entropy": CodeEntropy()})
     with pytest.raises(ZeroDivisionError):
         job().run()
     assert [(row.metric, row.status) for row in rows(job())] == [("entropy", "failed"), ("used", "ok")]
