@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError
-from benchmark.metrics.definitions import MetricInfo
+from benchmark.metrics.reported import MetricInfo
 from benchmark.results.report.grid import heading
-from benchmark.results.report.tables import TABLES, make_table
+from benchmark.results.report.layouts import layouts
+from benchmark.results.report.tables import make_table
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 
@@ -31,8 +32,8 @@ SOUND = {"reconstruction": "reconstructed", "voice_conversion": "converted"}
 def shown(rows: Sequence[Row]) -> dict[str, dict[str, MetricInfo]]:
     """By title of the section, metrics under the names that runs log, each with how it is shown."""
     sections: dict[str, dict[str, MetricInfo]] = {}
-    for name, layout in TABLES.items():
-        table = None if layout.by_condition else make_table(name, rows)
+    for name, layout in layouts(rows).items():
+        table = None if layout.by_condition else make_table(name, rows, layout)
         if table is None:
             continue
         task = {row.metric: row.task for row in table.rows}

@@ -29,6 +29,7 @@ NEVER = {
 KNOWS_HYDRA = {"jobs", DOOR}
 LINES, MEDIAN = 300, 120
 
+OLDER = PACKAGE / "results" / "older_rows.py"
 FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = (*LOOSE, *ROOMS, DOOR)
 
@@ -103,6 +104,23 @@ def test_files_are_short_and_init_files_empty() -> None:
         assert path.name != "__init__.py" or lines == 0 or path.parent == PACKAGE, f"{path} is not empty"
         lengths += [lines] if path.name != "__init__.py" else []
     assert sorted(lengths)[len(lengths) // 2] <= MEDIAN
+
+
+def words(path: Path) -> set[str]:
+    """All strings of a file but its docstrings and other bare ones."""
+    tree = ast.parse(path.read_text())
+    bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    return {node.value for node in constants if isinstance(node.value, str) and id(node) not in bare}
+
+
+def test_only_tasks_know_the_tasks() -> None:
+    """A task declares its table, its metrics, its artifacts and its costs: no list elsewhere names it."""
+    tasks = {path.stem for path in (PACKAGE.parent / "conf" / "task").glob("*.yaml")}
+    assert len(tasks) == 8
+    elsewhere = {path: words(path) & tasks for path in FILES if room(path) != "tasks" and path != OLDER}
+    assert {str(path): names for path, names in elsewhere.items() if names} == {}
+    assert words(OLDER) >= tasks  # rows that were written before tasks declared anything
 
 
 def test_the_package_itself_only_chooses_the_instruction_set() -> None:

@@ -8,7 +8,7 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,7 +64,7 @@ class Reading(NamedTuple):
     warnings: Problems
 
 
-def read_user_manifest(path: Path) -> Reading:
+def read_user_manifest(path: Path, own_splits: Collection[str] = ()) -> Reading:
     """Read a manifest whose suffix is in `DELIMITERS` or `JSON_LINES`; mistakes are returned, not raised.
 
     Raises:
@@ -74,7 +74,7 @@ def read_user_manifest(path: Path) -> Reading:
     records = _read_json_lines if path.suffix.lower() == JSON_LINES else _read_table
     lines = []
     for number, record in records(path, problems, warnings):
-        line = _parse_line(number, record, problems)
+        line = _line(number, record, problems, own_splits)
         if line is not None:
             lines.append(line)
     if not lines and not problems:
@@ -161,8 +161,10 @@ def _check_columns(names: Sequence[str], problems: Problems, warnings: Problems,
             warnings.add("columns that are not used", _shorten(name))
 
 
-def _parse_line(number: int, record: dict[str, str], problems: Problems) -> Line | None:
-    """Convert a record to a recording and record its problems; return None if it names no file."""
+def _line(
+    number: int, record: dict[str, str], problems: Problems, own_splits: Collection[str]
+) -> Line | None:
+    """The recording of one record, None where it names no file; what is wrong with it is noted."""
     where = f"line {number}"
     for name in COLUMNS:
         if SURROGATE.search(record.get(name, "")):
@@ -177,10 +179,10 @@ def _parse_line(number: int, record: dict[str, str], problems: Problems) -> Line
         if not text.isprintable():
             problems.add("control or invisible characters", f"{where}: {name} {_shorten(text)}")
     split = value.get("split", "test")
-    if split not in SPLITS and not FOREIGN.fullmatch(split):
+    if split not in (*SPLITS, *own_splits) and not FOREIGN.fullmatch(split):
         near = SPLIT_ALIASES.get(split.lower()) or next(iter(get_close_matches(split, SPLITS, n=1)), None)
         hint = f", did you mean {near!r}?" if near else ""
-        legal = f"unknown split; legal: {', '.join(SPLITS)}, and test_de and the like"
+        legal = f"unknown split; legal: {', '.join((*SPLITS, *own_splits))}, and test_de and the like"
         problems.add(legal, f"{where}: {_shorten(split)}{hint}")
     language = (value.get("language") or "en").lower()
     if not LANGUAGE.fullmatch(language):

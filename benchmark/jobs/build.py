@@ -12,9 +12,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 from benchmark.data.corpora.base import Corpus
 from benchmark.errors import UserError
+from benchmark.extractors.base import Extractor
+from benchmark.extractors.phones.aligner import Aligner
 from benchmark.jobs.job import Job
 from benchmark.jobs.stages import awaited
-from benchmark.jobs.trackers.base import TrackerCollection
+from benchmark.jobs.trackers.base import Tracker, TrackerCollection
+from benchmark.metrics.reported import ReportedMetric
+from benchmark.models.probes.config import ProbeConfig
+from benchmark.models.vocoder.config import VocoderPart
 from benchmark.results.store import ResultsStore
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.weights import DIGESTS
@@ -22,8 +27,18 @@ from benchmark.tasks.base import RunContext, Task
 from benchmark.tokenizers.base import Tokenizer
 
 TRUSTED = ("benchmark.", "lightning.")
-EXTENSIBLE = (Tokenizer, Corpus, Task)
-"""A yaml may name classes of the trusted packages, and classes of the user's own that are one of these:
+EXTENSIBLE = {
+    "Tokenizer": Tokenizer,
+    "Corpus": Corpus,
+    "Task": Task,
+    "Metric": ReportedMetric,
+    "Extractor": Extractor,
+    "Aligner": Aligner,
+    "Tracker": Tracker,
+    "VocoderPart": VocoderPart,
+    "ProbeConfig": ProbeConfig,
+}
+"""A yaml may name classes of the trusted packages, and classes of the user's own with one of these bases:
 `_target_` could otherwise call anything importable."""
 
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # what it logs as an error it raises as well
@@ -56,14 +71,14 @@ def build(node: DictConfig) -> Any:
 
 def _require_trusted(target: str) -> None:
     """Go by the class itself: a dotted name below `benchmark.` may lead to what a module there imports."""
-    bases = " or ".join(base.__name__ for base in EXTENSIBLE)
+    bases = " or ".join(EXTENSIBLE)
     legal = f"Legal: a class of {' or '.join(TRUSTED)}, or a {bases} of your own on the Python path"
     try:
         found = get_class(target)
     except Exception as error:  # importing a module can raise anything
         reason = " ".join(str(error).split())
         raise UserError(f"config: _target_ {target!r} cannot be used: {reason}. {legal}") from error
-    if not found.__module__.startswith(TRUSTED) and not issubclass(found, EXTENSIBLE):
+    if not found.__module__.startswith(TRUSTED) and not issubclass(found, tuple(EXTENSIBLE.values())):
         raise UserError(f"config: _target_ {target!r} is not trusted. {legal}")
 
 
@@ -86,13 +101,15 @@ def make_job(cfg: DictConfig, make: Callable[[DictConfig], Any] = build) -> Job:
 
     Raises: UserError for a config that cannot be built.
     """
-    store = ArtifactStore(cfg.paths.cache, awaited(cfg.stage), patience=3600 * cfg.patience)
-    DIGESTS.folder = store.root / "digests"
+    DIGESTS.folder = Path(cfg.paths.cache) / "digests"
+    task = make(cfg.task)
+    awaits = awaited(cfg.stage, task.produces)
+    store = ArtifactStore(cfg.paths.cache, awaits, patience=3600 * cfg.patience)
     return Job(
         profile=cfg.profile_name,
         tokenizer=make(cfg.tokenizer),
         corpus=make(cfg.dataset),
-        task=make(cfg.task),
+        task=task,
         context=RunContext(
             store=store,
             trainer=make(cfg.trainer),

@@ -185,10 +185,7 @@ class Job:
             "variant": self.task.variant(self.tokenizer),
             "notes": outcome.notes | side_info(spec) | encode_precision(self.context.store),
         }
-        definitions = self.task.definitions()
-        rows = rows_of(
-            outcome, shared, definitions, metric_keys, self.context.bootstrap, self.max_failed_share
-        )
+        rows = rows_of(outcome, shared, self.task, metric_keys, self.context.bootstrap, self.max_failed_share)
         names = self.task.name, self.tokenizer.name, self.corpus.name, self.context.seed, rows[0].variant
         rows, utterances = with_other_metrics(self.results, names, rows, outcome.utterances)
         self.results.write(rows, utterances, outcome.audio)

@@ -12,12 +12,12 @@ from benchmark.data.manifest_errors import Problems
 from benchmark.errors import UserError
 from benchmark.extractors.base import Extractor
 from benchmark.extractors.phones.aligner import Aligner
+from benchmark.metrics.base import Metric
 from benchmark.models.vocoder.config import PromptConfig
 from benchmark.storage.checkpoints import is_here, is_hub_id, resolve
 from benchmark.storage.hub_downloads import Download, Hub
 from benchmark.tasks.base import Task
 from benchmark.tasks.decoding.base import DecodingTask
-from benchmark.tasks.decoding.scoring import ScoringTask
 from benchmark.tasks.decoding.trained_vocoder import uses_vocoder
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.pretrained import Pretrained
@@ -159,17 +159,23 @@ def _kind(part: Any) -> str:
 
 def libraries(task: Task) -> Iterator[tuple[str, Any]]:
     """Name and user of every library that the metrics of a task need beyond this package's own."""
-    for metric in task.own_metrics.values() if isinstance(task, ScoringTask) else ():
-        for part in [metric, *(need for _, need in metric.needs())]:
+    for metric in task.reported().values():
+        needs = metric.needs() if isinstance(metric, Metric) else ()
+        for part in [metric, *(need for _, need in needs)]:
             if library := getattr(part, "library", ""):
                 yield library, part
 
 
 def _nested(config: Any) -> Iterator[Any]:
-    """A dataclass and all dataclasses in its fields, those in mappings among them."""
+    """A dataclass and all dataclasses in its fields, those in mappings among them.
+
+    Of the metrics that a config has chosen, a task has those alone that it computes.
+    """
     yield config
     for item in fields(config):
         value = getattr(config, item.name)
+        if isinstance(config, Task) and item.name == "metrics":
+            value = dict(config.own_metrics)
         for part in value.values() if isinstance(value, dict) else [value]:
             if is_dataclass(part) and not isinstance(part, type):
                 yield from _nested(part)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.metrics.definitions import MetricInfo
+from benchmark.metrics.reported import MetricInfo
 from benchmark.metrics.statistics.intervals import METHODS, Bootstrap, Interval
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 from benchmark.storage.artifacts import ArtifactStore
-from benchmark.tasks.base import Outcome
+from benchmark.tasks.base import Outcome, Task
 from benchmark.tokenizers.encoding.bfloat16_check import read_check
 from benchmark.types import TokenizerSpec
 
@@ -24,7 +24,7 @@ JobNames = tuple[str, str, str, int, str]
 def rows_of(
     outcome: Outcome,
     shared: Mapping[str, Any],
-    definitions: Mapping[str, MetricInfo],
+    task: Task,
     metric_keys: Mapping[str, str],
     bootstrap: Bootstrap,
     max_failed_share: float,
@@ -34,15 +34,16 @@ def rows_of(
     Args:
         outcome: What the task has found.
         shared: The fields that all rows of the job have in common.
-        definitions: Every metric that the task reports, by name.
+        task: Says which metrics it reports, and which table they stand in.
         metric_keys: Digest of what each metric alone depends on.
         bootstrap: Unit that intervals resample.
         max_failed_share: Share of failed utterances above which a metric's number is not shown.
     """
     measures = {measure.metric: measure for measure in outcome.measures}
     failures = outcome.notes.get("failures", [])
+    table = {"table": task.table.for_rows()} if task.table else {}
     rows = []
-    for place, (metric, definition) in enumerate(definitions.items()):
+    for place, (metric, definition) in enumerate(task.definitions().items()):
         measure = measures.get(metric)
         interval = measure.interval if measure else None
         scored = interval if interval and interval.n_scored else None  # of nothing there is no value
@@ -68,7 +69,7 @@ def rows_of(
                 reason=reason or "; ".join(failures),
                 definition=measure.definition if measure else definition.definition,
                 metric_key=metric_keys.get(metric, ""),
-                display=_display(definition, place),
+                display=_display(definition, place) | table,
             )
         )
     return rows
@@ -93,11 +94,17 @@ def with_other_metrics(
     whole = results.utterances(*names)
     if utterances.empty:  # this run has failed
         return [*rows, *others], whole
+    if "utterance_id" not in whole:  # numbers of all utterances together
+        return [*rows, *others], utterances
     earlier = whole.set_index("utterance_id")
     kept = {row.metric.partition("/")[0] for row in others}
-    columns = [name for name in earlier.columns if name.partition(":")[0] in kept]
+    kept |= {name for row in others for name in row.display.get("counts", ())}
+    columns = [
+        name for name in earlier.columns if name.partition(":")[0] in kept and name not in utterances.columns
+    ]
     joined = utterances.join(earlier[columns], on="utterance_id")
-    why = joined["utterance_id"].map(earlier["failure"]).where(joined[sorted(kept)].isna().any(axis=1))
+    scores = joined[[name for name in columns if name in kept]]
+    why = joined["utterance_id"].map(earlier["failure"]).where(scores.isna().any(axis=1))
     joined["failure"] = joined["failure"].fillna(why)
     return [*rows, *others], joined
 
@@ -110,7 +117,8 @@ def _display(definition: MetricInfo, place: int) -> dict[str, Any]:
     """What a table needs to know of a metric that it may never have heard of."""
     names = "label", "unit", "higher_is_better", "decimals"
     content = {name: getattr(definition, name) for name in names}
-    return content | {"place": FAMILY * definition.family + place}
+    counts = {"counts": list(definition.counts)} if definition.counts else {}
+    return content | {"place": FAMILY * definition.family + place} | counts
 
 
 def side_info(spec: TokenizerSpec) -> dict[str, Any]:

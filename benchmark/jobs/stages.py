@@ -5,6 +5,7 @@ stage waits for what earlier ones make and never makes it itself; `stage=all` ma
 """
 
 import logging
+from collections.abc import Sequence
 
 from benchmark.errors import UserError, unknown
 from benchmark.jobs.job import Job
@@ -14,19 +15,25 @@ from benchmark.training.process_group import ProcessGroup
 
 log = logging.getLogger(__name__)
 
-ENCODED, TRAINED = ("codebooks", "tokens"), ("vocoders", "probes")
-STAGES = {"all": (), "encode": (), "train": ENCODED, "score": (*ENCODED, *TRAINED)}
-"""Kinds of artifacts that each awaits."""
+STAGES = ("all", "encode", "train", "score")
+ENCODED = ("codebooks", "tokens")
+"""Kinds of artifacts that `stage=encode` makes; what `stage=train` makes the task says."""
 
 
-def awaited(stage: str) -> tuple[str, ...]:
+def awaited(stage: str, produces: Sequence[str]) -> tuple[str, ...]:
     """Kinds of artifacts that a stage waits for.
+
+    Args:
+        stage: One of `STAGES`.
+        produces: Kinds that the task trains, see `Task.produces`.
 
     Raises: UserError for a stage that is none.
     """
     if stage not in STAGES:
         raise unknown("stage", stage, STAGES)
-    return STAGES[stage]
+    if stage == "score":
+        return (*ENCODED, *produces)
+    return ENCODED if stage == "train" else ()
 
 
 def run_stage(job: Job, stage: str, part: str | None) -> None:
@@ -39,7 +46,7 @@ def run_stage(job: Job, stage: str, part: str | None) -> None:
 
     Raises: UserError for another text, or when a corpus folder or a model is missing.
     """
-    awaited(stage)
+    awaited(stage, job.task.produces)
     own = None if part is None else Part.parse(str(part))
     if own is not None and stage not in ("encode", "score"):
         raise UserError(f"part={own} divides stage=encode and stage=score, not stage={stage}")

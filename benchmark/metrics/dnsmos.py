@@ -1,7 +1,7 @@
 """DNSMOS: opinion scores of a recording, predicted without its original."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -14,7 +14,7 @@ from scipy.fft import rfft
 from benchmark.errors import unknown
 from benchmark.extractors.base import Extractor, Side, SignalExtractor
 from benchmark.extractors.libraries import require
-from benchmark.metrics.base import Family, Metric, MetricUndefined
+from benchmark.metrics.base import Metric, MetricUndefined, Voice
 from benchmark.metrics.framing import mel_filterbank
 from benchmark.metrics.signal_pair import Pair
 from benchmark.types import SAMPLE_RATE
@@ -155,17 +155,15 @@ class DnsmosScore(Metric):
         scale: Key of `SCALES`.
     """
 
-    family: ClassVar[Family] = "opinion"
-
+    family: ClassVar[str] = "opinion"
+    voice: ClassVar[Voice] = "any"
     higher_is_better: ClassVar[bool | None] = True
     decimals: ClassVar[int] = 2
 
     label: str = "DNSMOS"
-    tasks: Sequence[str] = ("reconstruction", "voice_conversion")
     scale: Scale = "ovrl"
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.scale not in SCALES:
             raise unknown("DNSMOS scale", self.scale, SCALES)
 

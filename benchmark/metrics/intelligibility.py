@@ -1,6 +1,6 @@
 """Word and character error rates of transcripts."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Literal
@@ -12,7 +12,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 from benchmark.errors import unknown
 from benchmark.extractors.asr.extractors import Transcript
 from benchmark.extractors.base import Extractor, Side
-from benchmark.metrics.base import Family, Metric, MetricUndefined, Score
+from benchmark.metrics.base import Metric, MetricUndefined, Score, Voice
 from benchmark.metrics.signal_pair import Pair
 
 UNDEFINED = (float("nan"), float("nan"))
@@ -90,19 +90,18 @@ class ErrorRate(Metric):
         normaliser: Key of `NORMALISERS`; "none" is for corpora whose spelling is that of the ASR.
     """
 
-    family: ClassVar[Family] = "intelligibility"
+    family: ClassVar[str] = "intelligibility"
+    voice: ClassVar[Voice] = "any"
     unit: ClassVar[str] = "%"
     higher_is_better: ClassVar[bool | None] = False
     decimals: ClassVar[int] = 1
     parts: ClassVar[str]
 
-    tasks: Sequence[str] = ("reconstruction", "voice_conversion")
     asr: Transcript
     against: Literal["text", "asr"] = "text"
     normaliser: Normaliser = "whisper_english"
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.against not in ("text", "asr"):
             raise unknown(f"{self.label} against", self.against, ("text", "asr"))
         if self.normaliser not in NORMALISERS:

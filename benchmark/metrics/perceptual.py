@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import pesq
 
 from benchmark.errors import unknown
-from benchmark.metrics.base import Family, Metric, MetricUndefined
+from benchmark.metrics.base import Metric, MetricUndefined
 from benchmark.metrics.framing import align_audible
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
@@ -26,7 +26,7 @@ class Pesq(Metric):
         alignment: Key of `ALIGNMENTS`.
     """
 
-    family: ClassVar[Family] = "quality"
+    family: ClassVar[str] = "quality"
 
     higher_is_better: ClassVar[bool | None] = True
     decimals: ClassVar[int] = 2
@@ -36,7 +36,6 @@ class Pesq(Metric):
     alignment: Alignment = "delay"
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.band not in BANDS:
             raise unknown("band", self.band, BANDS)
 

@@ -13,7 +13,7 @@ import numpy as np
 from benchmark.errors import unknown
 from benchmark.extractors.base import Extractor, Side
 from benchmark.extractors.f0.extractors import Dio, Pitched
-from benchmark.metrics.base import Family, Metric, MetricUndefined
+from benchmark.metrics.base import Metric, MetricUndefined
 from benchmark.metrics.framing import align_audible
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 
@@ -37,7 +37,7 @@ class PitchMetric(Metric):
         alignment: Alignment of the signals, see `ALIGNMENTS`; the longer track is cut to the shorter.
     """
 
-    family: ClassVar[Family] = "pitch"
+    family: ClassVar[str] = "pitch"
 
     extractor: Pitched = field(default_factory=Dio)
     alignment: Alignment = "delay"
@@ -159,7 +159,6 @@ class _OnFrames(PitchMetric):
     frames: Literal["voiced", "all"] = "voiced"
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.frames not in FRAMES:
             raise unknown("frames", self.frames, FRAMES)
 

@@ -9,7 +9,7 @@ import numpy as np
 from benchmark.extractors.base import Extractor, Side
 from benchmark.extractors.f0.extractors import Pitched, checked
 from benchmark.extractors.libraries import require
-from benchmark.metrics.base import Family, Metric, MetricUndefined
+from benchmark.metrics.base import Metric, MetricUndefined
 from benchmark.metrics.dtw import warp
 from benchmark.metrics.framing import align_audible, extract_original
 from benchmark.metrics.pitch import pearson
@@ -87,7 +87,7 @@ class ContourCorrelation(Metric):
         alignment: Alignment of the signals, see `ALIGNMENTS`.
     """
 
-    family: ClassVar[Family] = "pitch"
+    family: ClassVar[str] = "pitch"
 
     higher_is_better: ClassVar[bool | None] = True
 

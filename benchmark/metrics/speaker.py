@@ -1,6 +1,6 @@
 """Speaker similarity (SECS): the cosine of two voices' embeddings."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ import numpy as np
 from benchmark.extractors.base import Extractor, Side
 from benchmark.extractors.speaker.encoders import SpeakerEncoder
 from benchmark.extractors.speaker.resemblyzer import Resemblyzer
-from benchmark.metrics.base import Family, Metric, MetricUndefined
+from benchmark.metrics.base import Metric, MetricUndefined, Voice
 from benchmark.metrics.signal_pair import Pair
 
 
@@ -26,7 +26,7 @@ class SpeakerSimilarity(Metric):
         encoder: Encoder that makes the embeddings.
     """
 
-    family: ClassVar[Family] = "voice"
+    family: ClassVar[str] = "voice"
     against: ClassVar[Side]
     subject: ClassVar[str]
 
@@ -56,24 +56,24 @@ class SpeakerSimilarity(Metric):
 class TargetSimilarity(SpeakerSimilarity):
     """Similarity of converted speech to the target speaker, whose prompt gave the voice."""
 
+    voice: ClassVar[Voice] = "changed"
     higher_is_better: ClassVar[bool | None] = True
     against: ClassVar[Side] = "prompt"
     subject: ClassVar[str] = "converted speech and the target speaker's prompt"
 
     label: str = "SECS target"
-    tasks: Sequence[str] = ("voice_conversion",)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceSimilarity(SpeakerSimilarity):
     """Similarity of converted speech to the source speaker: the rest of the source's voice."""
 
+    voice: ClassVar[Voice] = "changed"
     higher_is_better: ClassVar[bool | None] = False
     against: ClassVar[Side] = "reference"
     subject: ClassVar[str] = "converted speech and the source recording, what is left of its voice"
 
     label: str = "SECS source"
-    tasks: Sequence[str] = ("voice_conversion",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,6 @@ class PreservedSimilarity(SpeakerSimilarity):
     subject: ClassVar[str] = "decoded speech and the original"
 
     label: str = "SECS"
-    tasks: Sequence[str] = ("reconstruction",)
 
 
 def similarity(first: np.ndarray, second: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from benchmark.errors import UserError
-from benchmark.metrics.base import Family, Metric, MetricUndefined
+from benchmark.metrics.base import Metric, MetricUndefined
 from benchmark.metrics.framing import align_audible, magnitudes, mel_filterbank
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
@@ -21,7 +21,7 @@ class SpectralMetric(Metric):
         alignment: Key of `ALIGNMENTS`.
     """
 
-    family: ClassVar[Family] = "spectrum"
+    family: ClassVar[str] = "spectrum"
 
     higher_is_better: ClassVar[bool | None] = False
 
@@ -103,7 +103,6 @@ class MultiResolutionStft(SpectralMetric):
     floor: float = 1e-4
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if not len(self.n_fft) == len(self.hop_length) == len(self.window) > 0:
             raise UserError(
                 f"metric {self.label}: n_fft, hop_length and window must have the same number of values, "
@@ -148,7 +147,6 @@ class MultiScaleDistance(SpectralMetric):
     power: float = 2.0
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.n_mels and len(self.n_mels) != len(self.windows):
             raise UserError(
                 f"metric {self.label}: n_mels must be empty or as long as windows, which has "

@@ -14,7 +14,7 @@ from scipy.signal import resample_poly
 from benchmark.errors import unknown
 from benchmark.extractors.base import Extractor, Side, SignalExtractor
 from benchmark.extractors.f0.extractors import checked
-from benchmark.metrics.base import Family, Metric, MetricUndefined
+from benchmark.metrics.base import Metric, MetricUndefined
 from benchmark.metrics.framing import align_audible, extract_original, frames
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
@@ -98,7 +98,7 @@ class Stoi(Metric):
         alignment: Key of `ALIGNMENTS`.
     """
 
-    family: ClassVar[Family] = "quality"
+    family: ClassVar[str] = "quality"
 
     higher_is_better: ClassVar[bool | None] = True
 
@@ -109,7 +109,6 @@ class Stoi(Metric):
     alignment: Alignment = "delay"
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.resampler not in RESAMPLERS:
             raise unknown("resampler", self.resampler, RESAMPLERS)
 

@@ -1,6 +1,6 @@
 """UTMOS: the naturalness of a recording, predicted without its original."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -14,7 +14,7 @@ from benchmark.errors import UserError
 from benchmark.extractors.base import Batch, Extractor, ModelExtractor, Side, Value
 from benchmark.extractors.clips import on_sound_clips
 from benchmark.extractors.libraries import require
-from benchmark.metrics.base import Family, Metric
+from benchmark.metrics.base import Metric, Voice
 from benchmark.metrics.signal_pair import Pair
 from benchmark.storage.checkpoints import resolve
 from benchmark.storage.weights import load_tensors, weights_digest
@@ -101,13 +101,12 @@ class UtmosScore(Metric):
         extractor: Extractor of the scores.
     """
 
-    family: ClassVar[Family] = "opinion"
-
+    family: ClassVar[str] = "opinion"
+    voice: ClassVar[Voice] = "any"
     higher_is_better: ClassVar[bool | None] = True
     decimals: ClassVar[int] = 2
 
     label: str = "UTMOS"
-    tasks: Sequence[str] = ("reconstruction", "voice_conversion")
     extractor: Utmos
 
     @property

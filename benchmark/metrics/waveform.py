@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from benchmark.metrics.base import Family, Metric, MetricUndefined
+from benchmark.metrics.base import Metric, MetricUndefined
 from benchmark.metrics.delay import MAX_DELAY
 from benchmark.metrics.framing import align_audible
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
@@ -24,7 +24,7 @@ class SiSdr(Metric):
         alignment: Key of `ALIGNMENTS`.
     """
 
-    family: ClassVar[Family] = "waveform"
+    family: ClassVar[str] = "waveform"
     unit: ClassVar[str] = "dB"
     higher_is_better: ClassVar[bool | None] = True
     decimals: ClassVar[int] = 2
@@ -65,7 +65,7 @@ class SiSdr(Metric):
 class Delay(Metric):
     """Samples by which the decoded signal lags the original, see `benchmark.metrics.delay`."""
 
-    family: ClassVar[Family] = "waveform"
+    family: ClassVar[str] = "waveform"
     unit: ClassVar[str] = "samples"
     higher_is_better: ClassVar[bool | None] = None
     decimals: ClassVar[int] = 0

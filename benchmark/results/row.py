@@ -44,10 +44,11 @@ class Row:
         wall_time: Seconds that the job took.
         artifacts: References "kind/digest" of the artifacts that the job used.
         notes: JSON-able evidence, such as the learning curve behind an NC or a chance level.
-        variant: Sets the job apart from the usual job of the tokenizer, such as "vocoder" when the vocoder
-            decoded in place of the tokenizer's own decoder; empty for the usual job.
-        metric_key: Digest of everything that the metric alone depends on; empty if `key` covers all of it.
-        display: Presentation in tables: label, unit, higher_is_better, decimals, and place.
+        variant: Sets the job apart from the tokenizer's usual one, such as "vocoder" where the vocoder
+            decoded in place of the tokenizer's own decoder; empty for the usual.
+        metric_key: Digest of what the metric depends on beside the job; empty where `key` says it all.
+        display: How tables show the metric: label, unit, higher_is_better, decimals, its place, the columns
+            of counts that it is the ratio of, and the table that its task declares.
         date: Day on which the number was made, UTC, as YYYY-MM-DD; empty in older rows.
     """
 

@@ -4,18 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import pandas as pd
-
 from benchmark.data.corpora.base import Corpus
-from benchmark.metrics.definitions import ATTENTION_READER, CTC_READER, DEFINITIONS
-from benchmark.metrics.intelligibility import char_errors, word_errors
-from benchmark.metrics.statistics.intervals import ratio_interval
-from benchmark.models.probes.config import AttentionConfig
+from benchmark.metrics.answers import AnswerMetric, TranscriptCharErrors, TranscriptWordErrors
 from benchmark.models.probes.normalize import normalize
 from benchmark.models.probes.predict import infeasible, transcribe
 from benchmark.models.probes.scores import constant_transcript
 from benchmark.models.probes.train import train_asr_probe
-from benchmark.tasks.base import Measure, Outcome, RunContext, clusters, failure_reasons, not_applicable
+from benchmark.tasks.base import Outcome, RunContext, failure_reasons, not_applicable
+from benchmark.tasks.costs import ProbeHead
+from benchmark.tasks.probing.answers import measure_answers
 from benchmark.tasks.probing.base import (
     ProbingTask,
     Split,
@@ -25,7 +22,9 @@ from benchmark.tasks.probing.base import (
     tokenized_splits,
     why_no_probe,
 )
+from benchmark.tasks.probing.heads import TRANSCRIPTS
 from benchmark.tasks.probing.trained_probe import probe_label, trained_probe
+from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training.trainer import read_report
 
@@ -34,9 +33,21 @@ from benchmark.training.trainer import read_report
 class AsrProbe(ProbingTask):
     """WER and CER of a probe trained on the corpus's own transcripts."""
 
-    reports: ClassVar[tuple[str, ...]] = ("probe_wer", "probe_cer")
+    table: ClassVar[TableLayout | None] = TableLayout(
+        name="probing", title="Probing", place=40, axis="content", overview=("probe_wer",)
+    )
+    heads: ClassVar[Mapping[str, ProbeHead]] = {"probe": TRANSCRIPTS}
     prefix: ClassVar[str] = "asr_"
     labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"text": ("train", "dev", "test")}
+
+    def reported(self) -> dict[str, AnswerMetric]:
+        """WER and CER, whose definitions say how this probe reads, and the chosen metrics."""
+        reader = self.probe.reader
+        own = {
+            "probe_wer": TranscriptWordErrors(reader=reader),
+            "probe_cer": TranscriptCharErrors(reader=reader),
+        }
+        return own | self.own_metrics
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""
@@ -64,39 +75,14 @@ class AsrProbe(ProbingTask):
             decoder = probe_label(self.probe, context)
             notes = {"training": report, "alignment": _alignment(report, impossible, test)}
         frame["hypothesis"] = frame["utterance_id"].map(hypotheses).astype(object)
-        for name, count in (("words", word_errors), ("characters", char_errors)):
-            frame[[f"{name}_wrong", name]] = [
-                count(reference, hypothesis)
-                if isinstance(reference, str) and isinstance(hypothesis, str)
-                else (None, None)
-                for reference, hypothesis in zip(frame["reference"], frame["hypothesis"], strict=True)
-            ]
         return Outcome(
-            measures=[
-                self._rate(frame, "probe_wer", "words", context),
-                self._rate(frame, "probe_cer", "characters", context),
-            ],
+            measures=measure_answers(frame, "hypothesis", self.reported(), context),
             utterances=frame,
             decoder=decoder,
             status=report["status"],
             reason=reason_of(report, tokenizer),
             notes=notes | {"failures": failure_reasons(frame)},
         )
-
-    def _rate(self, frame: pd.DataFrame, metric: str, unit: str, context: RunContext) -> Measure:
-        """Corpus-level rate; the definition says how this probe decodes."""
-        wrong, total = frame[f"{unit}_wrong"].astype(float), frame[unit].astype(float)
-        interval = ratio_interval(wrong, total, clusters(frame, context)).scaled(100)
-        definition = DEFINITIONS[metric].definition
-        if isinstance(self.probe, AttentionConfig):
-            limit = f", at most {self.probe.max_label_rate:g} labels/s"
-            definition = definition.replace(CTC_READER, ATTENTION_READER + limit)
-        elif self.probe.beam is not None:
-            beam = f"prefix beam of {self.probe.beam} without language model"
-            definition = definition.replace("greedy", beam)
-        if self.probe.units == "bpe":
-            definition = definition.replace("over tokens", f"over tokens to {self.probe.bpe_size} BPE pieces")
-        return Measure(metric=metric, interval=interval, definition=definition)
 
 
 def _alignment(report: dict[str, Any], impossible: int, test: Split) -> dict[str, Any]:

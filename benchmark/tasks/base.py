@@ -1,7 +1,7 @@
 """What a task is: it asks for artifacts, scores utterances and says how sure its numbers are."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -11,11 +11,13 @@ import pandas as pd
 from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError, unknown
-from benchmark.metrics.definitions import DEFINITIONS, MetricInfo
+from benchmark.metrics.reported import MetricInfo, ReportedMetric
 from benchmark.metrics.statistics.intervals import METHODS, Bootstrap, Interval, mean_interval
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.identity import describe
 from benchmark.storage.shards import Part
+from benchmark.tasks.costs import CostItem, Estimator
+from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training.trainer import TrainerConfig
 
@@ -76,13 +78,17 @@ class Task(ABC):
 
     Attributes:
         version: Raise it when the code changes what the numbers mean: rows are then made again.
-        reports: Names of the metrics that every run of it reports, keys of `DEFINITIONS`.
+        table: The table that its rows stand in; None gives them one of their own.
+        reports: Metrics that every run of it reports, by name.
+        produces: Kinds of artifacts that it trains, which a later stage awaits.
         reads_features: Whether it can use continuous features in the place of codes.
         labels: Columns of the manifest that it scores by, and the splits that must have them.
     """
 
     version: ClassVar[int] = 1
-    reports: ClassVar[tuple[str, ...]] = ()
+    table: ClassVar[TableLayout | None] = None
+    reports: ClassVar[Mapping[str, ReportedMetric]] = {}
+    produces: ClassVar[tuple[str, ...]] = ("vocoders", "probes")
     reads_features: ClassVar[bool] = False
     labels: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
@@ -96,16 +102,37 @@ class Task(ABC):
         """What `run` needs the codes of, and whose codes."""
         return [(tokenizer, corpus.manifest(split, store)) for split in self.reads(tokenizer, corpus)]
 
-    def definitions(self) -> dict[str, MetricInfo]:
-        """Metrics that a run reports with these arguments, by name: one row each, whatever happens."""
-        return {name: DEFINITIONS[name] for name in self.reports}
+    @property
+    def own_metrics(self) -> Mapping[str, ReportedMetric]:
+        """Metrics chosen by the config that this task computes, by name."""
+        return {}
 
-    def metric_key(self, metric: str) -> str:  # noqa: ARG002
+    def reported(self) -> Mapping[str, ReportedMetric]:
+        """All metrics that a run reports with these arguments, by name."""
+        return {**self.reports, **self.own_metrics}
+
+    def definitions(self) -> dict[str, MetricInfo]:
+        """How tables show what a run reports, by name of the metric: one row each, whatever happens."""
+        return {name: metric.facts for name, metric in self.reported().items()}
+
+    def metric_key(self, metric: str) -> str:
         """Digest of what a metric depends on beside the task; empty where the task itself says it all.
 
         Raises: UserError when a model is missing.
         """
-        return ""
+        own = self.own_metrics.get(metric)
+        return own.key if own else ""
+
+    def workload(self, cost: Estimator) -> Iterator[CostItem]:
+        """Say what one job makes and what that costs, its own evaluation last.
+
+        A task that does not say it is priced by its tokens alone, and plans warn of that.
+
+        Args:
+            cost: Answers what splits hold, and how long encoding, training and scoring take.
+        """
+        for split in dict.fromkeys(self.reads(cost.tokenizer, cost.corpus)):
+            yield from cost.encoding(split)
 
     def variant(self, tokenizer: Tokenizer) -> str:  # noqa: ARG002
         """What sets the rows apart from the tokenizer's usual ones, which then stay; empty for those.
@@ -151,10 +178,10 @@ def not_applicable(reason: str) -> Outcome:
     return Outcome(status="n/a", reason=reason)
 
 
-def mean_measure(frame: pd.DataFrame, metric: str, context: RunContext) -> Measure:
-    """The mean of a metric's column with its interval; NaN counts as failed."""
-    interval = mean_interval(frame[metric], clusters(frame, context))
-    return Measure(metric=metric, interval=interval, definition=DEFINITIONS[metric].definition)
+def mean_measure(frame: pd.DataFrame, name: str, metric: ReportedMetric, context: RunContext) -> Measure:
+    """The mean of the column `name` with its interval; NaN counts as failed."""
+    interval = mean_interval(frame[name], clusters(frame, context))
+    return Measure(metric=name, interval=interval, definition=metric.definition)
 
 
 def clusters(frame: pd.DataFrame, context: RunContext) -> np.ndarray | None:

@@ -1,5 +1,6 @@
 """Codebook usage: what of the codebooks, and of the nominal bitrate, speech uses, and what it is used for."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -9,24 +10,49 @@ import pandas as pd
 from benchmark.data.corpora.base import Corpus
 from benchmark.extractors.phones.aligner import Aligner, KnownPhones
 from benchmark.extractors.phones.store import phone_tiers
+from benchmark.metrics.codes.code_metrics import (
+    CodeEntropy,
+    CodeMetric,
+    Codes,
+    ConditionalRate,
+    EntropyRate,
+    NominalRate,
+    Perplexity,
+    RunLength,
+    UsedEntries,
+)
 from benchmark.metrics.codes.codebook_usage import CodebookUsage
 from benchmark.metrics.codes.usage_growth import UsageGrowth
+from benchmark.metrics.reported import ReportedMetric
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.token_store import TokenStore
 from benchmark.tasks.base import Encoding, Outcome, RunContext, Task
+from benchmark.tasks.costs import CostItem, Estimator
+from benchmark.tasks.metric_choice import chosen_metrics
 from benchmark.tasks.probing.base import MAX_FRAME_RATE
 from benchmark.tasks.probing.code_content import (
     PHONE_METRICS,
-    SPEAKER_METRIC,
+    SPEAKER_METRICS,
     Findings,
     of_phones,
     of_speakers,
     of_the_split,
     strides,
 )
+from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import encode_manifest, needs_fitted_codebook
 from benchmark.types import TokenizerSpec
+
+CODE_METRICS: dict[str, CodeMetric] = {
+    "used": UsedEntries(),
+    "perplexity": Perplexity(),
+    "entropy": CodeEntropy(),
+    "bitrate_nominal": NominalRate(),
+    "bitrate_entropy": EntropyRate(),
+    "bitrate_conditional": ConditionalRate(),
+    "run_length": RunLength(),
+}
 
 
 @dataclass(kw_only=True)
@@ -35,22 +61,21 @@ class CodebookUsageTask(Task):
 
     Attributes:
         aligner: Where the phones come from.
+        metrics: Of the group `metric`; those of codes are reported beside the task's own.
     """
 
     version: ClassVar[int] = 2
-    reports: ClassVar[tuple[str, ...]] = (
-        "used",
-        "perplexity",
-        "entropy",
-        "bitrate_nominal",
-        "bitrate_entropy",
-        "bitrate_conditional",
-        "run_length",
-        *PHONE_METRICS,
-        SPEAKER_METRIC,
-    )
+    table: ClassVar[TableLayout | None] = TableLayout(name="codebook_usage", title="Codebook usage", place=60)
+    reports: ClassVar[Mapping[str, ReportedMetric]] = {**CODE_METRICS, **PHONE_METRICS, **SPEAKER_METRICS}
+    produces: ClassVar[tuple[str, ...]] = ()
 
     aligner: Aligner = field(default_factory=KnownPhones)
+    metrics: dict[str, ReportedMetric] = field(default_factory=dict)
+
+    @property
+    def own_metrics(self) -> dict[str, CodeMetric]:
+        """See `Task.own_metrics`."""
+        return chosen_metrics(self.metrics, CodeMetric, (self.name,))  # type: ignore[type-abstract]
 
     def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:  # noqa: ARG002
         """See `Task.reads`."""
@@ -61,8 +86,15 @@ class CodebookUsageTask(Task):
         return [(tokenizer, corpus.manifest("test", store))]
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
-        """As the base class, with the aligner's weights."""
-        return super().identity(tokenizer, corpus, context) | {"aligner": self.aligner.identity()}
+        """As the base class, with the aligner's weights; each chosen metric has a key of its own."""
+        content = super().identity(tokenizer, corpus, context) | {"aligner": self.aligner.identity()}
+        del content["metrics"]
+        return content
+
+    def workload(self, cost: Estimator) -> Iterator[CostItem]:
+        """See `Task.workload`."""
+        yield from cost.encoding("test")
+        yield cost.scoring()
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""
@@ -70,15 +102,7 @@ class CodebookUsageTask(Task):
         tokens = encode_manifest(tokenizer, test, context.store, context.progress)
         spec = tokenizer.spec
         usage, growth = _count(tokens, spec)
-        values = {
-            "used": 100 * float(np.mean(usage.used_fraction)),
-            "perplexity": float(np.mean(usage.perplexity)),
-            "entropy": float(np.mean(usage.entropy)),
-            "bitrate_nominal": spec.bitrate / 1000,
-            "bitrate_entropy": float(np.dot(spec.frame_rates, usage.entropy)) / 1000,
-            "bitrate_conditional": float(np.dot(spec.frame_rates, usage.conditional_entropy)) / 1000,
-            "run_length": 1000 * float(np.mean(np.divide(usage.run_length, spec.frame_rates))),
-        }
+        codes = Codes(usage, spec)
         counts = len(tokens), len(tokens.failures)
         if spec.frame_rate > MAX_FRAME_RATE:
             reason = f"{spec.frame_rate:g} frames per second are samples, which are no phones and no voices"
@@ -86,10 +110,13 @@ class CodebookUsageTask(Task):
         else:
             tiers = phone_tiers(corpus, "test", self.aligner, context.store, context.device)
             phones, speakers = of_phones(tiers, tokens, spec), of_speakers(test, tokens, spec)
-        absent = dict.fromkeys(PHONE_METRICS, phones.absent) | {SPEAKER_METRIC: speakers.absent}
+        absent = dict.fromkeys(PHONE_METRICS, phones.absent) | dict.fromkeys(SPEAKER_METRICS, speakers.absent)
         return Outcome(
             measures=[
-                *(of_the_split(name, value, *counts) for name, value in values.items()),
+                *(
+                    of_the_split(name, metric, metric.score(codes), *counts)
+                    for name, metric in (CODE_METRICS | self.own_metrics).items()
+                ),
                 *phones.measures,
                 *speakers.measures,
             ],

@@ -9,11 +9,16 @@ import pandas as pd
 from benchmark.data.corpora.base import Corpus
 from benchmark.errors import UserError
 from benchmark.extractors.phones.aligner import Aligner
+from benchmark.metrics.answers import AnswerMetric, TranscriptWordErrors
+from benchmark.metrics.reported import ReportedMetric
 from benchmark.models.probes.config import AttentionConfig, ProbeConfig, differences
 from benchmark.tasks.asr_probe import AsrProbe
 from benchmark.tasks.base import Measure, Outcome, RunContext
-from benchmark.tasks.phone_probe import PhoneProbe
+from benchmark.tasks.costs import ProbeHead
+from benchmark.tasks.phone_probe import PHONE_ERROR, PhoneProbe
 from benchmark.tasks.probing.base import ProbingTask
+from benchmark.tasks.probing.heads import FRAME_PHONES, TRANSCRIPTS
+from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
 
 SHARED_COLUMNS = ["utterance_id", "speaker_id"]
@@ -32,7 +37,14 @@ class CtcAblation(ProbingTask):
         aligner: Where the phones come from.
     """
 
-    reports: ClassVar[tuple[str, ...]] = ("probe_wer", "attention_wer", "phone_error")
+    table: ClassVar[TableLayout | None] = TableLayout(
+        name="ctc_ablation", title="CTC ablation", place=50, compares_ranks=True
+    )
+    heads: ClassVar[Mapping[str, ProbeHead]] = {
+        "probe": TRANSCRIPTS,
+        "attention": TRANSCRIPTS,
+        "phones": FRAME_PHONES,
+    }
     prefix: ClassVar[str] = "asr_"
     labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"text": ("train", "dev", "test")}
 
@@ -59,6 +71,20 @@ class CtcAblation(ProbingTask):
                     f"that the table would not show the head alone; give them the same values, or {legal}"
                 )
 
+    @property
+    def own_metrics(self) -> dict[str, AnswerMetric]:
+        """None: the table shows one number per head."""
+        return {}
+
+    def reported(self) -> dict[str, ReportedMetric]:
+        """See `Task.reported`."""
+        assert self.attention
+        return {
+            "probe_wer": TranscriptWordErrors(reader=self.probe.reader),
+            "attention_wer": TranscriptWordErrors(label="Attention WER", reader=self.attention.reader),
+            "phone_error": PHONE_ERROR,
+        }
+
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
         """As the base class, with what the phones depend on."""
         return super().identity(tokenizer, corpus, context) | {"aligner": self.aligner.identity()}
@@ -66,7 +92,7 @@ class CtcAblation(ProbingTask):
     def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""
         assert self.attention and self.phones
-        common = {"name": self.name, "default_preset": self.default_preset}
+        common: dict[str, Any] = {"name": self.name, "default_preset": self.default_preset}
         tasks: dict[str, ProbingTask] = {
             "probe_wer": AsrProbe(probe=self.probe, **common),
             "attention_wer": AsrProbe(probe=self.attention, **common),

@@ -7,10 +7,13 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from benchmark.data.corpora.base import Corpus
+from benchmark.metrics.reported import ReportedMetric, stated
 from benchmark.models.probes.predict import classify
 from benchmark.models.probes.scores import most_frequent
 from benchmark.models.probes.train import train_intent_probe
 from benchmark.tasks.base import Outcome, RunContext, failure_reasons, mean_measure, not_applicable
+from benchmark.tasks.costs import ProbeHead
+from benchmark.tasks.probing.answers import measure_answers
 from benchmark.tasks.probing.base import (
     ProbingTask,
     carries_no_information,
@@ -19,7 +22,9 @@ from benchmark.tasks.probing.base import (
     tokenized_splits,
     why_no_probe,
 )
+from benchmark.tasks.probing.heads import INTENT
 from benchmark.tasks.probing.trained_probe import probe_label, trained_probe
+from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training.trainer import read_report
 
@@ -28,7 +33,33 @@ from benchmark.training.trainer import read_report
 class IntentProbe(ProbingTask):
     """Accuracy of intent (scenario_action), of its scenario and of its action, in percent."""
 
-    reports: ClassVar[tuple[str, ...]] = ("intent_accuracy", "scenario_accuracy", "action_accuracy")
+    table: ClassVar[TableLayout | None] = TableLayout(
+        name="probing", title="Probing", place=41, axis="content", overview=("intent_accuracy",)
+    )
+    reports: ClassVar[Mapping[str, ReportedMetric]] = {
+        "intent_accuracy": stated(
+            "Intent accuracy",
+            "%",
+            True,
+            1,
+            "BiLSTM over tokens with pooling, share of utterances whose scenario_action is right",
+        ),
+        "scenario_accuracy": stated(
+            "Scenario accuracy",
+            "%",
+            True,
+            1,
+            "share of utterances where the predicted intent's scenario is right",
+        ),
+        "action_accuracy": stated(
+            "Action accuracy",
+            "%",
+            True,
+            1,
+            "share of utterances where the predicted intent's action is right",
+        ),
+    }
+    heads: ClassVar[Mapping[str, ProbeHead]] = {"probe": INTENT}
     prefix: ClassVar[str] = "intent_"
     labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"intent": ("train", "dev", "test")}
 
@@ -62,7 +93,10 @@ class IntentProbe(ProbingTask):
         actions = {intent: action_of(intent, scenario[intent]) for intent in scenario if intent}
         frame["action_accuracy"] = _correct(frame["reference"].map(actions), frame["prediction"].map(actions))
         return Outcome(
-            measures=[mean_measure(frame, name, context) for name in self.reports],
+            measures=[
+                *(mean_measure(frame, name, metric, context) for name, metric in self.reports.items()),
+                *measure_answers(frame, "prediction", self.own_metrics, context),
+            ],
             utterances=frame,
             decoder=decoder,
             status=report["status"],

@@ -10,7 +10,7 @@ import numpy as np
 from benchmark.data.corpora.base import Corpus
 from benchmark.extractors.phones.aligner import Aligner
 from benchmark.extractors.phones.store import PhoneTiers, phone_tiers
-from benchmark.metrics.definitions import DEFINITIONS
+from benchmark.metrics.reported import ReportedMetric, stated
 from benchmark.metrics.statistics.intervals import ratio_interval
 from benchmark.models.probes.config import ProbeConfig
 from benchmark.models.probes.data import Derived
@@ -19,6 +19,8 @@ from benchmark.models.probes.scores import frames_wrong, most_frequent
 from benchmark.models.probes.train import train_phone_probe
 from benchmark.storage.token_store import TokenStore
 from benchmark.tasks.base import Measure, Outcome, RunContext, clusters, failure_reasons, not_applicable
+from benchmark.tasks.costs import ProbeHead
+from benchmark.tasks.probing.answers import measure_answers
 from benchmark.tasks.probing.base import (
     ProbingTask,
     carries_no_information,
@@ -27,10 +29,22 @@ from benchmark.tasks.probing.base import (
     tokenized_splits,
     why_no_probe,
 )
+from benchmark.tasks.probing.heads import FRAME_PHONES
 from benchmark.tasks.probing.trained_probe import probe_label, trained_probe
+from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training.trainer import read_report
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
+
+PHONE_ERROR = stated(
+    "Phone error",
+    "%",
+    False,
+    1,
+    "BiLSTM over tokens with cross-entropy on every frame, share of frames whose phone at the centre is "
+    "wrong, silence counted as a phone",
+    counts=("frames_wrong", "frames"),
+)
 
 
 @dataclass(kw_only=True)
@@ -41,7 +55,11 @@ class PhoneProbe(ProbingTask):
         aligner: Where the phones come from.
     """
 
-    reports: ClassVar[tuple[str, ...]] = ("phone_error",)
+    table: ClassVar[TableLayout | None] = TableLayout(
+        name="probing", title="Probing", place=42, axis="content", overview=()
+    )
+    reports: ClassVar[Mapping[str, ReportedMetric]] = {"phone_error": PHONE_ERROR}
+    heads: ClassVar[Mapping[str, ProbeHead]] = {"probe": FRAME_PHONES}
     prefix: ClassVar[str] = "phones_"
 
     aligner: Aligner
@@ -97,9 +115,12 @@ class PhoneProbe(ProbingTask):
         interval = ratio_interval(
             frame["frames_wrong"], frame["frames"].astype(float), clusters(frame, context)
         )
-        definition = f"{DEFINITIONS['phone_error'].definition}; {self.aligner.source}"
+        definition = f"{PHONE_ERROR.definition}; {self.aligner.source}"
         return Outcome(
-            measures=[Measure(metric="phone_error", interval=interval.scaled(100), definition=definition)],
+            measures=[
+                Measure(metric="phone_error", interval=interval.scaled(100), definition=definition),
+                *measure_answers(frame, "hypothesis", self.own_metrics, context),
+            ],
             utterances=frame,
             decoder=decoder,
             status=report["status"],

@@ -13,6 +13,7 @@ from benchmark.tasks.decoding.prompts import own_prompts
 from benchmark.tasks.decoding.resynthesis import resynthesise
 from benchmark.tasks.decoding.scoring import Decoded, ScoringTask
 from benchmark.tasks.decoding.trained_vocoder import uses_vocoder
+from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
 
 
@@ -25,6 +26,13 @@ class Reconstruction(ScoringTask):
     """
 
     kind: ClassVar[str] = "reconstruction"
+    table: ClassVar[TableLayout | None] = TableLayout(
+        name="reconstruction",
+        title="Reconstruction",
+        place=10,
+        axis="speech",
+        overview=("wer", "gpe", "pesq", "stoi"),
+    )
     prompted: ClassVar[bool] = False
 
     def sources(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> Manifest:  # noqa: ARG002

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,16 +12,18 @@ import torch
 
 from benchmark.data.audio import AudioError, read_audio
 from benchmark.data.corpora.base import Corpus
-from benchmark.metrics.definitions import DEFINITIONS
+from benchmark.metrics.reported import ReportedMetric, stated
 from benchmark.models.vocoder.synthesize import Vocoder
 from benchmark.tasks.base import Measure, Outcome, RunContext, failure_reasons, not_applicable
 from benchmark.tasks.decoding.base import DecodingTask, interval_of
 from benchmark.tasks.decoding.prompts import own_prompts
 from benchmark.tasks.decoding.trained_vocoder import trained_vocoder, uses_vocoder
+from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training.trainer import read_report
 from benchmark.types import SAMPLE_RATE
 
+ALONE = "(Σ / Σ over files), one utterance at a time by a loaded model"
 SideInfo = list[torch.Tensor] | None
 Decode = Callable[[torch.Tensor, SideInfo, np.ndarray, int], object]
 """From codes (1, K, T), what was sent beside them, and a prompt (T,) to speech of so many samples."""
@@ -35,7 +37,23 @@ class Speed(DecodingTask):
     worked once before. What a codec sends beside its codes is part of encoding. Nothing comes from the cache.
     """
 
-    reports: ClassVar[tuple[str, ...]] = ("rtf_encode", "rtf_decode")
+    table: ClassVar[TableLayout | None] = TableLayout(name="speed", title="Speed", place=70)
+    reports: ClassVar[Mapping[str, ReportedMetric]] = {
+        "rtf_encode": stated(
+            "Encoding",
+            "× real time",
+            False,
+            3,
+            f"seconds of computation per second of speech {ALONE}",
+        ),
+        "rtf_decode": stated(
+            "Decoding",
+            "× real time",
+            False,
+            3,
+            f"seconds of computation per second of speech, from codes, {ALONE}",
+        ),
+    }
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
         """As the base class, with what does the work."""
@@ -76,9 +94,9 @@ class Speed(DecodingTask):
                 Measure(
                     metric=name,
                     interval=interval_of(frame, name, context),
-                    definition=f"{DEFINITIONS[name].definition}; {_where(context)}",
+                    definition=f"{metric.definition}; {_where(context)}",
                 )
-                for name in self.reports
+                for name, metric in self.reports.items()
             ],
             utterances=frame,
             decoder=label,

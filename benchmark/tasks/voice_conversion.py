@@ -1,5 +1,6 @@
 """Voice conversion: the content of one speaker's codes, the voice of another's prompt."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -9,10 +10,13 @@ import pandas as pd
 from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError, unknown
-from benchmark.metrics.definitions import CONDITIONS, MetricInfo, restricted, under
+from benchmark.metrics.base import Voice
+from benchmark.metrics.conditions import CONDITIONS, restricted, under
+from benchmark.metrics.reported import MetricInfo
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.shards import Part
 from benchmark.tasks.base import Measure, Outcome, RunContext, failure_reasons, not_applicable
+from benchmark.tasks.costs import CostItem, Estimator
 from benchmark.tasks.decoding.audio_examples import examples
 from benchmark.tasks.decoding.conversion_pairs import Pairing, read_pairs
 from benchmark.tasks.decoding.pairing import make_pairs
@@ -20,6 +24,7 @@ from benchmark.tasks.decoding.prompts import own_prompts
 from benchmark.tasks.decoding.resynthesis import resynthesise
 from benchmark.tasks.decoding.scoring import Decoded, ScoringTask
 from benchmark.tasks.decoding.trained_vocoder import uses_vocoder
+from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.types import Utterance
 
@@ -48,6 +53,16 @@ class VoiceConversion(ScoringTask):
 
     version: ClassVar[int] = 2
     kind: ClassVar[str] = "voice_conversion"
+    voice: ClassVar[Voice] = "changed"
+    table: ClassVar[TableLayout | None] = TableLayout(
+        name="voice_conversion",
+        title="Voice conversion",
+        place=20,
+        by_condition="Voice conversion by condition",
+        axis="speech",
+        overview=("wer", "secs", "p_corr"),
+        short="Conversion",
+    )
     prompted: ClassVar[bool] = True
 
     conditions: list[str] = field(default_factory=lambda: ["same_gender", "cross_gender", "cross_lingual"])
@@ -147,6 +162,11 @@ class VoiceConversion(ScoringTask):
         sources, _, targets = conversion
         how = self.vocoder, context, self.decoder, part
         return Decoded(sources, resynthesise(tokenizer, corpus, sources, targets, *how), targets)
+
+    def workload(self, cost: Estimator) -> Iterator[CostItem]:
+        """As the base class; nothing for a tokenizer that cannot convert."""
+        if self._applies(cost.tokenizer):
+            yield from super().workload(cost)
 
     def _applies(self, tokenizer: Tokenizer) -> bool:
         spec = tokenizer.spec

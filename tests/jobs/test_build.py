@@ -10,13 +10,28 @@ from benchmark.jobs.build import build
 from benchmark.tokenizers.ground_truth import GroundTruth
 
 OWN = """
-from benchmark.data.synthetic import Synthetic
+from benchmark.data.corpora.synthetic import Synthetic
+from benchmark.extractors.f0.extractors import Dio
+from benchmark.extractors.phones.aligner import KnownPhones
+from benchmark.jobs.trackers.base import Csv
+from benchmark.metrics.answers import TranscriptWordErrors
+from benchmark.metrics.codes.code_metrics import Perplexity
+from benchmark.metrics.perceptual import Pesq
+from benchmark.models.vocoder.config import ISTFTConfig, LossConfig
 from benchmark.tasks.codebook_usage import CodebookUsageTask
 from benchmark.tokenizers.ground_truth import GroundTruth
 
 class Codec(GroundTruth): pass
 class Speech(Synthetic): pass
 class Usage(CodebookUsageTask): pass
+class Loudness(Pesq): pass
+class Words(TranscriptWordErrors): pass
+class Codes(Perplexity): pass
+class Pitch(Dio): pass
+class Ear(KnownPhones): pass
+class Watcher(Csv): pass
+class Voice(ISTFTConfig): pass
+class Weights(LossConfig): pass
 class Other: pass
 def codec(**_): return GroundTruth(name="made by a function")
 """
@@ -36,9 +51,18 @@ def test_own_tokenizers_corpora_and_tasks_are_accepted(own: str) -> None:
         assert type(built).__name__ == name and built.name == "mine"
 
 
+@pytest.mark.parametrize(
+    "name", ["Loudness", "Words", "Codes", "Pitch", "Ear", "Watcher", "Voice", "Weights"]
+)
+def test_own_parts_of_every_other_kind_are_accepted(own: str, name: str) -> None:
+    assert type(build(OmegaConf.create({"_target_": f"{own}.{name}"}))).__name__ == name
+
+
 @pytest.mark.parametrize("name", ["Other", "codec", "Missing", "GroundTruth.encode"])
 def test_other_things_of_the_same_module_are_refused(own: str, name: str) -> None:
-    with pytest.raises(UserError, match=rf"{own}.{name}.*Tokenizer or Corpus or Task of your own"):
+    with pytest.raises(
+        UserError, match=rf"{own}.{name}.*Tokenizer or Corpus or Task or .* or ProbeConfig of your own"
+    ):
         build(OmegaConf.create({"_target_": f"{own}.{name}", "name": "mine"}))
 
 

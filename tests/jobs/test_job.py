@@ -1,6 +1,7 @@
 """A job runs once, says why it failed, and never costs results that exist."""
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +16,8 @@ from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
 from benchmark.jobs.job import Job
 from benchmark.jobs.stages import run_stage
-from benchmark.metrics.definitions import DEFINITIONS
+from benchmark.metrics.codes.code_metrics import CodeEntropy, UsedEntries
+from benchmark.metrics.reported import ReportedMetric
 from benchmark.metrics.statistics.intervals import mean_interval
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
@@ -54,7 +56,7 @@ class Clips(Corpus):
 class Loudness(Task):
     """Mean absolute code, counting how often it was asked."""
 
-    reports: ClassVar[tuple[str, ...]] = ("used",)
+    reports: ClassVar[Mapping[str, ReportedMetric]] = {"used": UsedEntries()}
     runs: ClassVar[list[str]] = []
 
     offset: float = 0.0
@@ -224,9 +226,8 @@ def test_what_an_outcome_leaves_beside_its_numbers(job: Any, monkeypatch: pytest
         return replace(scored(self, *arguments), **more)
 
     monkeypatch.setattr(Loudness, "run", run)
-    monkeypatch.setattr(Loudness, "reports", ("used", "used/x"))
+    monkeypatch.setattr(Loudness, "reports", {"used": UsedEntries(), "used/x": UsedEntries()})
     monkeypatch.setattr(Clips, "split_label", lambda _, split: f"{split} (ours)")
-    monkeypatch.setitem(DEFINITIONS, "used/x", DEFINITIONS["used"])
     job().run()
     overall, absent = rows(job())
     assert overall.status == "ok" and overall.split == "test (ours)"
@@ -274,7 +275,7 @@ def test_what_other_metrics_found_stays(job: Any, monkeypatch: pytest.MonkeyPatc
         return replace(outcome, measures=[replace(measure, metric="entropy")], utterances=frame)
 
     monkeypatch.setattr(Loudness, "run", run)
-    monkeypatch.setattr(Loudness, "reports", ("entropy",))
+    monkeypatch.setattr(Loudness, "reports", {"entropy": CodeEntropy()})
     monkeypatch.setattr(Loudness, "metric_key", lambda _, metric: f"{metric} by seconds")
     job().run()
     assert [(row.metric, row.metric_key) for row in rows(job())] == [
@@ -327,7 +328,7 @@ def test_a_failure_costs_no_rows_of_other_metrics(job: Any, monkeypatch: pytest.
         raise ZeroDivisionError("too loud")
 
     monkeypatch.setattr(Loudness, "run", run)
-    monkeypatch.setattr(Loudness, "reports", ("entropy",))
+    monkeypatch.setattr(Loudness, "reports", {"entropy": CodeEntropy()})
     with pytest.raises(ZeroDivisionError):
         job().run()
     assert [(row.metric, row.status) for row in rows(job())] == [("entropy", "failed"), ("used", "ok")]

@@ -94,8 +94,6 @@ def test_wrong_parameters_are_refused() -> None:
         WordErrorRate(asr=EAR, against="nobody")
     with pytest.raises(UserError, match="whisper_english"):
         WordErrorRate(asr=EAR, normaliser="whisper")
-    with pytest.raises(UserError, match="tasks"):
-        WordErrorRate(asr=EAR, tasks=["singing"])
 
 
 def test_the_definition_is_made_of_the_parameters() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
-from benchmark.metrics.definitions import CONDITIONS
+from benchmark.metrics.conditions import CONDITIONS
 from benchmark.tasks.decoding.conversion_pairs import ANY_SPEAKER, Pairing, read_pairs
 from benchmark.tasks.decoding.pairing import make_pairs
 from benchmark.types import Utterance

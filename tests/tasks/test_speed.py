@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from benchmark.data.corpora.base import Corpus
-from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.tasks import speed
 from benchmark.tasks.base import RunContext
@@ -54,7 +53,7 @@ def test_it_times_what_is_done_for_each_utterance(
     first, second = outcome.measures
     assert first.interval.value == pytest.approx((frame["rtf_encode"] * seconds).sum() / seconds.sum())
     assert (first.interval.n_scored, second.interval.n_scored) == (3, 3)
-    assert first.definition == f"{DEFINITIONS['rtf_encode'].definition}; on the CPU, 1 thread"
+    assert first.definition == f"{Speed.reports['rtf_encode'].definition}; on the CPU, 1 thread"
     assert outcome.decoder == "own" and outcome.notes["load_average"] >= 0
 
 

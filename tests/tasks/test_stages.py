@@ -37,7 +37,7 @@ def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def job(root: Path, corpus: Corpus, task: ScoringTask, stage: str = "all", patience: float = 60) -> Job:
-    store = ArtifactStore(root / "cache", awaited(stage), patience)
+    store = ArtifactStore(root / "cache", awaited(stage, task.produces), patience)
     return Job(
         profile="mini",
         tokenizer=GroundTruth(name="ground_truth"),

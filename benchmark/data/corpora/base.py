@@ -73,6 +73,10 @@ class Corpus(ABC):
         """Return the label of a split in rows and tables."""
         return split
 
+    def expected(self, split: str) -> tuple[int, float] | None:  # noqa: ARG002
+        """Utterances and hours of a split as far as known without its manifest, for plans; None: unknown."""
+        return None
+
     def location(self) -> str | None:
         """Return the folder of the audio that manifests point to; None if `build` makes the audio."""
         return None

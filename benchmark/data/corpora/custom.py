@@ -7,7 +7,7 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +48,8 @@ class Custom(Corpus):
         file: The list, `.csv`, `.tsv` or `.jsonl`; without a column `split`, all recordings are for test.
         root: Folder that relative audio paths start from; None for the folder of `file`.
         name: Label of the dataset in rows and tables; made from the name of `file` if empty.
+        splits: Splits that go by other names in the list, such as `{"test": ["eval_noisy"]}`; any other
+            split has its own name there.
     """
 
     uid: ClassVar[str] = "benchmark.data.custom.Custom"
@@ -55,6 +57,7 @@ class Custom(Corpus):
     file: str | None
     root: str | None = None
     name: str = ""
+    splits: Mapping[str, Sequence[str]] | None = None
 
     def __post_init__(self) -> None:
         """Check the arguments.
@@ -82,6 +85,10 @@ class Custom(Corpus):
     def foreign_splits(self) -> tuple[str, ...]:
         """Splits with names such as test_de."""
         return tuple(split for split in self._by_split if FOREIGN.fullmatch(split))
+
+    def split_label(self, split: str) -> str:
+        """The names in the list, joined."""
+        return "+".join(self._names.get(split, [split]))
 
     def identity(self, split: str) -> dict[str, Any]:
         """Return class, version, and a digest of the columns, size and last change of every recording.
@@ -147,7 +154,9 @@ class Custom(Corpus):
     @cached_property
     def _reading(self) -> Reading:
         try:
-            reading = read_user_manifest(self._path)
+            reading = read_user_manifest(
+                self._path, [name for names in self._names.values() for name in names]
+            )
         except OSError as error:
             raise UserError(f"manifest: {self._path} cannot be read: {error.strerror}") from error
         if reading.warnings:
@@ -170,11 +179,21 @@ class Custom(Corpus):
         return lines
 
     @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        """Names in the list by split, of those that have another name there."""
+        given = self.splits or {}
+        return {split: [names] if isinstance(names, str) else list(names) for split, names in given.items()}
+
+    @cached_property
     def _by_split(self) -> dict[str, list[Line]]:
-        splits: dict[str, list[Line]] = {}
+        by_name: dict[str, list[Line]] = {}
         for line in self._sound:
-            splits.setdefault(line.split, []).append(line)
-        return splits
+            by_name.setdefault(line.split, []).append(line)
+        own = {
+            split: [line for name in names for line in by_name.get(name, [])]
+            for split, names in self._names.items()
+        }
+        return by_name | {split: lines for split, lines in own.items() if lines}
 
     @cached_property
     def _digests(self) -> dict[str, str]:
@@ -196,8 +215,9 @@ class Custom(Corpus):
         if split not in self._by_split:
             has = ", ".join(self._by_split)
             raise UserError(
-                f"{self._path} has no recordings of the split {split!r}, only of {has}. Assign recordings to "
-                "train, dev and test in the column split; without that column all are for test."
+                f"{self._path} has no recordings of the split {split!r}, only of {has}. Its column split "
+                "says which are for train, dev and test, or dataset.splits which of its names are; without "
+                "the column all are for test."
             )
         return list(in_threads(self._look_up, self._by_split[split]))
 

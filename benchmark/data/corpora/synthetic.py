@@ -67,6 +67,8 @@ SPEAKERS: dict[str, tuple[Speaker, ...]] = {
 }
 """Speakers of each split, disjoint, distinct in timbre, pitch and accent, and intelligible to Whisper."""
 
+SECONDS = 3.4
+"""Mean length of an utterance, by the manifests."""
 EDGE_SAMPLES = SYNTHESIS_RATE // 10
 """Samples of silence around each utterance; unlike recordings, eSpeak NG's speech has none at its ends."""
 
@@ -109,6 +111,15 @@ class Synthetic(Corpus):
             "seed": self.seed,
             "espeakng_loader": version("espeakng-loader"),
         }
+
+    def expected(self, split: str) -> tuple[int, float] | None:
+        """See `Corpus.expected`."""
+        utterances = {
+            "train": self.train_utterances,
+            "dev": self.dev_utterances,
+            "test": self.test_utterances,
+        }.get(split)
+        return None if utterances is None else (utterances, utterances * SECONDS / 3600)
 
     def build(self, split: str, folder: Path) -> Manifest:
         """Synthesise the split to 16-bit WAV files below `folder`/audio, in about 10 ms per utterance."""

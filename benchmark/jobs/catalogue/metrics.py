@@ -15,11 +15,12 @@ from hydra.core.config_loader import ConfigLoader
 from benchmark.errors import UserError
 from benchmark.jobs.build import build
 from benchmark.jobs.compose import compose, open_hydra
-from benchmark.metrics.base import Metric
-from benchmark.metrics.definitions import CONDITIONS, DEFINITIONS
+from benchmark.metrics.conditions import CONDITIONS
+from benchmark.metrics.reported import MetricInfo, ReportedMetric
 from benchmark.metrics.statistics.intervals import METHODS
 from benchmark.results.report.grid import heading
 from benchmark.storage.atomic_files import write_atomic
+from benchmark.tasks.base import Task
 
 INTRODUCTION = """# What each number means
 
@@ -51,19 +52,32 @@ SCORES = """## How scores become numbers
 class Entry:
     """One metric of the page."""
 
-    metric: Metric
+    metric: ReportedMetric
     option: str
     """The value of `metric=` that chooses this metric alone."""
-    presets: tuple[str, ...]
+    presets: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    """Tasks that report the metric where it is chosen."""
 
 
-def page(metrics: Mapping[str, Entry], presets: Mapping[str, Iterable[str]]) -> str:
-    """The whole page in Markdown.
+@dataclass(frozen=True)
+class Catalogue:
+    """Everything that the configs offer.
 
-    Args:
-        metrics: By name.
+    Attributes:
+        metrics: Those of the group `metric` by name.
         presets: Names of their metrics by name of the preset.
+        fixed: Metrics that tasks report whatever is chosen, by name.
     """
+
+    metrics: Mapping[str, Entry]
+    presets: Mapping[str, Iterable[str]]
+    fixed: Mapping[str, MetricInfo]
+
+
+def page(catalogue: Catalogue) -> str:
+    """Return the whole page in Markdown."""
+    metrics, presets = catalogue.metrics, catalogue.presets
     parts = [INTRODUCTION, "## Sets\n"]
     parts.append("\n".join(f"- `metric={name}`: {_listed(names)}" for name, names in presets.items()) + "\n")
     parts.append("## Metrics of decoded speech\n")
@@ -71,7 +85,7 @@ def page(metrics: Mapping[str, Entry], presets: Mapping[str, Iterable[str]]) -> 
     conditions = "; ".join(f"{label}: {meaning}" for label, meaning in CONDITIONS.values())
     parts.append(f"Voice conversion reports each of its metrics once more by condition. {conditions}.\n")
     parts.append("## Probes and codes\n")
-    parts.append("\n".join(f"- **{heading(d)}**: {d.definition}." for d in DEFINITIONS.values()) + "\n")
+    parts.append("\n".join(f"- **{heading(d)}**: {d.definition}." for d in catalogue.fixed.values()) + "\n")
     parts.append(SCORES.format(intervals=METHODS["speakers"]))
     return "\n".join(parts)
 
@@ -79,7 +93,7 @@ def page(metrics: Mapping[str, Entry], presets: Mapping[str, Iterable[str]]) -> 
 def _section(name: str, entry: Entry) -> str:
     metric = entry.metric
     story = (inspect.getdoc(type(metric)) or "").partition("\nAttributes:")[0].strip()
-    where = [f"Tasks: {', '.join(metric.tasks)}."]
+    where = [f"Tasks: {', '.join(entry.tasks)}."]
     if entry.presets:
         where.append(f"Sets: {_listed(entry.presets)}.")
     if entry.option != name:
@@ -91,12 +105,12 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def configured() -> tuple[dict[str, Entry], dict[str, list[str]]]:
-    """Return metrics by name in alphabetical order, and the names of each preset's metrics by preset.
+def configured() -> Catalogue:
+    """Build every metric and every task of the configs.
 
     Raises: UserError naming the yaml that no metric can be built from.
     """
-    built: dict[str, tuple[str, Metric]] = {}
+    built: dict[str, tuple[str, ReportedMetric]] = {}
     presets: dict[str, list[str]] = {}
     with open_hydra() as hydra:
         for option in _options(hydra.config_loader, "metric"):
@@ -109,10 +123,24 @@ def configured() -> tuple[dict[str, Entry], dict[str, list[str]]]:
                 built[names[0]] = option, build(cfg.metric[names[0]])
             except UserError as error:
                 raise UserError(f"conf/metric/{option}.yaml: {error}") from error
-    return {
-        name: Entry(metric, option, tuple(preset for preset, names in presets.items() if name in names))
+        chosen = f"metric=[{','.join(option for option, _ in built.values())}]"
+        options = hydra.config_loader.get_group_options("task")
+        tasks = [build(compose(hydra, [f"task={option}", chosen]).task) for option in options]
+    tasks.sort(key=_place)
+    metrics = {
+        name: Entry(
+            metric,
+            option,
+            tuple(preset for preset, names in presets.items() if name in names),
+            tuple(task.name for task in tasks if name in task.own_metrics),
+        )
         for name, (option, metric) in sorted(built.items())
-    }, presets
+    }
+    fixed: dict[str, MetricInfo] = {}
+    for task in tasks:
+        own = {name: metric.facts for name, metric in task.reported().items() if name not in built}
+        fixed |= {name: facts for name, facts in own.items() if name not in fixed}
+    return Catalogue(metrics, presets, fixed)
 
 
 def _options(loader: ConfigLoader, group: str) -> list[str]:
@@ -125,13 +153,17 @@ def _options(loader: ConfigLoader, group: str) -> list[str]:
     return [*loader.get_group_options(group), *inside]
 
 
+def _place(task: Task) -> tuple[int, str]:
+    return (task.table.place if task.table else 100), task.name
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print the page, or write it where `--out` says so; 1 when a yaml is wrong."""
     parser = argparse.ArgumentParser("python -m benchmark.jobs.catalogue.metrics", description=__doc__)
     parser.add_argument("--out", type=Path, help="Markdown file to write in place of printing")
     out = parser.parse_args(arguments).out
     try:
-        text = page(*configured())
+        text = page(configured())
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

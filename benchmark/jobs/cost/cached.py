@@ -3,27 +3,20 @@
 Each question is the very call that would make it.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from benchmark.jobs.job import Job
 from benchmark.models.probes.config import ProbeConfig
-from benchmark.models.probes.train import train_asr_probe, train_intent_probe
 from benchmark.models.vocoder.config import PromptConfig, VocoderConfig
 from benchmark.models.vocoder.features import prompt_store
+from benchmark.tasks.costs import Ask, ProbeHead
 from benchmark.tasks.decoding.trained_vocoder import trained_vocoder
 from benchmark.tasks.probing.base import tokenized_splits
 from benchmark.tasks.probing.trained_probe import trained_probe
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook
-
-Ask = Callable[[], object]
-"""Raises where something is missing, see `benchmark.jobs.cost.read_only_store.is_here`."""
-
-TRAINED: dict[str, Callable[..., None]] = {"asr": train_asr_probe, "intent": train_intent_probe}
-"""By kind of probe; that of phones depends on an alignment, and is known by the rows alone."""
 
 
 def codebook(job: Job, tokenizer: Tokenizer) -> Ask:
@@ -60,21 +53,25 @@ def prompts(job: Job, config: PromptConfig, width: int) -> Ask:
     return ask
 
 
-def probe(job: Job, config: ProbeConfig, kind: str) -> Ask | None:
-    """A probe, where its kind can be asked for."""
-    if kind not in TRAINED:
+def probe(job: Job, config: ProbeConfig, head: ProbeHead) -> Ask | None:
+    """A probe; None for one whose labels would have to be made, which the rows alone know."""
+    if not head.labels_in_manifest:
         return None
 
     def ask() -> object:
         own = _fitted(job, job.tokenizer)
         train, dev, _ = tokenized_splits(own, job.corpus, job.context)
-        return trained_probe(kind, TRAINED[kind], own, (train, {}), (dev, {}), config, job.context)
+        return trained_probe(head.kind, _never_trained, own, (train, {}), (dev, {}), config, job.context)
 
     return ask
 
 
 def _fitted(job: Job, tokenizer: Tokenizer) -> Tokenizer:
     return fit_codebook(tokenizer, job.corpus, job.context.store, job.context.seed)
+
+
+def _never_trained(*_: Any) -> None:
+    raise AssertionError("a plan asks what is there, and trains nothing")
 
 
 class _NeverCalled:

@@ -7,7 +7,6 @@ from typing import Any
 from benchmark.data.corpora.base import Corpus
 from benchmark.data.corpora.slurp import Slurp
 from benchmark.data.corpora.subsets import SubsetCorpus
-from benchmark.data.corpora.synthetic import Synthetic
 from benchmark.data.download.published_corpora import CORPORA, Counts
 from benchmark.errors import UserError
 from benchmark.jobs.cost.read_only_store import Absent
@@ -25,8 +24,6 @@ SLURP_RECORDINGS, SLURP_SYNTHETIC = {"train": 50_600, "dev": 8_690, "test": 13_0
 round numbers were found."""
 SLURP_SECONDS, SLURP_SYNTHETIC_SECONDS = 2.88, 2.26
 """A recording in the mean: 58 h and 43.5 h in all (Bastianelli et al., EMNLP 2020)."""
-SYNTHETIC_SECONDS = 3.4
-"""An utterance of the embedded corpus, by its manifests."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +55,8 @@ def speech(corpus: Corpus, split: str, store: ArtifactStore) -> Speech:
     """The speech of a split.
 
     Args:
-        corpus: MissingRequirement not be on this machine.
-        split: "train", "dev" or "test".
+        corpus: Need not be on this machine.
+        split: Such as "train", "dev" or "test".
         store: One that builds nothing, see `benchmark.jobs.cost.read_only_store.Present`.
     """
     try:
@@ -73,7 +70,7 @@ def split_key(corpus: Corpus, split: str) -> str:
     """The same for splits of the same speech, whatever the rest of the corpus is: trainings are shared."""
     content: dict[str, Any] = asdict(corpus)
     del content["name"]
-    subsets = content.pop("splits", {})
+    subsets = content.pop("splits", None) or {}
     content["subsets"] = list(subsets.get(split) or ["dev out of", *subsets.get("train", [])])
     return digest([type(corpus).__qualname__, split, content])
 
@@ -83,10 +80,8 @@ def _without_manifest(corpus: Corpus, split: str) -> Speech:
         return _of_subsets(corpus, split)
     if isinstance(corpus, Slurp):
         return _of_slurp(corpus, split)
-    if isinstance(corpus, Synthetic):
-        utterances = getattr(corpus, f"{split}_utterances")
-        return Speech(utterances, utterances * SYNTHETIC_SECONDS / 3600, ABOUT)
-    return Speech(0, 0.0, UNKNOWN)
+    known = corpus.expected(split)
+    return Speech(*known, ABOUT) if known else Speech(0, 0.0, UNKNOWN)
 
 
 def _of_slurp(corpus: Slurp, split: str) -> Speech:

@@ -5,14 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from benchmark.errors import UserError
-from benchmark.models.probes.asr import make_asr_probe
-from benchmark.models.probes.classifier import IntentProbe
 from benchmark.models.probes.config import ProbeConfig
-from benchmark.models.probes.phones import PhoneProbe
-from benchmark.models.probes.units import Characters
 from benchmark.models.vocoder.config import PromptConfig, VocoderConfig
-from benchmark.models.vocoder.discriminators import Discriminators
+from benchmark.models.vocoder.discriminators import build_discriminators
 from benchmark.models.vocoder.frame_rates import FrameRates
 from benchmark.models.vocoder.frontend import Frontend, TokenVectors
 from benchmark.models.vocoder.generator import build_generator
@@ -20,13 +15,12 @@ from benchmark.models.vocoder.mel import N_MELS
 from benchmark.models.vocoder.prenet import build_prenet
 from benchmark.storage.hashing import digest
 from benchmark.storage.identity import describe
+from benchmark.tasks.costs import ProbeHead
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.types import TokenizerSpec
 
 PROMPT_WIDTH = {"mel": N_MELS, "wavlm": 1024, "whisper": 1280}
 """Features of a prompt frame: those of the large models."""
-INTENTS, PHONES = 60, 45
-"""About as many as SLURP and English have; they change a probe's size by less than a hundredth."""
 
 
 @dataclass(frozen=True)
@@ -60,23 +54,18 @@ def vocoder_size(config: VocoderConfig, source: Tokenizer) -> Size:
                 build_prenet(config.prompt, width, config.frontend.dim),
                 build_generator(config.generator, config.frontend.dim, width, hop_length),
             ]
-            beside = [Discriminators(config.discriminators)] if config.discriminators else []
+            beside = [build_discriminators(config.discriminators)] if config.discriminators else []
         kept = sum(map(_parameters, parts)) - (0 if learned else tokens.vectors.numel())
         _known[key] = Size(kept, sum(map(_parameters, beside)))
     return _known[key]
 
 
-def probe_size(config: ProbeConfig, kind: str, spec: TokenizerSpec) -> Size:
-    """Of a probe of kind "asr", "intent" or "phones"."""
-    key = digest([describe(config), kind, spec.codebook_sizes, spec.continuous, spec.frame_rate])
+def probe_size(config: ProbeConfig, head: ProbeHead, spec: TokenizerSpec) -> Size:
+    """Of a probe with this head."""
+    key = digest([describe(config), head.kind, spec.codebook_sizes, spec.continuous, spec.frame_rate])
     if key not in _known:
         with torch.device("meta"):
-            if kind == "asr":
-                probe: nn.Module = make_asr_probe(spec, config, Characters())
-            elif kind == "intent":
-                probe = IntentProbe(spec, config, INTENTS)
-            else:
-                probe = PhoneProbe(spec, config, PHONES)
+            probe = head.network(spec, config)
         kept = _parameters(probe)
         tables = sum(_parameters(part) for part in probe.modules() if isinstance(part, nn.Embedding))
         _known[key] = Size(kept, per_frame=kept - tables)
@@ -86,15 +75,6 @@ def probe_size(config: ProbeConfig, kind: str, spec: TokenizerSpec) -> Size:
 def prompt_width(config: PromptConfig) -> int:
     """Features of a prompt frame, at most."""
     return PROMPT_WIDTH[config.features]
-
-
-def can_vocode(tokenizer: Tokenizer) -> bool:
-    """Whether the vocoder takes the codes at their rate."""
-    try:
-        FrameRates.of(tokenizer.spec)
-    except UserError:
-        return False
-    return True
 
 
 def _parameters(module: nn.Module) -> int:

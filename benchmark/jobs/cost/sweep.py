@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from benchmark.jobs.cost.read_only_store import is_here
-from benchmark.jobs.cost.workload import Piece, Workload
+from benchmark.jobs.cost.workload import Workload
 from benchmark.jobs.job import Job
+from benchmark.tasks.costs import CostItem
 
 
 @dataclass
@@ -14,7 +15,7 @@ class Sweep:
     """Jobs are added one by one; each artifact counts once, however many of them share it."""
 
     workload: Workload
-    pieces: dict[str, Piece] = field(default_factory=dict)
+    pieces: dict[str, CostItem] = field(default_factory=dict)
     """By key, in the order in which they are first needed."""
     done: set[str] = field(default_factory=set)
     """Keys of what need not be made again."""
@@ -40,7 +41,7 @@ class Sweep:
                 self.done.add(piece.key)
 
     @property
-    def to_do(self) -> list[Piece]:
+    def to_do(self) -> list[CostItem]:
         """What has still to be made."""
         return [piece for key, piece in self.pieces.items() if key not in self.done]
 
@@ -57,6 +58,6 @@ def is_done(job: Job) -> bool:
     return is_here(ask)
 
 
-def hours(pieces: Iterable[Piece]) -> float:
+def hours(pieces: Iterable[CostItem]) -> float:
     """Device-hours of some pieces."""
     return sum(piece.seconds for piece in pieces) / 3600

@@ -9,18 +9,18 @@ from pathlib import Path
 from benchmark.jobs.cost.corpus_sizes import UNKNOWN, Speech
 from benchmark.jobs.cost.rates import Rates
 from benchmark.jobs.cost.sweep import Sweep, hours
-from benchmark.jobs.cost.workload import STAGES, Piece
+from benchmark.jobs.cost.workload import stages
+from benchmark.tasks.costs import CostItem
 
 SHARED = "(for all)"
 SHORT = 3.0
 """Device-hours below which a sweep is told in minutes."""
 DISK = {
-    "tokens": "tokens",
     "prompts": "prompt features",
     "vocoder": "vocoders",
-    "probes": "probes",
     "evaluation": "decoded speech",
 }
+"""Stages that have another word where bytes are counted."""
 GB = 1e9
 WIDTH = 110
 
@@ -41,6 +41,8 @@ def _speech(sweep: Sweep) -> str:
     unknown = [f"{corpus} {split}" for (corpus, split), facts in splits.items() if _is_unknown(facts)]
     if unknown:
         lines += ["", f"Not counted below, since nothing is known of it: {', '.join(unknown)}."]
+    for task in sorted(sweep.workload.undeclared):
+        lines += ["", f"WARNING: the task {task} does not say what it costs: its tokens alone are counted."]
     return "\n".join(["Speech", *lines])
 
 
@@ -52,10 +54,10 @@ def _time(sweep: Sweep, rates: Mapping[str, Rates], workers: int) -> str:
     pieces, to_do = list(sweep.pieces.values()), sweep.to_do
     in_minutes = hours(pieces) < SHORT
     unit, factor = ("minutes", 60) if in_minutes else ("hours", 1)
-    stages = [stage for stage in STAGES if any(piece.stage == stage for piece in pieces)]
+    present = stages(pieces)
 
-    def cells(owned: Sequence[Piece]) -> list[str]:
-        by_stage = [[piece for piece in owned if piece.stage == stage] for stage in stages]
+    def cells(owned: Sequence[CostItem]) -> list[str]:
+        by_stage = [[piece for piece in owned if piece.stage == stage] for stage in present]
         left = [piece for piece in owned if piece.key not in sweep.done]
         return [_number(hours(part) * factor) for part in (*by_stage, owned, left)]
 
@@ -73,7 +75,7 @@ def _time(sweep: Sweep, rates: Mapping[str, Rates], workers: int) -> str:
     ]
     done, jobs = sweep.jobs_done.total(), sweep.jobs.total()
     rows.append(["all", f"{done} of {jobs}", *cells(pieces)])
-    header = ["tokenizer", "jobs done", *stages, "all", "to do"]
+    header = ["tokenizer", "jobs done", *present, "all", "to do"]
     lines = [f"Time, in {unit} of one device", *_aligned(header, rows, words=(0,)), ""]
     for name, rate in rates.items():
         own = [piece for piece in pieces if piece.device == name]
@@ -92,13 +94,13 @@ def _time(sweep: Sweep, rates: Mapping[str, Rates], workers: int) -> str:
 
 def _disk(sweep: Sweep, cache: Path, workers: int) -> str:
     rows, all_to_come = [], 0.0
-    for stage, name in DISK.items():
+    for stage in stages(sweep.pieces.values()):
         own = [piece for piece in sweep.pieces.values() if piece.stage == stage]
         size = sum(piece.size for piece in own)
         to_come = sum(piece.size for piece in own if piece.key not in sweep.done)
         all_to_come += to_come
         if size:
-            rows.append([name, _gigabytes(size), _gigabytes(to_come)])
+            rows.append([DISK.get(stage, stage), _gigabytes(size), _gigabytes(to_come)])
     scratch = sum(sorted((piece.scratch for piece in sweep.to_do), reverse=True)[:workers])
     if scratch:
         all_to_come += scratch

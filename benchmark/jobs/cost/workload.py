@@ -1,13 +1,12 @@
 """What the jobs of a sweep will make: every artifact once, with the time and the disk it takes."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from benchmark.jobs.cost import cached as asks
-from benchmark.jobs.cost.cached import Ask
 from benchmark.jobs.cost.corpus_sizes import Speech, speech, split_key
-from benchmark.jobs.cost.parameter_counts import can_vocode, probe_size, prompt_width, vocoder_size
+from benchmark.jobs.cost.parameter_counts import probe_size, prompt_width, vocoder_size
 from benchmark.jobs.cost.rates import Rates
 from benchmark.jobs.job import Job
 from benchmark.models.probes.config import ProbeConfig
@@ -17,21 +16,14 @@ from benchmark.models.vocoder.frame_rates import FrameRates
 from benchmark.storage.hashing import digest
 from benchmark.storage.identity import describe
 from benchmark.storage.token_store import code_dtype
-from benchmark.tasks.codebook_usage import CodebookUsageTask
-from benchmark.tasks.decoding.base import DecodingTask
-from benchmark.tasks.decoding.scoring import ScoringTask
-from benchmark.tasks.decoding.trained_vocoder import uses_vocoder
-from benchmark.tasks.intent_probe import IntentProbe
-from benchmark.tasks.phone_probe import PhoneProbe
-from benchmark.tasks.probing.base import ProbingTask, carries_no_information, why_no_probe
-from benchmark.tasks.voice_conversion import VoiceConversion
+from benchmark.tasks.base import Task
+from benchmark.tasks.costs import CostItem, ProbeHead
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import FIT_HOURS, needs_fitted_codebook
 from benchmark.training.budget import cap_schedule
 from benchmark.types import SAMPLE_RATE
 
-STAGES = ("codebook", "tokens", "prompts", "vocoder", "probes", "evaluation")
-SPLITS = ("train", "dev", "test")
+STAGES, EVALUATION = ("codebook", "tokens", "prompts", "vocoder", "probes"), "evaluation"
 
 FLOAT, HALF = 4, 2
 CHECKPOINT = 3 * FLOAT
@@ -42,35 +34,15 @@ BACKWARD = 2
 """A backward pass costs two forward passes; a look at dev is a forward pass alone."""
 PROMPT_SHARE = 5 / 12
 """Of an utterance, on average, that a training cuts out as prompt: between a third and half of it."""
-FLAC_SHARE = 0.6
-"""Of 16-bit samples that speech takes as FLAC."""
 AUXILIARY_FEATURES, AUXILIARY_SPEED = 3, 20
 """Voicing, pitch and energy, and about how many seconds of speech a second they are extracted from."""
 
 
-@dataclass(frozen=True)
-class Piece:
-    """An artifact that jobs need, or the evaluation of a job.
-
-    Attributes:
-        key: The same for the same artifact.
-        stage: One of `STAGES`.
-        owner: Tokenizer it is made for; empty where all tokenizers share it.
-        seconds: Time of one device.
-        size: Bytes that stay.
-        scratch: Bytes of checkpoints beside it until it is made.
-        device: "cpu" or "gpu".
-    """
-
-    key: str
-    stage: str
-    owner: str
-    seconds: float
-    size: float = 0.0
-    scratch: float = 0.0
-    device: str = "cpu"
-    ask: Ask | None = field(default=None, compare=False)
-    """Whether it is there; None where the rows alone say so."""
+def stages(items: Iterable[CostItem]) -> list[str]:
+    """Return the stages of some items in order: those of `STAGES`, tasks' own ones, the evaluation."""
+    found = {item.stage for item in items}
+    own = sorted(found - {*STAGES, EVALUATION})
+    return [stage for stage in (*STAGES, *own, EVALUATION) if stage in found]
 
 
 class Workload:
@@ -85,12 +57,16 @@ class Workload:
         self._speech: dict[str, Speech] = {}
         self.splits: dict[tuple[str, str], Speech] = {}
         """Speech by name of the corpus and split, of all that was asked for."""
+        self.undeclared: set[str] = set()
+        """Tasks that do not say what they cost: their tokens alone are counted."""
 
-    def pieces(self, job: Job) -> list[Piece]:
+    def pieces(self, job: Job) -> list[CostItem]:
         """Everything that one job stands on, and its own evaluation last."""
         if job.tokenizer.spec.continuous and not job.task.reads_features:
             return []
-        return list(_Of(job, self, self._rates))
+        if type(job.task).workload is Task.workload:
+            self.undeclared.add(job.task.name)
+        return list(job.task.workload(JobEstimate(job, self, self._rates)))
 
     def speech(self, job: Job, split: str) -> Speech:
         """See `benchmark.jobs.cost.corpus_sizes.speech`; a manifest is opened once."""
@@ -100,10 +76,12 @@ class Workload:
         return self.splits.setdefault((job.corpus.name, split), self._speech[key])
 
 
-class _Of:
-    """The pieces of one job."""
+class JobEstimate:
+    """The `Estimator` of one job."""
 
     def __init__(self, job: Job, workload: Workload, rates: dict[str, Rates]) -> None:
+        self.tokenizer, self.corpus = job.tokenizer, job.corpus
+        self.max_steps = job.context.trainer.max_steps
         self._job, self._workload = job, workload
         self._seed, self._trainer = job.context.seed, job.context.trainer
         self._device = "gpu" if job.context.device.startswith("cuda") else "cpu"
@@ -112,72 +90,38 @@ class _Of:
         self._trains_on = "gpu" if on_gpu or auto else "cpu"
         self._rates, self._training_rates = rates[self._device], rates[self._trains_on]
 
-    def __iter__(self) -> Iterator[Piece]:
-        task, tokenizer = self._job.task, self._job.tokenizer
-        if isinstance(task, DecodingTask):
-            yield from self._decoding(task)
-        elif isinstance(task, ProbingTask):
-            if why_no_probe(tokenizer) is None:
-                yield from self._probing(task)
-        elif isinstance(task, CodebookUsageTask):
-            yield from self._encoded("test")
-            yield self._scored(self._speech("test"))
+    def seconds(self, split: str, limit: int | None = None) -> float:
+        """See `Estimator.seconds`."""
+        return self._speech(split).with_max_steps(limit).seconds
+
+    def transcribing(self, checkpoint: str) -> float:
+        """See `Estimator.transcribing`."""
+        return self._rates.transcribe(checkpoint)
+
+    def scoring(
+        self, split: str = "test", limit: int | None = None, seconds: float = 0.0, size: float = 0.0
+    ) -> CostItem:
+        """See `Estimator.scoring`."""
+        job = self._job
+        key = self._key("evaluation", job.tokenizer, describe(job.task), split_key(job.corpus, split))
+        seconds += self.seconds(split, limit) / self._rates.score(job.task.name)
+        return CostItem(key, EVALUATION, job.tokenizer.name, seconds, size, device=self._device)
+
+    def artifact(
+        self, stage: str, seconds: float, size: float = 0.0, content: Any = None, trained: bool = False
+    ) -> CostItem:
+        """See `Estimator.artifact`."""
+        key = self._key(stage, self.tokenizer, content, describe(self._job.task), self.corpus.name)
+        device = self._trains_on if trained else self._device
+        return CostItem(key, stage, self.tokenizer.name, seconds, size, device=device)
 
     def _speech(self, split: str) -> Speech:
         return self._workload.speech(self._job, split)
 
-    def _decoding(self, task: DecodingTask) -> Iterator[Piece]:
-        tokenizer = self._job.tokenizer
-        spec = tokenizer.spec
-        by_vocoder = uses_vocoder(tokenizer, task.decoder)
-        can_convert = by_vocoder or spec.decode_needs_prompt or spec.kind == "topline"
-        if isinstance(task, VoiceConversion) and not can_convert:
-            return
-        if by_vocoder and not can_vocode(tokenizer):
-            return
-        yield from self._encoded("test", limit=task.limit)
-        if by_vocoder:
-            source = tokenizer.base_tokenizer
-            for split in ("train", "dev"):
-                yield from self._encoded(split, source)
-            yield from self._vocoder(source, task.vocoder.with_max_steps(self._trainer.max_steps))
-        test = self._speech("test").with_max_steps(task.limit)
-        metrics = task.own_metrics if isinstance(task, ScoringTask) else {}
-        listeners = {
-            getattr(need, "checkpoint", "")
-            for metric in metrics.values()
-            for side, need in metric.needs()
-            if side == "decoded" and need.kind == "transcripts"
-        }
-        heard = sum(test.seconds / self._rates.transcribe(checkpoint) for checkpoint in sorted(listeners))
-        scored = self._scored(test)
-        yield replace(
-            scored,
-            seconds=scored.seconds + heard,
-            size=test.seconds * SAMPLE_RATE * HALF * FLAC_SHARE,
-            device=self._device,
-        )
-
-    def _probing(self, task: ProbingTask) -> Iterator[Piece]:
-        for split in SPLITS:
-            yield from self._encoded(split)
-        if not carries_no_information(self._job.tokenizer):
-            for item in fields(task):
-                config = getattr(task, item.name)
-                if isinstance(config, ProbeConfig):
-                    yield self._probe(config, _probe_kind(task, item.name))
-        yield self._scored(self._speech("test"))
-
-    def _scored(self, test: Speech) -> Piece:
-        job = self._job
-        key = self._key("evaluation", job.tokenizer, describe(job.task), split_key(job.corpus, "test"))
-        seconds = test.seconds / self._rates.score(job.task.name)
-        return Piece(key, "evaluation", job.tokenizer.name, seconds, device=self._device)
-
-    def _encoded(
+    def encoding(
         self, split: str, tokenizer: Tokenizer | None = None, limit: int | None = None
-    ) -> Iterator[Piece]:
-        """The tokens of a split, and the codebook where they depend on one."""
+    ) -> Iterator[CostItem]:
+        """See `Estimator.encoding`."""
         tokenizer = tokenizer or self._job.tokenizer
         spec, speed = tokenizer.spec, self._rates.encode(tokenizer)
         fitted = needs_fitted_codebook(tokenizer)
@@ -186,7 +130,7 @@ class _Of:
             key = self._key("codebook", source, split_key(self._job.corpus, "train"))
             seconds = min(self._speech("train").hours, FIT_HOURS) * 3600 / speed
             ask = asks.codebook(self._job, source)
-            yield Piece(key, "codebook", source.name, seconds, device=self._device, ask=ask)
+            yield CostItem(key, "codebook", source.name, seconds, device=self._device, ask=ask)
         whole = self._speech(split)
         some = whole.with_max_steps(limit)
         content = [split_key(self._job.corpus, split), some.utterances if some is not whole else None]
@@ -194,9 +138,12 @@ class _Of:
         codes = some.seconds * spec.frame_rate * spec.num_codebooks
         size = codes * code_dtype(spec.codebook_size).itemsize
         ask = asks.tokens(self._job, tokenizer, split, limit)
-        yield Piece(key, "tokens", tokenizer.name, some.seconds / speed, size, device=self._device, ask=ask)
+        yield CostItem(
+            key, "tokens", tokenizer.name, some.seconds / speed, size, device=self._device, ask=ask
+        )
 
-    def _vocoder(self, source: Tokenizer, config: VocoderConfig) -> Iterator[Piece]:
+    def vocoder(self, source: Tokenizer, config: VocoderConfig) -> Iterator[CostItem]:
+        """See `Estimator.vocoder`."""
         train, dev = self._speech("train"), self._speech("dev")
         corpus = [split_key(self._job.corpus, split) for split in ("train", "dev")]
         both = train.seconds + dev.seconds
@@ -208,7 +155,7 @@ class _Of:
                 size = both * SAMPLE_RATE / PROMPT_HOP * width * HALF
                 key = digest(["prompts", describe(replace(config.prompt, prenet="stack")), corpus])
                 ask = asks.prompts(self._job, config.prompt, width)
-                yield Piece(key, "prompts", "", both / speed, size, device=self._trains_on, ask=ask)
+                yield CostItem(key, "prompts", "", both / speed, size, device=self._trains_on, ask=ask)
             else:
                 length = min(config.max_seconds, max(config.min_seconds, train.mean))
                 on_the_fly = config.steps * config.batch_size * PROMPT_SHARE * length / speed
@@ -216,16 +163,17 @@ class _Of:
             model_rate = FrameRates.of(source.spec).model_rate
             size = both * model_rate * AUXILIARY_FEATURES * FLOAT
             key = digest(["auxiliary", model_rate, source.spec.frame_offset, corpus])
-            yield Piece(key, "prompts", "", both / AUXILIARY_SPEED, size, device=self._trains_on)
+            yield CostItem(key, "prompts", "", both / AUXILIARY_SPEED, size, device=self._trains_on)
         crops = config.steps * config.batch_size * config.segment_seconds
         seconds = crops / self._training_rates.vocoder(config.name) + on_the_fly
         network = vocoder_size(config, source)
         scratch = (network.kept + network.beside) * CHECKPOINT * CHECKPOINTS
         key = self._key("vocoder", source, describe(config), *corpus)
         ask, size = asks.vocoder(self._job, source, config), network.kept * FLOAT
-        yield Piece(key, "vocoder", source.name, seconds, size, scratch, self._trains_on, ask)
+        yield CostItem(key, "vocoder", source.name, seconds, size, scratch, self._trains_on, ask)
 
-    def _probe(self, config: ProbeConfig, kind: str) -> Piece:
+    def probe(self, config: ProbeConfig, head: ProbeHead) -> CostItem:
+        """See `Estimator.probe`."""
         tokenizer, train, dev = self._job.tokenizer, self._speech("train"), self._speech("dev")
         spec = tokenizer.spec
         rows = float(config.batch_size)
@@ -240,25 +188,18 @@ class _Of:
         rate = spec.frame_rate * config.upsampling(spec.frame_rate)
         frames = rate * (steps * rows * train.mean + looks * dev.seconds / (1 + BACKWARD))
         in_a_row = rate * (steps * train.mean + looks * dev.seconds / rows / (1 + BACKWARD)) * config.layers
-        network = probe_size(config, kind, spec)
+        network = probe_size(config, head, spec)
         speed = self._training_rates.probe
         seconds = max(
             frames * network.per_frame / speed("parameter_frames"), in_a_row / speed("frames_in_a_row")
         )
         corpus = [split_key(self._job.corpus, split) for split in ("train", "dev")]
-        key = self._key("probe", tokenizer, kind, describe(config), *corpus)
+        key = self._key("probe", tokenizer, head.kind, describe(config), *corpus)
         size, scratch = network.kept * FLOAT, network.kept * CHECKPOINT * CHECKPOINTS
-        ask = asks.probe(self._job, config, kind)
-        return Piece(key, "probes", tokenizer.name, seconds, size, scratch, self._trains_on, ask)
+        ask = asks.probe(self._job, config, head)
+        return CostItem(key, "probes", tokenizer.name, seconds, size, scratch, self._trains_on, ask)
 
     def _key(self, kind: str, tokenizer: Tokenizer, *content: Any, seeded: bool = True) -> str:
         """Of an artifact of this tokenizer; everything but the tokens of a given codebook has a seed."""
         seed = self._seed if seeded else None
         return digest([kind, describe(tokenizer), seed, self._trainer.max_steps, *content])
-
-
-def _probe_kind(task: ProbingTask, name: str) -> str:
-    """What the preset in the field `name` of a task predicts."""
-    if isinstance(task, PhoneProbe) or name == "phones":
-        return "phones"
-    return "intent" if isinstance(task, IntentProbe) else "asr"

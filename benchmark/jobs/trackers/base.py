@@ -173,13 +173,14 @@ def left_by(rows: Sequence[Row], utterances: pd.DataFrame, root: Path, store: Pa
     from benchmark.results.report.figures import (  # only where somebody follows
         codebook_growth,
         codebook_histogram,
+        counts_codes,
     )
 
     row, stem = rows[0], job_name(rows[0])
     paths = [root / "rows" / f"{stem}.jsonl", root / "utterances" / f"{stem}.parquet"]
     paths += [root / "configs" / f"{row.config_digest}.json", *sorted((root / "audio" / stem).glob("*"))]
     figures = {}
-    if row.task == "codebook_usage" and len(utterances) and row.codebook_size:
+    if counts_codes(utterances) and len(utterances) and row.codebook_size:
         figures["codebook_histogram"] = codebook_histogram(
             {row.label: utterances}, {row.label: row.codebook_size}
         )

@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,11 @@ from benchmark.results.row import Row
 log = logging.getLogger(__name__)
 
 OFFLINE = ("offline", "dryrun", "disabled")
-KEEPS = ("results", "codebooks", "vocoders", "probes")
+RESULTS = "results"
+KNOWN = (RESULTS, "codebooks", "tokens", "vocoders", "probes")
+"""Kinds of artifacts that this package makes; tasks of one's own may make others."""
+ALIKE = 0.8
+"""Similarity above which an unknown kind counts as a misspelled one."""
 MOST = 10_000
 """Lines of a table, which a page of wandb's can show."""
 
@@ -34,7 +39,7 @@ class Wandb(Tracker):
         entity: User or team; wandb's default for None.
         group: In place of the sweep's own name.
         tags: Of every run.
-        artifacts: What is kept beside the numbers, of `KEEPS`.
+        artifacts: What is kept beside the numbers: the results, and kinds of artifacts of the store.
         timeout: Seconds to wait for the server before the job goes on without it.
     """
 
@@ -42,14 +47,14 @@ class Wandb(Tracker):
     entity: str | None = None
     group: str | None = None
     tags: list[str] = field(default_factory=list)
-    artifacts: list[str] = field(default_factory=lambda: ["results"])
+    artifacts: list[str] = field(default_factory=lambda: [RESULTS])
     timeout: float = 30.0
     _run: Any = None
 
     def __post_init__(self) -> None:
         for kind in self.artifacts:
-            if kind not in KEEPS:
-                raise unknown("logger.wandb.artifacts", kind, KEEPS)
+            if kind not in KNOWN and get_close_matches(kind, KNOWN, cutoff=ALIKE):
+                raise unknown("logger.wandb.artifacts", kind, KNOWN)
 
     def begin(self, info: RunInfo) -> None:
         """Start the run. Raises: UserError without a login, where wandb would ask for one and wait."""
@@ -78,8 +83,8 @@ class Wandb(Tracker):
             run.summary.update(_facts(results.rows[0]))
             if reasons := sorted({row.reason for row in results.rows if row.reason}):
                 run.summary["reason"] = "; ".join(reasons)
-            if "results" in self.artifacts:
-                kept = wandb.Artifact(_name(run.name), type="results", metadata={"key": results.rows[0].key})
+            if RESULTS in self.artifacts:
+                kept = wandb.Artifact(_name(run.name), type=RESULTS, metadata={"key": results.rows[0].key})
                 for name, path in results.files.items():
                     kept.add_file(str(path), name=name)
                 run.log_artifact(kept)

@@ -14,7 +14,9 @@ from benchmark.types import TokenizerSpec
 def make_asr_probe(
     spec: TokenizerSpec, config: ProbeConfig, units: Units, table_dim: int | None = None
 ) -> TranscribingProbe:
-    """Build an untrained probe: an attention decoder for an `AttentionConfig`, CTC for any other config."""
+    """An untrained probe with the config's own head, or else attention for an `AttentionConfig`, or CTC."""
+    if own := config.transcriber(spec, units, table_dim):
+        return own
     if isinstance(config, AttentionConfig):
         return AttentionProbe(spec, config, units, table_dim)
     return CTCProbe(spec, config, units, table_dim)

@@ -3,9 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from math import ceil
+from typing import TYPE_CHECKING
 
 from benchmark.errors import UserError, unknown
 from benchmark.storage.identity import KEY_UNLESS_DEFAULT
+from benchmark.types import TokenizerSpec
+
+if TYPE_CHECKING:  # presets are read without torch
+    from benchmark.models.probes.transcribing import TranscribingProbe
+    from benchmark.models.probes.units import Units
 
 CHOICES = {
     "combine": ("sum", "concat", "attention"),
@@ -108,6 +114,28 @@ class ProbeConfig:
         if value < 0 or (value == 0 and name not in MAY_BE_ZERO):
             raise UserError(f"probe {self.name!r}: {name}={value} must be positive")
 
+    def transcriber(
+        self,
+        spec: TokenizerSpec,  # noqa: ARG002
+        units: "Units",  # noqa: ARG002
+        table_dim: int | None,  # noqa: ARG002
+    ) -> "TranscribingProbe | None":
+        """ASR: make the untrained network, where a config from outside this package brings its own head.
+
+        None is the head of this package. What a head of one's own can emit counts as for its base class.
+        """
+        return None
+
+    @property
+    def reader(self) -> str:
+        """The probe in a definition: network, decoding, and what it reads off the tokens."""
+        search = "greedy" if self.beam is None else f"prefix beam of {self.beam} without language model"
+        return f"BiLSTM CTC over tokens{self._pieces}, {search}"
+
+    @property
+    def _pieces(self) -> str:
+        return f" to {self.bpe_size} BPE pieces" if self.units == "bpe" else ""
+
     @property
     def learning_rates(self) -> tuple[float, ...]:
         """The learning rates to choose from, as a tuple even when there is only one."""
@@ -152,6 +180,14 @@ class AttentionConfig(ProbeConfig):
             raise UserError(f"probe {self.name!r}: label_smoothing={self.label_smoothing} must be below 1")
         if self.beam is not None:
             raise UserError(f"probe {self.name!r}: beam={self.beam} is for CTC; attention needs beam=null")
+
+    @property
+    def reader(self) -> str:
+        """See `ProbeConfig.reader`."""
+        return (
+            f"BiLSTM and attention decoder over tokens{self._pieces}, greedy, "
+            f"at most {self.max_label_rate:g} labels/s"
+        )
 
     def most_labels(self, seconds: float) -> int:
         """Return the most labels that greedy decoding emits for an utterance of this duration."""

@@ -7,16 +7,45 @@ are not published for alpha come from vec2wav 2.0 (Guo et al., ICASSP 2025).
 
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from benchmark.errors import UserError
 from benchmark.training.budget import cap_schedule
 
+if TYPE_CHECKING:  # sizes are read without torch
+    from torch import nn
+
 PromptFeatures = Literal["mel", "wavlm", "whisper"]
 
 
+class VocoderPart:
+    """Base of what a vocoder's config consists of, so that a yaml may name parts of one's own."""
+
+
+class GeneratorConfig(VocoderPart):
+    """Base of the generators; one from outside this package brings its network with it."""
+
+    def build(self, dim: int, style: int, hop_length: int) -> "nn.Module":
+        """Make the untrained network, called like `HiFiGANGenerator`.
+
+        Args:
+            dim: Channels of the hidden sequence.
+            style: Features of a prompt frame.
+            hop_length: Samples of a frame.
+        """
+        raise NotImplementedError(f"{type(self).__name__} brings no network")
+
+
+class DiscriminatorsConfig(VocoderPart):
+    """Base of the discriminators; those from outside this package bring their network with them."""
+
+    def build(self) -> "nn.Module":
+        """Make the untrained network, called like `Discriminators`."""
+        raise NotImplementedError(f"{type(self).__name__} brings no network")
+
+
 @dataclass(frozen=True, kw_only=True)
-class FrontendConfig:
+class FrontendConfig(VocoderPart):
     """Sizes of the frontend: two Conformer encoders with cross-attention to the prompt."""
 
     dim: int = 184
@@ -34,7 +63,7 @@ class FrontendConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuxiliaryConfig:
+class AuxiliaryConfig(VocoderPart):
     """The branch of CTX-vec2wav that predicts voicing, pitch and energy between the two encoders."""
 
     kernel: int = 5
@@ -42,7 +71,7 @@ class AuxiliaryConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromptConfig:
+class PromptConfig(VocoderPart):
     """Prompt features and the way they enter the frontend.
 
     Attributes:
@@ -82,7 +111,7 @@ class PromptConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class UpsamplingConfig:
+class UpsamplingConfig(GeneratorConfig):
     """Sizes of a generator made of transposed convolutions and residual blocks."""
 
     channels: int = 512
@@ -114,7 +143,7 @@ class BigVGANConfig(UpsamplingConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ISTFTConfig:
+class ISTFTConfig(GeneratorConfig):
     """Sizes of the generator for small machines: ConvNeXt and inverse STFT (Vocos, Siuzdak, 2023)."""
 
     dim: int = 256
@@ -128,7 +157,7 @@ class ISTFTConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiscriminatorConfig:
+class DiscriminatorConfig(DiscriminatorsConfig):
     """Sizes of HiFi-GAN's multi-period and multi-scale discriminators."""
 
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
@@ -139,7 +168,7 @@ class DiscriminatorConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MelResolution:
+class MelResolution(VocoderPart):
     """Settings of one log-mel analysis in the waveform loss."""
 
     n_fft: int = 1024
@@ -150,7 +179,7 @@ class MelResolution:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LossConfig:
+class LossConfig(VocoderPart):
     """Weights of the generator's losses."""
 
     adversarial: float = 1.0
@@ -166,7 +195,7 @@ class LossConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimizerConfig:
+class OptimizerConfig(VocoderPart):
     """Settings of Adam for generator and discriminators; the learning rate is a function of the step."""
 
     lr: float = 2e-4
@@ -179,7 +208,7 @@ class OptimizerConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VocoderConfig:
+class VocoderConfig(VocoderPart):
     """A vocoder and its training recipe.
 
     Attributes:
@@ -198,8 +227,8 @@ class VocoderConfig:
     frontend: FrontendConfig = field(default_factory=FrontendConfig)
     auxiliary: AuxiliaryConfig | None = None
     prompt: PromptConfig = field(default_factory=PromptConfig)
-    generator: HiFiGANConfig | BigVGANConfig | ISTFTConfig = field(default_factory=HiFiGANConfig)
-    discriminators: DiscriminatorConfig | None = field(default_factory=DiscriminatorConfig)
+    generator: GeneratorConfig = field(default_factory=HiFiGANConfig)
+    discriminators: DiscriminatorsConfig | None = field(default_factory=DiscriminatorConfig)
     losses: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     steps: int = 1_000_000

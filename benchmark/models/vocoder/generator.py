@@ -11,7 +11,7 @@ from torch.nn.functional import leaky_relu
 from torch.nn.utils.parametrizations import weight_norm
 
 from benchmark.models.vocoder.bigvgan import BigVGANGenerator
-from benchmark.models.vocoder.config import BigVGANConfig, HiFiGANConfig, ISTFTConfig
+from benchmark.models.vocoder.config import BigVGANConfig, GeneratorConfig, HiFiGANConfig, ISTFTConfig
 from benchmark.models.vocoder.convolution import fold_weight_norm, upsampling
 from benchmark.models.vocoder.istft import ISTFTGenerator
 
@@ -109,12 +109,19 @@ def _masked(x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     return x if mask is None else x * mask
 
 
-def build_generator(
-    config: HiFiGANConfig | BigVGANConfig | ISTFTConfig, dim: int, style: int, hop_length: int
-) -> HiFiGANGenerator | BigVGANGenerator | ISTFTGenerator:
-    """Build the generator of a config; the prompt's features have `style` channels."""
+def finalise(generator: nn.Module) -> None:
+    """Fold a generator's weights for synthesis; one from outside this package may have nothing to fold."""
+    fold = getattr(generator, "finalise", None)
+    if fold is not None:
+        fold()
+
+
+def build_generator(config: GeneratorConfig, dim: int, style: int, hop_length: int) -> nn.Module:
+    """The generator the config stands for; the prompt's features have `style` channels."""
     if isinstance(config, ISTFTConfig):
         return ISTFTGenerator(config, dim, hop_length)
     if isinstance(config, BigVGANConfig):
         return BigVGANGenerator(config, dim, style, hop_length)
-    return HiFiGANGenerator(config, dim, hop_length)
+    if isinstance(config, HiFiGANConfig):
+        return HiFiGANGenerator(config, dim, hop_length)
+    return config.build(dim, style, hop_length)

@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from benchmark.data.batching import cut
 from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.models.vocoder.frame_rates import FrameRates
+from benchmark.models.vocoder.generator import finalise
 from benchmark.models.vocoder.model import CTXVec2Wav
 from benchmark.models.vocoder.train import WEIGHTS
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
@@ -25,7 +26,7 @@ class Vocoder:
 
     def __init__(self, model: CTXVec2Wav, rates: FrameRates, device: str) -> None:
         self.model = model.to(device).eval()
-        self.model.generator.finalise()
+        finalise(self.model.generator)
         self.rates = rates
         self.device = device
 

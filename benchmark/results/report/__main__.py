@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from benchmark.errors import UserError
-from benchmark.results.report.tables import OVERVIEW, TABLES
+from benchmark.results.report.tables import OVERVIEW
 from benchmark.results.report.write import write_report
 
 
@@ -15,12 +15,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="results of one profile, such as results/mini")
     folder = parser.parse_args(arguments).folder
     try:
-        write_report(folder)
+        made = write_report(folder)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    tables = [folder / "tables" / f"{name}.md" for name in (*TABLES, OVERVIEW)]
-    sys.stdout.write("\n".join(path.read_text(encoding="utf-8") for path in tables if path.exists()))
+    tables = [folder / "tables" / f"{name}.md" for name in sorted(made, key=OVERVIEW.__eq__)]
+    sys.stdout.write("\n".join(path.read_text(encoding="utf-8") for path in tables))
     sys.stdout.write(f"\ntables: {folder / 'tables'} (md, csv, tex)\nreport: {folder / 'report.html'}\n")
     return 0
 

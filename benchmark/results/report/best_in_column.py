@@ -7,19 +7,11 @@ import pandas as pd
 
 from benchmark.metrics.statistics.significance import holm, paired_test
 from benchmark.results.report.cells import Cell
+from benchmark.results.report.layouts import counts_of
 from benchmark.results.report.tables import ANCHORS, Table
 from benchmark.results.row import Row
 
 LEVEL = 0.05
-
-RATIOS: dict[str, tuple[str, str]] = {
-    "probe_wer": ("words_wrong", "words"),
-    "probe_cer": ("characters_wrong", "characters"),
-    "attention_wer": ("words_wrong", "words"),
-    "phone_error": ("frames_wrong", "frames"),
-}
-"""Metrics that are the ratio of two columns' sums. Any other metric is the mean of the column it names,
-weighted by the column "<metric>:weight" if there is one."""
 
 Utterances = Callable[[Row], pd.DataFrame]
 """Looks up the per-utterance scores of the job that a row belongs to; empty if there are none."""
@@ -111,7 +103,7 @@ def scores_of(cell: Cell, utterances: Utterances) -> pd.DataFrame | None:
         metric, _, condition = row.metric.partition("/")
         above, below = (
             f"{metric}:{name}" if f"{metric}:{name}" in frame else name  # one frame may hold several heads
-            for name in RATIOS.get(metric, (metric, ""))
+            for name in counts_of(metric, [row]) or (metric, "")
         )
         if above not in frame or (below and below not in frame):
             return None

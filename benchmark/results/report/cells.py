@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from scipy.stats import t as student_t
 
-from benchmark.metrics.definitions import DEFINITIONS
+from benchmark.results.report.layouts import shown_as
 from benchmark.results.row import Row
 from benchmark.types import Kind
 
@@ -115,16 +115,16 @@ def _interval(rows: list[Row]) -> tuple[float | None, float | None]:
         return float(lows[0]), float(highs[0])
     mean = values.mean()
     seeds = student_t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    least, most = _range(rows[0].metric)
+    least, most = _range(rows)
     return (
         float(max(least, mean - np.hypot((values - lows).mean(), seeds))),
         float(min(most, mean + np.hypot((highs - values).mean(), seeds))),
     )
 
 
-def _range(metric: str) -> tuple[float, float]:
+def _range(rows: list[Row]) -> tuple[float, float]:
     """Return the smallest and largest possible value of a metric, as far as its unit determines them."""
-    definition = DEFINITIONS.get(metric)
-    if definition is None or definition.unit != "%":
+    definition = shown_as(rows[0].metric, rows)
+    if definition.unit != "%":
         return -np.inf, np.inf
     return 0.0, 100.0 if definition.higher_is_better else np.inf

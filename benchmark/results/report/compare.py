@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from benchmark.errors import UserError
-from benchmark.metrics.definitions import MetricInfo
+from benchmark.metrics.reported import MetricInfo
 from benchmark.metrics.statistics.intervals import difference_interval
 from benchmark.metrics.statistics.significance import holm, paired_test
-from benchmark.results.report.best_in_column import LEVEL, RATIOS, Utterances, scores_of
+from benchmark.results.report.best_in_column import LEVEL, Utterances, scores_of
 from benchmark.results.report.cells import Cell, combine
 from benchmark.results.report.grid import Entry, Grid, heading
-from benchmark.results.report.tables import definition_of
+from benchmark.results.report.layouts import counts_of, shown_as
 from benchmark.results.row import Row
 
 
@@ -145,12 +145,12 @@ def _difference(key: Key, cells: tuple[Cell, Cell], first: Side, second: Side) -
     if not test.n_pairs:
         return "no scored utterance in common"
     both = own.notna().all(axis=1) & their.notna().all(axis=1)
-    scale = 100.0 if metric.partition("/")[0] in RATIOS else 1.0
+    scale = 100.0 if counts_of(metric.partition("/")[0], [a, b]) else 1.0
     values = [scale * side["above"][both].sum() / side["below"][both].sum() for side in (own, their)]
     interval = difference_interval(their["above"], own["above"], speakers, units[::-1]).scaled(scale)
     return Difference(
         about=tuple(part for part in (label, task, f"{dataset}/{split}") if part),
-        definition=definition_of(metric, [a, b]),
+        definition=shown_as(metric, [a, b]),
         first=float(values[0]),
         second=float(values[1]),
         difference=interval.value,

@@ -59,6 +59,11 @@ def codebook_histogram(usage: dict[str, pd.DataFrame], sizes: dict[str, int]) ->
     return _render(figure)
 
 
+def counts_codes(utterances: pd.DataFrame) -> bool:
+    """Whether a job keeps counts of codes, as `codebook_histogram` draws them, in place of utterances."""
+    return {"codebook", "code", "count"} <= set(utterances.columns)
+
+
 def code_shares(counts: pd.DataFrame) -> dict[int, np.ndarray]:
     """Return the relative frequencies of the used codes of each codebook, most frequent first."""
     shares = {}
@@ -126,14 +131,14 @@ def rate_quality(table: Table) -> Drawn | None:
 
 
 @PLAIN
-def trade_off(reconstruction: Table, probing: Table) -> Drawn | None:
+def trade_off(speech: Table, content: Table) -> Drawn | None:
     """Draw the WER of decoded speech against the WER of a probe on the same tokens; None without such a pair.
 
     Lines are paired by tokenizer and corpus, or by tokenizer alone if the corpora have none in common.
     """
     scored = [
         (spoken, read)
-        for spoken, read in _pairs(reconstruction.lines, probing.lines)
+        for spoken, read in _pairs(speech.lines, content.lines)
         if "wer" in spoken.cells and "probe_wer" in read.cells
         if None not in (spoken.cells["wer"].value, read.cells["probe_wer"].value)
     ]
@@ -146,8 +151,8 @@ def trade_off(reconstruction: Table, probing: Table) -> Drawn | None:
     spoken_on, read_on = (
         "; ".join(sorted({"/".join(x.corpus) for x in side})) for side in zip(*scored, strict=True)
     )
-    axes[0].set_xlabel(f"reconstruction {heading(reconstruction.metrics['wer'])}\n{spoken_on}")
-    axes[0].set_ylabel(f"{heading(probing.metrics['probe_wer'])}\n{read_on}")
+    axes[0].set_xlabel(f"{speech.layout.title.lower()} {heading(speech.metrics['wer'])}\n{spoken_on}")
+    axes[0].set_ylabel(f"{heading(content.metrics['probe_wer'])}\n{read_on}")
     _draw_legend(figure, styles)
     return _render(figure)
 

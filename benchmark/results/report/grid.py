@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from benchmark.metrics.definitions import CONDITIONS, MetricInfo
+from benchmark.metrics.conditions import CONDITIONS
+from benchmark.metrics.reported import MetricInfo
 from benchmark.results.report.best_in_column import LEVEL, Contest
 from benchmark.results.report.cells import Cell, Line
 from benchmark.results.report.rank_correlation import rank_correlations

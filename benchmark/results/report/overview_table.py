@@ -1,7 +1,8 @@
 """The survey's layout: one wide table of token family, model and rate, with all tasks side by side.
 
 It shows the columns that the survey of discrete speech tokens compares (Guo et al. 2025, Recent Advances in
-Discrete Speech Tokens: A Review); every other metric is in the tables of the single tasks.
+Discrete Speech Tokens: A Review); every other metric is in the tables of the single tasks. Each task
+declares its columns.
 """
 
 from collections.abc import Mapping
@@ -10,34 +11,25 @@ from dataclasses import replace
 from benchmark.results.report.best_in_column import Contest
 from benchmark.results.report.cells import Cell, Line
 from benchmark.results.report.grid import DASH, Entry, Grid, entry, footnote, heading, table_notes
+from benchmark.results.report.layouts import Layout, layouts
 from benchmark.results.report.tables import OVERVIEW, Table, line_order
 from benchmark.results.row import Row
-
-GROUPS: dict[str, tuple[str, ...]] = {
-    "reconstruction": ("wer", "gpe", "pesq", "stoi"),
-    "voice_conversion": ("wer", "secs", "p_corr"),
-    "probing": ("probe_wer", "intent_accuracy"),
-}
-"""Tables in order, with the metrics shown of each; all metrics are shown of a table that has none of
-these."""
-LABELS = {"reconstruction": "Reconstruction", "voice_conversion": "Conversion", "probing": "Probing"}
 
 SEPARATOR = "."
 """Separator of group and metric in the name of a column, since two groups may share the name of a metric."""
 
 
 def make_overview(tables: Mapping[str, Table]) -> Table | None:
-    """Join the tables of `GROUPS`, one line per tokenizer; return None if fewer than two of them exist.
+    """Join the tables that declare columns for it, a line per tokenizer; None for fewer than two of them.
 
     A table with several corpora gives one group of columns per corpus, so that no line mixes corpora.
     """
     columns: dict[str, tuple[str, str, list[Line]]] = {}
-    for name, metrics in GROUPS.items():
-        if name not in tables:
+    for name, table in tables.items():
+        if table.layout.overview is None:
             continue
-        table = tables[name]
         corpora = sorted({line.corpus for line in table.lines})
-        shown = [metric for metric in metrics if metric in table.metrics] or list(table.metrics)
+        shown = [metric for metric in table.layout.overview if metric in table.metrics] or list(table.metrics)
         for corpus in corpora:
             group = name + (f"@{'/'.join(corpus)}" if len(corpora) > 1 else "")
             lines = [line for line in table.lines if line.corpus == corpus]
@@ -61,17 +53,20 @@ def make_overview(tables: Mapping[str, Table]) -> Table | None:
         decoders = sorted({part for x in mine.values() if x for part in x.decoder.split("+")} - {"none", ""})
         line = replace(facts, dataset=dataset, split=split, cells=cells, decoder="+".join(decoders) or "none")
         joined.append(line)
+    shown_rows = _rows(joined)
     return Table(
         name=OVERVIEW,
         profile=next(iter(tables.values())).profile,
         metrics={column: tables[name].metrics[metric] for column, (name, metric, _) in columns.items()},
         lines=sorted(joined, key=line_order),
-        rows=_rows(joined),
+        rows=shown_rows,
+        layout=Layout(tuple(dict.fromkeys(row.task for row in shown_rows)), "Overview"),
     )
 
 
 def overview_grid(table: Table, contest: Contest) -> Grid:
     """Print an overview: family, tokenizer, Hz and kbit/s, then the groups, each under its heading."""
+    joined = layouts(table.rows)
     footnotes: dict[str, int] = {}
     body = []
     for place, line in enumerate(table.lines):
@@ -86,7 +81,7 @@ def overview_grid(table: Table, contest: Contest) -> Grid:
     groups: dict[str, int] = {}
     for column in table.metrics:
         name, _, corpus = column.rpartition(SEPARATOR)[0].partition("@")
-        label = LABELS[name] + (f", {corpus}" if corpus else "")
+        label = joined[name].short + (f", {corpus}" if corpus else "")
         groups[label] = groups.get(label, 0) + 1
     headings = [heading(definition) for definition in table.metrics.values()]
     return Grid(

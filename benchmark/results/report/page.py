@@ -19,7 +19,7 @@ from benchmark.results.report.page_charts import growth, histograms, library, ra
 from benchmark.results.report.page_facts import jobs, meanings, problems, versions
 from benchmark.results.report.page_tables import View, view
 from benchmark.results.report.page_utterances import cases, ids, jobs_of
-from benchmark.results.report.tables import TABLES, Table
+from benchmark.results.report.tables import OVERVIEW, Table
 from benchmark.results.row import Row
 
 FILES = Path(__file__).parent / "page"
@@ -49,7 +49,7 @@ def make_page(
         usage: Counts of codes and codebook sizes, by label.
         curves: Growth of the codes used, by label.
     """
-    apart = [tables[name] for name in TABLES if name in tables]
+    apart = [table for name, table in tables.items() if name != OVERVIEW]
     by_job = jobs_of(rows)
     sounds = collect(folder / "audio", sorted(ids(by_job, utterances).items()))
     found = cases(by_job, utterances, sounds)
@@ -60,7 +60,7 @@ def make_page(
     }
     charts = {
         "rates": any(line["cells"] for table in numbers["tables"] for line in table["lines"]),
-        "trade_off": "probing" in tables and tables.keys() & {"reconstruction", "voice_conversion"},
+        "trade_off": {"speech", "content"} <= {table.layout.axis for table in apart},
         "usage": numbers["usage"],
         "growth": numbers["growth"],
         "cases": any(job["metrics"] for job in found),

@@ -31,6 +31,7 @@ def rates(tables: Iterable[Table]) -> list[dict[str, Any]]:
         {
             "name": table.name,
             "title": table.layout.title,
+            "axis": table.layout.axis,
             "metrics": [[metric, heading(shown)] for metric, shown in table.metrics.items()],
             "lines": [
                 {

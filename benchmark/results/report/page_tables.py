@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from benchmark.results.report.grid import DASH, Entry, Grid, heading
-from benchmark.results.report.tables import TABLES, Table
+from benchmark.results.report.tables import OVERVIEW, Table
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 SPOKEN = {
@@ -114,7 +114,7 @@ def _metric(table: Table, metric: str, group: str) -> Column:
     definition = table.metrics[metric]
     better = {True: 1, False: -1, None: 0}[definition.higher_is_better]
     home, name = table.name, metric
-    if home not in TABLES:  # the columns are those of another table, whose name comes first in theirs
+    if home == OVERVIEW:  # columns that are those of another table, which comes first in their names
         home, _, name = metric.rpartition(".")
     anchor = anchor_of(home.partition("@")[0], name)
     return Column(heading(definition), group, anchor, definition.definition, True, better, False)

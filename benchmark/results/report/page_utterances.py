@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.results.report.best_in_column import RATIOS, Utterances
+from benchmark.metrics.reported import MetricInfo
+from benchmark.results.report.best_in_column import Utterances
+from benchmark.results.report.layouts import layouts, shown_as
 from benchmark.results.report.page_audio import Sounds
-from benchmark.results.report.tables import ANCHORS, TABLES, definition_of
+from benchmark.results.report.tables import ANCHORS
 from benchmark.results.row import Row
 from benchmark.results.store import job_name
 
@@ -55,7 +57,8 @@ def cases(jobs: Mapping[str, list[Row]], utterances: Utterances, sounds: Sounds)
     failed, and all with recordings. Scores are rounded to six significant digits.
     """
     spoken = _references(jobs, utterances)
-    tasks = [task for layout in TABLES.values() for task in layout.tasks]
+    tables = layouts(row for rows in jobs.values() for row in rows)
+    tasks = dict.fromkeys(task for layout in tables.values() for task in layout.tasks)
     order = {task: place for place, task in enumerate(tasks)}
     by_task = sorted(
         jobs.items(), key=lambda job: (order.get(job[1][0].task, len(order)), job[1][0].kind in ANCHORS)
@@ -69,9 +72,9 @@ def cases(jobs: Mapping[str, list[Row]], utterances: Utterances, sounds: Sounds)
         metrics: list[Case] = []
         scores: dict[int, np.ndarray] = {}
         for row in sorted(rows, key=lambda row: row.display.get("place", 0)):
-            values = None if "/" in row.metric else _scores(frame, row.metric)
+            values = None if "/" in row.metric else _scores(frame, shown_as(row.metric, [row]), row.metric)
             if values is not None:
-                shown = definition_of(row.metric, rows)
+                shown = shown_as(row.metric, rows)
                 better = {True: 1, False: -1, None: 0}[shown.higher_is_better]
                 metrics.append(
                     {
@@ -104,12 +107,12 @@ def cases(jobs: Mapping[str, list[Row]], utterances: Utterances, sounds: Sounds)
     return found
 
 
-def _scores(frame: pd.DataFrame, metric: str) -> np.ndarray | None:
+def _scores(frame: pd.DataFrame, shown: MetricInfo, metric: str) -> np.ndarray | None:
     """Return the metric of each utterance, NaN without a score; None if the job keeps no such scores."""
     if metric in frame:
         return frame[metric].to_numpy(dtype=float)
     for prefix in (f"{metric}:", ""):
-        above, below = (prefix + name for name in RATIOS.get(metric, ("", "")))
+        above, below = (prefix + name for name in shown.counts or ("", ""))
         if above in frame and below in frame:
             with np.errstate(divide="ignore", invalid="ignore"):
                 shares = 100 * frame[above].to_numpy(dtype=float) / frame[below].to_numpy(dtype=float)

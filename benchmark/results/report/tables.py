@@ -4,42 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmark.errors import UserError
-from benchmark.metrics.definitions import DEFINITIONS, MetricInfo
+from benchmark.metrics.reported import MetricInfo
 from benchmark.results.report.cells import Cell, Line, combine
+from benchmark.results.report.layouts import Layout, layouts, places, shown_as
 from benchmark.results.row import Row
 from benchmark.types import Kind
 
-
-@dataclass(frozen=True)
-class Layout:
-    """Which rows a table shows: those of its tasks, over all utterances or by condition."""
-
-    tasks: tuple[str, ...]
-    title: str
-    by_condition: bool = False
-    """Whether every column is a metric under one condition, with a number of utterances of its own."""
-    compares_ranks: bool = False
-    """Whether its columns measure the same thing in several ways, so that their rankings are compared."""
-
-    def shows(self, row: Row) -> bool:
-        """Whether the row has a place in the table; metrics by condition are called "metric/condition"."""
-        return row.task in self.tasks and ("/" in row.metric) is self.by_condition
-
-
-TABLES: dict[str, Layout] = {
-    "reconstruction": Layout(("reconstruction",), "Reconstruction"),
-    "voice_conversion": Layout(("voice_conversion",), "Voice conversion"),
-    "voice_conversion_conditions": Layout(
-        ("voice_conversion",), "Voice conversion by condition", by_condition=True
-    ),
-    "probing": Layout(("asr_probe", "intent_probe", "phone_probe"), "Probing"),
-    "ctc_ablation": Layout(("ctc_ablation",), "CTC ablation", compares_ranks=True),
-    "codebook_usage": Layout(("codebook_usage",), "Codebook usage"),
-    "speed": Layout(("speed",), "Speed"),
-}
 OVERVIEW = "overview"
-"""Name of the table that joins several of `TABLES`; `report.survey` makes it."""
+"""Name of the table that joins several others, see `overview_table`."""
 
+LAST_COLUMN = 10_000
+"""Place of a metric whose rows claim none."""
 KIND_ORDER: tuple[Kind, ...] = (
     "topline",
     "acoustic",
@@ -63,17 +38,29 @@ class Table:
     metrics: dict[str, MetricInfo]
     lines: list[Line]
     rows: list[Row]
-
-    @property
-    def layout(self) -> Layout:
-        """What it shows, and how."""
-        if self.name == OVERVIEW:
-            return Layout(tuple(dict.fromkeys(row.task for row in self.rows)), "Overview")
-        return TABLES[self.name]
+    layout: Layout
 
 
-def make_table(name: str, rows: Sequence[Row]) -> Table | None:
-    """Lay one of `TABLES` out, None when none of its tasks has run.
+def make_tables(rows: Sequence[Row]) -> tuple[dict[str, Table], list[str]]:
+    """Lay out every table that the rows declare, in order.
+
+    Returns:
+        The tables by name, and why others cannot be made; one that cannot be made does not cost the others.
+    """
+    tables, refused = {}, []
+    for name, layout in layouts(rows).items():
+        try:
+            table = make_table(name, rows, layout)
+        except UserError as error:
+            refused.append(str(error))
+        else:
+            if table:
+                tables[name] = table
+    return tables, refused
+
+
+def make_table(name: str, rows: Sequence[Row], layout: Layout | None = None) -> Table | None:
+    """Lay one table out, None when none of its tasks has run.
 
     Tasks that were run on one corpus each share a line per tokenizer; otherwise every corpus has its
     own lines. A tokenizer is expected on those corpora of the table that it was run on in any task,
@@ -81,19 +68,20 @@ def make_table(name: str, rows: Sequence[Row]) -> Table | None:
     tokenizer has lines of its own, where it was run and nowhere else.
 
     Args:
-        name: Key of `TABLES`.
+        name: Of the table.
         rows: All rows of one profile: they also tell which tokenizers are to be expected.
+        layout: What the table shows; as the rows declare it where it is None.
 
     Raises: UserError where numbers of one column were not taken in one way.
     """
-    tasks = TABLES[name].tasks
-    shown = [row for row in rows if TABLES[name].shows(row)]
-    if not shown:
+    layout = layout or layouts(rows).get(name)
+    shown = [row for row in rows if layout and layout.shows(row)]
+    if layout is None or not shown:
         return None
     _refuse_mixtures(name, shown)
-    columns = _columns(shown, tasks)
+    columns = _columns(shown, layout.tasks)
     corpora = sorted({_corpus(row) for row in shown})
-    merged = all(len({_corpus(row) for row in shown if row.task == task}) <= 1 for task in tasks)
+    merged = all(len({_corpus(row) for row in shown if row.task == task}) <= 1 for task in layout.tasks)
     groups = [frozenset(corpora)] if merged else [frozenset((corpus,)) for corpus in corpora]
     lines = []
     for group in groups:
@@ -104,18 +92,8 @@ def make_table(name: str, rows: Sequence[Row]) -> Table | None:
             if ran_on & group or not (known[0].variant or ran_on & set(corpora)):
                 lines.append(_line(known, [row for row in shown if _corpus(row) in group], columns))
     lines.sort(key=line_order)
-    metrics = {metric: definition_of(metric, shown) for metric in columns}
-    return Table(name, shown[0].profile, metrics, lines, shown)
-
-
-def definition_of(metric: str, rows: Sequence[Row]) -> MetricInfo:
-    """How a metric is shown: as its rows say; as `DEFINITIONS` does where they say nothing; by its name."""
-    for row in rows:
-        if row.metric == metric and row.display:
-            shown = {name: value for name, value in row.display.items() if name != "place"}
-            return MetricInfo(**shown, definition=row.definition)
-    unknown = MetricInfo(label=metric, unit="", higher_is_better=None, decimals=3, definition="")
-    return DEFINITIONS.get(metric, unknown)
+    metrics = {metric: shown_as(metric, shown) for metric in columns}
+    return Table(name, shown[0].profile, metrics, lines, shown, layout)
 
 
 def _refuse_mixtures(name: str, shown: Sequence[Row]) -> None:
@@ -148,15 +126,14 @@ def _corpus(row: Row) -> tuple[str, str]:
 
 
 def _columns(shown: list[Row], tasks: tuple[str, ...]) -> dict[str, str]:
-    """Task by metric, in column order: the tasks', then that of the rows or `DEFINITIONS`, then by name."""
+    """Task by metric, in column order: the tasks', then that of the rows, then by name."""
     columns: dict[str, str] = {}
-    rank = {metric: place for place, metric in enumerate(DEFINITIONS)}
-    rank |= {row.metric: row.display["place"] for row in shown if row.display}
+    rank = places(shown)
     for task in tasks:
         found = {row.metric for row in shown if row.task == task}
         if found & columns.keys():
             raise ValueError(f"two tasks of one table report {sorted(found & columns.keys())}: rename one")
-        ordered = sorted(found, key=lambda metric: (rank.get(metric, len(rank)), metric))
+        ordered = sorted(found, key=lambda metric: (rank.get(metric, LAST_COLUMN), metric))
         columns.update(dict.fromkeys(ordered, task))
     return columns
 

@@ -1,36 +1,44 @@
 """The report of one results folder, made from the files of its jobs: merged rows, tables, figures, page."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from benchmark.errors import UserError
-from benchmark.results.report.best_in_column import hold_contest
+from benchmark.results.report.best_in_column import Utterances, hold_contest
 from benchmark.results.report.figures import (
     Drawn,
     codebook_growth,
     codebook_histogram,
+    counts_codes,
     rate_quality,
     trade_off,
 )
 from benchmark.results.report.formats import to_csv, to_latex, to_markdown
 from benchmark.results.report.grid import Grid, make_grid
+from benchmark.results.report.layouts import undeclared
 from benchmark.results.report.overview_table import make_overview, overview_grid
 from benchmark.results.report.page import make_page
-from benchmark.results.report.tables import OVERVIEW, TABLES, Table, make_table
+from benchmark.results.report.tables import OVERVIEW, Table, make_tables
 from benchmark.results.row import Row
-from benchmark.results.store import ResultsStore
+from benchmark.results.store import ResultsStore, job_name
 from benchmark.storage.atomic_files import write_atomic
 
 log = logging.getLogger(__name__)
 
+SUFFIXES = (".csv", ".md", ".tex")
 
-def write_report(folder: Path) -> None:
-    """Write `rows.jsonl`, `tables/`, `figures/` and `report.html` of a results folder from its rows.
+
+def write_report(folder: Path) -> list[str]:
+    """Write `rows.jsonl`, `tables/`, `figures/` and `report.html` below a results folder from its rows.
 
     Files that no row supports any more are removed. The same rows give the same bytes.
+
+    Returns:
+        Names of the tables, the overview first.
 
     Raises:
         UserError: there are no rows, or they differ in schema version or profile; or a table was refused
@@ -44,53 +52,41 @@ def write_report(folder: Path) -> None:
             f"no results in {folder}. Run `make reproduce-table`, or a job such as "
             "`python -m benchmark tokenizer=mel_rvq task=reconstruction`; then name the folder it wrote to."
         )
-    tables, refused = _tables(rows)
+    for task in undeclared(rows):
+        log.warning("the task %s declares no table (Task.table): its rows have one of their own", task)
+    tables, refused = make_tables(rows)
     utterances = store.reader()
     grids = {name: make_grid(table, hold_contest(table, utterances)) for name, table in tables.items()}
     files = {name: _files(table, grids[name]) for name, table in tables.items()}
     if overview := make_overview(tables):
-        tables = {OVERVIEW: overview} | tables
         grids[OVERVIEW] = overview_grid(overview, hold_contest(overview, utterances))
+        tables = {OVERVIEW: overview} | tables
         files[OVERVIEW] = _files(overview, grids[OVERVIEW])
-    for name in (OVERVIEW, *TABLES):
-        for suffix in ("csv", "md", "tex"):
-            _replace(folder / "tables" / f"{name}.{suffix}", files.get(name, {}).get(suffix))
-    usage, growth = _usage(store, _usage_jobs(rows)), _growth(_usage_jobs(rows))
-    reconstruction, probing = tables.get("reconstruction"), tables.get("probing")
+    _replace_tables(folder / "tables", files)
+    counting = _usage_jobs(rows, utterances)
+    usage, growth = _usage(counting, utterances), _growth(counting)
+    speech, content = (
+        next((table for table in tables.values() if table.layout.axis == axis), None)
+        for axis in ("speech", "content")
+    )
     figures = {
         "codebook_histogram": codebook_histogram(*usage) if usage[0] else None,
         "codebook_growth": codebook_growth(growth) if growth else None,
-        "rate_quality": rate_quality(reconstruction) if reconstruction else None,
-        "trade_off": trade_off(reconstruction, probing) if reconstruction and probing else None,
+        "rate_quality": rate_quality(speech) if speech else None,
+        "trade_off": trade_off(speech, content) if speech and content else None,
     }
     for name, drawn in figures.items():
         for suffix in Drawn._fields:
             _replace(folder / "figures" / f"{name}.{suffix}", getattr(drawn, suffix, None))
     page = make_page(folder, rows, tables, grids, files, refused, utterances, usage, growth)
-    if reconstruction and not (folder / "audio").is_dir():  # a checkout of results has no audio
+    if speech and not (folder / "audio").is_dir():  # a checkout of results, which keeps none
         log.warning(
             "%s is missing, so report.html has no recordings; run the jobs to make them", folder / "audio"
         )
     write_atomic(folder / "report.html", page)
     if refused:
         raise UserError("\n".join(refused))
-
-
-def _tables(rows: list[Row]) -> tuple[dict[str, Table], list[str]]:
-    """Return the tables that rows exist for, and the reasons why others cannot be made.
-
-    A table that cannot be made does not prevent the others.
-    """
-    tables, refused = {}, []
-    for name in TABLES:
-        try:
-            table = make_table(name, rows)
-        except UserError as error:
-            refused.append(str(error))
-        else:
-            if table:
-                tables[name] = table
-    return tables, refused
+    return list(tables)
 
 
 def _files(table: Table, grid: Grid) -> dict[str, str]:
@@ -105,21 +101,32 @@ def _replace(path: Path, content: str | bytes | None) -> None:
         write_atomic(path, content)
 
 
-def _usage_jobs(rows: list[Row]) -> dict[str, Row]:
-    """Return one row of each `codebook_usage` job, by the label that figures give it."""
-    jobs = {(row.tokenizer, row.dataset): row for row in rows if row.task == "codebook_usage"}
+def _replace_tables(folder: Path, files: Mapping[str, Mapping[str, str]]) -> None:
+    """Write the tables' files, and remove those of tables that there are no rows for any more."""
+    wanted = {f"{name}.{suffix}": text for name, made in files.items() for suffix, text in made.items()}
+    for path in folder.glob("*"):
+        if path.suffix in SUFFIXES and path.name not in wanted:
+            path.unlink()
+    for name, text in wanted.items():
+        write_atomic(folder / name, text)
+
+
+def _usage_jobs(rows: list[Row], utterances: Utterances) -> dict[str, Row]:
+    """One row of each job that counted codes in place of utterances, by the label that figures give it."""
+    by_job = {job_name(row): row for row in rows}
+    jobs = {(row.tokenizer, row.dataset): row for row in by_job.values() if counts_codes(utterances(row))}
     several = len({dataset for _, dataset in jobs}) > 1
     return {
         f"{tokenizer}, {dataset}" if several else tokenizer: row for (tokenizer, dataset), row in jobs.items()
     }
 
 
-def _usage(store: ResultsStore, jobs: dict[str, Row]) -> tuple[dict[str, pd.DataFrame], dict[str, int]]:
-    """Return the counts that `codebook_usage` keeps in place of utterance scores, and the codebook sizes."""
+def _usage(jobs: dict[str, Row], utterances: Utterances) -> tuple[dict[str, pd.DataFrame], dict[str, int]]:
+    """The counts of codes, and the codebooks' sizes."""
     usage: dict[str, pd.DataFrame] = {}
     sizes: dict[str, int] = {}
     for label, row in jobs.items():
-        counts = store.utterances("codebook_usage", row.tokenizer, row.dataset, row.seed)
+        counts = utterances(row)
         if len(counts) and row.codebook_size:
             usage[label], sizes[label] = counts, row.codebook_size
     return usage, sizes

@@ -1,7 +1,8 @@
 """A task that turns codes back into speech: who decodes, and what that depends on."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -10,7 +11,14 @@ from benchmark.metrics.statistics.intervals import Interval, ratio_interval
 from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.tasks.base import Encoding, RunContext, Task, clusters
-from benchmark.tasks.decoding.trained_vocoder import Decoder, decoding_splits, trained_vocoder, uses_vocoder
+from benchmark.tasks.costs import CostItem, Estimator
+from benchmark.tasks.decoding.trained_vocoder import (
+    Decoder,
+    can_vocode,
+    decoding_splits,
+    trained_vocoder,
+    uses_vocoder,
+)
 from benchmark.tokenizers.base import Tokenizer
 
 
@@ -23,6 +31,8 @@ class DecodingTask(Task):
         decoder: Whether a tokenizer's own decoder speaks or the vocoder, see `uses_vocoder`.
         limit: Utterances of the test split to decode; None for all.
     """
+
+    produces: ClassVar[tuple[str, ...]] = ("vocoders",)
 
     vocoder: VocoderConfig
     decoder: Decoder = "auto"
@@ -48,6 +58,23 @@ class DecodingTask(Task):
         if uses_vocoder(tokenizer, self.decoder):
             config = self.vocoder.with_max_steps(context.trainer.max_steps)
             trained_vocoder(tokenizer, corpus, config, context)
+
+    def workload(self, cost: Estimator) -> Iterator[CostItem]:
+        """The tokens that are decoded, the vocoder with the tokens it learns from, and the evaluation."""
+        by_vocoder = uses_vocoder(cost.tokenizer, self.decoder)
+        if by_vocoder and not can_vocode(cost.tokenizer):
+            return
+        yield from cost.encoding("test", limit=self.limit)
+        if by_vocoder:
+            source = cost.tokenizer.base_tokenizer
+            for split in ("train", "dev"):
+                yield from cost.encoding(split, source)
+            yield from cost.vocoder(source, self.vocoder.with_max_steps(cost.max_steps))
+        yield self.scoring_cost(cost)
+
+    def scoring_cost(self, cost: Estimator) -> CostItem:
+        """Price the evaluation alone."""
+        return cost.scoring(limit=self.limit)
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
         """As the base class, with what `decoder` means for this tokenizer: two words for it are one job."""

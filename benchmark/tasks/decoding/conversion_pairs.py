@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
-from benchmark.metrics.definitions import CONDITIONS
+from benchmark.metrics.conditions import CONDITIONS
 from benchmark.storage.hashing import digest
 from benchmark.types import Utterance
 

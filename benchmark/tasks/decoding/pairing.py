@@ -27,7 +27,7 @@ def make_pairs(
         sources: What is to be converted.
         pool: Recordings to take prompts from, in whatever language.
         own_prompts: Another recording of the same speaker by source, for the condition "self".
-        conditions: Names among those of `metrics.definitions.CONDITIONS`.
+        conditions: Names among those of `metrics.conditions.CONDITIONS`.
         seed: Decides between prompts that are equally good.
     """
     voices: dict[Voice, list[Utterance]] = {}

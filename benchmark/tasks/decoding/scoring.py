@@ -1,4 +1,4 @@
-"""What reconstruction and voice conversion have in common: metrics of what is decoded."""
+"""What tasks that score decoded speech have in common: metrics of what is decoded."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -11,16 +11,20 @@ import pandas as pd
 from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
-from benchmark.metrics.base import Metric
-from benchmark.metrics.definitions import MetricInfo
+from benchmark.metrics.base import Metric, Voice
 from benchmark.metrics.evaluation.evaluate import Evaluation, Speech
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.shards import Part
 from benchmark.tasks.base import Encoding, Measure, RunContext
+from benchmark.tasks.costs import CostItem, Estimator
 from benchmark.tasks.decoding.base import DecodingTask, interval_of
 from benchmark.tasks.decoding.resynthesis import Resynthesis
+from benchmark.tasks.metric_choice import chosen_metrics
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.types import Utterance
+from benchmark.types import SAMPLE_RATE, Utterance
+
+HALF, FLAC_SHARE = 2, 0.6
+"""Bytes of a 16-bit sample, and the share of them that speech takes as FLAC."""
 
 
 class Decoded(NamedTuple):
@@ -43,20 +47,20 @@ class ScoringTask(DecodingTask):
 
     Attributes:
         kind: What metrics call it in their `tasks`.
+        voice: Whether decoded speech keeps the voice of the original, or has it changed for the prompt's.
         prompted: Whether metrics compare with the prompts.
         metrics: By the name of their column; those that are not of this kind of task are left out.
     """
 
     labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"text": ("test",)}
     kind: ClassVar[str]
+    voice: ClassVar[Voice] = "kept"
     prompted: ClassVar[bool]
 
     metrics: dict[str, Metric]
 
     def __post_init__(self) -> None:
-        wrong = [name for name, metric in self.metrics.items() if not isinstance(metric, Metric)]
-        if wrong:
-            raise UserError(f"metric={', '.join(wrong)}: no metric; each key of the group `metric` holds one")
+        """Raise UserError where none of the metrics is one of decoded speech as this task makes it."""
         if not self.own_metrics:
             raise UserError(
                 f"none of the metrics {', '.join(self.metrics) or '(none)'} is one of {self.kind}. "
@@ -66,11 +70,24 @@ class ScoringTask(DecodingTask):
     @cached_property
     def own_metrics(self) -> dict[str, Metric]:
         """Those that have a meaning here."""
-        return {name: metric for name, metric in self.metrics.items() if self.kind in metric.tasks}
+        kinds = self.kind, self.name
+        chosen = chosen_metrics(self.metrics, Metric, kinds)  # type: ignore[type-abstract]
+        return {name: metric for name, metric in chosen.items() if metric.tasks or self._hears(metric)}
 
-    def definitions(self) -> dict[str, MetricInfo]:
-        """See `Task.definitions`."""
-        return {name: metric.facts for name, metric in self.own_metrics.items()}
+    def _hears(self, metric: Metric) -> bool:
+        return metric.voice in ("any", self.voice)
+
+    def scoring_cost(self, cost: Estimator) -> CostItem:
+        """As the base class, with the recognisers, each once, and the decoded speech on the disk."""
+        recognisers = {
+            getattr(need, "checkpoint", "")
+            for metric in self.own_metrics.values()
+            for side, need in metric.needs()
+            if side == "decoded" and need.kind == "transcripts"
+        }
+        speech = cost.seconds("test", self.limit)
+        heard = sum(speech / cost.transcribing(checkpoint) for checkpoint in sorted(recognisers))
+        return cost.scoring(limit=self.limit, seconds=heard, size=speech * SAMPLE_RATE * HALF * FLAC_SHARE)
 
     def metric_key(self, metric: str) -> str:
         """See `Task.metric_key`."""

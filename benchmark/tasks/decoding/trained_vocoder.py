@@ -8,6 +8,7 @@ from benchmark.data.corpora.base import Corpus
 from benchmark.errors import UserError, unknown
 from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.models.vocoder.features import prompt_identity
+from benchmark.models.vocoder.frame_rates import FrameRates
 from benchmark.models.vocoder.train import train_vocoder
 from benchmark.storage.identity import describe
 from benchmark.tasks.base import RunContext
@@ -39,6 +40,15 @@ def uses_vocoder(tokenizer: Tokenizer, decoder: Decoder = "auto") -> bool:
             f"{tokenizer.name} has no decoder of its own; legal for it: decoder=auto, decoder=vocoder"
         )
     return not spec.can_decode or (decoder == "vocoder" and spec.kind != "topline")
+
+
+def can_vocode(tokenizer: Tokenizer) -> bool:
+    """Whether the vocoder takes the codes at their rate."""
+    try:
+        FrameRates.of(tokenizer.spec)
+    except UserError:
+        return False
+    return True
 
 
 def decoding_splits(tokenizer: Tokenizer, decoder: Decoder = "auto") -> tuple[str, ...]:

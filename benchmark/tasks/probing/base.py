@@ -1,7 +1,7 @@
 """What probing tasks share: a preset, tokens of the three splits, and when probing makes no sense."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -9,15 +9,21 @@ import pandas as pd
 from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
+from benchmark.metrics.answers import AnswerMetric
+from benchmark.metrics.reported import ReportedMetric
 from benchmark.models.probes.config import ProbeConfig
 from benchmark.models.probes.frontend import FEATURES_VERSION
 from benchmark.storage.token_store import TokenStore
 from benchmark.tasks.base import RunContext, Task
+from benchmark.tasks.costs import CostItem, Estimator, ProbeHead
+from benchmark.tasks.metric_choice import chosen_metrics
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import encode_manifest
 
 MAX_FRAME_RATE = 1000
 """Frames per second above which a recurrent probe is not asked: PCM samples are no tokens."""
+
+NO_PART_OF_THE_KEY = ("default_preset", "metrics")
 
 
 @dataclass(kw_only=True)
@@ -28,14 +34,19 @@ class ProbingTask(Task):
         probe: Size and schedule: a preset of the group `probe`.
         default_preset: Name of the preset, without `prefix`, whose rows stand for the tokenizer in a
             profile's tables. Rows of other presets have lines of their own.
+        metrics: Of the group `metric`; those of answers are reported beside the task's own.
         prefix: What the names of this task's presets begin with.
+        heads: What the probes predict whose presets are in the fields of these names.
     """
 
     reads_features: ClassVar[bool] = True
+    produces: ClassVar[tuple[str, ...]] = ("probes",)
     prefix: ClassVar[str]
+    heads: ClassVar[Mapping[str, ProbeHead]]
 
     probe: ProbeConfig
     default_preset: str
+    metrics: dict[str, ReportedMetric] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise UserError where the chosen presets are those of other tasks."""
@@ -45,6 +56,22 @@ class ProbingTask(Task):
                 f"begins with {self.prefix}, or a suite such as probe=mini or probe=controlled_mini; "
                 "python -m benchmark --help lists them"
             )
+
+    @property
+    def own_metrics(self) -> dict[str, AnswerMetric]:
+        """See `Task.own_metrics`."""
+        return chosen_metrics(self.metrics, AnswerMetric, (self.name,))  # type: ignore[type-abstract]
+
+    def workload(self, cost: Estimator) -> Iterator[CostItem]:
+        """The tokens of all splits, a probe for each head, and the evaluation."""
+        if why_no_probe(cost.tokenizer) is not None:
+            return
+        for split in ("train", "dev", "test"):
+            yield from cost.encoding(split)
+        if not carries_no_information(cost.tokenizer):
+            for name, head in self.heads.items():
+                yield cost.probe(getattr(self, name), head)
+        yield cost.scoring()
 
     def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:  # noqa: ARG002
         """See `Task.reads`."""
@@ -60,10 +87,10 @@ class ProbingTask(Task):
         return "" if preset == self.default_preset else preset
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
-        """As the base class, without what only names the rows."""
+        """As the base class, without what only names the rows; each chosen metric has a key of its own."""
         content = super().identity(tokenizer, corpus, context)
         features = {"features": FEATURES_VERSION} if tokenizer.spec.continuous else {}
-        return {name: value for name, value in content.items() if name != "default_preset"} | features
+        return {name: content[name] for name in content if name not in NO_PART_OF_THE_KEY} | features
 
 
 @dataclass(frozen=True)

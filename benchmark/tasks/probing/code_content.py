@@ -10,14 +10,51 @@ from benchmark.data.manifest import Manifest
 from benchmark.extractors.phones.store import PhoneTiers
 from benchmark.metrics.codes.phone_information import PhoneInformation
 from benchmark.metrics.codes.speaker_information import FOLDS, CodeHistograms, speaker_hits
-from benchmark.metrics.definitions import DEFINITIONS
+from benchmark.metrics.reported import ReportedMetric, stated
 from benchmark.metrics.statistics.intervals import Interval, mean_interval
 from benchmark.storage.token_store import TokenStore
 from benchmark.tasks.base import Measure
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
-PHONE_METRICS = ("phone_purity", "cluster_purity", "pnmi")
-SPEAKER_METRIC = "speaker_accuracy"
+HUBERT = (
+    "as Hsu et al. (2021), at the centre of each token, silence counted as a phone, of the codebook with the "
+    "highest PNMI"
+)
+PHONE_METRICS: dict[str, ReportedMetric] = {
+    "phone_purity": stated(
+        "Phone purity",
+        "",
+        None,
+        3,
+        f"share of tokens whose phone is the most frequent one of their code, {HUBERT}",
+    ),
+    "cluster_purity": stated(
+        "Cluster purity",
+        "",
+        None,
+        3,
+        f"share of tokens whose code is the most frequent one of their phone, {HUBERT}",
+    ),
+    "pnmi": stated(
+        "PNMI",
+        "",
+        True,
+        3,
+        f"I(phone; code) / H(phone), {HUBERT}; grows with the number of codes, more so on short data: "
+        "the rows' notes hold its value for permuted phones",
+    ),
+}
+SPEAKER_METRICS: dict[str, ReportedMetric] = {
+    "speaker_accuracy": stated(
+        "Speaker accuracy",
+        "%",
+        None,
+        1,
+        "test utterances whose speaker a linear classifier (multinomial logistic regression) tells from "
+        "how often each code occurs in them, each codebook's counts summing to one; 5-fold "
+        "cross-validation over utterances, at most 1000",
+    )
+}
 SPEAKER_UTTERANCES = 1000
 """Most utterances for the speaker classifier, spread evenly over the speakers; bounds its cost."""
 
@@ -42,11 +79,13 @@ def token_centres(spec: TokenizerSpec, tokens: int, stride: int) -> np.ndarray:
     return (np.arange(tokens) + 0.5) * stride / spec.frame_rate + spec.frame_offset / SAMPLE_RATE
 
 
-def of_the_split(metric: str, value: float, scored: int, failed: int, source: str = "") -> Measure:
+def of_the_split(
+    name: str, metric: ReportedMetric, value: float, scored: int, failed: int, source: str = ""
+) -> Measure:
     """A number of all utterances together, which has no interval."""
     interval = Interval(float("nan"), float("nan"), float("nan"), scored, failed).with_value(value)
-    definition = DEFINITIONS[metric].definition + (f"; {source}" if source else "")
-    return Measure(metric=metric, interval=interval, definition=definition)
+    definition = metric.definition + (f"; {source}" if source else "")
+    return Measure(metric=name, interval=interval, definition=definition)
 
 
 def of_phones(tiers: PhoneTiers | None, tokens: TokenStore, spec: TokenizerSpec) -> Findings:
@@ -68,8 +107,8 @@ def of_phones(tiers: PhoneTiers | None, tokens: TokenStore, spec: TokenizerSpec)
     lost = len(tokens.failures) + len(tokens) - len(known)
     return Findings(
         measures=[
-            of_the_split(name, getattr(books[best], name), len(known), lost, tiers.source)
-            for name in PHONE_METRICS
+            of_the_split(name, metric, getattr(books[best], name), len(known), lost, tiers.source)
+            for name, metric in PHONE_METRICS.items()
         ],
         notes={
             "phone_book": best,
@@ -96,8 +135,10 @@ def of_speakers(test: Manifest, tokens: TokenStore, spec: TokenizerSpec) -> Find
             speakers.append(utterance.speaker_id)
     who = np.array(speakers)
     interval = mean_interval(speaker_hits(histograms.matrix(), who), who).scaled(100)
-    definition = DEFINITIONS[SPEAKER_METRIC].definition
     return Findings(
-        measures=[Measure(metric=SPEAKER_METRIC, interval=interval, definition=definition)],
+        measures=[
+            Measure(metric=name, interval=interval, definition=metric.definition)
+            for name, metric in SPEAKER_METRICS.items()
+        ],
         notes={"speakers": len(counts), "speaker_accuracy_chance": 100 * float(counts.max() / len(who))},
     )

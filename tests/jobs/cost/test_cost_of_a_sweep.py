@@ -10,17 +10,18 @@ from benchmark.jobs.build import build
 from benchmark.jobs.compose import compose, open_hydra
 from benchmark.jobs.cost.parameter_counts import probe_size, vocoder_size
 from benchmark.jobs.cost.sweep import Sweep, hours
-from benchmark.jobs.cost.workload import Piece
 from benchmark.models.probes.asr import make_asr_probe
 from benchmark.models.probes.units import Characters
 from benchmark.models.vocoder.frame_rates import FrameRates
 from benchmark.models.vocoder.model import CTXVec2Wav
+from benchmark.tasks.costs import CostItem
+from benchmark.tasks.probing.heads import TRANSCRIPTS
 
 SMALL = ("dataset.train_utterances=1000", "dataset.dev_utterances=100", "dataset.test_utterances=200")
 # Of 3.4 s each, as long as nobody has made the manifests: 3400, 340 and 680 s.
 
 
-def of(sweep: Sweep, stage: str, owner: str) -> list[Piece]:
+def of(sweep: Sweep, stage: str, owner: str) -> list[CostItem]:
     return [piece for piece in sweep.pieces.values() if (piece.stage, piece.owner) == (stage, owner)]
 
 
@@ -125,7 +126,7 @@ def test_sizes_are_those_of_the_networks_that_are_trained(folders: Path) -> None
         tokenizer, config = build(cfg.tokenizer), build(cfg.asr_probe)
         recipe = build(cfg.vocoder)
     probe = make_asr_probe(tokenizer.spec, config, Characters())
-    size = probe_size(config, "asr", tokenizer.spec)
+    size = probe_size(config, TRANSCRIPTS, tokenizer.spec)
     assert size.kept == sum(parameter.numel() for parameter in probe.parameters())
     assert size.per_frame == size.kept - probe.frontend.embedding.weight.numel()
     vectors = torch.zeros(4, 256, recipe.frontend.table_dim)  # the tokenizer's own, so they are not trained

@@ -15,7 +15,7 @@ from benchmark.results.report.best_in_column import hold_contest
 from benchmark.results.report.formats import to_csv, to_latex, to_markdown
 from benchmark.results.report.grid import make_grid
 from benchmark.results.report.page import make_page
-from benchmark.results.report.tables import TABLES, make_table
+from benchmark.results.report.tables import make_tables
 from benchmark.storage.hashing import file_name
 
 HOSTILE = [
@@ -88,7 +88,7 @@ def small_benchmark(make_row: Callable, folder: Path) -> tuple[list, Callable]:
 
 
 def page_of(rows, folder, utterances, usage=({}, {}), curves=None):
-    tables = {name: table for name in TABLES if (table := make_table(name, rows))}
+    tables, _ = make_tables(rows)
     grids = {name: make_grid(table, hold_contest(table, utterances)) for name, table in tables.items()}
     files = {
         name: {"csv": to_csv(table), "md": to_markdown(grids[name]), "tex": to_latex(grids[name])}

@@ -4,16 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.metrics.definitions import DEFINITIONS
-from benchmark.results.report import tables
-from benchmark.results.report.best_in_column import RATIOS, hold_contest, scores_of
+from benchmark.results import older_rows
+from benchmark.results.report.best_in_column import hold_contest, scores_of
 from benchmark.results.report.cells import combine
 from benchmark.results.report.formats import to_latex, to_markdown
 from benchmark.results.report.grid import make_grid
+from benchmark.results.report.layouts import counts_of
 from benchmark.results.report.tables import make_table
 from benchmark.results.store import ResultsStore
 
 MANY, FEW = 12, 6
+SHOWN = older_rows.METRICS
 
 
 def scores(column, by_speaker, weight=None, **more):
@@ -167,7 +168,7 @@ def test_null_columns_are_marked_no_more_often_than_the_level(contest):
 
 
 def test_heads_side_by_side_are_told_apart(make_row, monkeypatch):
-    monkeypatch.setattr(tables, "DEFINITIONS", DEFINITIONS)
+    monkeypatch.setattr(older_rows, "METRICS", SHOWN)
 
     def job(words, phones):
         frame = scores("probe_wer:words_wrong", words)
@@ -253,7 +254,8 @@ def test_the_scores_compared_are_those_that_the_rows_sum_up(task):
             )
             scored = frame.dropna()
             value = scored["above"].sum() / scored["below"].sum()
-            assert row.value == pytest.approx(value * (100 if row.metric.partition("/")[0] in RATIOS else 1))
+            scale = 100 if counts_of(row.metric.partition("/")[0], [row]) else 1
+            assert row.value == pytest.approx(value * scale)
             assert row.n_scored == len(scored)
             checked += 1
     assert checked >= 8

@@ -11,11 +11,11 @@ import pytest
 from benchmark.results.report.best_in_column import Contest, hold_contest
 from benchmark.results.report.formats import FACTS, to_csv, to_latex, to_markdown
 from benchmark.results.report.overview_table import make_overview, overview_grid
-from benchmark.results.report.tables import TABLES, make_table
+from benchmark.results.report.tables import make_tables
 
 
 def overview(rows):
-    return make_overview({name: table for name in TABLES if (table := make_table(name, rows))})
+    return make_overview(make_tables(rows)[0])
 
 
 @pytest.fixture

@@ -159,12 +159,16 @@ function setUpRates() {
   keep(make);
 }
 
+function ofAxis(axis) {
+  return numbers.tables.filter((table) => table.axis === axis).map((table) => table.name);
+}
+
 function setUpTradeOff() {
   const holder = document.getElementById("trade-off");
   if (!holder) return;
   const [across, up] = ["trade-off-x", "trade-off-y"].map((id) => document.getElementById(id));
-  fill(across, metricsOf(["reconstruction", "voice_conversion"]));
-  fill(up, metricsOf(["probing"]));
+  fill(across, metricsOf(ofAxis("speech")));
+  fill(up, metricsOf(ofAxis("content")));
   const make = () => {
     const [x, y] = [across, up].map((select) => JSON.parse(select.value));
     const pairs = byName[x[0]].lines.flatMap((a) => byName[y[0]].lines
