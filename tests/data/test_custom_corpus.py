@@ -168,3 +168,20 @@ def test_hostile_paths_are_files_that_are_not_there(folder: Path, store: Artifac
     write_list(folder / "my.csv", [*ROWS, "x" * 5000 + ".wav,dan,test,,", "~nobody/y.wav,dan,test,,"])
     manifest = custom(folder).manifest("test", store)
     assert sum(math.isnan(u.duration) for u in manifest) == 2
+
+
+def test_splits_may_have_names_of_their_own(folder: Path, store: ArtifactStore) -> None:
+    own = [row.replace(",test,", ",eval,").replace(",dev,", ",valid-1,") for row in ROWS]
+    write_list(folder / "my.csv", own)
+    with pytest.raises(UserError, match="unknown split"):
+        custom(folder).identity("test")
+    corpus = custom(folder, splits={"dev": "valid-1", "test": ["eval"], "hard": ["eval", "valid-1"]})
+    names = {
+        split: [u.utterance_id for u in corpus.manifest(split, store)] for split in ("train", "dev", "test")
+    }
+    assert names == {"train": ["a", "b"], "dev": ["c"], "test": ["d", "e"]}
+    assert [u.utterance_id for u in corpus.manifest("hard", store)] == ["c", "d", "e"]
+    assert corpus.split_label("test") == "eval" and corpus.split_label("train") == "train"
+    assert custom(folder, splits={"test": ["eval", "valid-1"]}).identity("test") != corpus.identity("test")
+    with pytest.raises(UserError, match="no recordings of the split 'none'"):
+        custom(folder, splits={"dev": "valid-1", "test": "eval", "none": ["nowhere"]}).identity("none")
