@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from benchmark.data.corpora.base import Corpus
 from benchmark.errors import UserError
 from benchmark.jobs.job import Job
+from benchmark.jobs.renamed_keys import refuse_renamed_keys
 from benchmark.jobs.stages import awaited
 from benchmark.jobs.trackers.base import TrackerCollection
 from benchmark.results.store import ResultsStore
@@ -86,6 +87,7 @@ def make_job(cfg: DictConfig, make: Callable[[DictConfig], Any] = build) -> Job:
 
     Raises: UserError for a config that cannot be built.
     """
+    refuse_renamed_keys(cfg)
     store = ArtifactStore(cfg.paths.cache, awaited(cfg.stage), patience=3600 * cfg.patience)
     DIGESTS.folder = store.root / "digests"
     return Job(

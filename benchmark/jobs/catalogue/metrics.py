@@ -109,18 +109,12 @@ def configured() -> tuple[dict[str, Entry], dict[str, list[str]], Path]:
     return metrics, presets, Path(cfg.paths.results)
 
 
-def main() -> int:
-    """Print and write; 1 when a yaml is wrong."""
-    try:
-        metrics, presets, results = configured()
-        text = page(metrics, presets)
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
+def write() -> None:
+    """Print the page and write it to the results folder.
+
+    Raises: UserError naming the yaml that is wrong.
+    """
+    metrics, presets, results = configured()
+    text = page(metrics, presets)
     write_atomic(results / FILE, text)
     sys.stdout.write(text)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

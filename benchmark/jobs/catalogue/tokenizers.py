@@ -118,17 +118,11 @@ def configured() -> tuple[list[Tokenizer], Path]:
     return tokenizers, Path(cfg.paths.results)
 
 
-def main() -> int:
-    """Print and write; 1 when a yaml is wrong."""
-    try:
-        tokenizers, results = configured()
-        write_atomic(results / FILE, sheet(tokenizers, with_machine=False))
-        sys.stdout.write(sheet(tokenizers, with_machine=True))
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
-    return 0
+def write() -> None:
+    """Write the sheet to the results folder, and print it with what this machine has.
 
-
-if __name__ == "__main__":
-    sys.exit(main())
+    Raises: UserError naming the yaml that is wrong.
+    """
+    tokenizers, results = configured()
+    write_atomic(results / FILE, sheet(tokenizers, with_machine=False))
+    sys.stdout.write(sheet(tokenizers, with_machine=True))
