@@ -1,7 +1,7 @@
 """The entry point: the command line, and the Hydra application that runs jobs.
 
-    speech-token-benchmark tokenizer=… dataset=… task=…
-    python -m benchmark tokenizer=… dataset=… task=…      # the same
+speech-token-benchmark tokenizer=… dataset=… task=…
+python -m benchmark tokenizer=… dataset=… task=…      # the same
 """
 
 import logging

@@ -65,7 +65,9 @@ COMMANDS = {
         "download, check and unpack a corpus", "librispeech /data --subsets test-clean", takes_overrides=False
     ),
     "pairs": Command("write the list of voice conversion pairs", "dataset=libritts --output pairs.csv"),
-    "catalogue": Command("print the facts of all tokenizers, or of all metrics", "tokenizers", takes_overrides=False),
+    "catalogue": Command(
+        "print the facts of all tokenizers, or of all metrics", "tokenizers", takes_overrides=False
+    ),
 }
 APPLICATION = ("run", "sweep")
 """Commands that Hydra runs."""
@@ -134,7 +136,7 @@ def overview() -> str:
             *(f"  {PROGRAM} {name} {command.example}" for name, command in COMMANDS.items()),
             "",
             "more:",
-            "  <command> --help   its arguments; run --help lists all tokenizers, tasks, datasets, metrics, …",
+            "  <command> --help   its arguments; run --help lists all tokenizers, tasks, datasets, metrics",
             "  run … --cfg job    prints the whole config of a job, and runs nothing",
             f'  eval "$({PROGRAM} -sc install=bash)"   completes commands, groups and values at <tab>',
             "                     (also zsh and fish, but not for `python -m benchmark`)",

@@ -24,7 +24,9 @@ def refuse_renamed_overrides(arguments: Iterable[str]) -> None:
         found = OVERRIDE.fullmatch(argument)
         new = RENAMED.get(found["key"]) if found else None
         if found and new:
-            raise UserError(f"{argument}: {found['key']} is called {new} now; write {new}{found['value'] or ''}")
+            raise UserError(
+                f"{argument}: {found['key']} is called {new} now; write {new}{found['value'] or ''}"
+            )
 
 
 def refuse_renamed_keys(config: Mapping[Any, Any]) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from benchmark.jobs.catalogue import metrics as metric_sheet
-from benchmark.jobs.catalogue.metrics import FILE, configured, main, page
+from benchmark.jobs.catalogue.metrics import FILE, configured, page
 from benchmark.jobs.compose import compose, open_hydra
 from benchmark.metrics.base import TASKS
 from benchmark.metrics.definitions import DEFINITIONS
 from benchmark.results.store import NAME
+from tests.door import door
 
 ROOT = Path(__file__).resolve().parents[2]
 YAMLS = {path.stem for path in (ROOT / "conf" / "metric").glob("*.yaml")}
@@ -72,7 +73,7 @@ def test_it_is_printed_and_written(
 ) -> None:
     metrics, presets, _ = found
     monkeypatch.setattr(metric_sheet, "configured", lambda: (metrics, presets, tmp_path))
-    assert main() == 0
+    assert door("catalogue", ["metrics"]) == 0
     assert capsys.readouterr().out == (tmp_path / FILE).read_text(encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Print the facts of every tokenizer, or what each metric means, from the configs and the classes behind them.
+"""Print the facts of every tokenizer, or what each metric means, from the configs and their classes.
 
     speech-token-benchmark catalogue tokenizers
     speech-token-benchmark catalogue metrics

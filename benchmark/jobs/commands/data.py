@@ -85,4 +85,3 @@ def _there(preparation: Preparation) -> list[str]:
 
 def _folder(path: str) -> Path:
     return Path(path).expanduser().absolute()
-

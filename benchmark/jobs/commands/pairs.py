@@ -2,7 +2,7 @@
 
     speech-token-benchmark pairs dataset=librispeech
     speech-token-benchmark pairs --output pairs.csv dataset=libritts task.pairing_seed=1 limit=100
-    speech-token-benchmark sweep tokenizer=mimi,facodec task=voice_conversion dataset=libritts task.pairs=pairs.csv
+    speech-token-benchmark sweep tokenizer=mimi,facodec task=voice_conversion task.pairs=pairs.csv …
 
 takes the overrides of `run`. Without --output the list lies where a run would write the same one:
 results/<profile>/pairs/<dataset>.csv.
