@@ -28,7 +28,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).mkdir(parents=True)
     rng = np.random.default_rng(0)
     for number, sentence in enumerate(SENTENCES):
-        wav = resample(synthesize(sentence, "en-us"), SYNTHESIS_RATE, 16_000)
+        wav = resample(np.float32(synthesize(sentence, "en-us")) / 2**16, SYNTHESIS_RATE, 16_000)
         soundfile.write(str(tmp_path / f"originals/deep/u{number}.wav"), wav, 16_000)
         (tmp_path / f"text/u{number}.txt").write_text(sentence)
         noise = rng.standard_normal(len(wav)) * np.sqrt(np.mean(wav**2) / 100)
