@@ -30,37 +30,37 @@ help: ## Show this list
 reproduce-table: $(READY) ## Run every job of PROFILE that has no result yet, and write results/PROFILE/tables
 	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper" >&2; exit 2; }
 	@status=0; for experiment in $(EXPERIMENTS); do \
-		$(RUN) -m benchmark experiment=$$experiment || status=1; \
-	done; $(RUN) -m benchmark.results.report $(TABLES) && exit $$status
+		$(RUN) -m benchmark run experiment=$$experiment || status=1; \
+	done; $(RUN) -m benchmark report $(TABLES) && exit $$status
 
 # Together, for what their jobs share costs once.
 plan: $(READY) ## Say what PROFILE costs before it starts: hours, disk, what is done (WORKERS=, RATES=, ARGS=)
 	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper" >&2; exit 2; }
-	@$(RUN) -m benchmark.jobs.cost experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) \
+	@$(RUN) -m benchmark plan experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) \
 		$(if $(WORKERS),--workers $(WORKERS)) $(if $(RATES),--rates $(RATES)) $(ARGS)
 
 status: $(READY) ## Say which jobs of PROFILE are done, missing, stale or failed, and why
 	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper" >&2; exit 2; }
-	@$(RUN) -m benchmark.jobs.status experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) $(ARGS)
+	@$(RUN) -m benchmark status experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) $(ARGS)
 
 tables: $(READY) ## Rewrite tables, figures and report.html of PROFILE from its rows
-	@$(RUN) -m benchmark.results.report $(TABLES)
+	@$(RUN) -m benchmark report $(TABLES)
 
 tokenizers: $(READY) ## Print the facts of every tokenizer, and what this machine has of each
-	@$(RUN) -m benchmark.jobs.catalogue.tokenizers
+	@$(RUN) -m benchmark catalogue tokenizers
 
 metrics: $(READY) ## Print what each number means
-	@$(RUN) -m benchmark.jobs.catalogue.metrics
+	@$(RUN) -m benchmark catalogue metrics
 
 sheets: $(READY) ## Rewrite docs/reference/tokenizers.md and metrics.md from the configs
-	@$(RUN) -m benchmark.jobs.catalogue.tokenizers --out docs/reference/tokenizers.md
-	@$(RUN) -m benchmark.jobs.catalogue.metrics --out docs/reference/metrics.md
+	@$(RUN) -m benchmark catalogue tokenizers --out docs/reference/tokenizers.md
+	@$(RUN) -m benchmark catalogue metrics --out docs/reference/metrics.md
 
 doctor: $(READY) ## Say what a run with ARGS="tokenizer=… task=…" would miss on this machine
-	@$(RUN) -m benchmark.jobs.doctor $(ARGS)
+	@$(RUN) -m benchmark doctor $(ARGS)
 
 data: $(READY) ## Download and check a corpus: DATASET=librispeech, libritts or slurp, ROOT=folder, SUBSETS=…
-	@$(RUN) -m scripts.prepare_data $(DATASET) $(if $(ROOT),"$(ROOT)") $(if $(SUBSETS),--subsets $(SUBSETS)) $(ARGS)
+	@$(RUN) -m benchmark data $(DATASET) $(if $(ROOT),"$(ROOT)") $(if $(SUBSETS),--subsets $(SUBSETS)) $(ARGS)
 
 bench: $(READY) ## Measure memory at scale, k-means, encoding, metrics and launchers; pages land in results/measurements, or OUT=
 	@$(RUN) -m scripts.bench.scale --out $(MEASURED)/scale.md

@@ -1,6 +1,11 @@
-"""The entry point: `python -m benchmark tokenizer=… dataset=… task=…`, a plain Hydra application."""
+"""The entry point: the command line, and the Hydra application that runs jobs.
+
+speech-token-benchmark tokenizer=… dataset=… task=…
+python -m benchmark tokenizer=… dataset=… task=…      # the same
+"""
 
 import logging
+import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +19,8 @@ from omegaconf import DictConfig
 
 import benchmark.jobs.launchers  # noqa: F401  (before the first config is composed)
 from benchmark.errors import UserError
+from benchmark.jobs import command_line
+from benchmark.jobs.compose import CONF
 from benchmark.jobs.progress import Failure
 from benchmark.training.cluster_environment import World, started_world
 
@@ -26,7 +33,7 @@ NOISY = ("faiss.loader", "lightning.pytorch", "lightning.fabric")
 """Loggers that tell which build was loaded and which devices exist."""
 
 
-@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def main(cfg: DictConfig) -> Failure | None:
     """Run one job; with `-m` Hydra calls this once per combination.
 
@@ -119,5 +126,14 @@ def place() -> tuple[str, Path]:
     return Path(group).name, Path(cfg.runtime.output_dir)
 
 
+def door() -> int:
+    """Do what was typed after the name of the program; return the exit status."""
+    return command_line.main(sys.argv[1:], main)
+
+
 if __name__ == "__main__":
-    main()
+    # Of the module as everybody imports it: processes of launchers unpickle what they find there.
+    from benchmark.__main__ import door as installed_door
+
+    sys.argv[0] = "python -m benchmark"  # how messages call it
+    sys.exit(installed_door())

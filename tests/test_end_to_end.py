@@ -26,12 +26,10 @@ MICRO = [
 TASKS = ("reconstruction", "voice_conversion", "asr_probe", "intent_probe", "codebook_usage")
 
 
-def benchmark(folder: Path, *overrides: str, module: str = "benchmark") -> subprocess.CompletedProcess[str]:
-    outputs = (
-        [f"hydra.run.dir={folder}/out", f"hydra.sweep.dir={folder}/out"] if module == "benchmark" else []
-    )
+def benchmark(folder: Path, *overrides: str, command: str = "run") -> subprocess.CompletedProcess[str]:
+    outputs = [f"hydra.run.dir={folder}/out", f"hydra.sweep.dir={folder}/out"] if command == "run" else []
     return subprocess.run(
-        [sys.executable, "-m", module, *overrides, *outputs],
+        [sys.executable, "-m", "benchmark", command, *overrides, *outputs],
         cwd=ROOT,
         env=os.environ
         | {"CACHE": str(folder / "cache"), "RESULTS": str(folder / "results"), "OMP_NUM_THREADS": "1"},
@@ -125,7 +123,7 @@ def test_the_vocoder_decodes_a_codec_on_a_line_of_its_own(sweep: Path) -> None:
         (["tokenizer=lyra_3k2", "tokenizer.checkpoint_dir=/no/weights"], ["/no/weights"]),
         (["decoder=own"], ["mel_rvq has no decoder", "decoder=vocoder"]),
         (["task=voice_conversion", "task.conditions=[gender]"], ["'gender'", "cross_gender"]),
-        (["task=voice_conversion", "task.pairs=/no/list"], ["/no/list", "scripts.make_pairs"]),
+        (["task=voice_conversion", "task.pairs=/no/list"], ["/no/list", "speech-token-benchmark pairs"]),
         (["policy=sometimes"], ["sometimes", "only_missing"]),
         (["tokenizer._target_=os.getcwd"], ["os.getcwd", "benchmark."]),
     ],
@@ -141,5 +139,5 @@ def test_mistakes_get_a_sentence_and_no_traceback(
 
 
 def test_report_without_rows_names_the_command(tmp_path: Path) -> None:
-    run = benchmark(tmp_path, str(tmp_path / "empty"), module="benchmark.results.report")
+    run = benchmark(tmp_path, str(tmp_path / "empty"), command="report")
     assert run.returncode == 1 and "make reproduce-table" in run.stderr and "Traceback" not in run.stderr

@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def command(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def command(folder: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)]),
         "CACHE": str(folder / "cache"),
@@ -35,7 +35,7 @@ def command(folder: Path, module: str, *arguments: str) -> subprocess.CompletedP
         "OMP_NUM_THREADS": "1",
     }
     return subprocess.run(
-        [sys.executable, "-m", module, "--config-dir", str(folder), *arguments, *SMALL],
+        [sys.executable, "-m", "benchmark", name, "--config-dir", str(folder), *arguments, *SMALL],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -55,7 +55,7 @@ def test_it_is_one_short_file_and_one_yaml(folder: Path) -> None:
 
 
 def test_it_runs_from_outside_the_package(folder: Path) -> None:
-    run = command(folder, "benchmark", "tokenizer=my_codec", "task=codebook_usage")
+    run = command(folder, "run", "tokenizer=my_codec", "task=codebook_usage")
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
     table = pd.read_csv(folder / "results/mini/tables/codebook_usage.csv").set_index("tokenizer")
     row = table.loc["my_codec"]
@@ -65,12 +65,12 @@ def test_it_runs_from_outside_the_package(folder: Path) -> None:
 
 
 def test_the_doctor_knows_it_too(folder: Path) -> None:
-    run = command(folder, "benchmark.jobs.doctor", "-m", "tokenizer=my_codec,opus_6k", "task=codebook_usage")
+    run = command(folder, "doctor", "-m", "tokenizer=my_codec,opus_6k", "task=codebook_usage")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "my_codec" in run.stdout and "Nothing is missing" in run.stdout
 
 
 def test_without_the_python_path_it_is_told(folder: Path) -> None:
-    run = command(folder, "benchmark", "tokenizer=my_codec", "tokenizer._target_=not_there.MyCodec")
+    run = command(folder, "run", "tokenizer=my_codec", "tokenizer._target_=not_there.MyCodec")
     assert run.returncode == 1 and "Traceback" not in run.stderr
     assert "not_there" in run.stderr and "Python path" in run.stderr

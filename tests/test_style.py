@@ -16,7 +16,8 @@ BANNED = re.compile(r"(Of|What|Whether|As|Where|How|Who|By)\b")
 def docstrings(path: Path) -> Iterator[tuple[int, str]]:
     """Line and text of every docstring of a file."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        if documented and (text := ast.get_docstring(node)):
             yield getattr(node, "lineno", 1), text
 
 

@@ -1,6 +1,5 @@
-"""What a command line of `python -m benchmark` would run: every job's config, composed and not run."""
+"""What a command line of `run` would run: every job's config, composed and not run."""
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -67,15 +66,6 @@ def open_hydra(config_dir: str | None = None) -> Iterator[Hydra]:
         raise UserError(f"{error}{more}") from error
     finally:
         GlobalHydra.instance().clear()
-
-
-def sweep_parser(program: str, description: str | None) -> ArgumentParser:
-    """A command line that takes what `python -m benchmark` takes; parse it with `parse_intermixed_args`."""
-    parser = ArgumentParser(program, description=description, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument("overrides", nargs="*", help="Hydra overrides, comma lists and experiment=… included")
-    parser.add_argument("-m", "--multirun", action="store_true", help="a sweep over the comma lists")
-    parser.add_argument("-cd", "--config-dir", help="a folder of yaml files of your own")
-    return parser
 
 
 def compose(hydra: Hydra, overrides: Sequence[str]) -> DictConfig:

@@ -1,16 +1,5 @@
-"""What a run or a sweep would miss on this machine, said before anything runs.
+"""Everything that planned jobs use, looked at once, and the report of what this machine lacks of them."""
 
-    python -m benchmark.jobs.doctor tokenizer=encodec_24khz task=reconstruction
-    python -m benchmark.jobs.doctor -m tokenizer=mimi,snac_24khz task=reconstruction
-    python -m benchmark.jobs.doctor experiment=mini
-    python -m benchmark.jobs.doctor dataset=custom manifest=my.csv task=asr_probe  # each line
-
-takes what `python -m benchmark` takes and looks at every tokenizer, corpus and model of the planned jobs:
-libraries, weights, folders. Nothing is downloaded; the hub is asked for sizes where it can be reached.
-Exit status 1 when something is missing.
-"""
-
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from benchmark.data.corpora.custom import Custom
 from benchmark.errors import UserError
 from benchmark.jobs.build import build
-from benchmark.jobs.compose import compose_jobs, open_hydra, sweep_parser
+from benchmark.jobs.renamed_keys import refuse_renamed_keys
 from benchmark.jobs.requirements import (
     MissingRequirement,
     checkpoint_needs,
@@ -69,7 +58,11 @@ class Examination:
         return sorted(items, key=lambda item: kinds.index(item.kind))
 
     def add(self, cfg: DictConfig) -> None:
-        """Look at what one job uses."""
+        """Look at what one job uses.
+
+        Raises: UserError for a config with a name that is no longer one.
+        """
+        refuse_renamed_keys(cfg)
         own, tokenizer = self._part("tokenizer", cfg.tokenizer)
         speech, corpus = self._part("corpus", cfg.dataset)
         _, task = self._part("task", cfg.task)
@@ -145,23 +138,3 @@ def text(items: list[Item]) -> str:
     if downloads:
         lines += ["", f"To download in all: {total(downloads)}."]
     return "\n".join(lines)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Print the report; 0 when nothing is missing, 1 otherwise and after a mistake of the user's."""
-    given = sweep_parser("python -m benchmark.jobs.doctor", __doc__).parse_intermixed_args(arguments)
-    examination = Examination(Hub())
-    try:
-        with open_hydra(given.config_dir) as hydra:
-            for cfg in compose_jobs(hydra, given.overrides, given.multirun):
-                examination.add(cfg)
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
-    items = examination.items
-    sys.stdout.write(text(items) + "\n")
-    return int(any(item.needs for item in items))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

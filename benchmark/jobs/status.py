@@ -1,27 +1,14 @@
-"""What exists of a sweep, what is missing, and what no longer holds, with the reason. Runs nothing.
-
-    python -m benchmark.jobs.status experiment=mini
-    python -m benchmark.jobs.status -m tokenizer=mel_rvq,mimi task=reconstruction,asr_probe
-
-takes what `python -m benchmark` takes, and several experiments at once. A line per job: done, NC (done, but
-the training did not converge), missing, stale (its rows are of another configuration or of other code),
-failed, or unclear where what the rows depend on cannot be looked at. Exit status 0 when all is done.
-"""
+"""How jobs stand: done, missing, or no longer what their rows say, with the reason. Runs nothing."""
 
 import json
-import logging
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from huggingface_hub import constants
 from omegaconf import DictConfig, OmegaConf
 
 from benchmark.errors import UserError
-from benchmark.jobs.compose import compose_jobs, open_hydra, sweep_parser
-from benchmark.jobs.cost.dry_jobs import Jobs, sweeps
 from benchmark.jobs.cost.read_only_store import Absent
 from benchmark.jobs.job import Job
 from benchmark.results.row import Row
@@ -163,26 +150,3 @@ def text(states: Sequence[JobState]) -> str:
     counts = Counter(state.state for state in states)
     summary = ", ".join(f"{counts[name]} {name}" for name in get_args(State) if counts[name])
     return "\n".join([*lines, "", f"{len(states)} job{'s' if len(states) != 1 else ''}: {summary}"])
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Print the states; 0 when every job is done, 1 otherwise and after a mistake of the user's."""
-    given = sweep_parser("python -m benchmark.jobs.status", __doc__).parse_intermixed_args(arguments)
-    constants.HF_HUB_OFFLINE = True  # looks at what is here
-    logging.disable(logging.WARNING)  # a damaged file has its line
-    make, states = Jobs(), []
-    try:
-        with open_hydra(given.config_dir) as hydra:
-            for overrides in sweeps(given.overrides):
-                states += [look(cfg, make) for cfg in compose_jobs(hydra, overrides, given.multirun)]
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
-    finally:
-        logging.disable(logging.NOTSET)
-    sys.stdout.write(text(states) + "\n")
-    return int(any(state.state not in COMPLETE for state in states))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -46,7 +46,7 @@ class VoiceConversion(ScoringTask):
 
     Attributes:
         conditions: Of the pairs, names among `CONDITIONS`; sources take them in turn.
-        pairs: CSV file of the pairs to convert, such as `scripts.make_pairs` writes; None makes them here.
+        pairs: CSV file of the pairs to convert, such as the command `pairs` writes; None makes them here.
             The file says what is converted, so `limit` does not cut it.
         pairing_seed: Of the pairs made here.
     """

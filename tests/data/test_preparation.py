@@ -1,4 +1,4 @@
-"""`scripts.prepare_data` on small corpora in their published layouts, from a server on loopback.
+"""The command `data` on small corpora in their published layouts, from a server on loopback.
 
 The tests cover which files are downloaded, and the verification of complete and damaged copies.
 """
@@ -15,6 +15,7 @@ import time
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ from benchmark.data.download.published_corpora import CORPORA, Counts, Published
 from benchmark.data.synthesis.espeak import SYNTHESIS_RATE, synthesize
 from benchmark.errors import UserError
 from benchmark.storage.artifacts import ArtifactStore
-from scripts.prepare_data import main
+from tests.door import door
+
+main = partial(door, "data")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SENTENCES = ["Call me later.", "It rained all day."]
@@ -273,7 +276,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
         program = (
             "import pickle, sys; from benchmark.data.download.published_corpora import CORPORA\n"
             "CORPORA[sys.argv[2]] = pickle.load(open(sys.argv[1], 'rb'))\n"
-            "from scripts.prepare_data import main; sys.exit(main(sys.argv[2:]))"
+            "from benchmark.__main__ import door; sys.argv[1:] = ['data', *sys.argv[2:]]; sys.exit(door())"
         )
         command = [sys.executable, "-c", program, str(tmp_path / "table.pickle"), dataset, *arguments]
         pipe = subprocess.PIPE
@@ -452,7 +455,7 @@ def test_a_copy_that_may_only_be_read(
         raise PermissionError(13, "Permission denied", str(path))
 
     serve("librispeech")
-    monkeypatch.setattr("scripts.prepare_data.write_atomic", refuse)
+    monkeypatch.setattr("benchmark.jobs.commands.data.write_atomic", refuse)
     assert main(["librispeech", str(built["librispeech"][0])]) == 0
     assert "--report names another file" in capsys.readouterr().err
     assert {path.name for path in built["librispeech"][0].iterdir()} == {"LibriSpeech"}  # no lock either

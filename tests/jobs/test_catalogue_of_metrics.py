@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from benchmark.jobs.catalogue import metrics as metric_sheet
-from benchmark.jobs.catalogue.metrics import Catalogue, configured, main, page
+from benchmark.jobs.catalogue.metrics import Catalogue, configured, page
 from benchmark.jobs.compose import compose, open_hydra
 from benchmark.results.store import NAME
+from tests.door import door
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf" / "metric"
@@ -72,10 +73,10 @@ def test_the_page_is_printed_and_written_only_on_request(
 ) -> None:
     monkeypatch.setattr(metric_sheet, "configured", lambda: found)
     monkeypatch.chdir(tmp_path)
-    assert main([]) == 0
+    assert door("catalogue", ["metrics"]) == 0
     printed = capsys.readouterr().out
     assert printed == page(found) and not list(tmp_path.iterdir())
-    assert main(["--out", "sheets/metrics.md"]) == 0
+    assert door("catalogue", ["metrics", "--out", "sheets/metrics.md"]) == 0
     assert capsys.readouterr().out == "sheets/metrics.md\n"
     assert (tmp_path / "sheets/metrics.md").read_text(encoding="utf-8") == printed
 

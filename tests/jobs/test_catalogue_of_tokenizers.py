@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from benchmark.jobs.catalogue import tokenizers as tokenizer_sheet
-from benchmark.jobs.catalogue.tokenizers import configured, facts, main, sheet
+from benchmark.jobs.catalogue.tokenizers import configured, facts, sheet
 from benchmark.tokenizers.ground_truth import GroundTruth
 from benchmark.tokenizers.lyra import Lyra
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import TokenizerSpec
+from tests.door import door
 
 ROOT = Path(__file__).resolve().parents[2]
 SHEET = ROOT / "docs" / "reference" / "tokenizers.md"
@@ -37,9 +38,9 @@ def test_every_yaml_has_a_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("LYRA", raising=False)
-    assert main([]) == 0
+    assert door("catalogue", ["tokenizers"]) == 0
     printed = capsys.readouterr().out
-    assert main(["--out", f"{tmp_path}/sheet.md"]) == 0
+    assert door("catalogue", ["tokenizers", "--out", f"{tmp_path}/sheet.md"]) == 0
     assert capsys.readouterr().out == f"{tmp_path}/sheet.md\n"
     written = (tmp_path / "sheet.md").read_text(encoding="utf-8")
     assert sorted(cells(printed)) == sorted(cells(written)) == NAMES
@@ -105,6 +106,6 @@ def test_a_wrong_yaml_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         raise tokenizer_sheet.UserError("it is wrong")
 
     monkeypatch.setattr(tokenizer_sheet, "build", build)
-    assert main([]) == 1
+    assert door("catalogue", ["tokenizers"]) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"error: conf/tokenizer/{NAMES[0]}.yaml: it is wrong")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +15,11 @@ from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
 from benchmark.jobs import requirements as needs
-from benchmark.jobs.doctor import main
 from benchmark.tokenizers.lyra import Lyra
 from benchmark.tokenizers.pretrained import Pretrained
+from tests.door import door
+
+main = partial(door, "doctor")
 
 ROOT = Path(__file__).resolve().parents[2]
 WHISPER = ["tokenizer=whisper_kmeans", "tokenizer.checkpoint=openai/whisper-small", "task=codebook_usage"]
@@ -254,7 +257,7 @@ def test_the_command_with_a_network_that_fails(tmp_path: Path) -> None:
     }
     start = time.monotonic()
     run = subprocess.run(
-        [sys.executable, "-m", "benchmark.jobs.doctor", *WHISPER, "+tokenizer.size_mb=967"],
+        [sys.executable, "-m", "benchmark", "doctor", *WHISPER, "+tokenizer.size_mb=967"],
         cwd=ROOT,
         env=environment,
         capture_output=True,

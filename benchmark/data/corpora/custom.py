@@ -26,7 +26,7 @@ from benchmark.types import Utterance
 
 log = logging.getLogger(__name__)
 
-CHECK = "python -m benchmark.jobs.doctor dataset=custom manifest={}"
+CHECK = "speech-token-benchmark doctor dataset=custom manifest={}"
 
 
 class Recording(NamedTuple):

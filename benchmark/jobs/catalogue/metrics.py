@@ -3,7 +3,6 @@
 Prints the page; `make sheets` writes the page to docs/reference/metrics.md.
 """
 
-import argparse
 import inspect
 import sys
 from collections.abc import Iterable, Mapping
@@ -157,21 +156,12 @@ def _place(task: Task) -> tuple[int, str]:
     return (task.table.place if task.table else 100), task.name
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Print the page, or write it where `--out` says so; 1 when a yaml is wrong."""
-    parser = argparse.ArgumentParser("python -m benchmark.jobs.catalogue.metrics", description=__doc__)
-    parser.add_argument("--out", type=Path, help="Markdown file to write in place of printing")
-    out = parser.parse_args(arguments).out
-    try:
-        text = page(configured())
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
+def write(out: Path | None) -> None:
+    """Print the page, or write it to `out`.
+
+    Raises: UserError naming the yaml that is wrong.
+    """
+    text = page(configured())
     if out is not None:
         write_atomic(out, text)
     sys.stdout.write(text if out is None else f"{out}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,7 +4,6 @@ Prints a table with columns about this machine. `make sheets` writes the table w
 docs/reference/tokenizers.md.
 """
 
-import argparse
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -118,21 +117,12 @@ def configured() -> list[Tokenizer]:
     return tokenizers
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Print the table for this machine, or write the one for all machines; 1 when a yaml is wrong."""
-    parser = argparse.ArgumentParser("python -m benchmark.jobs.catalogue.tokenizers", description=__doc__)
-    parser.add_argument("--out", type=Path, help="Markdown file to write, without what this machine has")
-    out = parser.parse_args(arguments).out
-    try:
-        text = sheet(configured(), with_machine=out is None)
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
+def write(out: Path | None) -> None:
+    """Print the table for this machine, or write the one for all machines to `out`.
+
+    Raises: UserError naming the yaml that is wrong.
+    """
+    text = sheet(configured(), with_machine=out is None)
     if out is not None:
         write_atomic(out, text)
     sys.stdout.write(text if out is None else f"{out}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -98,7 +98,7 @@ def read_pairs(path: Path, sources: Manifest, pool: Mapping[str, Utterance]) -> 
         lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
     except OSError as error:
         raise UserError(
-            f"task.pairs: {path} cannot be read: {error.strerror}; see scripts.make_pairs"
+            f"task.pairs: {path} cannot be read: {error.strerror}; speech-token-benchmark pairs makes one"
         ) from error
     if not lines or lines[0] != list(Pair._fields) or any(len(line) != len(Pair._fields) for line in lines):
         raise UserError(f"task.pairs: {path} needs the columns {','.join(Pair._fields)} in every line")
@@ -126,6 +126,7 @@ def read_pairs(path: Path, sources: Manifest, pool: Mapping[str, Utterance]) -> 
     found = [f"{what}: {', '.join(sorted(set(n))[:10])}" for what, n in wrong.items() if n]
     if found or not pairs:
         raise UserError(
-            f"task.pairs: {path}: {'; '.join(found) or 'it has no pair'}. See scripts.make_pairs."
+            f"task.pairs: {path}: {'; '.join(found) or 'it has no pair'}. "
+            "speech-token-benchmark pairs makes one."
         )
     return Pairing(tuple(pairs))

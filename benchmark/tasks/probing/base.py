@@ -54,7 +54,7 @@ class ProbingTask(Task):
             raise UserError(
                 f"{self.name}: the chosen probe preset is one of another task. Legal: a preset whose name "
                 f"begins with {self.prefix}, or a suite such as probe=mini or probe=controlled_mini; "
-                "python -m benchmark --help lists them"
+                "speech-token-benchmark run --help lists them"
             )
 
     @property

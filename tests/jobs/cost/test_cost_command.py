@@ -1,8 +1,9 @@
-"""`python -m benchmark.jobs.cost`: what it prints, without corpora, weights or a network."""
+"""`plan`: what it prints, without corpora, weights or a network."""
 
 import shutil
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from benchmark.errors import UserError
 from benchmark.jobs.build import make_job
 from benchmark.jobs.compose import compose, compose_jobs, open_hydra
 from benchmark.jobs.cost import measure as measuring
-from benchmark.jobs.cost.__main__ import main
 from benchmark.jobs.cost.dry_jobs import sweeps
 from benchmark.jobs.cost.rates import load_rates
 from benchmark.jobs.cost.sweep import Sweep
+from tests.door import door
+
+main = partial(door, "plan")
 
 Run = Callable[..., tuple[int, str]]
 TINY = [

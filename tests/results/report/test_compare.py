@@ -1,6 +1,7 @@
 """Comparison of two systems: differences on the common utterances, and refusals."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,9 @@ from benchmark.metrics.statistics.intervals import difference_interval, mean_int
 from benchmark.results.report.compare import Side, compare, comparison_grid
 from benchmark.results.report.formats import to_markdown
 from benchmark.results.store import ResultsStore
-from scripts.compare import main
+from tests.door import door
+
+main = partial(door, "compare")
 
 SPEAKERS = [f"s{number}" for number in range(8)]
 

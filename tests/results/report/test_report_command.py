@@ -1,12 +1,15 @@
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from benchmark.results.report.__main__ import main
 from benchmark.results.report.write import write_report
 from benchmark.results.store import ResultsStore
+from tests.door import door
+
+main = partial(door, "report")
 
 GOLDEN = Path(__file__).parent / "golden"
 USAGE = pd.DataFrame({"codebook": [0, 0, 1], "code": [0, 7, 3], "count": [5, 2, 9]})

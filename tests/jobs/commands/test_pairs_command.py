@@ -1,5 +1,6 @@
-"""The script that makes the list of pairs before anything runs: the list that a run would make."""
+"""`pairs` makes the list of pairs before anything runs: the list that a run would make."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from benchmark.jobs.build import build
 from benchmark.jobs.compose import compose, open_hydra
 from benchmark.storage.artifacts import ArtifactStore
-from scripts.make_pairs import main
+from tests.door import door
+
+main = partial(door, "pairs")
 
 SMALL = ["dataset.train_utterances=24", "dataset.dev_utterances=12", "dataset.test_utterances=12", "limit=9"]
 

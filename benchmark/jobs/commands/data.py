@@ -1,9 +1,9 @@
 """Download, check and unpack a corpus, or check a copy that is there.
 
-    python -m scripts.prepare_data librispeech /data
-    python -m scripts.prepare_data libritts /data --subsets train-clean-100 dev-clean test-clean
-    python -m scripts.prepare_data slurp /data/slurp --delete-archives
-    python -m scripts.prepare_data librispeech /data/LibriSpeech --verify      # downloads nothing
+    speech-token-benchmark data librispeech /data
+    speech-token-benchmark data libritts /data --subsets train-clean-100 dev-clean test-clean
+    speech-token-benchmark data slurp /data/slurp --delete-archives
+    speech-token-benchmark data librispeech /data/LibriSpeech --verify      # downloads nothing
 
 What is there already is not downloaded again. Kill it whenever you like: run again, it goes on where it was.
 At the end every recording is looked at, without decoding it, and the counts are compared with the published
@@ -15,22 +15,47 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.data.download.preparation import Preparation
 from benchmark.data.download.published_corpora import CORPORA
 from benchmark.data.download.verification import verify
 from benchmark.errors import UserError
+from benchmark.jobs.commands.parser import command_parser
 from benchmark.storage.atomic_files import write_atomic
 
 
-def arguments() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        "python -m scripts.prepare_data",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def main(arguments: Sequence[str]) -> int:
+    """Prepare and verify; 0 when all is there and sound.
+
+    Raises: UserError for subsets that do not exist, and for what cannot be downloaded.
+    """
+    given = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    published = CORPORA[given.dataset]
+    preparation = Preparation(published, given.root, given.archives, given.mirror, given.delete_archives)
+    subsets = given.subsets or list(published.chosen)
+    if given.verify and not given.subsets:
+        subsets = _there(preparation)
+    if not given.verify:
+        preparation.run(subsets)
+    verification = verify(preparation, subsets, given.workers)
+    sys.stdout.write(f"{verification.text()}\n")
+    report = given.report or given.root / f"{given.dataset}-report.json"
+    try:
+        write_atomic(report, json.dumps(verification.as_json(), indent=1))
+        sys.stdout.write(f"All of it: {report}\n")
+    except OSError as error:
+        sys.stderr.write(f"no report was written: {error}; --report names another file\n")
+    if not verification.complete:
+        sys.stdout.write("To mend it: remove the folder of what is not whole and run without --verify.\n")
+    sys.stdout.write(f"To use it: {published.variable}={preparation.folder}\n")
+    return int(not verification.complete)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser("data", __doc__)
     add = parser.add_argument
     add("dataset", choices=CORPORA, metavar="dataset", help=", ".join(CORPORA))
     add("root", type=_folder, help="folder of the corpus, or the one that is to hold it")
@@ -44,35 +69,6 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def main(line: list[str] | None = None) -> int:
-    """Prepare and verify; 0 when all is there and sound."""
-    given = arguments().parse_args(line)
-    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
-    published = CORPORA[given.dataset]
-    preparation = Preparation(published, given.root, given.archives, given.mirror, given.delete_archives)
-    try:
-        subsets = given.subsets or list(published.chosen)
-        if given.verify and not given.subsets:
-            subsets = _there(preparation)
-        if not given.verify:
-            preparation.run(subsets)
-        verification = verify(preparation, subsets, given.workers)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(verification.text())
-    report = given.report or given.root / f"{given.dataset}-report.json"
-    try:
-        write_atomic(report, json.dumps(verification.as_json(), indent=1))
-        print(f"All of it: {report}")
-    except OSError as error:
-        print(f"no report was written: {error}; --report names another file", file=sys.stderr)
-    if not verification.complete:
-        print("To mend it: remove the folder of what is not whole and run without --verify.")
-    print(f"To use it: {published.variable}={preparation.folder}")
-    return int(not verification.complete)
-
-
 def _there(preparation: Preparation) -> list[str]:
     """Subsets that are there; says which are not."""
     published = preparation.published
@@ -83,13 +79,9 @@ def _there(preparation: Preparation) -> list[str]:
             f"{preparation.folder} holds none of {', '.join(absent)}; without --verify they are downloaded"
         )
     if absent:
-        print(f"not there, and not looked for: {', '.join(absent)}")
+        sys.stdout.write(f"not there, and not looked for: {', '.join(absent)}\n")
     return there
 
 
 def _folder(path: str) -> Path:
     return Path(path).expanduser().absolute()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,174 @@
+"""The one door: which command was typed, and its help, without importing what only some commands need."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from benchmark.errors import UserError, unknown
+from benchmark.jobs.commands.parser import PROGRAM
+from benchmark.jobs.renamed_keys import refuse_renamed_overrides
+
+USAGE = 2
+"""Exit status after a command line that is none."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A word after the name of the program.
+
+    Attributes:
+        summary: One line of help.
+        example: Arguments that make sense together.
+        has_default: Whether it means something without arguments.
+        takes_overrides: Whether its arguments are Hydra's.
+    """
+
+    summary: str
+    example: str
+    has_default: bool = False
+    takes_overrides: bool = True
+
+
+COMMANDS = {
+    "run": Command(
+        "run one job; without arguments the default one (the word itself may be left out)",
+        "tokenizer=mel_rvq task=reconstruction",
+        has_default=True,
+    ),
+    "sweep": Command(
+        "run every combination of comma lists, or an experiment (run -m)",
+        "tokenizer=mel_rvq,opus_6k task=reconstruction,codebook_usage",
+    ),
+    "plan": Command("say what a sweep costs before it starts: hours, disk", "experiment=mini --workers 2"),
+    "doctor": Command(
+        "say what a run or sweep would miss on this machine",
+        "-m tokenizer=mimi,snac_24khz task=reconstruction",
+        has_default=True,
+    ),
+    "status": Command("say which jobs are done, missing, stale or failed, and why", "experiment=mini"),
+    "report": Command(
+        "write tables, figures and report.html again from the rows", "results/mini", takes_overrides=False
+    ),
+    "compare": Command(
+        "compare two tokenizers or two results folders pair by pair",
+        "mel_rvq whisper_kmeans --results results/mini",
+        takes_overrides=False,
+    ),
+    "score": Command(
+        "score recordings that exist already against their originals",
+        "reference=originals decoded=mine metric=[pesq,stoi,dwer]",
+    ),
+    "data": Command(
+        "download, check and unpack a corpus", "librispeech /data --subsets test-clean", takes_overrides=False
+    ),
+    "pairs": Command("write the list of voice conversion pairs", "dataset=libritts --output pairs.csv"),
+    "catalogue": Command(
+        "print the facts of all tokenizers, or of all metrics", "tokenizers", takes_overrides=False
+    ),
+}
+APPLICATION = ("run", "sweep")
+"""Commands that Hydra runs."""
+COMPLETION = ("-sc", "--shell-completion")
+HELP = ("-h", "--help")
+
+Application = Callable[[], object]
+
+
+def main(arguments: Sequence[str], application: Application) -> int:
+    """Do what a command line says; return its exit status.
+
+    Args:
+        arguments: Those after the name of the program.
+        application: The Hydra application that runs jobs; it reads `sys.argv`.
+    """
+    if not arguments or list(arguments) in [[flag] for flag in HELP]:
+        sys.stdout.write(overview())
+        return 0 if arguments else USAGE
+    if arguments[0] in COMPLETION:
+        return _complete(arguments, application)
+    name, rest = "run", list(arguments)
+    if not is_override(arguments[0]):
+        name, *rest = arguments
+    try:
+        if name not in COMMANDS:
+            raise unknown("command", name, COMMANDS)
+        if COMMANDS[name].takes_overrides:
+            refuse_renamed_overrides(rest)
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return USAGE
+    if not rest and not COMMANDS[name].has_default:
+        sys.stdout.write(short_help(name))
+        return USAGE
+    if name in APPLICATION:
+        sys.argv[1:] = ["--multirun", *rest] if name == "sweep" else rest or ["--run"]
+        application()
+        return 0
+    try:
+        return int(import_module(f"benchmark.jobs.commands.{name}").main(rest))
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+
+
+def is_override(word: str) -> bool:
+    """Whether a first word is one of Hydra's, an override or a flag, and not the name of a command."""
+    return "=" in word or word.startswith(("-", "+", "~"))
+
+
+def overview() -> str:
+    """Return the help of the program."""
+    width = max(map(len, COMMANDS))
+    return "\n".join(
+        [
+            f"usage: {PROGRAM} [command] [arguments]",
+            f"       {PROGRAM} tokenizer=… task=… [name=value …]",
+            "",
+            "Measure discrete speech tokens: reconstruction, voice conversion and probes.",
+            "",
+            "commands:",
+            *(f"  {name:{width}}  {command.summary}" for name, command in COMMANDS.items()),
+            "",
+            "examples:",
+            *(f"  {PROGRAM} {name} {command.example}" for name, command in COMMANDS.items()),
+            "",
+            "more:",
+            "  <command> --help   its arguments; run --help lists all tokenizers, tasks, datasets, metrics",
+            "  run … --cfg job    prints the whole config of a job, and runs nothing",
+            f'  eval "$({PROGRAM} -sc install=bash)"   completes commands, groups and values at <tab>',
+            "                     (also zsh and fish, but not for `python -m benchmark`)",
+            "",
+        ]
+    )
+
+
+def short_help(name: str) -> str:
+    """Return what a command says that needs arguments and has none."""
+    summary, example = COMMANDS[name].summary, COMMANDS[name].example
+    return (
+        f"usage: {PROGRAM} {name} <arguments>\n\n{summary[0].upper()}{summary[1:]}.\n\n"
+        f"  {PROGRAM} {name} {example}\n\n{PROGRAM} {name} --help says more.\n"
+    )
+
+
+def _complete(arguments: Sequence[str], application: Application) -> int:
+    """Answer the shell: the names of commands here, overrides by Hydra, which knows no commands.
+
+    The shell puts the line that is being typed into the environment.
+    """
+    line = os.environ.get("COMP_LINE", "")
+    typed = re.match(r"(?P<program>\s*\S+\s+)(?P<first>\S*)(?P<rest>.*)", line, re.DOTALL)
+    if typed and arguments[1:] and arguments[1].startswith("query="):
+        first, rest = typed["first"], typed["rest"]
+        if not rest:
+            sys.stdout.write("".join(f"{name}\n" for name in COMMANDS if name.startswith(first)))
+        elif first in COMMANDS:
+            if not COMMANDS[first].takes_overrides:
+                return 0  # the shell offers files
+            os.environ["COMP_LINE"] = typed["program"] + rest.lstrip()
+    sys.argv[1:] = arguments
+    application()
+    return 0
