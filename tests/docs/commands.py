@@ -1,0 +1,170 @@
+"""Commands of the documentation: run in a scratch folder, or held to what exists without running."""
+
+import io
+import multiprocessing
+import os
+import re
+import runpy
+import shlex
+import sys
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmark.jobs.compose import compose_jobs, open_hydra
+from tests.docs.pages import ROOT
+
+PRELOADED = [
+    "benchmark.jobs.build",
+    "benchmark.metrics.evaluation.evaluate",
+    "benchmark.results.report.write",
+    "benchmark.tasks.asr_probe",
+    "benchmark.tasks.codebook_usage",
+    "benchmark.tasks.voice_conversion",
+    "lightning",
+    "torch",
+]
+"""Imported once in the process that all commands are forked from: each would take 14 s of CPU for it."""
+
+COMMANDS = ("run", "sweep", "plan", "doctor", "status", "report", "compare", "score", "data", "pairs", "catalogue")
+WITHOUT_OVERRIDES = ("report", "compare", "data", "catalogue")
+"""Commands whose arguments are not Hydra's."""
+APART = ("score",)
+"""Commands with keys of their own."""
+MODULES = {
+    "plan": "benchmark.jobs.cost",
+    "doctor": "benchmark.jobs.doctor",
+    "status": "benchmark.jobs.status",
+    "report": "benchmark.results.report",
+    "compare": "scripts.compare",
+    "data": "scripts.prepare_data",
+    "pairs": "scripts.make_pairs",
+}
+"""Where a command is while the package has no door of its own."""
+HAS_DOOR = find_spec("benchmark.jobs.command_line") is not None
+PROGRAMS = (["python", "-m", "benchmark"], ["speech-token-benchmark"])
+
+
+def lines(content: str) -> list[list[str]]:
+    """Return the words of every command in a console block; comments and `…` are left out."""
+    text = re.sub(r"\\\n\s*", " ", content)
+    split = (shlex.split(line, comments=True) for line in text.splitlines())
+    return [[word for word in words if word != "…"] for words in split if words]
+
+
+def arguments_of(words: list[str]) -> list[str] | None:
+    """Return what follows the name of the program, also behind srun or torchrun; None for another program."""
+    for program in PROGRAMS:
+        for start in range(len(words)):
+            if words[start : start + len(program)] == program:
+                return words[start + len(program) :]
+    return None
+
+
+def split_command(arguments: list[str]) -> tuple[str, list[str]]:
+    """Return the command and its arguments; `run` where an override or a flag comes first."""
+    if arguments and arguments[0] in COMMANDS:
+        return arguments[0], arguments[1:]
+    return "run", arguments
+
+
+class Shell:
+    """A scratch folder in which the console blocks of one page run, with results in `results/`."""
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self.folder = folder
+        self.environment = os.environ | {
+            "PYTHONPATH": str(ROOT),
+            "CACHE": str(cache),
+            "OMP_NUM_THREADS": "1",
+            "PWD": str(folder),
+        }
+        self.environment.pop("RESULTS", None)
+
+    def run(self, words: list[str]) -> tuple[int, str]:
+        """Run one command; return its exit status and what it printed.
+
+        Raises: ValueError for a command that is neither `export` nor the benchmark.
+        """
+        if words[0] == "export":
+            name, _, value = words[1].partition("=")
+            expanded = value.replace("$PWD", str(self.folder))
+            self.environment[name] = os.pathsep.join([expanded, str(ROOT)]) if name == "PYTHONPATH" else expanded
+            return 0, ""
+        arguments = arguments_of(words)
+        if arguments is None:
+            raise ValueError(f"only the benchmark and export are run, not {shlex.join(words)}")
+        command, rest = split_command(arguments)
+        module = "benchmark"
+        if command != "run" and not HAS_DOOR:
+            module, arguments = MODULES.get(command, module), rest
+            arguments = ["-m", *rest] if command == "sweep" else rest
+        output = self.folder / ".output"
+        context = multiprocessing.get_context("forkserver")
+        process = context.Process(
+            target=run_module, args=(module, arguments, self.folder, self.environment, output)
+        )
+        process.start()
+        process.join(240)
+        assert process.exitcode is not None, f"still running after 240 s: {shlex.join(words)}"
+        return process.exitcode, output.read_text(encoding="utf-8")
+
+
+def run_module(module: str, arguments: list[str], folder: Path, environment: dict[str, str], output: Path) -> None:
+    """Be `python -m module arguments` in a folder, with both streams written to `output`."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[:0] = environment["PYTHONPATH"].split(os.pathsep)
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    sys.stdout, sys.stderr = (io.TextIOWrapper(os.fdopen(n, "wb", 0), write_through=True) for n in (1, 2))
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def check(words: list[str], folder: Path) -> None:
+    """Hold a command to what exists: its config keys compose, its make target, script or extra is there."""
+    arguments = arguments_of(words)
+    if arguments is not None:
+        command, rest = split_command(arguments)
+        if command not in (*WITHOUT_OVERRIDES, *APART):
+            compose_all(rest, command == "sweep", folder)
+    elif words[0] == "make":
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        named = [word for word in words[1:] if "=" not in word]
+        assert set(named) <= set(targets), f"no make target: {sorted(set(named) - set(targets))}"
+        for word in words[1:]:
+            if word.startswith("ARGS=") and "=" in word.removeprefix("ARGS="):
+                compose_all(shlex.split(word.removeprefix("ARGS=")), False, folder)
+    elif words[:2] == ["python", "-m"] and words[2].startswith(("benchmark", "scripts")):
+        assert find_spec(words[2]) is not None, f"no module {words[2]}"
+    elif "pip" in words:
+        content = tomllib.loads((ROOT / "pyproject.toml").read_text())
+        extras = content["project"]["optional-dependencies"]
+        for named in re.findall(r"\[([\w,]+)\]", " ".join(words)):
+            assert set(named.split(",")) <= set(extras), f"no extra among {named}"
+
+
+def compose_all(arguments: list[str], multirun: bool, folder: Path) -> None:
+    """Compose the config of every job that a command line stands for.
+
+    Raises: UserError for a key or a choice that does not exist.
+    """
+    overrides, config_dir, place = [], None, 0
+    while place < len(arguments):
+        word = arguments[place]
+        if word in ("-m", "--multirun"):
+            multirun = True
+        elif word in ("-cd", "--config-dir"):
+            place += 1
+            config_dir = str(folder / arguments[place])
+        elif word.startswith("--"):
+            place += word not in ("--help", "--measure")
+        else:
+            overrides.append(word)
+        place += 1
+    with open_hydra(config_dir) as hydra:
+        jobs = compose_jobs(hydra, overrides, multirun)
+    assert jobs
