@@ -26,7 +26,19 @@ PRELOADED = [
 ]
 """Imported once in the process that all commands are forked from: each would take 14 s of CPU for it."""
 
-COMMANDS = ("run", "sweep", "plan", "doctor", "status", "report", "compare", "score", "data", "pairs", "catalogue")
+COMMANDS = (
+    "run",
+    "sweep",
+    "plan",
+    "doctor",
+    "status",
+    "report",
+    "compare",
+    "score",
+    "data",
+    "pairs",
+    "catalogue",
+)
 WITHOUT_OVERRIDES = ("report", "compare", "data", "catalogue")
 """Commands whose arguments are not Hydra's."""
 APART = ("score",)
@@ -89,7 +101,9 @@ class Shell:
         if words[0] == "export":
             name, _, value = words[1].partition("=")
             expanded = value.replace("$PWD", str(self.folder))
-            self.environment[name] = os.pathsep.join([expanded, str(ROOT)]) if name == "PYTHONPATH" else expanded
+            self.environment[name] = (
+                os.pathsep.join([expanded, str(ROOT)]) if name == "PYTHONPATH" else expanded
+            )
             return 0, ""
         arguments = arguments_of(words)
         if arguments is None:
@@ -110,7 +124,9 @@ class Shell:
         return process.exitcode, output.read_text(encoding="utf-8")
 
 
-def run_module(module: str, arguments: list[str], folder: Path, environment: dict[str, str], output: Path) -> None:
+def run_module(
+    module: str, arguments: list[str], folder: Path, environment: dict[str, str], output: Path
+) -> None:
     """Be `python -m module arguments` in a folder, with both streams written to `output`."""
     os.chdir(folder)
     os.environ.clear()
