@@ -1,8 +1,8 @@
 """Pages of the documentation that are made from code and configs while the site is built.
 
 `mkdocs.yml` names this file as a hook. Every folder of `conf/` becomes a page of `reference/config/`: its
-choices, and the fields of the classes that they name. The page on the architecture gets the table of rooms, and
-the home page the table of the README.
+choices, and the fields of the classes that they name. The page on the architecture gets the table of rooms,
+and the home page the table of the README.
 """
 
 import ast
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
-    from griffe import Attribute, Class, Object
+    from griffe import Attribute, Class
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
     from mkdocs.structure.pages import Page
@@ -156,7 +156,7 @@ def choices(folder: Path) -> list[Choice]:
     return found
 
 
-def group_page(folder: Path, name: str, package: "Object") -> str:
+def group_page(folder: Path, name: str, package: Any) -> str:
     """Return the page of one group: its choices, then the keys of the classes behind them."""
     found = choices(folder)
     parts = [f"# `{name}`", "| choice | class | |\n| --- | --- | --- |"]

@@ -119,8 +119,8 @@ class Shell:
             target=run_module, args=(module, arguments, self.folder, self.environment, output)
         )
         process.start()
-        process.join(240)
-        assert process.exitcode is not None, f"still running after 240 s: {shlex.join(words)}"
+        process.join(800)
+        assert process.exitcode is not None, f"still running after 800 s: {shlex.join(words)}"
         return process.exitcode, output.read_text(encoding="utf-8")
 
 
