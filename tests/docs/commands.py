@@ -14,18 +14,6 @@ from pathlib import Path
 from benchmark.jobs.compose import compose_jobs, open_hydra
 from tests.docs.pages import ROOT
 
-PRELOADED = [
-    "benchmark.jobs.build",
-    "benchmark.metrics.evaluation.evaluate",
-    "benchmark.results.report.write",
-    "benchmark.tasks.asr_probe",
-    "benchmark.tasks.codebook_usage",
-    "benchmark.tasks.voice_conversion",
-    "lightning",
-    "torch",
-]
-"""Imported once in the process that all commands are forked from: each would take 14 s of CPU for it."""
-
 COMMANDS = (
     "run",
     "sweep",
