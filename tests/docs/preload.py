@@ -22,3 +22,4 @@ MODULES = (
 for module in MODULES:
     with suppress(ImportError):  # launchers are extras
         import_module(module)
+import_module("benchmark.results.report.page_charts").library()  # 3 s, and the same for all reports
