@@ -29,8 +29,8 @@ COMMANDS = (
 )
 WITHOUT_OVERRIDES = ("report", "compare", "data", "catalogue")
 """Commands whose arguments are not Hydra's."""
-APART = ("score",)
-"""Commands with keys of their own."""
+SCORE_KEYS = ("reference", "decoded", "text", "output")
+"""Keys of the command `score`, which no config has."""
 MODULES = {
     "plan": "benchmark.jobs.cost",
     "doctor": "benchmark.jobs.doctor",
@@ -133,7 +133,9 @@ def check(words: list[str], folder: Path) -> None:
     arguments = arguments_of(words)
     if arguments is not None:
         command, rest = split_command(arguments)
-        if command not in (*WITHOUT_OVERRIDES, *APART):
+        if command == "score":
+            rest = [word for word in rest if word.partition("=")[0] not in SCORE_KEYS]
+        if command not in WITHOUT_OVERRIDES:
             compose_all(rest, command == "sweep", folder)
     elif words[0] == "make":
         targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
