@@ -8,10 +8,11 @@ import runpy
 import shlex
 import sys
 import tomllib
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmark.jobs.compose import compose_jobs, open_hydra
+from benchmark.jobs.compose import CONF, compose, open_hydra
 from tests.docs.pages import ROOT
 
 COMMANDS = (
@@ -136,14 +137,11 @@ def check(words: list[str], folder: Path) -> None:
         if command == "score":
             rest = [word for word in rest if word.partition("=")[0] not in SCORE_KEYS]
         if command not in WITHOUT_OVERRIDES:
-            compose_all(rest, command == "sweep", folder)
+            check_overrides(rest, folder)
     elif words[0] == "make":
         targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         named = [word for word in words[1:] if "=" not in word]
         assert set(named) <= set(targets), f"no make target: {sorted(set(named) - set(targets))}"
-        for word in words[1:]:
-            if word.startswith("ARGS=") and "=" in word.removeprefix("ARGS="):
-                compose_all(shlex.split(word.removeprefix("ARGS=")), False, folder)
     elif words[:2] == ["python", "-m"] and words[2].startswith(("benchmark", "scripts")):
         assert find_spec(words[2]) is not None, f"no module {words[2]}"
     elif "pip" in words:
@@ -153,24 +151,38 @@ def check(words: list[str], folder: Path) -> None:
             assert set(named.split(",")) <= set(extras), f"no extra among {named}"
 
 
-def compose_all(arguments: list[str], multirun: bool, folder: Path) -> None:
-    """Compose the config of every job that a command line stands for.
+def check_overrides(arguments: list[str], folder: Path) -> None:
+    """Compose the first job of a command line, and look for the files of the other jobs' choices.
 
     Raises: UserError for a key or a choice that does not exist.
     """
     overrides, config_dir, place = [], None, 0
     while place < len(arguments):
         word = arguments[place]
-        if word in ("-m", "--multirun"):
-            multirun = True
-        elif word in ("-cd", "--config-dir"):
+        if word in ("-cd", "--config-dir"):
             place += 1
-            config_dir = str(folder / arguments[place])
-        elif word.startswith("--"):
-            place += word not in ("--help", "--measure")
-        else:
+            config_dir = folder / arguments[place]
+        elif word.startswith("--") and word not in ("--help", "--measure"):
+            place += 1
+        elif not word.startswith("-"):
             overrides.append(word)
         place += 1
+    firsts = []
+    for override in overrides:
+        group, _, value = override.partition("=")
+        first, *others = [value] if value.startswith("[") else value.split(",")
+        firsts.append(f"{group}={first}")
+        for other in others if (CONF / group).is_dir() else []:
+            found = [root / group / f"{other}.yaml" for root in (CONF, config_dir or CONF)]
+            assert any(path.is_file() for path in found), f"no {group}={other}"
+    compose_once(tuple(firsts), config_dir and str(config_dir))
+
+
+@cache
+def compose_once(overrides: tuple[str, ...], config_dir: str | None) -> None:
+    """Compose a config, once for all pages that name it.
+
+    Raises: UserError for a key or a choice that does not exist.
+    """
     with open_hydra(config_dir) as hydra:
-        jobs = compose_jobs(hydra, overrides, multirun)
-    assert jobs
+        compose(hydra, overrides)
