@@ -12,6 +12,9 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from hydra._internal.hydra import Hydra
+from hydra.core.global_hydra import GlobalHydra
+
 from benchmark.jobs.compose import CONF, compose, open_hydra
 from tests.docs.pages import ROOT
 
@@ -154,7 +157,7 @@ def check(words: list[str], folder: Path) -> None:
 def check_overrides(arguments: list[str], folder: Path) -> None:
     """Compose the first job of a command line, and look for the files of the other jobs' choices.
 
-    Raises: UserError for a key or a choice that does not exist.
+    Raises: HydraException for a key or a choice that does not exist.
     """
     overrides, config_dir, place = [], None, 0
     while place < len(arguments):
@@ -182,7 +185,15 @@ def check_overrides(arguments: list[str], folder: Path) -> None:
 def compose_once(overrides: tuple[str, ...], config_dir: str | None) -> None:
     """Compose a config, once for all pages that name it.
 
-    Raises: UserError for a key or a choice that does not exist.
+    Raises: HydraException for a key or a choice that does not exist.
     """
-    with open_hydra(config_dir) as hydra:
-        compose(hydra, overrides)
+    compose(_kept_open(config_dir)[1], overrides)
+
+
+@cache
+def _kept_open(config_dir: str | None) -> tuple[object, Hydra]:
+    """Return an open Hydra and what keeps it open: opening one takes as long as composing a config."""
+    opened = open_hydra(config_dir)
+    hydra = opened.__enter__()
+    GlobalHydra.instance().clear()  # so that another one can be opened beside it
+    return opened, hydra

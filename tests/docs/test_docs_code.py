@@ -25,6 +25,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.timeout(900)
+@pytest.mark.filterwarnings(r"ignore:\s*'hydra/launcher:UserWarning")
 def test_code_of_a_page(name: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     reader = Reader(Shell(tmp_path, cache), only_checks=Path(name).stem.endswith(WAITING))
