@@ -6,6 +6,7 @@ RUN     := $(VENV)/bin/python
 READY   := $(VENV)/.ready
 ZOO     := $(VENV)/.zoo
 CLUSTER := $(VENV)/.cluster
+DOCS    := $(VENV)/.docs
 PEERS   := .peers
 
 # LIBRISPEECH=, SLURP=, LYRA= and WHISPER= on the command line reach the profiles as environment variables,
@@ -20,7 +21,7 @@ TABLES              := $(or $(RESULTS),results)/$(PROFILE)
 MEASURED            := $(or $(OUT),$(or $(RESULTS),results)/measurements)
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce-table plan status tables tokenizers metrics sheets doctor data bench zoo cluster test test-conformance lint type clean
+.PHONY: help reproduce-table plan status tables tokenizers metrics sheets doctor data bench zoo cluster test test-conformance docs lint type clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -83,6 +84,9 @@ test-conformance: $(READY) $(ZOO) $(PEERS)/.ready ## Compare codes with other im
 		$(RUN) -m pytest -m conformance tests/conformance tests/tokenizers || status=1; \
 	$(RUN) -m scripts.conformance_table $$rows $(if $(OUT),--out $(OUT)) && exit $$status
 
+docs: $(READY) $(DOCS) ## Build the documentation in site/
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+
 lint: $(READY) ## Check style with ruff, and spelling
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/codespell
 
@@ -90,7 +94,7 @@ type: $(READY) ## Check types with mypy
 	$(VENV)/bin/mypy
 
 clean: ## Remove the environment and everything that can be built again (not results/)
-	rm -rf $(VENV) $(PEERS) .cache outputs multirun .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) $(PEERS) site .cache outputs multirun .pytest_cache .mypy_cache .ruff_cache *.egg-info
 
 # constraints.txt pins every version, so the same checkout is the same environment.
 $(READY): pyproject.toml constraints.txt
@@ -107,6 +111,10 @@ $(ZOO): pyproject.toml constraints.txt | $(READY)
 
 $(CLUSTER): pyproject.toml constraints.txt | $(READY)
 	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(RUN) -m pip install --progress-bar off --quiet --editable '.[cluster]'
+	@touch $@
+
+$(DOCS): pyproject.toml constraints.txt | $(READY)
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(RUN) -m pip install --progress-bar off --quiet --editable '.[docs]'
 	@touch $@
 
 # The peers stay out of the environment: their folder is on the path of their tests alone. One of them

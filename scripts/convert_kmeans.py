@@ -1,7 +1,7 @@
 """Convert a published k-means, pickled by scikit-learn and joblib, to a safetensors file of centroids.
 
-    python -m scripts.convert_kmeans hubert_base_ls960_L9_km500.bin km500.safetensors layer=9 normed=False
-    python -m benchmark tokenizer=hubert_base_l9 tokenizer.{codebook_size=500,centroids=km500.safetensors}
+    python -m scripts.convert_kmeans hubert_base_ls960_L9_km500.bin km500.st layer=9 normed=False
+    python -m benchmark tokenizer=hubert_base_l9 tokenizer.codebook_size=500 +tokenizer.centroids=km500.st
 
 The facts after the file names state to which features the centroids belong; a tokenizer with other arguments
 refuses the file. No code in the pickle is run: only arrays are read, and a class that does not belong to a

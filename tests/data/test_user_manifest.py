@@ -24,13 +24,12 @@ def listed(tmp_path: Path, content: str | bytes, suffix: str = ".csv") -> Any:
     return read_user_manifest(path)
 
 
-def test_the_example_of_the_readme_is_one(tmp_path: Path) -> None:
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```csv\n(.*?)```", readme, re.DOTALL)
+def test_the_example_of_the_documentation_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/how-to/custom_corpus.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
     lines, problems, warnings = listed(tmp_path, block)
     assert len(lines) == 2 and not problems and not warnings
-    section = readme.split("## Your own corpus")[1].split("\n## ")[0]
-    assert all(f"`{name}`" in section for name in COLUMNS)
+    assert all(f"`{name}`" in page for name in COLUMNS)
 
 
 def test_every_column_is_read(tmp_path: Path) -> None:
