@@ -35,17 +35,6 @@ WITHOUT_OVERRIDES = ("report", "compare", "data", "catalogue")
 """Commands whose arguments are not Hydra's."""
 SCORE_KEYS = ("reference", "decoded", "text", "output")
 """Keys of the command `score`, which no config has."""
-MODULES = {
-    "plan": "benchmark.jobs.cost",
-    "doctor": "benchmark.jobs.doctor",
-    "status": "benchmark.jobs.status",
-    "report": "benchmark.results.report",
-    "compare": "scripts.compare",
-    "data": "scripts.prepare_data",
-    "pairs": "scripts.make_pairs",
-}
-"""Where a command is while the package has no door of its own."""
-HAS_DOOR = find_spec("benchmark.jobs.command_line") is not None
 PROGRAMS = (["python", "-m", "benchmark"], ["speech-token-benchmark"])
 
 
@@ -100,15 +89,10 @@ class Shell:
         arguments = arguments_of(words)
         if arguments is None:
             raise ValueError(f"only the benchmark and export are run, not {shlex.join(words)}")
-        command, rest = split_command(arguments)
-        module = "benchmark"
-        if command != "run" and not HAS_DOOR:
-            module, arguments = MODULES.get(command, module), rest
-            arguments = ["-m", *rest] if command == "sweep" else rest
         output = self.folder / ".output"
         context = multiprocessing.get_context("forkserver")
         process = context.Process(
-            target=run_module, args=(module, arguments, self.folder, self.environment, output)
+            target=run_benchmark, args=(arguments, self.folder, self.environment, output)
         )
         process.start()
         process.join(800)
@@ -116,10 +100,8 @@ class Shell:
         return process.exitcode, output.read_text(encoding="utf-8")
 
 
-def run_module(
-    module: str, arguments: list[str], folder: Path, environment: dict[str, str], output: Path
-) -> None:
-    """Be `python -m module arguments` in a folder, with both streams written to `output`."""
+def run_benchmark(arguments: list[str], folder: Path, environment: dict[str, str], output: Path) -> None:
+    """Be `python -m benchmark arguments` in a folder, with both streams written to `output`."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -128,8 +110,8 @@ def run_module(
     for stream in (1, 2):
         os.dup2(file, stream)
     sys.stdout, sys.stderr = (io.TextIOWrapper(os.fdopen(n, "wb", 0), write_through=True) for n in (1, 2))
-    sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.argv = ["benchmark", *arguments]
+    runpy.run_module("benchmark", run_name="__main__", alter_sys=True)
 
 
 def check(words: list[str], folder: Path) -> None:

@@ -134,9 +134,9 @@ def test_the_table_of_the_readme_is_that_of_the_reference() -> None:
     assert table == update_readme.compact_table(), "run `python -m scripts.update_readme` and commit the file"
 
 
-def test_links_of_the_pages_lead_somewhere() -> None:
-    """Moved sheets leave no link behind."""
-    pages = [ROOT / "README.md", *(ROOT / "conf").rglob("*.md"), *(ROOT / "docs").rglob("*.md")]
+def test_links_of_pages_outside_the_site_lead_somewhere() -> None:
+    """Moved sheets leave no link behind; `make docs` checks the links inside docs/."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
     for page in pages:
         for link in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
             if "://" not in link:
