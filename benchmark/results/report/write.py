@@ -53,7 +53,7 @@ def write_report(folder: Path) -> list[str]:
             "`python -m benchmark tokenizer=mel_rvq task=reconstruction`; then name the folder it wrote to."
         )
     for task in undeclared(rows):
-        log.warning("the task %s declares no table (Task.table): its rows have one of their own", task)
+        log.warning("the task %s declares no table (Task.table): its rows get a table of their own", task)
     tables, refused = make_tables(rows)
     utterances = store.reader()
     grids = {name: make_grid(table, hold_contest(table, utterances)) for name, table in tables.items()}
