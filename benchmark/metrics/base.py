@@ -1,6 +1,6 @@
-"""A metric of decoded speech: parameters, the sentence that they make, and a score for every utterance.
+"""Base class of metrics of decoded speech: parameters, definition, and a score for every utterance.
 
-A new metric is one class here or in a package of one's own, and one yaml in `conf/metric/`.
+A new metric is one class, here or in a package of your own, and one yaml in `conf/metric/`.
 """
 
 from abc import abstractmethod
@@ -17,16 +17,16 @@ Voice = Literal["kept", "changed", "any"]
 
 
 class MetricUndefined(Exception):
-    """The metric has no value for this pair; the message says why."""
+    """Raised by a metric that has no value for a pair; the message gives the reason."""
 
 
 class Score(NamedTuple):
-    """What one utterance contributes: the metric over many is Σ weight × value / Σ weight.
+    """Contribution of one utterance: the metric over many utterances is Σ weight × value / Σ weight.
 
     Attributes:
-        value: In the metric's unit.
-        weight: One for a mean over utterances; the words of the reference for a corpus WER.
-        text: What was heard, where that was how the value was found.
+        value: Score in the metric's unit.
+        weight: One for a mean over utterances; the number of words in the reference for a corpus WER.
+        text: Transcript of the decoded speech, if the score was computed from one.
     """
 
     value: float
@@ -36,30 +36,33 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(ReportedMetric):
-    """A metric of decoded speech with its parameters; its fields are the keys of its yaml.
+    """Base class of metrics of decoded speech; the fields of a metric are the keys of its yaml.
 
     Attributes:
-        voice: Where it has a meaning, as long as `tasks` names no kinds of tasks: where decoded speech has
-            kept the original's voice, where the voice is changed for a prompt's, or wherever.
+        voice: Decoded speech that the metric applies to: "kept" for speech in the original's voice, "changed"
+            for speech in a prompt's voice, "any" for both. Used only where `tasks` is empty.
     """
 
     voice: ClassVar[Voice] = "kept"
 
     @abstractmethod
     def score(self, pair: Pair) -> Score | float:
-        """The score of one utterance; NaN means that there is none.
+        """Compute the score of one utterance; NaN means that there is none.
 
-        Raises: MetricUndefined for a pair without a value. Any other error is counted as a failure too.
+        Raises: MetricUndefined for a pair without a value. Any other exception also counts as a failure.
         """
 
     def needs(self) -> Iterator[tuple[Side, Extractor]]:
-        """What `score` asks the pair for: of the original it is kept and shared by all tokenizers."""
+        """Yield the extractors that `score` reads from the pair, each with the side of the pair.
+
+        Values of the originals are kept in the store and shared by all tokenizers.
+        """
         return iter(())
 
     def identity(self) -> dict[str, Any]:
-        """Everything that a score depends on but the audio, JSON-able.
+        """Return everything that a score depends on except the audio, JSON-able.
 
-        Raises: UserError when a model is not at hand.
+        Raises: UserError when the files of a model are missing.
         """
         content: dict[str, Any] = {"class": uid_of(type(self)), "version": self.version}
         for item in fields(self):
@@ -70,5 +73,5 @@ class Metric(ReportedMetric):
 
     @property
     def uses_model(self) -> bool:
-        """Whether a pretrained model has to run before it: it is then scored where that is."""
+        """True if a pretrained model must run first; the process with the model then scores the metric."""
         return any(extractor.batched for _, extractor in self.needs())

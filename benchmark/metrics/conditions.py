@@ -1,4 +1,4 @@
-"""Conditions under which conversions are measured: a metric over the utterances of one of them."""
+"""Conditions of voice conversion, such as pairs of the same gender, and metrics restricted to one of them."""
 
 from dataclasses import replace
 
@@ -14,12 +14,12 @@ CONDITIONS = {
 
 
 def under(metric: str, condition: str) -> str:
-    """Name of a metric over the utterances of one condition."""
+    """Return the name of a metric over the utterances of one condition."""
     return f"{metric}/{condition}"
 
 
 def restricted(definition: MetricInfo, condition: str) -> MetricInfo:
-    """A metric over the utterances of one condition."""
+    """Return the facts of a metric over the utterances of one condition."""
     label, meaning = CONDITIONS[condition]
     return replace(
         definition,

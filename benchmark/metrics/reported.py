@@ -1,4 +1,4 @@
-"""What every number that a task reports has: a label, a unit, a direction, and the sentence beside it."""
+"""Base class of all metrics that tasks report: label, unit, direction and definition."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -10,42 +10,42 @@ from benchmark.storage.hashing import digest
 from benchmark.storage.identity import describe, uid_of
 
 SHOWN_ONLY = ("label", "tasks")
-"""Fields that change no number."""
+"""Fields that change no number and therefore stay out of a metric's identity."""
 FAMILIES = ("intelligibility", "pitch", "quality", "spectrum", "voice", "opinion", "waveform")
 """Known families in the order of their columns; columns of any other family follow."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricInfo:
-    """What a table needs to print a metric."""
+    """Facts that a table needs to print a metric."""
 
     label: str
     unit: str
-    """Empty for a number without one."""
+    """Unit of the value; empty for a value without a unit."""
     higher_is_better: bool | None
-    """None where neither is."""
+    """None for a metric without a direction."""
     decimals: int
     definition: str
     family: int = 0
-    """Columns of a family stand side by side, in ascending order."""
+    """Position of the metric's family among the columns, ascending; a family's columns stand side by side."""
     counts: tuple[str, str] | None = None
-    """Columns of the utterances whose sums' ratio in percent the metric is; None for the column of its name,
-    averaged by the weights in "<metric>:weight" where there are any."""
+    """Columns of numerator and denominator per utterance: the metric is the ratio of their sums in percent.
+    None for the mean of the column named like the metric, with the weights in "<metric>:weight" if any."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedMetric(ABC):
-    """Base of every metric, of decoded speech, of probes' answers and of codes; its fields are yaml keys.
+    """Base class of metrics of decoded speech, of probes' answers and of codes; the fields are yaml keys.
 
     Attributes:
-        family: What kind of thing it measures; columns of a family stand side by side.
-        unit: Empty for a number without one.
-        higher_is_better: None where neither is.
-        decimals: Digits that tables print.
-        version: Raise it when the code changes a number.
+        family: Quantity that the metric measures, such as "pitch"; columns of a family stand side by side.
+        unit: Unit of the value; empty for a value without a unit.
+        higher_is_better: None for a metric without a direction.
+        decimals: Number of decimals that tables print.
+        version: Raise this number when a code change alters scores.
         counts: See `MetricInfo.counts`.
-        label: Head of its column.
-        tasks: Kinds of tasks that report it; empty for every task that can compute it.
+        label: Heading of the metric's column.
+        tasks: Kinds of tasks that report the metric; empty for every task that can compute the metric.
     """
 
     family: ClassVar[str] = ""
@@ -61,10 +61,10 @@ class ReportedMetric(ABC):
     @property
     @abstractmethod
     def definition(self) -> str:
-        """The sentence beside the number, made of the parameters; no full stop."""
+        """Sentence that defines the metric, composed of its parameters, without a full stop."""
 
     def identity(self) -> dict[str, Any]:
-        """Return everything that a score depends on but what is scored, JSON-able."""
+        """Return everything that a score depends on except the data that is scored, JSON-able."""
         content: dict[str, Any] = {"class": uid_of(type(self)), "version": self.version}
         for item in fields(self):
             if item.name not in SHOWN_ONLY:
@@ -78,7 +78,7 @@ class ReportedMetric(ABC):
 
     @property
     def facts(self) -> MetricInfo:
-        """How tables show it."""
+        """Label, unit, direction and definition of the metric, as tables show them."""
         return MetricInfo(
             label=self.label,
             unit=self.unit,
@@ -92,7 +92,7 @@ class ReportedMetric(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class StatedMetric(ReportedMetric):
-    """A metric that its task computes itself, together with others; here is how tables show it."""
+    """A metric without code of its own: its task computes the value, together with other metrics."""
 
     info: MetricInfo
     label: str = ""
@@ -116,7 +116,7 @@ def stated(
     definition: str,
     counts: tuple[str, str] | None = None,
 ) -> StatedMetric:
-    """Declare a metric that its task computes itself; arguments as the fields of `MetricInfo`."""
+    """Declare a metric that its task computes; the arguments are the fields of `MetricInfo`."""
     info = MetricInfo(
         label=label,
         unit=unit,
@@ -129,7 +129,7 @@ def stated(
 
 
 def _place(family: str) -> int:
-    """Return where a family's columns stand; a metric without a family stands in the order of its task."""
+    """Return the position of a family's columns; 0 without a family keeps the order of the task."""
     if not family:
         return 0
     return FAMILIES.index(family) if family in FAMILIES else len(FAMILIES)

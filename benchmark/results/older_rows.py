@@ -1,4 +1,4 @@
-"""What rows say that were written before tasks declared their tables: read as if those had been declared.
+"""Table declarations for rows written before tasks declared their tables, so that reports can show them.
 
 Nothing new belongs here: a task declares its table itself, and its rows carry the declaration.
 """
@@ -76,7 +76,7 @@ METRICS: dict[str, dict[str, Any]] = {
     "pnmi": _shown("PNMI", "", True, 3, 18),
     "speaker_accuracy": _shown("Speaker accuracy", "%", None, 1, 19),
 }
-"""How tables show the metrics of rows that say nothing of it."""
+"""Label, unit, direction, decimals and place of metrics, for rows without this information."""
 
 COUNTS: dict[str, tuple[str, str]] = {
     "probe_wer": ("words_wrong", "words"),
@@ -84,4 +84,4 @@ COUNTS: dict[str, tuple[str, str]] = {
     "attention_wer": ("words_wrong", "words"),
     "phone_error": ("frames_wrong", "frames"),
 }
-"""Columns of counts behind metrics of rows that do not name them."""
+"""Columns of numerator and denominator by metric, for rows that do not name these columns."""

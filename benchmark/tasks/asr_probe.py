@@ -1,4 +1,7 @@
-"""ASR probe: how many words a small BiLSTM with CTC or an attention decoder reads off the tokens."""
+"""ASR probe: word and character error rate of a small BiLSTM that reads transcripts off the tokens.
+
+The head of the BiLSTM is CTC or an attention decoder, as the preset says.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +34,7 @@ from benchmark.training.trainer import read_report
 
 @dataclass(kw_only=True)
 class AsrProbe(ProbingTask):
-    """WER and CER of a probe trained on the corpus's own transcripts."""
+    """WER and CER of a probe trained on the corpus's own transcripts, in percent."""
 
     table: ClassVar[TableLayout | None] = TableLayout(
         name="probing", title="Probing", place=40, axis="content", overview=("probe_wer",)
@@ -41,7 +44,7 @@ class AsrProbe(ProbingTask):
     labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"text": ("train", "dev", "test")}
 
     def reported(self) -> dict[str, AnswerMetric]:
-        """WER and CER, whose definitions say how this probe reads, and the chosen metrics."""
+        """Return WER and CER, whose definitions name this probe's head and search, and the chosen metrics."""
         reader = self.probe.reader
         own = {
             "probe_wer": TranscriptWordErrors(reader=reader),
@@ -86,7 +89,10 @@ class AsrProbe(ProbingTask):
 
 
 def _alignment(report: dict[str, Any], impossible: int, test: Split) -> dict[str, Any]:
-    """What was done about slow frames, and how many utterances of each split cannot be answered anyway."""
+    """Describe the upsampling of slow frames, and count utterances per split.
+
+    An infeasible utterance has too few frames for its transcript even after upsampling.
+    """
     factor = report["upsampling"]
     labelled = sum(key in test.tokens for key in test.manifest.column("text"))
     return {

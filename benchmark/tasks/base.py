@@ -1,4 +1,7 @@
-"""What a task is: it asks for artifacts, scores utterances and says how sure its numbers are."""
+"""Base class of the tasks, and the values that tasks exchange with jobs.
+
+A task requests artifacts from the store, scores utterances, and reports metrics with intervals.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -27,7 +30,10 @@ Encoding = tuple[Tokenizer, Manifest]
 
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
-    """Where and how tasks run; what changes a number here is part of the rows' key."""
+    """Store, trainer, seed, device and other settings of a run, shared by all tasks.
+
+    Settings that change a number are part of the rows' key.
+    """
 
     store: ArtifactStore
     trainer: TrainerConfig
@@ -36,7 +42,7 @@ class RunContext:
     processes: int = 1
     progress: bool = False
     bootstrap: Bootstrap = "speakers"
-    """Unit of chance of the intervals; the one thing here that changes numbers, the bounds."""
+    """Unit that the bootstrap resamples; affects the bounds of intervals only."""
 
     def __post_init__(self) -> None:
         if self.bootstrap not in METHODS:
@@ -45,7 +51,7 @@ class RunContext:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """One metric over all utterances of a task, with the sentence that says how it was taken."""
+    """Value and interval of one metric over all utterances of a task, with the metric's definition."""
 
     metric: str
     interval: Interval
@@ -54,22 +60,22 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a task leaves behind for the rows."""
+    """Result of a run of a task, from which the job writes rows and files."""
 
     measures: list[Measure] = field(default_factory=list)
     utterances: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Scores by utterance, or the counts behind them; kept in Parquet."""
+    """Scores by utterance, or the counts behind them; written as Parquet."""
     decoder: str = "none"
     status: Status = "ok"
     reason: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
-    """Evidence: curve of an NC run, infeasible share, chance level, first failure reasons."""
+    """Evidence, JSON-able: curve of an NC run, infeasible share, chance level, first failure reasons."""
     statuses: dict[str, tuple[Status, str]] = field(default_factory=dict)
-    """Status and reason of single metrics, where they differ from the outcome's."""
+    """Status and reason by metric, for metrics that differ from the outcome's own status."""
     lists: dict[str, str] = field(default_factory=dict)
-    """Texts for the results folder that are the same for every tokenizer, by path."""
+    """Texts by path in the results folder, such as lists of pairs; the same for every tokenizer."""
     audio: dict[str, bytes] = field(default_factory=dict)
-    """WAV files to listen to, by name; kept beside the rows."""
+    """WAV files of audio examples by file name; written beside the rows."""
 
 
 @dataclass(kw_only=True)
@@ -77,12 +83,13 @@ class Task(ABC):
     """Base of every task; its fields are the keys of its yaml.
 
     Attributes:
-        version: Raise it when the code changes what the numbers mean: rows are then made again.
-        table: The table that its rows stand in; None gives them one of their own.
-        reports: Metrics that every run of it reports, by name.
-        produces: Kinds of artifacts that it trains, which a later stage awaits.
-        reads_features: Whether it can use continuous features in the place of codes.
-        labels: Columns of the manifest that it scores by, and the splits that must have them.
+        version: Raise this number when a code change alters the meaning of the scores: the rows are then
+            computed again.
+        table: Table that shows the task's rows; None gives the task a table of its own.
+        reports: Metrics that every run of the task reports, by name.
+        produces: Kinds of artifacts that the task trains; a later stage waits for them.
+        reads_features: Whether the task can use continuous features in place of codes.
+        labels: Columns of the manifest that the task scores against, each with the splits that must have it.
     """
 
     version: ClassVar[int] = 1
@@ -96,27 +103,32 @@ class Task(ABC):
 
     @abstractmethod
     def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:
-        """Splits of the corpus that the numbers of this tokenizer depend on: part of the rows' key."""
+        """Return the splits that the numbers of this tokenizer depend on: part of the rows' key."""
 
     def encodes(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> list[Encoding]:
-        """What `run` needs the codes of, and whose codes."""
+        """Return each tokenizer and manifest whose codes `run` needs."""
         return [(tokenizer, corpus.manifest(split, store)) for split in self.reads(tokenizer, corpus)]
 
     @property
     def own_metrics(self) -> Mapping[str, ReportedMetric]:
-        """Metrics chosen by the config that this task computes, by name."""
+        """Metrics of the config group `metric` that this task computes, by name."""
         return {}
 
     def reported(self) -> Mapping[str, ReportedMetric]:
-        """All metrics that a run reports with these arguments, by name."""
+        """Return all metrics that a run of this task reports, by name."""
         return {**self.reports, **self.own_metrics}
 
     def definitions(self) -> dict[str, MetricInfo]:
-        """How tables show what a run reports, by name of the metric: one row each, whatever happens."""
+        """Return label, unit and definition of every reported metric, by name.
+
+        A run writes one row for each of these metrics, also when the metric has no value.
+        """
         return {name: metric.facts for name, metric in self.reported().items()}
 
     def metric_key(self, metric: str) -> str:
-        """Digest of what a metric depends on beside the task; empty where the task itself says it all.
+        """Return the digest of everything that a metric depends on besides the task.
+
+        The digest is empty where the identity of the task covers the metric.
 
         Raises: UserError when a model is missing.
         """
@@ -124,25 +136,27 @@ class Task(ABC):
         return own.key if own else ""
 
     def workload(self, cost: Estimator) -> Iterator[CostItem]:
-        """Say what one job makes and what that costs, its own evaluation last.
+        """Yield the artifacts of one job with their costs, the job's own evaluation last.
 
-        A task that does not say it is priced by its tokens alone, and plans warn of that.
+        A task without this method is priced by its tokens alone, and plans warn about that.
 
         Args:
-            cost: Answers what splits hold, and how long encoding, training and scoring take.
+            cost: Estimator of the speech in each split, and of the times of encoding, training and scoring.
         """
         for split in dict.fromkeys(self.reads(cost.tokenizer, cost.corpus)):
             yield from cost.encoding(split)
 
     def variant(self, tokenizer: Tokenizer) -> str:  # noqa: ARG002
-        """What sets the rows apart from the tokenizer's usual ones, which then stay; empty for those.
+        """Return a name for rows that stand beside the tokenizer's default rows; empty for the default rows.
+
+        Rows of a named variant do not replace the default rows.
 
         Raises: UserError for arguments that this tokenizer cannot have.
         """
         return ""
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:  # noqa: ARG002
-        """Everything of the task that the numbers depend on, JSON-able: part of the rows' key."""
+        """Return every argument of the task that the numbers depend on, JSON-able: part of the rows' key."""
         return describe(self) | {"version": self.version}
 
     @abstractmethod
@@ -150,40 +164,40 @@ class Task(ABC):
         """Score one tokenizer on one corpus.
 
         Args:
-            tokenizer: With its codebook, where it needs one.
-            corpus: Whose splits are read.
-            context: Where and how to run.
+            tokenizer: The tokenizer, with a fitted codebook if the tokenizer needs one.
+            corpus: Corpus that the splits come from.
+            context: Store, trainer, seed and device of the run.
 
         Raises: UserError when the corpus or a model is missing.
         """
 
     def train(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> None:  # noqa: B027
-        """Train what `run` needs, and leave it in the store; some tasks train nothing."""
+        """Train the models that `run` needs, and keep them in the store; the base class trains nothing."""
 
     def score_part(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext, part: Part) -> None:  # noqa: ARG002
-        """Score one part of the utterances and leave the scores in the store.
+        """Score one part of the utterances, and keep the scores in the store.
 
-        Raises: UserError where the task cannot be divided.
+        Raises: UserError where the task cannot be divided into parts.
         """
         raise UserError(f"task={self.name} is not scored by parts; leave part={part} out")
 
 
 def failure_reasons(frame: pd.DataFrame, most: int = 5) -> list[str]:
-    """The first few distinct reasons in the column `failure`."""
+    """Return the first `most` distinct reasons in the column `failure`."""
     return [str(reason) for reason in frame["failure"].dropna().unique()[:most]]
 
 
 def not_applicable(reason: str) -> Outcome:
-    """An outcome without numbers: the task does not apply to this tokenizer."""
+    """Return an outcome without numbers, for a tokenizer that the task does not apply to."""
     return Outcome(status="n/a", reason=reason)
 
 
 def mean_measure(frame: pd.DataFrame, name: str, metric: ReportedMetric, context: RunContext) -> Measure:
-    """The mean of the column `name` with its interval; NaN counts as failed."""
+    """Return the mean of the column `name` with its interval; NaN counts as failed."""
     interval = mean_interval(frame[name], clusters(frame, context))
     return Measure(metric=name, interval=interval, definition=metric.definition)
 
 
 def clusters(frame: pd.DataFrame, context: RunContext) -> np.ndarray | None:
-    """What the bootstrap draws for every row: its speaker; None for the row itself."""
+    """Return the speaker of every row as the unit to resample, (rows,); None resamples single rows."""
     return frame["speaker_id"].to_numpy() if context.bootstrap == "speakers" else None

@@ -1,4 +1,4 @@
-"""Codebook usage: what of the codebooks, and of the nominal bitrate, speech uses, and what it is used for."""
+"""Codebook usage: the share of codebooks and bitrate that speech uses, and the content of the codes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -57,11 +57,11 @@ CODE_METRICS: dict[str, CodeMetric] = {
 
 @dataclass(kw_only=True)
 class CodebookUsageTask(Task):
-    """Use, growth, entropy and runs of codes, and what they tell of phones and speakers, on the test split.
+    """Usage, growth, entropy and run length of codes on the test split, and their phone and speaker content.
 
     Attributes:
-        aligner: Where the phones come from.
-        metrics: Of the group `metric`; those of codes are reported beside the task's own.
+        aligner: Source of the phone labels.
+        metrics: Metrics of the config group `metric`; metrics of codes are reported beside the task's own.
     """
 
     version: ClassVar[int] = 2
@@ -86,7 +86,7 @@ class CodebookUsageTask(Task):
         return [(tokenizer, corpus.manifest("test", store))]
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
-        """As the base class, with the aligner's weights; each chosen metric has a key of its own."""
+        """Add the aligner to the base class's identity, and drop `metrics`: each has a key of its own."""
         content = super().identity(tokenizer, corpus, context) | {"aligner": self.aligner.identity()}
         del content["metrics"]
         return content
@@ -137,7 +137,10 @@ class CodebookUsageTask(Task):
 
 
 def _count(tokens: TokenStore, spec: TokenizerSpec) -> tuple[CodebookUsage, dict[str, list[float]]]:
-    """Counts of all codes, and how they grew; utterances come in random order, not speaker by speaker."""
+    """Count all codes, and record how usage grows with the amount of speech.
+
+    Utterances come in a fixed random order, because speaker by speaker the curve would show the speakers.
+    """
     usage = CodebookUsage(spec.codebook_sizes, strides(spec))
     growth = UsageGrowth(usage, spec.frame_rate)
     names = list(tokens)
@@ -149,7 +152,7 @@ def _count(tokens: TokenStore, spec: TokenizerSpec) -> tuple[CodebookUsage, dict
 
 
 def _histogram(usage: CodebookUsage) -> pd.DataFrame:
-    """Count of every code that occurs, by codebook: the data of the histogram figure."""
+    """Return the count of every code that occurs, by codebook: the data of the histogram figure."""
     parts = []
     for book, counts in enumerate(usage.counts):
         codes = np.flatnonzero(counts)

@@ -1,4 +1,4 @@
-"""The words in which a task says what it will cost, before anything runs."""
+"""Types in which a task states its cost before anything runs: cost items, and the estimator."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from benchmark.tokenizers.base import Tokenizer
 from benchmark.types import TokenizerSpec
 
 Ask = Callable[[], object]
-"""Looks an artifact up; raises where something is missing."""
+"""Looks an artifact up in the store; raises an exception where something is missing."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,15 @@ class CostItem:
     """An artifact that jobs need, or the evaluation of a job.
 
     Attributes:
-        key: The same for the same artifact.
+        key: Identity of the artifact; equal keys mean one artifact, which is counted once.
         stage: Column of the plan: "codebook", "tokens", "prompts", "vocoder", "probes", "evaluation", or a
-            word of the task's own.
-        owner: Tokenizer it is made for; empty where all tokenizers share it.
-        seconds: Time of one device.
-        size: Bytes that stay.
-        scratch: Bytes of checkpoints beside it until it is made.
+            name of the task's own.
+        owner: Tokenizer that the artifact is made for; empty where all tokenizers share the artifact.
+        seconds: Time on one device.
+        size: Bytes on disk once the artifact is complete.
+        scratch: Bytes of checkpoints on disk while the artifact is in the making.
         device: "cpu" or "gpu".
-        ask: Whether it is there; None where the rows alone say so.
+        ask: Looks the artifact up in the store; None where only rows show that the work is done.
     """
 
     key: str
@@ -43,13 +43,13 @@ class CostItem:
 
 
 class ProbeHead(NamedTuple):
-    """What a probe of a task predicts.
+    """Prediction target of a probe, and the network that predicts the target.
 
     Attributes:
-        kind: Part of the probe's key, such as "asr".
-        network: Makes the untrained network, so that its parameters can be counted.
-        labels_in_manifest: Whether the manifest has all that the labels depend on: the trained probe can
-            then be looked up without making labels.
+        kind: Name of the target, such as "asr"; part of the probe's key.
+        network: Builds the untrained network, so that its parameters can be counted.
+        labels_in_manifest: Whether the labels depend on the manifest alone; the trained probe can then be
+            looked up without making labels.
     """
 
     kind: str
@@ -58,30 +58,30 @@ class ProbeHead(NamedTuple):
 
 
 class Estimator(Protocol):
-    """Answers a task's questions about one job: how much speech there is, and how long things take."""
+    """Estimates for one job: seconds of speech, and the cost of encoding, training and scoring."""
 
     tokenizer: Tokenizer
     corpus: Corpus
     max_steps: int | None
-    """Cap of every training."""
+    """Maximum number of steps of every training; None for no cap."""
 
     def seconds(self, split: str, limit: int | None = None) -> float:
-        """Return the seconds of speech in a split, or in the first `limit` utterances of it."""
+        """Return the seconds of speech in a split, or in its first `limit` utterances."""
         ...
 
     def transcribing(self, checkpoint: str) -> float:
-        """Return how many seconds of speech a recogniser hears per second."""
+        """Return the speed of a recogniser in seconds of speech per second of computation."""
         ...
 
     def encoding(
         self, split: str, tokenizer: Tokenizer | None = None, limit: int | None = None
     ) -> Iterator[CostItem]:
-        """Price the tokens of a split, and the codebook where they depend on a fitted one.
+        """Price the tokens of a split, and the codebook where the tokenizer has to fit one.
 
         Args:
             split: Name of the split.
-            tokenizer: Another one than the job's.
-            limit: Utterances to encode at most.
+            tokenizer: Tokenizer to encode with; None for the job's.
+            limit: Maximum number of utterances to encode; None for all.
         """
         ...
 
@@ -96,14 +96,15 @@ class Estimator(Protocol):
     def artifact(
         self, stage: str, seconds: float, size: float = 0.0, content: Any = None, trained: bool = False
     ) -> CostItem:
-        """Price anything else that is made once for a tokenizer.
+        """Price any other artifact that is made once for a tokenizer.
 
         Args:
             stage: Column of the plan.
-            seconds: Time of one device.
-            size: Bytes that stay.
-            content: What it depends on besides tokenizer and seed, JSON-able.
-            trained: Whether it is made where trainings run, otherwise where codes are made.
+            seconds: Time on one device.
+            size: Bytes on disk once the artifact is complete.
+            content: Everything that the artifact depends on besides tokenizer and seed, JSON-able.
+            trained: Whether the artifact is made on the device that trains; otherwise, on the device that
+                encodes.
         """
         ...
 
@@ -113,9 +114,9 @@ class Estimator(Protocol):
         """Price the evaluation of the job by the rate of its task.
 
         Args:
-            split: What is scored.
-            limit: Utterances at most.
+            split: Split that is scored.
+            limit: Maximum number of utterances; None for all.
             seconds: Time on top of that rate, such as a recogniser's.
-            size: Bytes that stay.
+            size: Bytes on disk afterwards.
         """
         ...

@@ -1,4 +1,4 @@
-"""What CTC does to the ranking of tokenizers: one encoder and budget under three heads."""
+"""CTC ablation: the effect of CTC on the ranking of tokenizers, shown by three heads on one encoder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -28,13 +28,14 @@ SHARED_COLUMNS = ["utterance_id", "speaker_id"]
 class CtcAblation(ProbingTask):
     """WER by CTC, WER by attention and frame-wise phone error of one tokenizer.
 
-    Each head is the probing task of its own, with the same trained probe.
+    Encoder and training budget are the same under all three heads. Each head is scored by its own probing
+    task, `AsrProbe` or `PhoneProbe`, and shares that task's trained probe.
 
     Attributes:
-        probe: The CTC preset.
-        attention: The attention preset.
-        phones: The preset of the phone probe.
-        aligner: Where the phones come from.
+        probe: Preset of the ASR probe with CTC.
+        attention: Preset of the ASR probe with attention.
+        phones: Preset of the phone probe.
+        aligner: Source of the phone labels.
     """
 
     table: ClassVar[TableLayout | None] = TableLayout(
@@ -53,7 +54,7 @@ class CtcAblation(ProbingTask):
     aligner: Aligner
 
     def __post_init__(self) -> None:
-        """Raise UserError for presets that are absent, or that share neither encoder nor budget."""
+        """Raise UserError for presets that are absent, or that differ in encoder or budget."""
         super().__post_init__()
         legal = "choose one that has all three: probe=mini, controlled or controlled_mini"
         if self.attention is None or self.phones is None:
@@ -73,7 +74,7 @@ class CtcAblation(ProbingTask):
 
     @property
     def own_metrics(self) -> dict[str, AnswerMetric]:
-        """None: the table shows one number per head."""
+        """Chosen metrics: always empty, because the table shows one number per head."""
         return {}
 
     def reported(self) -> dict[str, ReportedMetric]:
@@ -86,7 +87,7 @@ class CtcAblation(ProbingTask):
         }
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
-        """As the base class, with what the phones depend on."""
+        """Add the aligner to the base class's identity."""
         return super().identity(tokenizer, corpus, context) | {"aligner": self.aligner.identity()}
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
@@ -123,12 +124,12 @@ class CtcAblation(ProbingTask):
 
 
 def _first(outcome: Outcome) -> Measure | None:
-    """The measure a head is compared by: WER comes before CER."""
+    """Return the measure by which a head is compared: WER, which comes before CER, or phone error."""
     return outcome.measures[0] if outcome.measures else None
 
 
 def _side_by_side(outcomes: dict[str, Outcome]) -> pd.DataFrame:
-    """Columns "metric:column" of all heads, one row per test utterance."""
+    """Join the utterances of all heads: columns "metric:column", one row per test utterance."""
     frames = [
         outcome.utterances.set_index(SHARED_COLUMNS).add_prefix(f"{metric}:")
         for metric, outcome in outcomes.items()

@@ -1,4 +1,4 @@
-"""Intent probe: what a small BiLSTM with pooling understands from the tokens."""
+"""Intent probe: accuracy of a small BiLSTM with pooling that classifies intents from tokens."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from benchmark.training.trainer import read_report
 
 @dataclass(kw_only=True)
 class IntentProbe(ProbingTask):
-    """Accuracy of intent (scenario_action), of its scenario and of its action, in percent."""
+    """Accuracy in percent of the predicted intent (scenario_action), of its scenario and of its action."""
 
     table: ClassVar[TableLayout | None] = TableLayout(
         name="probing", title="Probing", place=41, axis="content", overview=("intent_accuracy",)
@@ -113,12 +113,12 @@ class IntentProbe(ProbingTask):
 
 
 def action_of(intent: str, scenario: str | None) -> str:
-    """What is left of "scenario_action" without its scenario."""
+    """Return the action of an intent "scenario_action", by removing the scenario."""
     return intent.removeprefix(f"{scenario}_")
 
 
 def _correct(references: pd.Series, predictions: pd.Series) -> list[float]:
-    """100 where right, 0 where wrong, NaN where either is missing."""
+    """Return 100 for a right prediction, 0 for a wrong one, NaN where either label is missing."""
     return [
         100.0 * (reference == prediction)
         if isinstance(reference, str) and isinstance(prediction, str)
@@ -128,5 +128,5 @@ def _correct(references: pd.Series, predictions: pd.Series) -> list[float]:
 
 
 def _majority(train: Mapping[str, str], test: list[str]) -> float:
-    """Accuracy in percent of always answering the most frequent intent of the training split."""
+    """Return the accuracy in percent of always answering the most frequent intent of the training split."""
     return 100 * test.count(most_frequent(train.values())) / max(1, len(test))

@@ -1,4 +1,4 @@
-"""Which of the metrics that a config chooses a task computes."""
+"""Selection of the metrics of a config that a task computes."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -10,18 +10,18 @@ from benchmark.metrics.reported import ReportedMetric
 M = TypeVar("M", bound=ReportedMetric)
 
 ALIKE = 0.85
-"""Similarity above which a kind of task that no task has counts as a misspelled one."""
+"""Similarity from which an unknown kind of task counts as a misspelling of a known one."""
 
 
 def chosen_metrics(metrics: Mapping[str, object], accepted: type[M], kinds: tuple[str, ...]) -> dict[str, M]:
-    """Select the metrics that a task can compute and that are meant for it.
+    """Select the metrics that a task can compute and that are meant for that task.
 
     Args:
-        metrics: All of the config group `metric`, by name.
-        accepted: What the task can compute: metrics of decoded speech, of answers or of codes.
-        kinds: What metrics may call the task in their `tasks`.
+        metrics: All metrics of the config group `metric`, by name.
+        accepted: Class of metrics that the task can compute: of decoded speech, of answers or of codes.
+        kinds: Names by which a metric's `tasks` may refer to the task.
 
-    Raises: UserError for something that is no metric, or for `tasks` with a misspelled kind.
+    Raises: UserError for a value that is no metric, or for `tasks` with a misspelled kind.
     """
     wrong = [name for name, metric in metrics.items() if not isinstance(metric, ReportedMetric)]
     if wrong:

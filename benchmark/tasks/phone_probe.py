@@ -1,4 +1,7 @@
-"""Phone probe: which phone each frame belongs to, which asks for no alignment in training."""
+"""Phone probe: share of frames whose phone a small BiLSTM predicts wrongly.
+
+Every frame has a label of its own, so that the probe need not learn an alignment.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,10 +52,10 @@ PHONE_ERROR = stated(
 
 @dataclass(kw_only=True)
 class PhoneProbe(ProbingTask):
-    """Frames whose phone a probe gets wrong, in percent.
+    """Share of frames whose phone a probe predicts wrongly, in percent.
 
     Attributes:
-        aligner: Where the phones come from.
+        aligner: Source of the phone labels.
     """
 
     table: ClassVar[TableLayout | None] = TableLayout(
@@ -65,7 +68,7 @@ class PhoneProbe(ProbingTask):
     aligner: Aligner
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
-        """As the base class, with what the phones depend on."""
+        """Add the aligner to the base class's identity."""
         return super().identity(tokenizer, corpus, context) | {"aligner": self.aligner.identity()}
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
@@ -132,7 +135,11 @@ class PhoneProbe(ProbingTask):
 def frame_phones(
     tiers: PhoneTiers, tokens: TokenStore, spec: TokenizerSpec, config: ProbeConfig
 ) -> Mapping[str, list[str]]:
-    """The phone at the centre of every upsampled frame, of the utterances that have tokens and phones."""
+    """Label every upsampled frame with the phone at its centre.
+
+    Returns:
+        Phones of the frames by utterance id, computed on access; only utterances with tokens and phones.
+    """
     factor = config.upsampling(spec.frame_rate)
 
     def centres(frames: int) -> np.ndarray:
@@ -149,5 +156,5 @@ def _phones_of(tiers: PhoneTiers, utterance_id: str) -> str | None:
 
 
 def _spelled(frames: Sequence[str]) -> str:
-    """The phones of frames, each stretch once."""
+    """Join the phones of frames by spaces, each run of equal phones as one."""
     return " ".join(phone for phone, _ in groupby(frames))

@@ -1,4 +1,4 @@
-"""Reconstruction: encode, decode, and compare with the original."""
+"""Reconstruction: encoding and decoding of recordings, and metrics against the originals."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,10 +19,10 @@ from benchmark.tokenizers.base import Tokenizer
 
 @dataclass(kw_only=True)
 class Reconstruction(ScoringTask):
-    """Metrics of decoded against original speech.
+    """Metrics of decoded speech against the original recordings.
 
-    A tokenizer's own decoder takes the side information of the recording itself, where it takes any; the
-    vocoder is prompted by another recording of the same speaker.
+    A tokenizer's own decoder receives the side information of the recording itself, if the decoder takes
+    any. The vocoder is prompted with another recording of the same speaker.
     """
 
     kind: ClassVar[str] = "reconstruction"

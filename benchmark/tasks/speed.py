@@ -1,4 +1,4 @@
-"""Speed: how long encoding and decoding take beside the speech they are for."""
+"""Speed: real-time factors of encoding and decoding."""
 
 import os
 import time
@@ -26,15 +26,16 @@ from benchmark.types import SAMPLE_RATE
 ALONE = "(Σ / Σ over files), one utterance at a time by a loaded model"
 SideInfo = list[torch.Tensor] | None
 Decode = Callable[[torch.Tensor, SideInfo, np.ndarray, int], object]
-"""From codes (1, K, T), what was sent beside them, and a prompt (T,) to speech of so many samples."""
+"""Turns codes (1, K, T), side information and a prompt (samples,) into speech of a number of samples."""
 
 
 @dataclass(kw_only=True)
 class Speed(DecodingTask):
-    """Real-time factors, on the device and with the threads of the run.
+    """Real-time factors of encoding and decoding, on the device and with the threads of the run.
 
-    One utterance at a time, as in streaming and in the tables of codec papers; the model is loaded and has
-    worked once before. What a codec sends beside its codes is part of encoding. Nothing comes from the cache.
+    Utterances are processed one at a time, as in streaming and in the tables of codec papers. The model is
+    loaded and warmed up by one utterance before the clock starts. Encoding includes the side information that
+    a codec sends beside its codes. Nothing comes from the cache.
     """
 
     table: ClassVar[TableLayout | None] = TableLayout(name="speed", title="Speed", place=70)
@@ -56,7 +57,7 @@ class Speed(DecodingTask):
     }
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
-        """As the base class, with what does the work."""
+        """Add the processor to the base class's identity, and the number of threads on a CPU."""
         return super().identity(tokenizer, corpus, context) | {"where": _where(context)}
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
@@ -83,7 +84,7 @@ class Speed(DecodingTask):
                 rows.append(row | {"failure": str(error)})
                 continue
             if not any(earlier["failure"] is None for earlier in rows):
-                _once(tokenizer, decode, wav, prompt)  # what loads or compiles at the first call
+                _once(tokenizer, decode, wav, prompt)  # warm-up: the first call may load or compile
             encode_seconds, decode_seconds = _once(tokenizer, decode, wav, prompt)
             seconds = len(wav) / SAMPLE_RATE
             row |= {"rtf_encode": encode_seconds / seconds, "rtf_decode": decode_seconds / seconds}
@@ -108,7 +109,7 @@ class Speed(DecodingTask):
     def _decoder(
         self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext
     ) -> tuple[str, Any, str, Decode]:
-        """Label, status and its reason, and what decodes."""
+        """Return label, status, reason of the status, and decoding function of the decoder in use."""
         if not uses_vocoder(tokenizer, self.decoder):
 
             def own(codes: torch.Tensor, side: SideInfo, _: np.ndarray, samples: int) -> object:
@@ -128,7 +129,10 @@ class Speed(DecodingTask):
 
 
 def _once(tokenizer: Tokenizer, decode: Decode, wav: np.ndarray, prompt: np.ndarray) -> tuple[float, float]:
-    """Seconds to encode and to decode; codes and speech come back to the CPU, so that a GPU has finished."""
+    """Measure the seconds of encoding and of decoding one utterance.
+
+    Codes and speech are copied to the CPU within the measured time, so that a GPU has finished its work.
+    """
     start = time.perf_counter()
     codes, lengths = tokenizer.encode(torch.from_numpy(wav)[None], torch.tensor([len(wav)]))
     side = None
@@ -140,7 +144,7 @@ def _once(tokenizer: Tokenizer, decode: Decode, wav: np.ndarray, prompt: np.ndar
 
 
 def _where(context: RunContext) -> str:
-    """Who does the work, as definitions say it."""
+    """Name the processor of a run, as metric definitions print the name."""
     threads = torch.get_num_threads()
     if context.device.startswith("cuda"):
         return f"on one {torch.cuda.get_device_name(context.device)}"

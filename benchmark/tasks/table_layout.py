@@ -1,4 +1,4 @@
-"""What a task says of the table that its rows stand in; the rows carry it to the report."""
+"""Declaration by a task of the table that shows its rows; the rows carry the declaration to the report."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -6,20 +6,20 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class TableLayout:
-    """The table of a task's rows.
+    """Name, title and position of the table that shows a task's rows.
 
     Attributes:
-        name: Of its files; tasks that give one name share the table.
-        title: Heading.
-        place: Where table and columns stand among others: in ascending order.
-        by_condition: Title of a second table, of the metrics called "metric/condition"; empty for none.
-        compares_ranks: Whether its columns measure one thing in several ways, so that their rankings are
-            compared.
-        axis: What its numbers are in the figure that sets speech against content: "speech", "content", or
-            empty for neither. The first table of speech is also drawn against the bitrate.
-        overview: Metrics that the overview shows, those of tasks that share the table together, or all where
-            there are none; None leaves the table out.
-        short: Heading of its columns in the overview; `title` where it is empty.
+        name: Name of the table's files; tasks with the same name share the table.
+        title: Heading of the table.
+        place: Position of the table among the tables, and of the task's columns within the table; ascending.
+        by_condition: Title of a second table, for metrics named "metric/condition"; empty for none.
+        compares_ranks: Whether the columns measure one quantity in several ways, so that the report compares
+            their rankings.
+        axis: Role of the table in the figure of speech against content: "speech", "content", or empty for
+            neither. The first table of speech is also drawn against the bitrate.
+        overview: Metrics that the overview shows. Tasks that share a table join their lists; an empty list
+            shows all metrics; None leaves the table out.
+        short: Heading of the table's columns in the overview; empty for `title`.
     """
 
     name: str
@@ -32,7 +32,7 @@ class TableLayout:
     short: str = ""
 
     def for_rows(self) -> dict[str, Any]:
-        """Return what differs from the defaults, JSON-able: rows carry it in `display`."""
+        """Return the fields that differ from the defaults, JSON-able; rows carry them in `display`."""
         content = {item.name: getattr(self, item.name) for item in fields(self)}
         return {
             name: list(value) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""Voice conversion: the content of one speaker's codes, the voice of another's prompt."""
+"""Voice conversion: speech with the content of one speaker's codes and the voice of another's prompt."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -30,25 +30,26 @@ from benchmark.types import Utterance
 
 
 class Conversion(NamedTuple):
-    """What is converted into what."""
+    """Source utterances, the pairs that convert them, and the prompt of each source."""
 
     sources: Manifest
     pairing: Pairing
     targets: dict[str, Utterance]
-    """Prompt by source id."""
+    """Prompt of the target speaker by source id."""
 
 
 @dataclass(kw_only=True)
 class VoiceConversion(ScoringTask):
     """Metrics of converted speech against the source recording and the target speaker's prompt.
 
-    The topline row is the unconverted source: the WER and P.Corr to reach, the SECS to leave behind.
+    The topline row is the unconverted source: WER and P.Corr of conversions should approach it, SECS should
+    exceed it.
 
     Attributes:
-        conditions: Of the pairs, names among `CONDITIONS`; sources take them in turn.
-        pairs: CSV file of the pairs to convert, such as the command `pairs` writes; None makes them here.
-            The file says what is converted, so `limit` does not cut it.
-        pairing_seed: Of the pairs made here.
+        conditions: Conditions of the pairs, names among `CONDITIONS`; sources take the conditions in turn.
+        pairs: CSV file of the pairs to convert, in the format of the command `pairs`; None draws the pairs
+            here. The file alone decides which sources are converted: `limit` does not shorten the list.
+        pairing_seed: Seed of the pairs drawn here.
     """
 
     version: ClassVar[int] = 2
@@ -79,7 +80,7 @@ class VoiceConversion(ScoringTask):
             raise UserError(f"task.conditions={self.conditions} must name some of {legal}, each once")
 
     def definitions(self) -> dict[str, MetricInfo]:
-        """The overall ones, then each under each condition."""
+        """Return the metrics over all pairs, then every metric under every condition."""
         overall = super().definitions()
         return overall | {
             under(metric, condition): restricted(definition, condition)
@@ -92,7 +93,7 @@ class VoiceConversion(ScoringTask):
         return (*super().reads(tokenizer, corpus), *self._foreign(corpus))
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
-        """As the base class, with the pairs themselves in place of how they were made."""
+        """Replace the arguments that make the pairs by the digests of pairs and sources."""
         content = super().identity(tokenizer, corpus, context)
         for name in ("pairs", "pairing_seed", "limit"):
             del content[name]
@@ -100,9 +101,9 @@ class VoiceConversion(ScoringTask):
         return content | {"pairs": conversion.pairing.digest, "sources": conversion.sources.digest}
 
     def conversion(self, corpus: Corpus, store: ArtifactStore) -> Conversion:
-        """The pairs, the same for every tokenizer.
+        """Read or draw the pairs, which are the same for every tokenizer.
 
-        Raises: UserError for a list that cannot be converted.
+        Raises: UserError for a list of pairs that cannot be converted.
         """
         split = corpus.manifest("test", store)
         listed = corpus.listed_prompts(store)
@@ -127,7 +128,7 @@ class VoiceConversion(ScoringTask):
         return Conversion(sources, pairing, {pair.source_id: pool[pair.target_id] for pair in pairing.pairs})
 
     def _foreign(self, corpus: Corpus) -> tuple[str, ...]:
-        """Splits that may hold a prompt in another language."""
+        """Return the splits that may hold a prompt in another language."""
         return corpus.foreign_splits if "cross_lingual" in self.conditions or self.pairs else ()
 
     def _refuse_other_conditions(self, pairing: Pairing) -> None:
@@ -164,7 +165,7 @@ class VoiceConversion(ScoringTask):
         return Decoded(sources, resynthesise(tokenizer, corpus, sources, targets, *how), targets)
 
     def workload(self, cost: Estimator) -> Iterator[CostItem]:
-        """As the base class; nothing for a tokenizer that cannot convert."""
+        """Yield the items of the base class; nothing for a tokenizer that cannot convert."""
         if self._applies(cost.tokenizer):
             yield from super().workload(cost)
 
@@ -206,7 +207,7 @@ class VoiceConversion(ScoringTask):
         )
 
     def _by_condition(self, frame: pd.DataFrame, context: RunContext) -> list[Measure]:
-        """Every metric over all pairs, and over those of each condition that has any."""
+        """Return every metric over all pairs, then over the pairs of each condition that has any."""
         measures = self.measures(frame, context)
         definitions = self.definitions()
         for condition in self.conditions:

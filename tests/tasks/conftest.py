@@ -1,4 +1,4 @@
-"""A corpus of six speakers, metrics and a vocoder that need no models."""
+"""Fixtures of the task tests: a corpus of six speakers, and metrics and a vocoder without models."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -55,7 +55,7 @@ def test_each_test_set_has_a_line_and_both_share_the_probe(root: Path, tmp_path:
             config={},
         ).run()
     assert len(list((cache / "probes").glob("*/seal.json"))) == 1
-    assert len(list((cache / "tokens").glob("*/seal.json"))) == 4  # train, dev and the two tests
+    assert len(list((cache / "tokens").glob("*/seal.json"))) == 4  # train, dev and the two test sets
     rows = [row for dataset in datasets for row in results.job("asr_probe", "mfcc_kmeans", dataset, 0)]
     table = make_table("probing", rows)
     assert table is not None

@@ -27,7 +27,7 @@ def made_of(tmp_path: Path, *ids: str, goodness: pd.Series | None = None) -> dic
 
 def names(tmp_path: Path, *ids: str) -> list[str]:
     files = made_of(tmp_path, *ids)
-    _replace_folder(tmp_path / "audio", files)  # as results are written: every name must be legal
+    _replace_folder(tmp_path / "audio", files)  # the way results are written: every name must be legal
     assert sorted(path.name for path in (tmp_path / "audio").iterdir()) == sorted(files)
     return sorted(files)
 

@@ -1,4 +1,4 @@
-"""Conversion pairs: conditions in turn, voices evenly, never oneself, and the same list whoever reads it."""
+"""Tests of conversion pairs: conditions in turn, voices equally often, no self-prompts, fixed lists."""
 
 import math
 from collections import Counter
@@ -95,7 +95,7 @@ def test_the_seed_alone_decides(sources: Manifest, abroad: list[Utterance]) -> N
 def test_what_a_corpus_cannot_do_is_left_out_with_the_reason(sources: Manifest) -> None:
     made = pairing(sources, list(sources))
     assert made.left_out == {"cross_lingual": "no recordings in another language"}
-    assert made.counts() == {"cross_gender": 27, "same_gender": 27}  # the others share its turns
+    assert made.counts() == {"cross_gender": 27, "same_gender": 27}  # they share cross_lingual's turns
     nobody = Manifest(utterance(f"{s}-{i}", s) for s in "ab" for i in range(2))
     unknown = pairing(nobody, list(nobody))
     assert unknown.left_out["same_gender"] == "the genders of the speakers are not known"

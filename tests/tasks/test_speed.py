@@ -1,4 +1,4 @@
-"""Real-time factors: of what, by whom, and weighted by what."""
+"""Tests of real-time factors: the work that is timed, the decoder in use, and the weights."""
 
 import time
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_it_times_what_is_done_for_each_utterance(
     monkeypatch.setattr(codec, "encode", slow_encode)
     monkeypatch.setattr(codec, "decode", slow_decode)
     outcome = task().run(codec, voices, context)
-    assert calls == ["encode", "decode"] * 4  # the first utterance once more, to warm up
+    assert calls == ["encode", "decode"] * 4  # the first utterance runs twice, to warm up
     frame = outcome.utterances
     seconds = frame["rtf_encode:weight"]
     assert (frame["rtf_encode"] * seconds >= 0.03).all() and (frame["rtf_decode"] * seconds >= 0.06).all()
@@ -72,7 +72,7 @@ def test_the_vocoder_decodes_where_the_tokenizer_cannot(
             return [np.zeros(samples[0], np.float32)]
 
     monkeypatch.setattr(speed, "Vocoder", Parrot)
-    monkeypatch.setattr(speed, "trained_vocoder", resynthesis.trained_vocoder)  # the parrot's
+    monkeypatch.setattr(speed, "trained_vocoder", resynthesis.trained_vocoder)  # the parrot's replacement
     tokenizer = MelRvq(name="mel_rvq", num_codebooks=2, codebook_size=4)
     outcome = task().run(fit_codebook(tokenizer, voices, context.store, seed=0), voices, context)
     assert heard == [2] * 4 and outcome.decoder == CONFIG.label

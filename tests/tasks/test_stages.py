@@ -1,4 +1,4 @@
-"""A job in pieces: each waits for what it needs, and the pieces make what the whole job makes."""
+"""Tests of jobs in stages and parts: each waits for its inputs, and together they equal the whole job."""
 
 import threading
 import time
@@ -55,7 +55,7 @@ def task(request: pytest.FixtureRequest, metrics: dict[str, Metric]) -> ScoringT
 
 
 def files(root: Path, *patterns: str) -> dict[str, bytes]:
-    """Contents by path below the root, the seals among them."""
+    """Return the contents of all files by path below the root, seals included."""
     found = (path for pattern in patterns for path in root.glob(pattern))
     return {str(path.relative_to(root)): path.read_bytes() for path in found if path.is_file()}
 
@@ -75,7 +75,7 @@ def test_the_pieces_make_what_the_job_makes(
     for part in ("3/3", "1/3", "2/3"):
         run_stage(job(pieces, voices, task, "score"), "score", part)
     assert not (pieces / "results").exists()
-    with monkeypatch.context() as patch:  # nothing is left to decode or to score
+    with monkeypatch.context() as patch:  # every utterance is already decoded and scored
         patch.setattr(resynthesis, "_decode", None)
         patch.setattr(evaluate, "score_all", None)
         run_stage(job(pieces, voices, task, "score"), "score", None)

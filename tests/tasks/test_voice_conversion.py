@@ -128,7 +128,7 @@ def test_converting_to_oneself_is_reconstruction(
     before = set((context.store.root / "resynthesis").iterdir())
     task = Reconstruction(name="reconstruction", metrics=metrics, vocoder=CONFIG)
     reconstructed = task.run(tokenizer, voices, context)
-    assert set((context.store.root / "resynthesis").iterdir()) == before  # the very same files
+    assert set((context.store.root / "resynthesis").iterdir()) == before  # no new speech was decoded
     assert values(self_converted)["wer/self"] == values(reconstructed)["wer"]
     assert (self_converted.utterances["target_speaker"] == self_converted.utterances["speaker_id"]).all()
     assert (self_converted.utterances["target_id"] != self_converted.utterances["utterance_id"]).all()
@@ -138,7 +138,7 @@ def test_there_are_the_same_three_to_listen_to_and_the_worst_and_the_best(
     voices: Corpus, context: RunContext, metrics: Any, parrot: None, codec: Opus
 ) -> None:
     outcome = conversion(metrics, decoder="vocoder").run(codec, voices, context)
-    pairs = {row.condition: row for row in outcome.utterances[::-1].itertuples()}  # the first of each is last
+    pairs = {row.condition: row for row in outcome.utterances[::-1].itertuples()}  # the first of each wins
     wanted = [pairs[condition].utterance_id for condition in THREE]
     ranked = outcome.utterances.sort_values("wer", kind="stable", ascending=False)["utterance_id"].tolist()
     best = outcome.utterances.sort_values("wer", kind="stable")["utterance_id"].iloc[0]

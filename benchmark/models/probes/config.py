@@ -1,4 +1,4 @@
-"""Sizes and training schedules of the probes: the yaml groups `probe` and its parts."""
+"""Sizes and training schedules of the probes, as the yaml group `probe` and its parts set them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -9,7 +9,7 @@ from benchmark.errors import UserError, unknown
 from benchmark.storage.identity import KEY_UNLESS_DEFAULT
 from benchmark.types import TokenizerSpec
 
-if TYPE_CHECKING:  # presets are read without torch
+if TYPE_CHECKING:  # reading presets must not import torch
     from benchmark.models.probes.transcribing import TranscribingProbe
     from benchmark.models.probes.units import Units
 
@@ -34,8 +34,7 @@ class ProbeConfig:
     """Combination of the K embeddings of a frame: "sum", "concat" with a projection from K · D to the width,
     or "attention" over codebooks as in DASB."""
     min_frame_rate: float
-    """Smallest number of frames per second that the probe works at; slower codes are repeated, see
-    `upsampling`."""
+    """Minimum number of frames per second of the probe; slower codes are repeated, see `upsampling`."""
     hidden_dim: int
     """Units per direction of the BiLSTM."""
     layers: int
@@ -45,7 +44,8 @@ class ProbeConfig:
     """Share of the codes that training replaces by random codes of the same codebook, drawn anew each
     time."""
     learning_rate: float | Sequence[float]
-    """Peak of the schedule. Of several values, each gets a pilot training and the one best on dev is used."""
+    """Peak of the schedule. If there are several values, each gets a pilot training, and the best on dev is
+    used."""
     warmup: float
     """Share of all steps during which the learning rate rises linearly."""
     weight_decay: float
@@ -120,15 +120,17 @@ class ProbeConfig:
         units: "Units",  # noqa: ARG002
         table_dim: int | None,  # noqa: ARG002
     ) -> "TranscribingProbe | None":
-        """ASR: make the untrained network, where a config from outside this package brings its own head.
+        """Build the untrained network of an ASR probe whose head comes from outside this package.
 
-        None is the head of this package. What a head of one's own can emit counts as for its base class.
+        Returns:
+            The network; None for the head of this package. Utterances count as feasible for a custom head
+            by the rule of the config's base class: CTC's, or attention's for an `AttentionConfig`.
         """
         return None
 
     @property
     def reader(self) -> str:
-        """The probe in a definition: network, decoding, and what it reads off the tokens."""
+        """Description of the probe in a metric's definition: network, output units and decoding."""
         search = "greedy" if self.beam is None else f"prefix beam of {self.beam} without language model"
         return f"BiLSTM CTC over tokens{self._pieces}, {search}"
 
@@ -153,7 +155,7 @@ class ProbeConfig:
         return max(1, ceil(self.min_frame_rate / frame_rate - 1e-6))
 
     def batch_frames(self, frame_rate: float) -> int | None:
-        """Return `batch_seconds` in frames of a tokenizer, before frames are repeated."""
+        """Return `batch_seconds` as a number of frames before upsampling; None without that limit."""
         return None if self.batch_seconds is None else ceil(self.batch_seconds * frame_rate)
 
 
@@ -167,7 +169,7 @@ class AttentionConfig(ProbeConfig):
     """
 
     stacking: int = 2
-    """Encoder frames that attention sees as one, which leaves fewer places to search for a label."""
+    """Number of encoder frames stacked to one for attention, which shortens the sequence to search."""
     label_smoothing: float = 0.1
     """Share of the target's probability that training spreads over all labels."""
     max_label_rate: float = 30.0
@@ -190,7 +192,7 @@ class AttentionConfig(ProbeConfig):
         )
 
     def most_labels(self, seconds: float) -> int:
-        """Return the most labels that greedy decoding emits for an utterance of this duration."""
+        """Return the maximum number of labels of greedy decoding for an utterance of `seconds`."""
         return ceil(self.max_label_rate * seconds - 1e-6)
 
 
@@ -199,6 +201,6 @@ OF_THE_HEAD = {"name", "projection_dim", "select", "units", "bpe_size", "beam"}
 
 
 def differences(first: ProbeConfig, second: ProbeConfig) -> list[str]:
-    """Return the fields in which the encoder or the budget of two probes differ."""
+    """Return the names of fields in which the encoders or the training budgets of two probes differ."""
     names = (item.name for item in fields(ProbeConfig) if item.name not in OF_THE_HEAD)
     return [name for name in names if getattr(first, name) != getattr(second, name)]

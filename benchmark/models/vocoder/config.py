@@ -1,4 +1,4 @@
-"""Sizes and training recipe of a vocoder as plain data.
+"""Config of a vocoder as plain data: network sizes and training recipe.
 
 The defaults are the published ones of CTX-vec2wav (Du et al., "UniCATS", AAAI 2024) in the form that LSCodec
 (Guo et al., Interspeech 2025) calls alpha: WavLM prompt, no auxiliary pitch and energy branch. Widths that
@@ -12,35 +12,35 @@ from typing import TYPE_CHECKING, Literal, get_args
 from benchmark.errors import UserError
 from benchmark.training.budget import cap_schedule
 
-if TYPE_CHECKING:  # sizes are read without torch
+if TYPE_CHECKING:  # reading sizes must not import torch
     from torch import nn
 
 PromptFeatures = Literal["mel", "wavlm", "whisper"]
 
 
 class VocoderPart:
-    """Base of what a vocoder's config consists of, so that a yaml may name parts of one's own."""
+    """Base class of all parts of a vocoder's config; a yaml may name subclasses from other packages."""
 
 
 class GeneratorConfig(VocoderPart):
-    """Base of the generators; one from outside this package brings its network with it."""
+    """Base class of generator configs; a subclass from another package builds its own network."""
 
     def build(self, dim: int, style: int, hop_length: int) -> "nn.Module":
-        """Make the untrained network, called like `HiFiGANGenerator`.
+        """Build the untrained network, which is called like `HiFiGANGenerator`.
 
         Args:
-            dim: Channels of the hidden sequence.
-            style: Features of a prompt frame.
-            hop_length: Samples of a frame.
+            dim: Number of channels of the hidden sequence.
+            style: Number of features of a prompt frame.
+            hop_length: Number of samples per frame.
         """
         raise NotImplementedError(f"{type(self).__name__} brings no network")
 
 
 class DiscriminatorsConfig(VocoderPart):
-    """Base of the discriminators; those from outside this package bring their network with them."""
+    """Base class of discriminator configs; a subclass from another package builds its own network."""
 
     def build(self) -> "nn.Module":
-        """Make the untrained network, called like `Discriminators`."""
+        """Build the untrained network, which is called like `Discriminators`."""
         raise NotImplementedError(f"{type(self).__name__} brings no network")
 
 
@@ -78,13 +78,13 @@ class PromptConfig(VocoderPart):
         features: A normalised log-mel, or hidden states of a frozen encoder at 50 frames per second.
         prenet: Four residual convolutions (vec2wav 2.0), or one of width five (CTX-vec2wav).
         checkpoint: Source of the encoder, see `benchmark.storage.checkpoints`; unused for mel features.
-        revision: Commit of a hub id.
+        revision: Commit of the hub repository.
         layer: Block of the encoder whose output is used, counted from one. For Whisper, None is the encoder's
             output after its final norm, the only output that CTranslate2 weights give.
         random_weights: Use WavLM-large's architecture with seeded random weights instead of the checkpoint,
-            for trials without it; `VocoderConfig.label` then says so.
+            for trials without the checkpoint; `VocoderConfig.label` then says so.
         cache: Keep the features of the training utterances in half precision instead of computing them
-            whenever a prompt is drawn.
+            each time a prompt is drawn.
     """
 
     features: PromptFeatures = "wavlm"
@@ -196,7 +196,7 @@ class LossConfig(VocoderPart):
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig(VocoderPart):
-    """Settings of Adam for generator and discriminators; the learning rate is a function of the step."""
+    """Settings of Adam for generator and discriminators, with a learning rate scheduled by step."""
 
     lr: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.9)
@@ -220,7 +220,7 @@ class VocoderConfig(VocoderPart):
         dev_utterances: Maximum number of utterances in validation.
         batch_size: Maximum number of utterances per step, over all devices.
         batch_seconds: Maximum seconds per step, padding counted; None leaves only `batch_size`.
-        max_steps: Cap that `with_max_steps` has put on the published budget, see there.
+        max_steps: Cap that `with_max_steps` has put on the published budget; None for no cap.
     """
 
     name: str
@@ -253,7 +253,7 @@ class VocoderConfig(VocoderPart):
 
     @property
     def label(self) -> str:
-        """Name of this decoder in result rows, marked where it is not the full recipe."""
+        """Name of this decoder in result rows, with marks for deviations from the full recipe."""
         marks = ["random prompt encoder"] if self.prompt.random_weights else []
         marks += [f"{self.steps} steps"] if self.max_steps is not None else []
         return ", ".join([self.name, *marks])

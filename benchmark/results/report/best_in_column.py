@@ -1,4 +1,4 @@
-"""Significance tests between the tokenizers of a column, which decide the bold numbers of a table."""
+"""Significance tests between the tokenizers of a column, which decide on the bold numbers of a table."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,17 +14,17 @@ from benchmark.results.row import Row
 LEVEL = 0.05
 
 Utterances = Callable[[Row], pd.DataFrame]
-"""Looks up the per-utterance scores of the job that a row belongs to; empty if there are none."""
+"""Looks up the per-utterance scores of the job that a row belongs to; an empty frame if there are none."""
 
 
 @dataclass(frozen=True)
 class Contest:
-    """Outcome of the comparison in every column of a table.
+    """Outcome of the significance tests in every column of a table.
 
     Attributes:
-        best: Index of the line, and metric, of each number that is significantly best.
-        columns: Columns in which two or more tokenizers compete.
-        undecided: Columns among these in which no number can be significantly best, by reason.
+        best: Line index and metric of each number that is significantly best.
+        columns: Headings of the columns in which two or more tokenizers compete.
+        undecided: Headings of those columns in which no number can be significantly best, by reason.
     """
 
     best: frozenset[tuple[int, str]] = frozenset()
@@ -33,7 +33,7 @@ class Contest:
 
 
 def hold_contest(table: Table, utterances: Utterances) -> Contest:
-    """Compare the best number of every column with every other number in it, per corpus.
+    """Compare the best number of every column with every other number in the column, per corpus.
 
     The best number is significant if it is better in all of these paired tests after Holm's correction for
     their number. Anchors, trainings that failed or did not converge, and metrics without a direction do not
@@ -67,7 +67,7 @@ def hold_contest(table: Table, utterances: Utterances) -> Contest:
 
 
 def _wins(leader: Cell, rivals: list[Cell], sign: int, utterances: Utterances) -> tuple[bool, str]:
-    """Return whether the leader is significantly better than every rival, or else why it cannot be told."""
+    """Test whether the leader is significantly better than every rival; give a reason if no test can tell."""
     if len({row.definition for cell in (leader, *rivals) for row in cell.rows}) > 1:
         return False, "not defined alike for all tokenizers"
     scores = [scores_of(cell, utterances) for cell in (leader, *rivals)]

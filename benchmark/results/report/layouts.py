@@ -1,4 +1,4 @@
-"""Which tables there are, from what the rows say of the tables that they stand in."""
+"""Layouts of the report's tables, from the table declarations that rows carry."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,23 +9,24 @@ from benchmark.results import older_rows
 from benchmark.results.row import Row
 
 CONDITIONS = "conditions"
-"""After the name of a table: the same metrics by condition."""
+"""Suffix of the name of a table that shows the same metrics by condition."""
 LAST = 100
-"""Place of a table that claims none."""
+"""Position of a table that declares none."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which rows a table shows: those of its tasks, over all utterances or by condition.
+    """Layout of a table, which shows metrics of its tasks over all utterances or by condition.
 
     Attributes:
-        tasks: In the order of their columns.
-        title: Heading.
-        by_condition: Whether every column is a metric under one condition, with utterances of its own.
-        compares_ranks: Whether its columns measure one thing in several ways, so that ranks are compared.
-        axis: What its numbers are in the figure that sets speech against content, or empty.
-        overview: Metrics that the overview shows of it, all where there are none; None for no place there.
-        short: Heading of its columns in the overview.
+        tasks: Tasks in the order of their columns.
+        title: Heading of the table.
+        by_condition: Whether every column is a metric over the utterances of one condition.
+        compares_ranks: Whether the columns measure one quantity in several ways, so that the report compares
+            their rankings.
+        axis: Role of the table in the figure of speech against content: "speech", "content" or empty.
+        overview: Metrics that the overview shows; empty for all metrics, None for none.
+        short: Heading of the table's columns in the overview.
     """
 
     tasks: tuple[str, ...]
@@ -37,14 +38,15 @@ class Layout:
     short: str = ""
 
     def shows(self, row: Row) -> bool:
-        """Whether the row has a place in the table; metrics by condition are called "metric/condition"."""
+        """Tell whether the table shows the row; metrics by condition are named "metric/condition"."""
         return row.task in self.tasks and ("/" in row.metric) is self.by_condition
 
 
 def layouts(rows: Iterable[Row]) -> dict[str, Layout]:
-    """Return the tables of some rows by name, in order; which rows there are decides on no title or place.
+    """Return the layouts of all tables of the rows by name, in order of their places.
 
-    A task whose rows declare no table has one of its own.
+    Title and place come from the declarations alone, so that they are the same for any subset of the rows.
+    A task whose rows declare no table has a table of its own.
     """
     by_task: dict[str, Row] = {}
     for row in rows:
@@ -75,7 +77,7 @@ def undeclared(rows: Iterable[Row]) -> list[str]:
 
 
 def shown_as(metric: str, rows: Sequence[Row]) -> MetricInfo:
-    """Return how a metric is shown: as its rows say, or else by its name."""
+    """Return label, unit and definition of a metric as its rows give them; without a label, use the name."""
     mine = [row for row in rows if row.metric == metric]
     row = next((row for row in mine if "label" in row.display), None)
     display = row.display if row else older_rows.METRICS.get(metric, {})
@@ -91,7 +93,7 @@ def shown_as(metric: str, rows: Sequence[Row]) -> MetricInfo:
 
 
 def counts_of(metric: str, rows: Sequence[Row]) -> tuple[str, str] | None:
-    """Return the columns of counts whose ratio a metric is, where its rows name them."""
+    """Return the columns of numerator and denominator of a metric; None where its rows name none."""
     for row in rows:
         if row.metric == metric and "counts" in row.display:
             above, below = row.display["counts"]
@@ -100,7 +102,7 @@ def counts_of(metric: str, rows: Sequence[Row]) -> tuple[str, str] | None:
 
 
 def places(rows: Iterable[Row]) -> dict[str, int]:
-    """Return where the columns of metrics stand, by metric."""
+    """Return the positions of columns, by metric."""
     known = {metric: int(shown["place"]) for metric, shown in older_rows.METRICS.items()}
     return known | {row.metric: int(row.display["place"]) for row in rows if "place" in row.display}
 
@@ -114,7 +116,7 @@ def _declared(row: Row) -> Mapping[str, Any]:
 
 
 def _layout(members: Sequence[tuple[str, Mapping[str, Any]]]) -> Layout:
-    """Join what the tasks of one table declare."""
+    """Join the declarations of the tasks of one table."""
     first = members[0][1]
     overviews = [table["overview"] for _, table in members if table.get("overview") is not None]
     return Layout(

@@ -1,4 +1,4 @@
-"""Long rows to wide tables: which lines, columns and cells there are, before any formatting."""
+"""Conversion of long rows to wide tables: lines, columns and cells, before any formatting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ OVERVIEW = "overview"
 """Name of the table that joins several others, see `overview_table`."""
 
 LAST_COLUMN = 10_000
-"""Place of a metric whose rows claim none."""
+"""Position of the column of a metric whose rows state no position."""
 KIND_ORDER: tuple[Kind, ...] = (
     "topline",
     "acoustic",
@@ -26,12 +26,12 @@ KIND_ORDER: tuple[Kind, ...] = (
     "floor",
 )
 ANCHORS: frozenset[Kind] = frozenset(("topline", "classical", "floor"))
-"""Kinds that give the scale of a table and do not compete in it."""
+"""Kinds of tokenizers that give the scale of a table and do not compete for the best number."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A wide table; `metrics` in column order, `rows` are the long rows behind it."""
+    """A wide table: `metrics` in column order, and in `rows` the long rows that the cells come from."""
 
     name: str
     profile: str
@@ -45,7 +45,8 @@ def make_tables(rows: Sequence[Row]) -> tuple[dict[str, Table], list[str]]:
     """Lay out every table that the rows declare, in order.
 
     Returns:
-        The tables by name, and why others cannot be made; one that cannot be made does not cost the others.
+        The tables by name, and one error message for each table that cannot be made; the other tables are
+        made all the same.
     """
     tables, refused = {}, []
     for name, layout in layouts(rows).items():
@@ -60,19 +61,19 @@ def make_tables(rows: Sequence[Row]) -> tuple[dict[str, Table], list[str]]:
 
 
 def make_table(name: str, rows: Sequence[Row], layout: Layout | None = None) -> Table | None:
-    """Lay one table out, None when none of its tasks has run.
+    """Lay out one table; return None when none of its tasks has run.
 
-    Tasks that were run on one corpus each share a line per tokenizer; otherwise every corpus has its
-    own lines. A tokenizer is expected on those corpora of the table that it was run on in any task,
-    on all of them when it was run on none; what is expected and absent is "missing". A variant of a
-    tokenizer has lines of its own, where it was run and nowhere else.
+    If each task was run on a single corpus, all tasks share one line per tokenizer; otherwise every corpus
+    has lines of its own. A tokenizer is expected on those corpora of the table that it was run on in any
+    task, or on all of them if it was run on none. A number that is expected and absent is "missing". A
+    variant of a tokenizer has lines of its own, only on the corpora that it was run on.
 
     Args:
-        name: Of the table.
-        rows: All rows of one profile: they also tell which tokenizers are to be expected.
-        layout: What the table shows; as the rows declare it where it is None.
+        name: Name of the table.
+        rows: All rows of one profile, which also determine the tokenizers to expect.
+        layout: Layout of the table; None for the layout that the rows declare.
 
-    Raises: UserError where numbers of one column were not taken in one way.
+    Raises: UserError where the numbers of one column were measured in different ways.
     """
     layout = layout or layouts(rows).get(name)
     shown = [row for row in rows if layout and layout.shows(row)]
@@ -97,7 +98,7 @@ def make_table(name: str, rows: Sequence[Row], layout: Layout | None = None) -> 
 
 
 def _refuse_mixtures(name: str, shown: Sequence[Row]) -> None:
-    """A column holds numbers of one profile and of one version of its metric, or it says nothing."""
+    """Raise UserError where a table mixes profiles, or a column mixes versions of its metric."""
     profiles = sorted({row.profile for row in shown})
     if len(profiles) > 1:
         raise UserError(f"table {name}: it would mix the profiles {', '.join(profiles)}; give each its own")
@@ -126,7 +127,7 @@ def _corpus(row: Row) -> tuple[str, str]:
 
 
 def _columns(shown: list[Row], tasks: tuple[str, ...]) -> dict[str, str]:
-    """Task by metric, in column order: the tasks', then that of the rows, then by name."""
+    """Return the task of each metric, ordered by task, then by the place in the rows, then by name."""
     columns: dict[str, str] = {}
     rank = places(shown)
     for task in tasks:
@@ -139,11 +140,11 @@ def _columns(shown: list[Row], tasks: tuple[str, ...]) -> dict[str, str]:
 
 
 def _line(known: list[Row], group: list[Row], columns: dict[str, str]) -> Line:
-    """A tokenizer's line.
+    """Make the line of a tokenizer.
 
     Args:
-        known: All rows of the tokenizer, or of one variant, from any table: its facts.
-        group: The rows of every tokenizer that this part of the table shows.
+        known: All rows of the tokenizer, or of one variant, from any table; they give the tokenizer's facts.
+        group: Rows of all tokenizers on the corpora of this line.
         columns: Task by metric.
     """
     label = known[0].label
@@ -176,6 +177,6 @@ def _cell(metric: str, task: str, mine: list[Row], group: list[Row]) -> Cell:
 
 
 def line_order(line: Line) -> tuple[str, str, int, float, str]:
-    """Sort key of lines: by corpus, then kind, then bitrate from the highest."""
+    """Return the sort key of a line: corpus, kind, bitrate in descending order, name."""
     place = KIND_ORDER.index(line.kind)
     return *line.corpus, place, -(line.bitrate or 0.0), line.tokenizer

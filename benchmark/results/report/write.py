@@ -1,4 +1,4 @@
-"""The report of one results folder, made from the files of its jobs: merged rows, tables, figures, page."""
+"""Report of one results folder, made from the files of its jobs: merged rows, tables, figures, page."""
 
 import logging
 from collections.abc import Mapping
@@ -35,15 +35,15 @@ SUFFIXES = (".csv", ".md", ".tex")
 def write_report(folder: Path) -> list[str]:
     """Write `rows.jsonl`, `tables/`, `figures/` and `report.html` below a results folder from its rows.
 
-    Files that no row supports any more are removed. The same rows give the same bytes.
+    Files of earlier reports that the rows no longer support are removed. The same rows give the same bytes.
 
     Returns:
         Names of the tables, the overview first.
 
     Raises:
-        UserError: there are no rows, or they differ in schema version or profile; or a table was refused
-            because its numbers are not comparable. In the latter case the files of that table are removed,
-            and the rest is written.
+        UserError: There are no rows, or the rows differ in schema version or profile. Also raised if a table
+            was refused because its numbers are not comparable; the files of that table are then removed, and
+            the rest of the report is written.
     """
     store = ResultsStore(folder)
     rows = store.merge()
@@ -53,7 +53,7 @@ def write_report(folder: Path) -> list[str]:
             "`python -m benchmark tokenizer=mel_rvq task=reconstruction`; then name the folder it wrote to."
         )
     for task in undeclared(rows):
-        log.warning("the task %s declares no table (Task.table): its rows have one of their own", task)
+        log.warning("the task %s declares no table (Task.table): its rows get a table of their own", task)
     tables, refused = make_tables(rows)
     utterances = store.reader()
     grids = {name: make_grid(table, hold_contest(table, utterances)) for name, table in tables.items()}
@@ -79,7 +79,7 @@ def write_report(folder: Path) -> list[str]:
         for suffix in Drawn._fields:
             _replace(folder / "figures" / f"{name}.{suffix}", getattr(drawn, suffix, None))
     page = make_page(folder, rows, tables, grids, files, refused, utterances, usage, growth)
-    if speech and not (folder / "audio").is_dir():  # a checkout of results, which keeps none
+    if speech and not (folder / "audio").is_dir():  # a checkout of the results, which holds no audio
         log.warning(
             "%s is missing, so report.html has no recordings; run the jobs to make them", folder / "audio"
         )
@@ -102,7 +102,7 @@ def _replace(path: Path, content: str | bytes | None) -> None:
 
 
 def _replace_tables(folder: Path, files: Mapping[str, Mapping[str, str]]) -> None:
-    """Write the tables' files, and remove those of tables that there are no rows for any more."""
+    """Write the files of tables, and remove the files of tables that no longer have rows."""
     wanted = {f"{name}.{suffix}": text for name, made in files.items() for suffix, text in made.items()}
     for path in folder.glob("*"):
         if path.suffix in SUFFIXES and path.name not in wanted:
@@ -112,7 +112,7 @@ def _replace_tables(folder: Path, files: Mapping[str, Mapping[str, str]]) -> Non
 
 
 def _usage_jobs(rows: list[Row], utterances: Utterances) -> dict[str, Row]:
-    """One row of each job that counted codes in place of utterances, by the label that figures give it."""
+    """Return one row of each job that counted codes instead of scoring utterances, by label in figures."""
     by_job = {job_name(row): row for row in rows}
     jobs = {(row.tokenizer, row.dataset): row for row in by_job.values() if counts_codes(utterances(row))}
     several = len({dataset for _, dataset in jobs}) > 1
@@ -122,7 +122,7 @@ def _usage_jobs(rows: list[Row], utterances: Utterances) -> dict[str, Row]:
 
 
 def _usage(jobs: dict[str, Row], utterances: Utterances) -> tuple[dict[str, pd.DataFrame], dict[str, int]]:
-    """The counts of codes, and the codebooks' sizes."""
+    """Return the counts of codes, and the codebook sizes, by label."""
     usage: dict[str, pd.DataFrame] = {}
     sizes: dict[str, int] = {}
     for label, row in jobs.items():
@@ -133,5 +133,5 @@ def _usage(jobs: dict[str, Row], utterances: Utterances) -> tuple[dict[str, pd.D
 
 
 def _growth(jobs: dict[str, Row]) -> dict[str, Any]:
-    """Return the growth curves in the notes of the rows."""
+    """Return the growth curves of codebook usage from the notes of the rows, by label."""
     return {label: row.notes["growth"] for label, row in jobs.items() if "growth" in row.notes}

@@ -1,4 +1,4 @@
-"""A few utterances to listen to, kept with the rows: the original, the prompt, and what was decoded."""
+"""Audio examples of a job, kept with its rows: originals, prompts and decoded speech of a few utterances."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ from benchmark.tasks.decoding.resynthesis import Resynthesis
 from benchmark.types import Utterance
 
 EXAMPLES = 3
-"""The same for every tokenizer, so that they can be compared by ear."""
+"""Number of utterances that are the same for every tokenizer, so that listeners can compare tokenizers."""
 WORST, BEST = 2, 1
-"""A tokenizer's own, by a metric."""
+"""Numbers of further utterances, chosen by a metric for each tokenizer."""
 
 
 def examples(
@@ -25,18 +25,21 @@ def examples(
     made: str,
     goodness: pd.Series | None = None,
 ) -> dict[str, bytes]:
-    """16-bit WAV at 16 kHz by file name, `<utterance>_source.wav`, `…_prompt.wav` and `…_<made>.wav`.
+    """Choose audio examples, and read them as 16-bit WAV at 16 kHz.
 
-    The first decoded utterance of each group in the manifest's order, then the next ones, three in all; and
-    by `goodness` the two worst and the best.
+    Three examples are the first decoded utterance of each group in the manifest's order, filled up with the
+    next utterances. Three more are the two worst and the best utterance by `goodness`.
 
     Args:
         groups: Condition or speaker by utterance id.
         manifest: The originals.
-        prompts: Another recording whose voice was given to the utterance, where there is one.
-        audio: What was decoded.
-        made: What the decoded speech is called, such as "converted".
-        goodness: A score by utterance id, higher where better, NaN where there is none.
+        prompts: Recording that gave the utterance its voice, by utterance id, where there is one.
+        audio: Decoded speech.
+        made: Name of decoded speech in file names, such as "converted".
+        goodness: Score by utterance id, higher is better, NaN for no score; None for no score at all.
+
+    Returns:
+        WAV bytes by file name: `<utterance>_source.wav`, `<utterance>_prompt.wav`, `<utterance>_<made>.wav`.
     """
     decoded = [utterance.utterance_id for utterance in manifest if utterance.utterance_id in audio.files]
     files = {}
@@ -51,7 +54,7 @@ def examples(
         for role, path in paths.items():
             try:
                 files[f"{file_name(name)}_{role}.wav"] = wav_bytes(read_audio(path))
-            except AudioError:  # a prompt or original that cannot be read is counted where it is scored
+            except AudioError:  # evaluation counts unreadable recordings as failures
                 continue
     return files
 
@@ -65,7 +68,7 @@ def _first_of_each(names: Sequence[str], groups: Mapping[str, str]) -> list[str]
 
 
 def _extremes(names: Sequence[str], goodness: pd.Series) -> list[str]:
-    """The worst and the best; among equals those that come first."""
+    """Return the names with the worst scores, then those with the best; ties go to the earlier name."""
     scored = goodness.reindex(list(names)).dropna()
     worst = scored.sort_values(kind="stable").index[:WORST]
     best = (-scored).sort_values(kind="stable").index[:BEST]

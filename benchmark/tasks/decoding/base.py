@@ -1,4 +1,4 @@
-"""A task that turns codes back into speech: who decodes, and what that depends on."""
+"""Base class of tasks that turn codes back into speech: choice, training and cost of the decoder."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ from benchmark.tokenizers.base import Tokenizer
 
 @dataclass(kw_only=True)
 class DecodingTask(Task):
-    """Base of the tasks that decode.
+    """Base class of the tasks that decode codes into speech.
 
     Attributes:
-        vocoder: Of tokenizers without a decoder, or of all.
-        decoder: Whether a tokenizer's own decoder speaks or the vocoder, see `uses_vocoder`.
-        limit: Utterances of the test split to decode; None for all.
+        vocoder: Vocoder for tokenizers without a decoder of their own, or for all tokenizers.
+        decoder: Choice between a tokenizer's own decoder and the vocoder, see `uses_vocoder`.
+        limit: Maximum number of test utterances to decode; None for all.
     """
 
     produces: ClassVar[tuple[str, ...]] = ("vocoders",)
@@ -44,23 +44,23 @@ class DecodingTask(Task):
         return (*decoding_splits(tokenizer, self.decoder), *prompts)
 
     def encodes(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> list[Encoding]:
-        """The vocoder's training speech, in the codes that it is trained on."""
+        """Return the training and dev splits, encoded by the tokenizer whose codes train the vocoder."""
         splits = ("train", "dev") if uses_vocoder(tokenizer, self.decoder) else ()
         return [(tokenizer.base_tokenizer, corpus.manifest(split, store)) for split in splits]
 
     def variant(self, tokenizer: Tokenizer) -> str:
-        """The word "vocoder" where that decodes in place of the tokenizer's own decoder."""
+        """Return "vocoder" where the vocoder replaces the tokenizer's own decoder; empty otherwise."""
         by_vocoder = uses_vocoder(tokenizer, self.decoder)
         return "vocoder" if by_vocoder and tokenizer.spec.can_decode else ""
 
     def train(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> None:
-        """The vocoder, where one is used."""
+        """Train the vocoder, if the task uses one for this tokenizer."""
         if uses_vocoder(tokenizer, self.decoder):
             config = self.vocoder.with_max_steps(context.trainer.max_steps)
             trained_vocoder(tokenizer, corpus, config, context)
 
     def workload(self, cost: Estimator) -> Iterator[CostItem]:
-        """The tokens that are decoded, the vocoder with the tokens it learns from, and the evaluation."""
+        """Yield the tokens to decode, the vocoder with its training tokens, and the evaluation."""
         by_vocoder = uses_vocoder(cost.tokenizer, self.decoder)
         if by_vocoder and not can_vocode(cost.tokenizer):
             return
@@ -77,7 +77,7 @@ class DecodingTask(Task):
         return cost.scoring(limit=self.limit)
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
-        """As the base class, with what `decoder` means for this tokenizer: two words for it are one job."""
+        """Resolve `decoder=auto` to "own" or "vocoder", so that both spellings share one key."""
         resolved = {"decoder": "vocoder"}
         if not uses_vocoder(tokenizer, self.decoder):
             resolved = {"decoder": "own", **tokenizer.decoder_identity()}
@@ -85,12 +85,12 @@ class DecodingTask(Task):
 
 
 def interval_of(frame: pd.DataFrame, metric: str, context: RunContext) -> Interval:
-    """A metric over many utterances: Σ weight × value / Σ weight, and its interval.
+    """Return a metric over many utterances, Σ weight × value / Σ weight, with its interval.
 
     Args:
-        frame: The column `metric`, and "<metric>:weight" where weights are not one.
-        metric: Its name.
-        context: What the bootstrap draws.
+        frame: One row per utterance, with the column `metric`, and "<metric>:weight" unless weights are one.
+        metric: Name of the metric.
+        context: Names the unit that the bootstrap resamples.
     """
     values = frame[metric]
     weights = frame[f"{metric}:weight"] if f"{metric}:weight" in frame else values.notna().astype(float)

@@ -1,4 +1,4 @@
-"""Who is to speak with whose voice: conversion pairs as data, kept with the scores."""
+"""Pairs of source and target recordings for voice conversion; the list is kept with the scores."""
 
 import csv
 import io
@@ -16,11 +16,11 @@ from benchmark.storage.hashing import digest
 from benchmark.types import Utterance
 
 ANY_SPEAKER = "any_speaker"
-"""What a pair is called that fits no condition asked for: another speaker, for want of a better one."""
+"""Condition of a pair of two speakers that meets none of the requested conditions."""
 
 
 class Pair(NamedTuple):
-    """One conversion: the words of `source_id`, the voice of `target_id`."""
+    """One conversion: the words of the recording `source_id` in the voice of the recording `target_id`."""
 
     source_id: str
     target_id: str
@@ -29,7 +29,7 @@ class Pair(NamedTuple):
 
 
 class Voice(NamedTuple):
-    """Recordings that are alike for pairing."""
+    """Properties of a recording that pairing looks at; recordings with equal properties are equivalent."""
 
     speaker: str
     gender: str | None
@@ -38,23 +38,23 @@ class Voice(NamedTuple):
 
 @dataclass(frozen=True)
 class Pairing:
-    """At most one pair for each source, sorted by source."""
+    """List of conversion pairs: at most one pair for each source, sorted by source."""
 
     pairs: tuple[Pair, ...]
     left_out: dict[str, str] = field(default_factory=dict)
-    """Why a condition that was asked for has no pair."""
+    """Reason by requested condition that has no pair."""
 
     @cached_property
     def digest(self) -> str:
-        """Identity of the list, whoever made it."""
+        """Digest of the pairs; the same for a list from a file and a list drawn here."""
         return digest([list(pair) for pair in self.pairs])
 
     def counts(self) -> dict[str, int]:
-        """Pairs by condition."""
+        """Return the number of pairs by condition."""
         return dict(sorted(Counter(pair.condition for pair in self.pairs).items()))
 
     def to_csv(self) -> str:
-        """One line per pair below a header; `read_pairs` reads it back."""
+        """Return CSV text with a header and one line per pair, as `read_pairs` reads it."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerows([Pair._fields, *self.pairs])
@@ -62,12 +62,12 @@ class Pairing:
 
 
 def voice_of(utterance: Utterance) -> Voice:
-    """What pairing asks of a recording."""
+    """Return the properties of a recording that pairing looks at."""
     return Voice(utterance.speaker_id, utterance.gender, utterance.language)
 
 
 def fits(source: Voice, target: Voice, condition: str) -> bool | None:
-    """Whether a pair of recordings meets a condition; None where that is not known."""
+    """Tell whether a pair of recordings meets a condition; None where a gender is not known."""
     if condition == "self":
         return source.speaker == target.speaker
     if source.speaker == target.speaker:
@@ -84,15 +84,15 @@ def fits(source: Voice, target: Voice, condition: str) -> bool | None:
 
 
 def read_pairs(path: Path, sources: Manifest, pool: Mapping[str, Utterance]) -> Pairing:
-    """The pairs of a CSV file such as `Pairing.to_csv` writes.
+    """Read and check the pairs of a CSV file such as `Pairing.to_csv` writes.
 
     Args:
-        path: Columns source_id, target_id, target_speaker, condition.
+        path: File with the columns source_id, target_id, target_speaker, condition.
         sources: Utterances that may be converted.
-        pool: Recordings that may prompt, by id.
+        pool: Recordings that may serve as prompts, by id.
 
     Raises:
-        UserError: the file is missing, or its pairs are not possible; names the ids.
+        UserError: The file cannot be read, or some pairs are not possible; the message names their ids.
     """
     try:
         lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))

@@ -1,4 +1,4 @@
-"""Conversion pairs made by a seed: every source one, conditions in turn, voices evenly."""
+"""Random draw of conversion pairs: conditions in turn, target voices equally often, one pair a source."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,18 +17,18 @@ def make_pairs(
     conditions: Sequence[str],
     seed: int,
 ) -> Pairing:
-    """Give every source a target prompt; no recording ever prompts itself.
+    """Draw a target prompt for every source; no recording ever prompts itself.
 
-    The sources of a speaker take the conditions in turn, speakers start at different ones, and each target
-    speaker, language and recording serves as often as any other. A source that can have none of the
-    conditions gets any other speaker; where there is no other speaker, it has no pair.
+    The sources of a speaker take the conditions in turn, and different speakers start at different
+    conditions. Target speakers, languages and recordings serve equally often. A source that can meet none of
+    the conditions is paired with any other speaker; if there is no other speaker, the source has no pair.
 
     Args:
-        sources: What is to be converted.
-        pool: Recordings to take prompts from, in whatever language.
-        own_prompts: Another recording of the same speaker by source, for the condition "self".
+        sources: Utterances to convert.
+        pool: Recordings to take prompts from, in any language.
+        own_prompts: Another recording of the same speaker by source id, for the condition "self".
         conditions: Names among those of `metrics.conditions.CONDITIONS`.
-        seed: Decides between prompts that are equally good.
+        seed: Seed of the choice between prompts that have served equally often.
     """
     voices: dict[Voice, list[Utterance]] = {}
     for utterance in sorted(pool, key=lambda u: u.utterance_id):
@@ -79,7 +79,7 @@ class _EvenDraw:
         self._used: Counter[tuple[str, ...]] = Counter()
 
     def __call__(self, source: Utterance, condition: str, fitting: Sequence[Voice]) -> Utterance:
-        """A recording of one of the voices, none of which is the source's own."""
+        """Draw a recording of one of the `fitting` voices, none of which is the source speaker's."""
 
         def marks(voice: Voice) -> list[tuple[str, ...]]:
             return [
@@ -95,7 +95,7 @@ class _EvenDraw:
         return target
 
     def _least(self, uses: Sequence[list[int]]) -> int:
-        """Index of the least, one of several by chance."""
+        """Return the index of the smallest entry; ties are broken at random."""
         chances = self._rng.random(len(uses))
         return min(range(len(uses)), key=lambda place: (uses[place], chances[place]))
 

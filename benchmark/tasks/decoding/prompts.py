@@ -1,4 +1,4 @@
-"""With which recording a vocoder is prompted to give an utterance its own speaker's voice."""
+"""Choice of the recordings that prompt a vocoder with the voice of an utterance's own speaker."""
 
 import numpy as np
 
@@ -8,11 +8,11 @@ from benchmark.storage.artifacts import ArtifactStore
 from benchmark.types import Utterance
 
 PROMPT_SEED = 0
-"""Part of the task, not of a run: every tokenizer and every training seed gets the same prompts."""
+"""Seed of the prompts; fixed, so that every tokenizer and every training seed gets the same prompts."""
 
 
 def own_prompts(corpus: Corpus, manifest: Manifest, store: ArtifactStore) -> dict[str, Utterance]:
-    """For each utterance of `manifest` the prompt that the corpus lists, or else `same_speaker_prompts`."""
+    """Return the prompts that the corpus lists for `manifest`, or else `same_speaker_prompts`."""
     listed = corpus.listed_prompts(store)
     if listed is None:
         return same_speaker_prompts(manifest, corpus.manifest("test", store))
@@ -20,11 +20,12 @@ def own_prompts(corpus: Corpus, manifest: Manifest, store: ArtifactStore) -> dic
 
 
 def same_speaker_prompts(manifest: Manifest, split: Manifest) -> dict[str, Utterance]:
-    """For each utterance another recording of its speaker.
+    """Choose for each utterance another recording of its speaker, by utterance id.
 
-    An utterance never prompts itself: its own timbre and its own words would leak into the score.
-    The prompt comes from `manifest`, or where that holds nothing else of the speaker, from the whole
-    `split` it was drawn from. A speaker with a single recording has no prompt and is absent.
+    An utterance never prompts itself, because its own timbre and its own words would leak into the score.
+    The prompt comes from `manifest`. If the speaker has no other recording there, the prompt comes from
+    the whole `split` that `manifest` was drawn from. Utterances of a speaker with a single recording have
+    no prompt and are absent.
     """
     rng = np.random.default_rng(PROMPT_SEED)
     chosen, all_of = _by_speaker(manifest), _by_speaker(split)
@@ -39,7 +40,7 @@ def same_speaker_prompts(manifest: Manifest, split: Manifest) -> dict[str, Utter
 
 
 def _by_speaker(manifest: Manifest) -> dict[str, list[Utterance]]:
-    """The readable recordings of each speaker."""
+    """Group the readable recordings by speaker, in the order of speaker ids."""
     groups: dict[str, list[Utterance]] = {}
     for utterance in manifest:
         if np.isfinite(utterance.duration):

@@ -1,4 +1,4 @@
-"""Codes back to speech: by the tokenizer's own decoder, or by a vocoder trained on its codes."""
+"""Decoding of codes to speech, by the tokenizer's own decoder or by a vocoder trained on its codes."""
 
 import logging
 from collections.abc import Mapping
@@ -30,18 +30,18 @@ log = logging.getLogger(__name__)
 RESYNTHESIS_VERSION = 1
 BATCH = 8
 AT_ONCE = 64
-"""Utterances whose speech is in memory at once, and what a kill can cost."""
+"""Utterances per shard: the number held in memory at once, and the most that a killed process loses."""
 INDEX = "index.parquet"
 Decoded = tuple[dict[str, np.ndarray], dict[str, str]]
-"""Speech by id, and the reason where there is none."""
+"""Samples (samples,) at 16 kHz by utterance id, and the reason by id where there are none."""
 
 
 @dataclass(frozen=True)
 class Resynthesis:
-    """Decoded speech of a manifest, or a part of it: one FLAC per utterance, or the reason there is none."""
+    """Decoded speech of a manifest or of a part: per utterance one FLAC, or the reason for its absence."""
 
     folder: Path
-    """Of the whole, which need not be there yet where this is a part."""
+    """Folder of the whole manifest; may not exist yet if this object holds a part."""
     files: Mapping[str, Path]
     failures: dict[str, str]
     decoder: str
@@ -59,18 +59,18 @@ def resynthesise(
     decoder: Decoder = "auto",
     part: Part | None = None,
 ) -> Resynthesis:
-    """Speech from the codes of `manifest`, made once and kept in the store.
+    """Decode the codes of `manifest` to speech, once, and keep the speech in the store.
 
     Args:
-        tokenizer: With its codebook, where it needs one.
-        corpus: Where codebook and vocoder are trained.
-        manifest: What to decode.
-        prompts: Recording that gives each utterance its voice, for the vocoder and for decoders that
-            take side information; an utterance without one fails.
-        config: The vocoder, where one is used.
-        context: Store, device, seed.
-        decoder: Who decodes, see `uses_vocoder`.
-        part: Of the utterances, to decode no others; None for all of them.
+        tokenizer: The tokenizer, with a fitted codebook if the tokenizer needs one.
+        corpus: Corpus that the vocoder is trained on.
+        manifest: Utterances to decode.
+        prompts: Recording that gives each utterance its voice, by utterance id, for the vocoder and for
+            decoders that take side information. An utterance without a prompt then fails.
+        config: Config of the vocoder, if one is used.
+        context: Store, device, seed and trainer of the run.
+        decoder: Choice of the decoder, see `uses_vocoder`.
+        part: Part of the utterances to decode; None for all.
     """
     config = config.with_max_steps(context.trainer.max_steps)
     by_vocoder = uses_vocoder(tokenizer, decoder)
@@ -124,7 +124,7 @@ def resynthesise(
 
 
 class _Files(dict[str, Path]):
-    """Files of shards, or of the whole where another process has joined them meanwhile."""
+    """Decoded files by utterance id: files of shards, or the joined files once a process has joined them."""
 
     def __init__(self, whole: Path) -> None:
         super().__init__()
@@ -137,13 +137,13 @@ class _Files(dict[str, Path]):
 
 
 def _write(decoded: Decoded, utterances: Manifest, first: int, folder: Path, label: str) -> None:
-    """A FLAC for each utterance, called by its number in the manifest, then the list of them."""
+    """Write one FLAC per utterance, named by its number in the manifest, and then the index of the files."""
     wavs, failures = decoded
     rows = []
     for number, utterance in enumerate(utterances, start=first):
         name, file = utterance.utterance_id, f"{number:05d}.flac"
         if name in wavs and not np.isfinite(wavs[name]).all():
-            # As 16-bit samples NaN would become a click or silence, and be scored as if decoded.
+            # As 16-bit samples, NaN would become a click or silence and be scored like decoded speech.
             del wavs[name]
             failures[name] = f"{label} decoded NaN or infinite samples"
         if name in wavs:
@@ -153,7 +153,7 @@ def _write(decoded: Decoded, utterances: Manifest, first: int, folder: Path, lab
 
 
 def _join(shards: list[Path], folder: Path) -> None:
-    """The files of all shards, and one list of them."""
+    """Link the files of all shards into one folder, and write one index of them."""
     for path in (file for made in shards for file in made.glob("*.flac")):
         (folder / path.name).hardlink_to(path)
     indices = [pd.read_parquet(made / INDEX) for made in shards]
@@ -161,14 +161,14 @@ def _join(shards: list[Path], folder: Path) -> None:
 
 
 def _num_samples(utterance: Utterance) -> int:
-    """Length at 16 kHz; the decoded file is trimmed to it."""
+    """Return the length of an utterance in samples at 16 kHz, to which decoded speech is trimmed."""
     return round(utterance.duration * SAMPLE_RATE)
 
 
 def _decode(
     tokenizer: Tokenizer, tokens: TokenStore, manifest: Manifest, prompts: dict[str, Utterance]
 ) -> Decoded:
-    """By the tokenizer's own decoder, in batches of equal length: no decoder is asked to see padding."""
+    """Decode by the tokenizer's own decoder, in batches of equal length so that no decoder sees padding."""
     with_prompt = tokenizer.spec.decode_needs_prompt
     voices, failures = (
         _prompt_audio(tokens, manifest, prompts) if with_prompt else ({}, dict(tokens.failures))
@@ -190,7 +190,7 @@ def _decode(
 def _vocode(
     vocoder: Vocoder, tokens: TokenStore, manifest: Manifest, prompts: dict[str, Utterance]
 ) -> Decoded:
-    """By the vocoder, each utterance with the voice of its prompt."""
+    """Decode by the vocoder, each utterance with the voice of its prompt."""
     audio, failures = _prompt_audio(tokens, manifest, prompts)
     names = list(audio)
     wavs = vocoder.synthesize(
@@ -205,7 +205,11 @@ def _vocode(
 def _prompt_audio(
     tokens: TokenStore, manifest: Manifest, prompts: dict[str, Utterance]
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The prompt's samples for each utterance that has tokens, and why the others have none."""
+    """Read the prompt of each utterance that has tokens.
+
+    Returns:
+        Samples (samples,) at 16 kHz by utterance id, and the reason by id for utterances without them.
+    """
     failures = dict(tokens.failures)
     audio: dict[str, np.ndarray] = {}
     for utterance in manifest:

@@ -1,4 +1,4 @@
-"""What tasks that score decoded speech have in common: metrics of what is decoded."""
+"""Base class of tasks that score decoded speech: choice of metrics, evaluation and its cost."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -24,16 +24,16 @@ from benchmark.tokenizers.base import Tokenizer
 from benchmark.types import SAMPLE_RATE, Utterance
 
 HALF, FLAC_SHARE = 2, 0.6
-"""Bytes of a 16-bit sample, and the share of them that speech takes as FLAC."""
+"""Bytes of a 16-bit sample, and the share of these bytes that speech takes as FLAC."""
 
 
 class Decoded(NamedTuple):
-    """Speech to score.
+    """Speech to score, with the recordings that metrics compare the speech with.
 
     Attributes:
-        originals: What was encoded.
-        audio: What was decoded of it.
-        prompts: Recording whose voice was asked for, by id of the original.
+        originals: Recordings that were encoded.
+        audio: Speech that was decoded from them.
+        prompts: Recording of the requested voice, by id of the original.
     """
 
     originals: Manifest
@@ -43,13 +43,13 @@ class Decoded(NamedTuple):
 
 @dataclass(kw_only=True)
 class ScoringTask(DecodingTask):
-    """A task that scores decoded speech.
+    """Base class of tasks that score decoded speech.
 
     Attributes:
-        kind: What metrics call it in their `tasks`.
-        voice: Whether decoded speech keeps the voice of the original, or has it changed for the prompt's.
-        prompted: Whether metrics compare with the prompts.
-        metrics: By the name of their column; those that are not of this kind of task are left out.
+        kind: Name of this kind of task in the `tasks` of metrics.
+        voice: "kept" if decoded speech has the voice of the original, "changed" if it has the prompt's.
+        prompted: Whether metrics compare decoded speech with the prompts.
+        metrics: Metrics by the name of their column; metrics for other kinds of tasks are left out.
     """
 
     labels: ClassVar[Mapping[str, tuple[str, ...]]] = {"text": ("test",)}
@@ -60,7 +60,7 @@ class ScoringTask(DecodingTask):
     metrics: dict[str, Metric]
 
     def __post_init__(self) -> None:
-        """Raise UserError where none of the metrics is one of decoded speech as this task makes it."""
+        """Raise UserError where none of the metrics applies to the decoded speech of this task."""
         if not self.own_metrics:
             raise UserError(
                 f"none of the metrics {', '.join(self.metrics) or '(none)'} is one of {self.kind}. "
@@ -69,7 +69,7 @@ class ScoringTask(DecodingTask):
 
     @cached_property
     def own_metrics(self) -> dict[str, Metric]:
-        """Those that have a meaning here."""
+        """Metrics of decoded speech that apply to this task, by name."""
         kinds = self.kind, self.name
         chosen = chosen_metrics(self.metrics, Metric, kinds)  # type: ignore[type-abstract]
         return {name: metric for name, metric in chosen.items() if metric.tasks or self._hears(metric)}
@@ -78,7 +78,7 @@ class ScoringTask(DecodingTask):
         return metric.voice in ("any", self.voice)
 
     def scoring_cost(self, cost: Estimator) -> CostItem:
-        """As the base class, with the recognisers, each once, and the decoded speech on the disk."""
+        """Price the evaluation, with the time of each distinct recogniser and the bytes of decoded speech."""
         recognisers = {
             getattr(need, "checkpoint", "")
             for metric in self.own_metrics.values()
@@ -94,13 +94,13 @@ class ScoringTask(DecodingTask):
         return self.own_metrics[metric.partition("/")[0]].key
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
-        """As the base class, without the metrics: each row has the key of its own."""
+        """Drop `metrics` from the base class's identity: each row has the key of its own metric."""
         content = super().identity(tokenizer, corpus, context)
         del content["metrics"]
         return content
 
     def encodes(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> list[Encoding]:
-        """As the base class, and what is decoded."""
+        """Return the encodings of the base class and of the sources; none if the task does not apply."""
         sources = self.sources(tokenizer, corpus, store)
         if sources is None:
             return []
@@ -108,13 +108,13 @@ class ScoringTask(DecodingTask):
 
     @abstractmethod
     def sources(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> Manifest | None:
-        """What is decoded; None where the task does not apply to the tokenizer."""
+        """Return the utterances to decode; None where the task does not apply to the tokenizer."""
 
     @abstractmethod
     def decode(
         self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext, part: Part | None = None
     ) -> Decoded | None:
-        """What is scored, all of it or a part; None where there are no sources."""
+        """Decode the sources, or one part of them; None where there are no sources."""
 
     def score_part(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext, part: Part) -> None:
         """See `Task.score_part`."""
@@ -122,7 +122,7 @@ class ScoringTask(DecodingTask):
             self.evaluate(decoded, context)
 
     def evaluate(self, decoded: Decoded, context: RunContext) -> pd.DataFrame:
-        """Scores by utterance, see `Evaluation`, with what is said in it."""
+        """Score every utterance, see `Evaluation`, and add the transcripts in the column `reference`."""
         evaluation = Evaluation(context.store, context.device, context.processes, context.progress)
         speech = Speech(
             originals=decoded.originals,
@@ -136,14 +136,17 @@ class ScoringTask(DecodingTask):
         return frame
 
     def goodness(self, frame: pd.DataFrame) -> pd.Series | None:
-        """Scores by utterance of the first metric that has a direction, higher where better."""
+        """Return the scores by utterance of the first metric with a direction, signed so that more is better.
+
+        None where no metric has a direction.
+        """
         for name, metric in self.own_metrics.items():
             if metric.facts.higher_is_better is not None:
                 return frame.set_index("utterance_id")[name] * (1 if metric.facts.higher_is_better else -1)
         return None
 
     def measures(self, frame: pd.DataFrame, context: RunContext) -> list[Measure]:
-        """Every metric over the utterances of a frame."""
+        """Return every metric over the utterances of a frame."""
         return [
             Measure(metric=name, interval=interval_of(frame, name, context), definition=metric.definition)
             for name, metric in self.own_metrics.items()

@@ -1,4 +1,4 @@
-"""The vocoder of a tokenizer's codes: whether one is used, what it depends on, and training it."""
+"""The vocoder of a tokenizer's codes: the decision to use one, its key, and its training."""
 
 import logging
 from pathlib import Path
@@ -23,14 +23,14 @@ Decoder = Literal["auto", "own", "vocoder"]
 
 
 def uses_vocoder(tokenizer: Tokenizer, decoder: Decoder = "auto") -> bool:
-    """Whether the vocoder decodes this tokenizer's codes.
+    """Tell whether the vocoder decodes this tokenizer's codes.
 
     Args:
-        tokenizer: A topline, which is the recording itself, is never decoded by a vocoder.
-        decoder: "auto" is the tokenizer's own decoder, and the vocoder for those without one; "own" refuses
-            these; "vocoder" decodes all codes alike.
+        tokenizer: The tokenizer. A topline, which is the recording itself, is never decoded by a vocoder.
+        decoder: "auto" uses the tokenizer's own decoder, or the vocoder if the tokenizer has none. "own"
+            requires an own decoder. "vocoder" decodes the codes of all tokenizers by the vocoder.
 
-    Raises: UserError for another word, or for "own" where there is none.
+    Raises: UserError for another value of `decoder`, or for "own" if the tokenizer has no decoder.
     """
     spec = tokenizer.spec
     if decoder not in get_args(Decoder):
@@ -43,7 +43,7 @@ def uses_vocoder(tokenizer: Tokenizer, decoder: Decoder = "auto") -> bool:
 
 
 def can_vocode(tokenizer: Tokenizer) -> bool:
-    """Whether the vocoder takes the codes at their rate."""
+    """Tell whether the vocoder supports the frame rate of the codes."""
     try:
         FrameRates.of(tokenizer.spec)
     except UserError:
@@ -52,16 +52,19 @@ def can_vocode(tokenizer: Tokenizer) -> bool:
 
 
 def decoding_splits(tokenizer: Tokenizer, decoder: Decoder = "auto") -> tuple[str, ...]:
-    """Splits that decoded speech depends on: a codec that is complete in itself needs no training speech."""
+    """Return the splits that decoded speech depends on.
+
+    A tokenizer with its own decoder and a fixed codebook needs no training speech.
+    """
     if uses_vocoder(tokenizer, decoder):
         return ("train", "dev", "test")
     return ("train", "test") if needs_fitted_codebook(tokenizer) else ("test",)
 
 
 def trained_vocoder(tokenizer: Tokenizer, corpus: Corpus, config: VocoderConfig, context: RunContext) -> Path:
-    """Folder of the vocoder for this tokenizer's codes, trained first if no run has yet.
+    """Return the folder of the vocoder for this tokenizer's codes; train the vocoder if the store has none.
 
-    `config` is already within the trainer's cap, see `VocoderConfig.with_max_steps`.
+    The caller has already capped `config`, see `VocoderConfig.with_max_steps`.
     """
     source = tokenizer.base_tokenizer
     train, dev = (corpus.manifest(split, context.store) for split in ("train", "dev"))

@@ -1,4 +1,4 @@
-"""Measures of what a probe answers, from the columns of its answers."""
+"""Computation of metrics from the answers of a probe and the references."""
 
 from collections.abc import Mapping
 
@@ -15,14 +15,17 @@ NONE = (float("nan"), float("nan"))
 def measure_answers(
     frame: pd.DataFrame, given: str, metrics: Mapping[str, AnswerMetric], context: RunContext
 ) -> list[Measure]:
-    """Count every utterance by every metric, keep the counts in `frame`, and sum them up.
+    """Score every utterance by every metric, add the counts to `frame`, and sum them over utterances.
 
     Args:
-        frame: One row per utterance, with the column `reference`. Columns are added: those of the metric's
-            `counts`, or else the utterance's own value and its weight.
+        frame: One row per utterance, with the column `reference`. Each metric adds two columns: those named
+            by its `counts`, or else its value per utterance in percent and the weight of that value.
         given: Column of the answers; an utterance without a reference or an answer has no score.
-        metrics: By name.
-        context: What the intervals resample.
+        metrics: Metrics by name.
+        context: Names the unit that the bootstrap resamples.
+
+    Returns:
+        One measure per metric, in percent.
     """
     measures = []
     for name, metric in metrics.items():

@@ -1,4 +1,4 @@
-"""What probing tasks share: a preset, tokens of the three splits, and when probing makes no sense."""
+"""Base class of the probing tasks: preset, tokens of the three splits, and tokenizers without a probe."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,22 +21,22 @@ from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import encode_manifest
 
 MAX_FRAME_RATE = 1000
-"""Frames per second above which a recurrent probe is not asked: PCM samples are no tokens."""
+"""Frames per second above which no recurrent probe is trained: such frames are PCM samples, not tokens."""
 
 NO_PART_OF_THE_KEY = ("default_preset", "metrics")
 
 
 @dataclass(kw_only=True)
 class ProbingTask(Task):
-    """A task that trains one probe on the tokens of the training split.
+    """Base class of tasks that train a probe on the tokens of the training split.
 
     Attributes:
-        probe: Size and schedule: a preset of the group `probe`.
+        probe: Preset of the config group `probe`: size and schedule of the probe.
         default_preset: Name of the preset, without `prefix`, whose rows stand for the tokenizer in a
             profile's tables. Rows of other presets have lines of their own.
-        metrics: Of the group `metric`; those of answers are reported beside the task's own.
-        prefix: What the names of this task's presets begin with.
-        heads: What the probes predict whose presets are in the fields of these names.
+        metrics: Metrics of the config group `metric`; metrics of answers are reported beside the task's own.
+        prefix: Common prefix of the names of this task's presets.
+        heads: Prediction target of each probe, by the name of the field that holds the probe's preset.
     """
 
     reads_features: ClassVar[bool] = True
@@ -49,7 +49,7 @@ class ProbingTask(Task):
     metrics: dict[str, ReportedMetric] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raise UserError where the chosen presets are those of other tasks."""
+        """Raise UserError where the chosen preset belongs to another task."""
         if self.probe is None:
             raise UserError(
                 f"{self.name}: the chosen probe preset is one of another task. Legal: a preset whose name "
@@ -63,7 +63,7 @@ class ProbingTask(Task):
         return chosen_metrics(self.metrics, AnswerMetric, (self.name,))  # type: ignore[type-abstract]
 
     def workload(self, cost: Estimator) -> Iterator[CostItem]:
-        """The tokens of all splits, a probe for each head, and the evaluation."""
+        """Yield the tokens of all splits, a probe for each head, and the evaluation."""
         if why_no_probe(cost.tokenizer) is not None:
             return
         for split in ("train", "dev", "test"):
@@ -78,16 +78,19 @@ class ProbingTask(Task):
         return ("train", "dev", "test")
 
     def train(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> None:
-        """See `Task.train`; a probe's answers cost seconds, so that nothing is left out."""
+        """Run the whole task: scoring a probe's answers takes only seconds."""
         self.run(tokenizer, corpus, context)
 
     def variant(self, tokenizer: Tokenizer) -> str:  # noqa: ARG002
-        """Return the preset where it is not `default_preset`."""
+        """Return the name of the preset without `prefix`; empty for `default_preset`."""
         preset = self.probe.name.removeprefix(self.prefix)
         return "" if preset == self.default_preset else preset
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
-        """As the base class, without what only names the rows; each chosen metric has a key of its own."""
+        """Drop the preset's role and the chosen metrics from the base class's identity.
+
+        `default_preset` only names rows, and each chosen metric has a key of its own.
+        """
         content = super().identity(tokenizer, corpus, context)
         features = {"features": FEATURES_VERSION} if tokenizer.spec.continuous else {}
         return {name: content[name] for name in content if name not in NO_PART_OF_THE_KEY} | features
@@ -102,7 +105,7 @@ class Split:
 
 
 def tokenized_splits(tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> tuple[Split, Split, Split]:
-    """Train, dev and test, encoded once."""
+    """Encode the train, dev and test splits, or load their tokens from the store."""
     manifests = [corpus.manifest(split, context.store) for split in ("train", "dev", "test")]
     train, dev, test = (
         Split(manifest, encode_manifest(tokenizer, manifest, context.store, context.progress))
@@ -112,26 +115,26 @@ def tokenized_splits(tokenizer: Tokenizer, corpus: Corpus, context: RunContext) 
 
 
 def why_no_probe(tokenizer: Tokenizer) -> str | None:
-    """The reason this tokenizer cannot be probed, or None."""
+    """Return the reason why this tokenizer cannot be probed, or None."""
     if tokenizer.spec.frame_rate > MAX_FRAME_RATE:
         return f"{tokenizer.spec.frame_rate:g} frames per second are samples, not tokens to probe"
     return None
 
 
 def reason_of(report: dict[str, Any], tokenizer: Tokenizer) -> str:
-    """What the report of a training says of its verdict, and after an NC where to look further."""
+    """Return the reason of a training's status; after an NC, name the task that shows the codes' content."""
     if report["status"] != "NC" or tokenizer.spec.continuous:
         return report["reason"]
     return f"{report['reason']}; what its codes hold: task=codebook_usage tokenizer={tokenizer.name}"
 
 
 def carries_no_information(tokenizer: Tokenizer) -> bool:
-    """Whether the codes carry no bit, so that the best constant answer takes the place of a probe."""
+    """Tell whether the codes have a bitrate of zero; the best constant answer then replaces the probe."""
     return tokenizer.spec.bitrate == 0
 
 
 def probe_frame(split: Split, references: Sequence[str | None]) -> pd.DataFrame:
-    """One row per utterance, those without tokens or label included with the reason in `failure`."""
+    """Make one row per utterance; the column `failure` gives the reason for a lack of tokens or label."""
     frame = pd.DataFrame(
         {
             "utterance_id": [u.utterance_id for u in split.manifest],

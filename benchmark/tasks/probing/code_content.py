@@ -1,4 +1,4 @@
-"""What codes tell of phones and of speakers, on one split: numbers, or why there are none."""
+"""Phone and speaker information in the codes of one split: metrics, or the reason for their absence."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,40 +56,40 @@ SPEAKER_METRICS: dict[str, ReportedMetric] = {
     )
 }
 SPEAKER_UTTERANCES = 1000
-"""Most utterances for the speaker classifier, spread evenly over the speakers; bounds its cost."""
+"""Maximum number of utterances for the speaker classifier, spread evenly over speakers; bounds the cost."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """Some of a task's numbers."""
+    """One group of a task's measures and notes, or the reason why the group has none."""
 
     measures: list[Measure] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
     absent: str = ""
-    """Why there are none."""
+    """Reason why there are no measures; empty where there are some."""
 
 
 def strides(spec: TokenizerSpec) -> list[int]:
-    """Frames that each codebook's code is repeated for."""
+    """Return, for each codebook, the number of frames over which one code is repeated."""
     return [round(spec.frame_rate / rate) for rate in spec.frame_rates]
 
 
 def token_centres(spec: TokenizerSpec, tokens: int, stride: int) -> np.ndarray:
-    """Seconds at the middle of what each token of a codebook stands for, (tokens,)."""
+    """Return the time in seconds at the centre of each token of a codebook, (tokens,)."""
     return (np.arange(tokens) + 0.5) * stride / spec.frame_rate + spec.frame_offset / SAMPLE_RATE
 
 
 def of_the_split(
     name: str, metric: ReportedMetric, value: float, scored: int, failed: int, source: str = ""
 ) -> Measure:
-    """A number of all utterances together, which has no interval."""
+    """Make the measure of a value over all utterances together, which has no interval."""
     interval = Interval(float("nan"), float("nan"), float("nan"), scored, failed).with_value(value)
     definition = metric.definition + (f"; {source}" if source else "")
     return Measure(metric=name, interval=interval, definition=definition)
 
 
 def of_phones(tiers: PhoneTiers | None, tokens: TokenStore, spec: TokenizerSpec) -> Findings:
-    """Purities and PNMI of every codebook; the measures are those of the one with the highest PNMI."""
+    """Compute purities and PNMI of every codebook; report those of the codebook with the highest PNMI."""
     if tiers is None:
         return Findings(absent="the corpus comes without phones in time; aligner=wav2vec2_phoneme finds them")
     books = [PhoneInformation(size) for size in spec.codebook_sizes]
@@ -120,7 +120,7 @@ def of_phones(tiers: PhoneTiers | None, tokens: TokenStore, spec: TokenizerSpec)
 
 
 def of_speakers(test: Manifest, tokens: TokenStore, spec: TokenizerSpec) -> Findings:
-    """How well a linear classifier tells the speakers apart by how often each code occurs."""
+    """Compute the accuracy of a linear classifier that tells speakers apart by the frequencies of codes."""
     encoded = [utterance for utterance in test if utterance.utterance_id in tokens]
     chosen = list(Manifest(encoded).subset(SPEAKER_UTTERANCES)) if encoded else []
     counts = pd.Series([utterance.speaker_id for utterance in chosen], dtype=object).value_counts()

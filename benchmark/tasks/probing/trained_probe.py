@@ -1,4 +1,4 @@
-"""The probe of one tokenizer as an artifact: trained once, whoever asks."""
+"""The probe of one tokenizer as an artifact of the store, trained once for all tasks that need it."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,14 +13,14 @@ from benchmark.tokenizers.base import Tokenizer
 from benchmark.training.trained_artifact import trained_artifact
 
 VERSION = 1
-"""Raise it when the training changes: old probes are then ignored."""
+"""Version of the training code; a higher number makes the store ignore older probes."""
 
 Labels = Mapping[str, Any]
-"""Transcript, intent or phones of the frames by utterance id."""
+"""Transcript, intent, or phones of all frames, by utterance id."""
 
 
 def probe_label(config: ProbeConfig, context: RunContext) -> str:
-    """How rows name the probe: a capped training says so."""
+    """Return the name of the probe in rows, which mentions a cap on training steps."""
     cap = context.trainer.max_steps
     return config.name if cap is None else f"{config.name}, at most {cap} steps"
 
@@ -35,17 +35,17 @@ def trained_probe(
     context: RunContext,
     label_key: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Folder of the probe, trained first if no run has yet.
+    """Return the folder of the probe; train the probe if the store has none.
 
     Args:
         kind: "asr", "intent" or "phones".
-        train_probe: That function of `probes.train`.
-        tokenizer: Its codebook is loaded.
-        train: Tokens and labels to learn from.
-        dev: Tokens and labels that pick the best epoch.
-        config: Size and schedule.
-        context: Store, trainer, seed.
-        label_key: What labels depend on that are not in the manifest.
+        train_probe: Function of `models.probes.train` for this kind of probe.
+        tokenizer: The tokenizer, with a fitted codebook if the tokenizer needs one.
+        train: Tokens and labels of the training split.
+        dev: Tokens and labels of the dev split, which select the best epoch.
+        config: Size and training schedule of the probe.
+        context: Store, trainer and seed of the run.
+        label_key: Everything that the labels depend on besides the manifest, JSON-able.
     """
     key = {
         "version": VERSION,
