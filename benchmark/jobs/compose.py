@@ -184,7 +184,7 @@ class _Compositions:
 
 
 def _as_run(cfg: DictConfig) -> DictConfig:
-    """Remove Hydra's own part from a config, because a running job does not see this part; return the config."""
+    """Remove Hydra's own part from a config, which a running job does not see; return the config."""
     with open_dict(cfg):
         del cfg["hydra"]
     return cfg

@@ -142,7 +142,7 @@ class Job:
         log.info("done in %.0f s: %s: %s", seconds, self.label, _summary(outcome))
 
     def fitted_tokenizer(self) -> Tokenizer:
-        """Return the tokenizer with its fitted codebook; `self.tokenizer` stays unchanged, as it names the job."""
+        """Return the tokenizer with its fitted codebook; `self.tokenizer`, part of the key, is unchanged."""
         return fit_codebook(self.tokenizer, self.corpus, self.context.store, self.context.seed)
 
     def begin(self) -> RunContext:

@@ -44,7 +44,7 @@ def parts(tokenizer: Tokenizer) -> list[Tokenizer]:
 
 
 def extras(tokenizer: Tokenizer) -> dict[str, bool]:
-    """Return the extras of this package that a tokenizer needs, and whether each one's library is installed."""
+    """Return the extras of this package that a tokenizer needs, and whether their libraries are installed."""
     found: dict[str, bool] = {}
     for part in parts(tokenizer):
         library = getattr(part, "library", None)
