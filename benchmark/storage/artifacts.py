@@ -87,9 +87,9 @@ class ArtifactStore:
         Unlike `get`, this method does not record the part in `used`.
 
         Args:
-            kind: See `get`.
-            key: See `get`.
-            build: See `get`.
+            kind: Family folder of the part, as for `get`.
+            key: Everything the content of the part depends on, JSON-able.
+            build: Function that fills the empty folder passed to it.
             wait: True to wait while another process builds the part, False to return None at once.
         """
         final = self.path(kind, key)

@@ -92,17 +92,17 @@ class JobEstimate:
         self._rates, self._training_rates = rates[self._device], rates[self._trains_on]
 
     def seconds(self, split: str, limit: int | None = None) -> float:
-        """See `Estimator.seconds`."""
+        """Return the seconds of speech in a split, see `Estimator.seconds`."""
         return self._speech(split).with_max_steps(limit).seconds
 
     def transcribing(self, checkpoint: str) -> float:
-        """See `Estimator.transcribing`."""
+        """Return the seconds of speech transcribed per second, see `Estimator.transcribing`."""
         return self._rates.transcribe(checkpoint)
 
     def scoring(
         self, split: str = "test", limit: int | None = None, seconds: float = 0.0, size: float = 0.0
     ) -> CostItem:
-        """See `Estimator.scoring`."""
+        """Return the item for the evaluation of the job, see `Estimator.scoring`."""
         job = self._job
         key = self._key("evaluation", job.tokenizer, describe(job.task), split_key(job.corpus, split))
         seconds += self.seconds(split, limit) / self._rates.score(job.task.name)
@@ -111,7 +111,7 @@ class JobEstimate:
     def artifact(
         self, stage: str, seconds: float, size: float = 0.0, content: Any = None, trained: bool = False
     ) -> CostItem:
-        """See `Estimator.artifact`."""
+        """Return the item for an artifact of the task's own, see `Estimator.artifact`."""
         key = self._key(stage, self.tokenizer, content, describe(self._job.task), self.corpus.name)
         device = self._trains_on if trained else self._device
         return CostItem(key, stage, self.tokenizer.name, seconds, size, device=device)
@@ -122,7 +122,7 @@ class JobEstimate:
     def encoding(
         self, split: str, tokenizer: Tokenizer | None = None, limit: int | None = None
     ) -> Iterator[CostItem]:
-        """See `Estimator.encoding`."""
+        """Yield the items for the codebook and the tokens of a split, see `Estimator.encoding`."""
         tokenizer = tokenizer or self._job.tokenizer
         spec, speed = tokenizer.spec, self._rates.encode(tokenizer)
         fitted = needs_fitted_codebook(tokenizer)
@@ -144,7 +144,7 @@ class JobEstimate:
         )
 
     def vocoder(self, source: Tokenizer, config: VocoderConfig) -> Iterator[CostItem]:
-        """See `Estimator.vocoder`."""
+        """Yield the items for a vocoder and its features, see `Estimator.vocoder`."""
         train, dev = self._speech("train"), self._speech("dev")
         corpus = [split_key(self._job.corpus, split) for split in ("train", "dev")]
         both = train.seconds + dev.seconds
@@ -174,7 +174,7 @@ class JobEstimate:
         yield CostItem(key, "vocoder", source.name, seconds, size, scratch, self._trains_on, ask)
 
     def probe(self, config: ProbeConfig, head: ProbeHead) -> CostItem:
-        """See `Estimator.probe`."""
+        """Return the item for the training of a probe, see `Estimator.probe`."""
         tokenizer, train, dev = self._job.tokenizer, self._speech("train"), self._speech("dev")
         spec = tokenizer.spec
         rows = float(config.batch_size)
