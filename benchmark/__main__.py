@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOISY = ("faiss.loader", "lightning.pytorch", "lightning.fabric")
-"""Loggers that tell which build was loaded and which devices exist."""
+"""Loggers of libraries that report their build and the devices found; set to warnings only."""
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -46,7 +46,7 @@ def main(cfg: DictConfig) -> Failure | None:
     try:
         run(cfg)
     except CompactHydraException as error:
-        log.debug("failed: %s", error)  # the job has said so itself
+        log.debug("failed: %s", error)  # the job has logged the error already
         return Failure(str(error))
     except Exception as error:
         log.exception("failed")
@@ -55,19 +55,19 @@ def main(cfg: DictConfig) -> Failure | None:
 
 
 def run(cfg: DictConfig) -> None:
-    """Run one job, or take part in the trainings of one that rank 0 runs.
+    """Run one job, or take part in the trainings of a job that rank 0 runs.
 
-    Raises: CompactHydraException in place of a user's mistake.
+    Raises: CompactHydraException in place of every UserError.
     """
     # Imported here: --help and the process that only launches a sweep need none of the models' libraries.
-    import lightning  # noqa: F401  # it sets the levels of its loggers
+    import lightning  # noqa: F401  # importing lightning sets the levels of its loggers, changed below
     import torch
 
     from benchmark.training.process_group import group_of
 
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
-    torch.set_num_threads(cfg.threads)  # numbers depend on it, so it is set and not left to the machine
+    torch.set_num_threads(cfg.threads)  # results depend on the number of threads
     try:
         world = world_of(cfg)
         group = group_of(world) if world else None
@@ -79,9 +79,9 @@ def run(cfg: DictConfig) -> None:
 
 
 def work(cfg: DictConfig, group: "ProcessGroup | None") -> None:
-    """Do what the config says: rank 0 of `group` all of it, the others its trainings.
+    """Run the job of a config on rank 0 of `group`; on every other rank, take part in its trainings.
 
-    Raises: UserError, which nobody has told of yet, or CompactHydraException in place of one that is told.
+    Raises: UserError if the error has not been logged yet, or CompactHydraException if the job has logged it.
     """
     from benchmark.jobs.build import make_job, make_trackers
     from benchmark.jobs.stages import join_stage, run_stage
@@ -104,14 +104,14 @@ def work(cfg: DictConfig, group: "ProcessGroup | None") -> None:
 
 
 def world_of(cfg: DictConfig) -> World | None:
-    """The processes that were started to do this job together; None where this one does it alone.
+    """Return the processes that were started to run this job together, or None if this process runs it alone.
 
-    Raises: UserError for several that would all do the same.
+    Raises: UserError if several processes were started and each would run the whole job.
     """
     world = started_world()
     if world is None or cfg.trainer.strategy == "ddp":
         return world
-    if cfg.part is not None:  # each has its own
+    if cfg.part is not None:  # each process works on a part of its own
         return None
     raise UserError(
         f"{world} were started for this job, and each would do all of it: trainer=ddp shares its trainings "
@@ -120,20 +120,21 @@ def world_of(cfg: DictConfig) -> World | None:
 
 
 def place() -> tuple[str, Path]:
-    """What the jobs of this sweep share, the name of its folder, and where this one may write."""
+    """Return the name of the sweep's output folder, shared by its jobs, and the output folder of this job."""
     cfg = HydraConfig.get()
     group = cfg.sweep.dir if cfg.mode == RunMode.MULTIRUN else cfg.run.dir
     return Path(group).name, Path(cfg.runtime.output_dir)
 
 
 def door() -> int:
-    """Do what was typed after the name of the program; return the exit status."""
+    """Run the command typed after the name of the program, and return the exit status."""
     return command_line.main(sys.argv[1:], main)
 
 
 if __name__ == "__main__":
-    # Of the module as everybody imports it: processes of launchers unpickle what they find there.
+    # The function is imported from `benchmark.__main__`, not taken from the module `__main__`: a launcher
+    # pickles the application by its module's name, and its processes import that module to unpickle it.
     from benchmark.__main__ import door as installed_door
 
-    sys.argv[0] = "python -m benchmark"  # how messages call it
+    sys.argv[0] = "python -m benchmark"  # the name of the program in messages
     sys.exit(installed_door())

@@ -1,10 +1,11 @@
-"""Print the table of codes compared with other implementations, from what the tests counted.
+"""Print the table of codes compared with other implementations, from the counts that the tests recorded.
 
     python -m scripts.conformance_table ROWS
     python -m scripts.conformance_table ROWS --out docs/reference/conformance.md
 
-ROWS is the file of JSON lines that the tests append to where CONFORMANCE_ROWS names it; `make
-test-conformance` does both, and writes the page where OUT= names one. Exit status 1 without rows.
+ROWS is a file of JSON lines; the tests append to the file if the variable CONFORMANCE_ROWS names it. `make
+test-conformance` runs the tests and this script, and writes the page if OUT= names a file. The exit status is
+1 if there are no rows.
 """
 
 import argparse
@@ -31,7 +32,7 @@ KEYS = ("tokenizer", "peer", "utterances", "compared", "different", "note")
 
 
 def table(rows: list[dict[str, str | int]]) -> str:
-    """Format one line per tokenizer and peer, in alphabetical order, and the sums."""
+    """Format one line per tokenizer and peer in alphabetical order, and a line of sums."""
     lines = [COLUMNS, ("---", "---", "--:", "--:", "--:", "---")]
     lines += [
         tuple(str(row[key]).replace("|", "\\|") for key in KEYS)
@@ -44,7 +45,7 @@ def table(rows: list[dict[str, str | int]]) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Read the rows; print the page, or write the page where `--out` says so."""
+    """Read the rows and print the page, or write the page to the file of `--out`; return 1 without rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("rows", type=Path)
     parser.add_argument("--out", type=Path, help="Markdown file to write in place of printing")

@@ -85,7 +85,7 @@ def read_centroids(file: BinaryIO, name: str) -> np.ndarray:
 
 
 def main() -> int:
-    """Convert one file."""
+    """Convert one file; return 1 if it cannot be read or holds no k-means."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path)

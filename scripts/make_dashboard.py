@@ -1,11 +1,11 @@
-"""Create the wandb workspace of the benchmark: a section per task, numbers, sound and figures in their place.
+"""Create the wandb workspace of the benchmark, with a section of numbers, audio and figures per task.
 
     python -m scripts.make_dashboard --entity my-team                        # after runs with logger=wandb
     python -m scripts.make_dashboard --entity my-team --results results/libri # its metrics, in its order
     python -m scripts.make_dashboard --entity my-team --json dashboard.json  # only write what would be sent
 
-Needs `pip install 'speech-token-benchmark[dashboard]'` and a login (`wandb login`), but not for --json. Run
-again, it adds another view and leaves the others alone.
+The script needs `pip install 'speech-token-benchmark[dashboard]'`, and a login (`wandb login`) unless --json
+is given. Every run of the script adds another view and leaves existing views unchanged.
 """
 
 import argparse
@@ -26,11 +26,11 @@ from benchmark.results.store import ResultsStore
 BITRATE = "tokenizer/bitrate_kbps"
 PER_ROW = 3
 SOUND = {"reconstruction": "reconstructed", "voice_conversion": "converted"}
-"""What a task calls its speech, by task."""
+"""Name of the role of a task's decoded speech, by task."""
 
 
 def shown(rows: Sequence[Row]) -> dict[str, dict[str, MetricInfo]]:
-    """By title of the section, metrics under the names that runs log, each with how it is shown."""
+    """Return, by title of the section, the facts of its metrics by the names under which runs log them."""
     sections: dict[str, dict[str, MetricInfo]] = {}
     for name, layout in layouts(rows).items():
         table = None if layout.by_condition else make_table(name, rows, layout)
@@ -42,9 +42,9 @@ def shown(rows: Sequence[Row]) -> dict[str, dict[str, MetricInfo]]:
 
 
 def workspace(entity: str, project: str, name: str, sections: dict[str, dict[str, MetricInfo]]) -> Any:
-    """The workspace as an object of wandb's own library.
+    """Build the workspace as an object of the library wandb-workspaces.
 
-    Raises: UserError where that library is not installed.
+    Raises: UserError if the library is not installed.
     """
     try:
         from wandb_workspaces import workspaces as ws
@@ -71,7 +71,10 @@ def workspace(entity: str, project: str, name: str, sections: dict[str, dict[str
 
 
 def _panels(metrics: dict[str, MetricInfo]) -> Iterable[Any]:
-    """For each metric a bar per tokenizer and a scatter against the bitrate; then media and scores."""
+    """Yield the panels of a section: per metric, bars by tokenizer and a scatter plot against the bitrate.
+
+    Media and scores by utterance follow.
+    """
     from wandb_workspaces.reports import v2 as wr
 
     for name, definition in metrics.items():
@@ -96,7 +99,7 @@ def _panels(metrics: dict[str, MetricInfo]) -> Iterable[Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Create the workspace, or write its JSON; 1 after a mistake of the user's."""
+    """Create the workspace, or write its JSON; return 0, or 1 after a UserError."""
     parser = argparse.ArgumentParser(
         "python -m scripts.make_dashboard", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

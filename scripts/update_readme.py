@@ -1,4 +1,4 @@
-"""Put the reference tables of the mini profile, in short, into the README.
+"""Write a summary of the mini profile's reference tables into the README.
 
 python -m scripts.update_readme
 """
@@ -25,7 +25,7 @@ COLUMNS = [
 
 
 def compact_table() -> str:
-    """One line per tokenizer over three tables, each number as the full tables print it."""
+    """Format one line per tokenizer from three tables, each number as the full tables print it."""
     rows = ResultsStore(ROOT / "results" / "reference" / "mini").rows()
     tables = {name: make_table(name, rows) for name in {name for name, _, _ in COLUMNS}}
     metrics = {

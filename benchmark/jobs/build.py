@@ -1,4 +1,4 @@
-"""From config to objects: the only place where the library meets Hydra's instantiate."""
+"""Objects built from a config: the only module that calls Hydra's `instantiate`."""
 
 import logging
 from collections.abc import Callable
@@ -39,17 +39,19 @@ EXTENSIBLE = {
     "VocoderPart": VocoderPart,
     "ProbeConfig": ProbeConfig,
 }
-"""A yaml may name classes of the trusted packages, and classes of the user's own with one of these bases:
-`_target_` could otherwise call anything importable."""
+"""Base classes that a user's own class must have one of if a yaml is to name it.
 
-logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # what it logs as an error it raises as well
+Classes of the `TRUSTED` packages may be named in any case. Without this rule, `_target_` could call anything
+that can be imported."""
+
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # Hydra also raises each error that it logs
 
 
 def build(node: DictConfig) -> Any:
-    """Instantiate a config node, nested ones included, with plain lists and dicts as arguments.
+    """Instantiate a config node and the nodes nested in it, with plain lists and dicts as arguments.
 
-    Raises: UserError for a target that is absent, not trusted or cannot be imported, a missing value, or
-        arguments that the class refuses.
+    Raises: UserError for a `_target_` that is absent, is not trusted or cannot be imported, for a missing
+        value, or for arguments that the class refuses.
     """
     try:
         content = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
@@ -71,7 +73,13 @@ def build(node: DictConfig) -> Any:
 
 
 def _require_trusted(target: str) -> None:
-    """Go by the class itself: a dotted name below `benchmark.` may lead to what a module there imports."""
+    """Refuse a class that is neither of a trusted package nor a subclass of one of the extensible bases.
+
+    The module of the class itself decides, because a dotted name below `benchmark.` may lead to a class that
+    a module there merely imports.
+
+    Raises: UserError for a class that cannot be imported or is not trusted.
+    """
     bases = " or ".join(EXTENSIBLE)
     legal = f"Legal: a class of {' or '.join(TRUSTED)}, or a {bases} of your own on the Python path"
     try:
@@ -84,7 +92,7 @@ def _require_trusted(target: str) -> None:
 
 
 def _targets(content: Any) -> list[str]:
-    """Every `_target_` in a nested container."""
+    """Return every `_target_` in a nested container of dicts and lists."""
     if isinstance(content, dict):
         own = [str(content["_target_"])] if "_target_" in content else []
         return own + [target for value in content.values() for target in _targets(value)]
@@ -94,11 +102,11 @@ def _targets(content: Any) -> list[str]:
 
 
 def make_job(cfg: DictConfig, make: Callable[[DictConfig], Any] = build) -> Job:
-    """Build every part of one run from the composed config.
+    """Build every part of one job from its composed config.
 
     Args:
-        cfg: The config of one job.
-        make: Builds a part of it: another than `build` where parts are shared between jobs.
+        cfg: Config of the job.
+        make: Function that builds one part. Callers that share parts between jobs pass another than `build`.
 
     Raises: UserError for a config that cannot be built.
     """
@@ -129,12 +137,12 @@ def make_job(cfg: DictConfig, make: Callable[[DictConfig], Any] = build) -> Job:
 
 
 def make_trackers(cfg: DictConfig, group: str, folder: Path) -> TrackerCollection:
-    """What follows the jobs of `cfg`.
+    """Build the trackers of a job from the group `logger` of its config.
 
     Args:
-        cfg: The config of one job.
-        group: What the jobs of one sweep share.
-        folder: Where the trackers may write.
+        cfg: Config of the job.
+        group: Name shared by all jobs of one sweep.
+        folder: Folder that the trackers may write to.
 
     Raises: UserError for a mistake in the group `logger`.
     """
@@ -146,7 +154,10 @@ def make_trackers(cfg: DictConfig, group: str, folder: Path) -> TrackerCollectio
 
 
 def scientific_part(cfg: DictConfig) -> dict[str, Any]:
-    """The resolved config as plain data, without what only says where things are kept or shown."""
+    """Return the resolved config as plain data, without the entries that do not affect results.
+
+    The entries left out say where files are kept, what is displayed, and how the work is divided.
+    """
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)
     content["trainer"].pop("loggers")

@@ -1,4 +1,4 @@
-"""The one door: which command was typed, and its help, without importing what only some commands need."""
+"""Commands of the program and their help; libraries that only some commands need are not imported here."""
 
 import os
 import re
@@ -12,18 +12,18 @@ from benchmark.jobs.commands.parser import PROGRAM
 from benchmark.jobs.renamed_keys import refuse_renamed_overrides
 
 USAGE = 2
-"""Exit status after a command line that is none."""
+"""Exit status after a command line that cannot be understood."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """A word after the name of the program.
+    """A command of the program, such as `run` or `doctor`.
 
     Attributes:
         summary: One line of help.
         example: Arguments that make sense together.
-        has_default: Whether it means something without arguments.
-        takes_overrides: Whether its arguments are Hydra's.
+        has_default: True if the command can be given without arguments.
+        takes_overrides: True if the arguments are Hydra overrides.
     """
 
     summary: str
@@ -70,7 +70,7 @@ COMMANDS = {
     ),
 }
 APPLICATION = ("run", "sweep")
-"""Commands that Hydra runs."""
+"""Commands that the Hydra application runs."""
 COMPLETION = ("-sc", "--shell-completion")
 HELP = ("-h", "--help")
 
@@ -78,11 +78,11 @@ Application = Callable[[], object]
 
 
 def main(arguments: Sequence[str], application: Application) -> int:
-    """Do what a command line says; return its exit status.
+    """Run a command line and return its exit status.
 
     Args:
-        arguments: Those after the name of the program.
-        application: The Hydra application that runs jobs; it reads `sys.argv`.
+        arguments: Words after the name of the program.
+        application: The Hydra application that runs jobs. It reads `sys.argv`.
     """
     if not arguments or list(arguments) in [[flag] for flag in HELP]:
         sys.stdout.write(overview())
@@ -115,7 +115,7 @@ def main(arguments: Sequence[str], application: Application) -> int:
 
 
 def is_override(word: str) -> bool:
-    """Whether a first word is one of Hydra's, an override or a flag, and not the name of a command."""
+    """Return whether a first word is a Hydra override or flag, not the name of a command."""
     return "=" in word or word.startswith(("-", "+", "~"))
 
 
@@ -146,7 +146,7 @@ def overview() -> str:
 
 
 def short_help(name: str) -> str:
-    """Return what a command says that needs arguments and has none."""
+    """Return the message of a command that needs arguments and was given none."""
     summary, example = COMMANDS[name].summary, COMMANDS[name].example
     return (
         f"usage: {PROGRAM} {name} <arguments>\n\n{summary[0].upper()}{summary[1:]}.\n\n"
@@ -155,9 +155,10 @@ def short_help(name: str) -> str:
 
 
 def _complete(arguments: Sequence[str], application: Application) -> int:
-    """Answer the shell: the names of commands here, overrides by Hydra, which knows no commands.
+    """Answer the shell's request to complete the line that is being typed, and return the exit status.
 
-    The shell puts the line that is being typed into the environment.
+    Names of commands are completed here. Overrides are completed by Hydra, which knows no commands, so the
+    command is removed from the line first. The shell passes the line in the variable COMP_LINE.
     """
     line = os.environ.get("COMP_LINE", "")
     typed = re.match(r"(?P<program>\s*\S+\s+)(?P<first>\S*)(?P<rest>.*)", line, re.DOTALL)
@@ -167,7 +168,7 @@ def _complete(arguments: Sequence[str], application: Application) -> int:
             sys.stdout.write("".join(f"{name}\n" for name in COMMANDS if name.startswith(first)))
         elif first in COMMANDS:
             if not COMMANDS[first].takes_overrides:
-                return 0  # the shell offers files
+                return 0  # the shell then offers files
             os.environ["COMP_LINE"] = typed["program"] + rest.lstrip()
     sys.argv[1:] = arguments
     application()

@@ -1,4 +1,4 @@
-"""What a command line of `run` would run: every job's config, composed and not run."""
+"""Configs of the jobs that a command line of `run` would start, composed without running any job."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,13 +27,13 @@ from benchmark.errors import UserError
 
 
 class _KeptFiles(CachingConfigRepository):
-    """Parses every yaml once: Hydra alone would parse them anew for each job."""
+    """A repository of configs that parses every yaml once; Hydra's own would parse each yaml for each job."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_KeptFiles":
         return self
 
     def load_config(self, config_path: str) -> ConfigResult | None:
-        """A copy, since what is composed of it shares its nodes."""
+        """Return a copy of the parsed file, because composed configs share the nodes of the files."""
         return deepcopy(super().load_config(config_path))
 
 
@@ -43,9 +43,9 @@ ROOT_CONFIG = "config"
 
 @contextmanager
 def open_hydra(config_dir: str | None = None) -> Iterator[Hydra]:
-    """Hydra on `conf`, and on a folder of the user's, as `--config-dir` adds it.
+    """Yield a Hydra that reads `conf` and, if given, a folder of the user's, as `--config-dir` adds one.
 
-    Raises: UserError for a folder that does not exist, and in place of Hydra's own errors.
+    Raises: UserError for a folder that does not exist, and in place of Hydra's and OmegaConf's errors.
     """
     version.setbase("1.3")
     search_path = create_config_search_path(str(CONF))
@@ -61,7 +61,7 @@ def open_hydra(config_dir: str | None = None) -> Iterator[Hydra]:
         loader.repository = cast(ConfigRepository, _KeptFiles(loader.repository))
         yield hydra
     except (HydraException, OmegaConfBaseException) as error:
-        cause = error.__cause__  # Hydra says which override, OmegaConf what is wrong with it
+        cause = error.__cause__  # Hydra names the override, OmegaConf the mistake in it
         more = f"\n{cause}" if isinstance(cause, OmegaConfBaseException) else ""
         raise UserError(f"{error}{more}") from error
     finally:
@@ -69,20 +69,21 @@ def open_hydra(config_dir: str | None = None) -> Iterator[Hydra]:
 
 
 def compose(hydra: Hydra, overrides: Sequence[str]) -> DictConfig:
-    """The config of a single job."""
+    """Compose the config of a single job."""
     return hydra.compose_config(ROOT_CONFIG, list(overrides), RunMode.RUN)
 
 
 def compose_jobs(hydra: Hydra, overrides: Sequence[str], multirun: bool) -> list[DictConfig]:
-    """One config per job, in the order in which they would start.
+    """Compose one config per job, in the order in which the jobs would start.
 
     Args:
-        hydra: From `opened`.
-        overrides: As on the command line; comma lists make a sweep, as does an experiment in MULTIRUN mode.
-        multirun: Whether `-m` is given.
+        hydra: Hydra as `open_hydra` yields it.
+        overrides: Overrides as on the command line.
+        multirun: True if `-m` is given, so that comma lists make a sweep. An experiment in MULTIRUN mode is a
+            sweep without `-m`.
 
     Raises:
-        UserError: the experiment names another sweeper than Hydra's own.
+        UserError: the experiment names another sweeper than Hydra's basic one.
     """
     master = hydra.compose_config(
         ROOT_CONFIG, list(overrides), RunMode.MULTIRUN, validate_sweep_overrides=False
@@ -93,9 +94,13 @@ def compose_jobs(hydra: Hydra, overrides: Sequence[str], multirun: bool) -> list
 
 
 def expand_sweep(hydra: Hydra, master: DictConfig) -> list[DictConfig]:
-    """One config per job of the sweep that `master` is the config of, in the order of their numbers.
+    """Compose one config per job of a sweep, in the order of the jobs' numbers.
 
-    Raises: UserError when another sweeper than Hydra's own is named.
+    Args:
+        hydra: Hydra as `open_hydra` or `running` yields it.
+        master: Config of the whole sweep, which includes Hydra's own part.
+
+    Raises: UserError if `master` names another sweeper than Hydra's basic one.
     """
     sweeper = master.hydra.sweeper
     if not sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
@@ -110,7 +115,7 @@ def expand_sweep(hydra: Hydra, master: DictConfig) -> list[DictConfig]:
 
 @contextmanager
 def running() -> Iterator[Hydra]:
-    """The Hydra that runs this very sweep, which for a while parses every yaml once."""
+    """Yield the Hydra that runs the current sweep; within the block it parses every yaml only once."""
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None, "no sweep is running"
     loader = cast(ConfigLoaderImpl, hydra.config_loader)
@@ -123,10 +128,11 @@ def running() -> Iterator[Hydra]:
 
 
 class _Compositions:
-    """Configs of the jobs of one sweep, with fewer compositions than jobs, for each takes a while.
+    """Configs of the jobs of one sweep, made with fewer compositions than jobs, because each is slow.
 
-    Values, such as the seed, are set afterwards. A job that differs from the first in several choices is put
-    together from jobs that differ in one of them, where each changes nothing but the node of its own name.
+    Overrides of values, such as the seed, are applied after composition. A job that differs from the first
+    job in several choices of groups is assembled from jobs that differ in one choice each. This requires that
+    each choice changes nothing but the node named after its group; otherwise the job is composed as a whole.
     """
 
     def __init__(self, hydra: Hydra, master: DictConfig) -> None:
@@ -136,14 +142,14 @@ class _Compositions:
         self._first: list[str] = []
 
     def of(self, job: list[Override]) -> DictConfig:
-        """The config of one job, given all its overrides."""
+        """Return the config of one job, given all its overrides."""
         choices = [o for o in job if self._loader.repository.group_exists(o.key_or_group)]
         cfg = self._assembled(choices) or deepcopy(self._compose([str(o.input_line) for o in choices]))
         ConfigLoaderImpl._apply_overrides_to_config([o for o in job if o not in choices], cfg)
         return cfg
 
     def _assembled(self, choices: list[Override]) -> DictConfig | None:
-        """None where the job has to be composed as a whole."""
+        """Assemble the config of a job from others; return None if the job must be composed as a whole."""
         texts = [str(o.input_line) for o in choices]
         self._first = self._first or texts
         places = [place for place, text in enumerate(texts) if text != self._first[place]]
@@ -163,7 +169,7 @@ class _Compositions:
         return cfg
 
     def _is_local(self, job: list[str], group: str) -> bool:
-        """Whether a job differs from the first in the node `group` alone."""
+        """Return whether a job differs from the first job in the node `group` alone."""
         key = tuple(job)
         if key not in self._local:
             first, other = (_without(self._compose(each), group) for each in (self._first, job))
@@ -178,13 +184,13 @@ class _Compositions:
 
 
 def _as_run(cfg: DictConfig) -> DictConfig:
-    """Without Hydra's own part, which a run does not see either."""
+    """Remove Hydra's own part from a config, which a running job does not see; return the config."""
     with open_dict(cfg):
         del cfg["hydra"]
     return cfg
 
 
 def _without(cfg: DictConfig, group: str) -> dict[str, Any]:
-    """Everything but one top-level node, as plain data."""
+    """Return a config as plain data, without one top-level node."""
     whole = cast(dict[str, Any], OmegaConf.to_container(cfg))
     return {name: value for name, value in whole.items() if name != group}

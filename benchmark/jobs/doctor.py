@@ -1,4 +1,4 @@
-"""Everything that planned jobs use, looked at once, and the report of what this machine lacks of them."""
+"""Examination of everything that planned jobs use, and a report of what this machine lacks."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -27,23 +27,23 @@ from benchmark.storage.hub_downloads import Hub, total
 
 @dataclass
 class Item:
-    """One thing that the planned jobs use."""
+    """One thing that the planned jobs use: a tokenizer, a corpus, a model, a library or a device."""
 
     kind: str
     name: str
     needs: list[MissingRequirement] = field(default_factory=list)
-    """What it lacks on this machine."""
+    """Requirements of the item that this machine lacks."""
     _looked: set[str] = field(default_factory=set)
 
     def look(self, aspect: str, needs: Iterable[MissingRequirement]) -> None:
-        """Add what is missing; `needs` finds it out only where this aspect is looked at first."""
+        """Add the missing requirements of one aspect; `needs` is evaluated only once for each aspect."""
         if aspect not in self._looked:
             self._looked.add(aspect)
             self.needs += [need for need in needs if need not in self.needs]
 
 
 class Examination:
-    """Everything that jobs use, each thing looked at once however many jobs use it."""
+    """Collection of everything that jobs use; each item is examined once, however many jobs use it."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -52,15 +52,15 @@ class Examination:
 
     @property
     def items(self) -> list[Item]:
-        """In groups by kind, each in the order of the jobs; of tasks only those that cannot be built."""
+        """Items grouped by kind, each group in the order of the jobs; tasks only if they cannot be built."""
         items = [item for item in self._items.values() if item.kind != "task" or item.needs]
         kinds = list(dict.fromkeys(item.kind for item in items))
         return sorted(items, key=lambda item: kinds.index(item.kind))
 
     def add(self, cfg: DictConfig) -> None:
-        """Look at what one job uses.
+        """Examine everything that one job uses.
 
-        Raises: UserError for a config with a name that is no longer one.
+        Raises: UserError for a config with a key that has been renamed.
         """
         refuse_renamed_keys(cfg)
         own, tokenizer = self._part("tokenizer", cfg.tokenizer)
@@ -90,17 +90,20 @@ class Examination:
         return self._items.setdefault((kind, key), Item(kind, name))
 
     def _part(self, kind: str, node: DictConfig) -> tuple[Item, Any]:
-        """The object of a config node; None where it cannot be built, which its item then says."""
+        """Return the item and the object of a config node; the object is None if building it fails.
+
+        The item then holds the error as a missing requirement.
+        """
         try:
             key = kind, OmegaConf.to_yaml(node, resolve=True)
-        except OmegaConfBaseException:  # a value that cannot be resolved: building it says which
+        except OmegaConfBaseException:  # a value cannot be resolved, and `build` names it
             key = kind, OmegaConf.to_yaml(node)
         item = self._item(*key, str(node.get("name", "?")))
         if key not in self._built:
             self._built[key] = None
             try:
                 self._built[key] = build(node)
-                item.name = self._built[key].name  # that of a list of recordings comes from its file
+                item.name = self._built[key].name  # a list of recordings takes its name from its file
             except UserError as error:
                 item.needs.append(MissingRequirement(str(error)))
         return item, self._built[key]
@@ -114,7 +117,7 @@ def _cuda_needs() -> Iterator[MissingRequirement]:
 
 
 def text(items: list[Item]) -> str:
-    """The report: a line for each item, then the commands that fetch what can be fetched."""
+    """Format the report: one line per item, then the commands that fetch what can be fetched."""
     kinds, names = (max(len(getattr(item, part)) for item in items) for part in ("kind", "name"))
     lines = []
     for item in items:

@@ -1,4 +1,4 @@
-"""Scores of recordings that exist already: two folders, matched by the names of their files."""
+"""Scores of existing recordings against their originals: two folders whose files are matched by name."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,13 +29,13 @@ from benchmark.types import Utterance
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64")
 KIND = "reconstruction"
-"""Metrics of this task compare a recording with its original alone."""
+"""Task whose metrics compare a recording with nothing but its original."""
 SHOWN = 5
 NO_TEXT = "it needs transcripts: text=<folder of .txt, or list of recordings>; dwer and the like need none"
 
 
 class Label(NamedTuple):
-    """What a list of recordings, or a text file, says of one of them."""
+    """Facts about one recording from a list of recordings or a text file."""
 
     text: str | None
     speaker_id: str | None = None
@@ -44,11 +44,11 @@ class Label(NamedTuple):
 
 @dataclass(frozen=True)
 class Folders:
-    """What is scored.
+    """The folders of one scoring.
 
     Attributes:
         reference: Folder of originals.
-        decoded: Folder of recordings made of them.
+        decoded: Folder of recordings made from the originals.
         text: Folder of transcripts, or a list of recordings with the columns `text` and `speaker_id`.
     """
 
@@ -59,11 +59,11 @@ class Folders:
 
 @dataclass(frozen=True)
 class FolderScores:
-    """The result.
+    """Result of scoring a folder.
 
     Attributes:
-        utterances: Scores by utterance as `Evaluation` gives them, and what is said in each.
-        table: One line, with a column per metric.
+        utterances: Scores by utterance as `Evaluation` returns them, with the transcripts of the originals.
+        table: Table of one line, with a column per metric.
     """
 
     utterances: pd.DataFrame
@@ -73,7 +73,7 @@ class FolderScores:
 def score_folders(folders: Folders, cfg: DictConfig) -> FolderScores:
     """Score a folder by the metrics of a config.
 
-    Raises: UserError for folders without recordings in common, or metrics that none can be scored by.
+    Raises: UserError for folders without recordings in common, or if no metric of the config can be used.
     """
     torch.set_num_threads(cfg.threads)
     store = ArtifactStore(cfg.paths.cache)
@@ -119,9 +119,9 @@ def score_folders(folders: Folders, cfg: DictConfig) -> FolderScores:
 
 
 def _by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """Return the files below a folder by their names without suffix, in the order of these.
+    """Return the files below a folder by their names without suffix, in the order of the names.
 
-    Raises: UserError for a folder that is none, or holds no such file, or two of one name.
+    Raises: UserError if the path is no folder, or holds no file with these suffixes or two of one name.
     """
     if not folder.is_dir():
         raise UserError(f"{str(folder)!r} is not a folder")
@@ -136,9 +136,9 @@ def _by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
 
 
 def _labels(source: Path) -> dict[str, Label]:
-    """Return what is known of recordings by their names without suffix.
+    """Return the labels of recordings, by the recordings' names without suffix.
 
-    Raises: UserError for a list with mistakes, or a path that is neither list nor folder.
+    Raises: UserError for a list with mistakes, or a path that is neither a list nor a folder.
     """
     if source.is_dir():
         texts = _by_stem(source, (".txt",)).items()
@@ -153,9 +153,9 @@ def _labels(source: Path) -> dict[str, Label]:
 
 
 def _metrics(cfg: DictConfig, with_text: bool) -> tuple[dict[str, Metric], set[str]]:
-    """Return the metrics that compare with originals, and the names of those that lack transcripts.
+    """Return the metrics that compare with originals, and the names of metrics without their transcripts.
 
-    Raises: UserError where none can be scored.
+    Raises: UserError if no metric remains.
     """
     chosen: dict[str, Metric] = {str(name): build(node) for name, node in cfg.metric.items()}
     fitting = {name: metric for name, metric in chosen.items() if KIND in metric.tasks}
@@ -181,7 +181,7 @@ def _utterance(name: str, path: Path, label: Label | None) -> Utterance:
 
 
 def _cell(frame: pd.DataFrame, metric: str, context: RunContext, max_failed_share: float) -> Cell:
-    """Return the number of one metric; without one where too many utterances have no score."""
+    """Return the cell of one metric, marked as failed if too many utterances have no score."""
     found = interval_of(frame, metric, context)
     reasons = list(dict.fromkeys(_reasons(frame.loc[frame[metric].isna(), "failure"], metric)))
     reason = "; ".join(reasons[:SHOWN])
@@ -193,14 +193,14 @@ def _cell(frame: pd.DataFrame, metric: str, context: RunContext, max_failed_shar
 
 
 def _reasons(failures: pd.Series, metric: str) -> Iterator[str]:
-    """Why utterances have no score by a metric, from what is said of all their metrics."""
+    """Yield the reasons why utterances have no score by a metric, taken from those for all their metrics."""
     for failure in failures.dropna():
         own = [part for part in failure.split("; ") if part.startswith(f"{metric}: ")]
         yield from [part.removeprefix(f"{metric}: ") for part in own] or [failure]
 
 
 def _table(folders: Folders, cells: Mapping[str, Cell], metrics: Mapping[str, Metric], method: str) -> Grid:
-    """Return the line of a folder, as tables of results have one for a tokenizer."""
+    """Return a table with one line for the folder, like the line of a tokenizer in tables of results."""
     facts = {name: metric.facts for name, metric in metrics.items()}
     marks: dict[str, int] = {}
     line = [Entry(folders.decoded.name)]
@@ -226,7 +226,7 @@ def _table(folders: Folders, cells: Mapping[str, Cell], metrics: Mapping[str, Me
 
 
 def _few(names: Mapping[str, Path] | set[str]) -> str:
-    """Return the first names, and how many more there are."""
+    """Format the first names in order, and the number of the others."""
     ordered = sorted(names)
     more = len(ordered) - SHOWN
     return ", ".join(ordered[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")

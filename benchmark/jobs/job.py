@@ -1,4 +1,7 @@
-"""One job: tokenizer × dataset × task × seed → rows, skipped when its rows are there already."""
+"""One job: evaluates a tokenizer on a dataset by a task with a seed, and writes the result rows.
+
+A job whose rows exist already is skipped.
+"""
 
 import json
 import logging
@@ -31,7 +34,7 @@ MAX_FAILED_SHARE = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Everything one run needs, already built from its config."""
+    """A job with all its parts, built from its config."""
 
     profile: str
     tokenizer: Tokenizer
@@ -43,21 +46,23 @@ class Job:
     """The resolved config, kept beside the rows."""
     policy: Policy = "only_missing"
     max_failed_share: float = MAX_FAILED_SHARE
-    """Of the utterances, above which a metric's number is not shown."""
+    """Share of failed utterances above which the number of a metric is not shown."""
     trackers: TrackerCollection = field(default_factory=TrackerCollection)
-    """Dashboards and the like, which hear of what is run."""
+    """Dashboards and log files that follow the job."""
 
     @property
     def label(self) -> str:
-        """How log lines name the job."""
+        """Name of the job in log lines, such as "reconstruction × mel_rvq × synthetic"."""
         variant = self.task.variant(self.tokenizer)
         tokenizer = f"{self.tokenizer.name}+{variant}" if variant else self.tokenizer.name
         return f"{self.task.name} × {tokenizer} × {self.corpus.name}"
 
     def key(self) -> str:
-        """Digest of everything the numbers depend on; cheap, so that a finished job costs nothing.
+        """Return the digest of everything that the numbers depend on.
 
-        Raises: UserError when a corpus folder or a model is missing.
+        The digest is cheap to compute, so that a finished job is skipped at once.
+
+        Raises: UserError if a corpus folder or a model is missing.
         """
         trainer = self.context.trainer
         content = {
@@ -76,16 +81,16 @@ class Job:
         return digest(content)
 
     def metric_keys(self) -> dict[str, str]:
-        """Metrics that the job reports, each with the digest of what it alone depends on.
+        """Return, for each metric that the job reports, the digest of what this metric alone depends on.
 
-        Raises: UserError when a model is missing.
+        Raises: UserError if a model is missing.
         """
         return {name: self.task.metric_key(name) for name in self.task.definitions()}
 
     def is_done(self, key: str, metric_keys: Mapping[str, str]) -> bool:
-        """Whether the rows are there under these keys, and the policy leaves it at that.
+        """Return whether rows with these keys exist and the policy is not to compute them again.
 
-        Raises: UserError for a policy that is none.
+        Raises: UserError if the policy is not one of `Policy`.
         """
         if self.policy not in get_args(Policy):
             raise unknown("policy", self.policy, get_args(Policy))
@@ -96,9 +101,9 @@ class Job:
         )
 
     def run(self) -> None:
-        """Run the task and write its rows; a user's mistake leaves rows that say so.
+        """Run the task and write its rows; after an error, write rows with status "failed" and the reason.
 
-        Raises: UserError, after the failed rows were written.
+        Raises: The error of the task, such as a UserError, after the failed rows are written.
         """
         names = self.task.name, self.tokenizer.name, self.corpus.name, self.context.seed
         variant = self.task.variant(self.tokenizer)
@@ -106,7 +111,7 @@ class Job:
         key, metric_keys = "", dict[str, str]()
         try:
             with self.writing():
-                metric_keys = self.metric_keys()  # before the key: without it the failure costs no old rows
+                metric_keys = self.metric_keys()  # before `key`: a failure here leaves old rows as they are
                 key = self.key()
                 if self.is_done(key, metric_keys):
                     log.info("done already: %s", self.label)
@@ -120,16 +125,16 @@ class Job:
             reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             log.error(
                 "failed: %s: %s", self.label, reason
-            )  # a sweep goes on and reports one error at its end
+            )  # a sweep goes on, and reports all errors at its end
             if (key and not isinstance(error, DiskError)) or not self.results.job(
                 *names, variant
-            ):  # a mistyped folder or a full disk must not cost results that exist
+            ):  # a mistyped folder or a full disk must not overwrite existing results
                 try:
                     self._write(
                         Outcome(status="failed", reason=reason), key, metric_keys, time.monotonic() - start
                     )
                 except OSError as other:
-                    log.error("nor could the rows that say so be written: %s", other)
+                    log.error("the failed rows could not be written either: %s", other)
             raise
         seconds = time.monotonic() - start
         with self.writing():
@@ -137,13 +142,13 @@ class Job:
         log.info("done in %.0f s: %s: %s", seconds, self.label, _summary(outcome))
 
     def fitted_tokenizer(self) -> Tokenizer:
-        """Return the tokenizer with its codebook; `tokenizer` itself, which names the job, stays as it is."""
+        """Return the tokenizer with its fitted codebook; `self.tokenizer`, part of the key, is unchanged."""
         return fit_codebook(self.tokenizer, self.corpus, self.context.store, self.context.seed)
 
     def begin(self) -> RunContext:
-        """Tell trackers, and processes that were started together with this one, that there is work to do.
+        """Tell the trackers and the other processes of the group that the job has work to do.
 
-        Returns: The context, with loggers for the trainings where trackers follow the job.
+        Returns: The context, with a logger for the trainings from each tracker that provides one.
         """
         if ProcessGroup.current is not None:
             ProcessGroup.current.tell(self.label)
@@ -153,7 +158,7 @@ class Job:
         return replace(self.context, trainer=replace(trainer, loggers=trainer.loggers | loggers))
 
     def writing(self) -> AbstractContextManager[None]:
-        """Tells of disks that are full or closed."""
+        """Return a context that turns errors of a full or read-only disk into a DiskError."""
         return writing({"CACHE": self.context.store.root, "RESULTS": self.results.root})
 
     def _write(self, outcome: Outcome, key: str, metric_keys: Mapping[str, str], seconds: float) -> None:
@@ -194,7 +199,10 @@ class Job:
         self.trackers.end(lambda: left_by(rows, utterances, self.results.root, self.context.store.root))
 
     def _split_label(self) -> str:
-        """Of the test split; a corpus that cannot say has failed already, for the reason in the row."""
+        """Return the label of the test split, or "test" if the corpus cannot say.
+
+        Such a corpus has failed before, and the row holds the reason.
+        """
         try:
             return self.corpus.split_label("test")
         except UserError:
@@ -202,7 +210,7 @@ class Job:
 
 
 def _summary(outcome: Outcome) -> str:
-    """The numbers in one line, for the log."""
+    """Format the numbers in one line for the log."""
     if outcome.status != "ok":
         return f"{outcome.status} ({outcome.reason})"
     return ", ".join(f"{m.metric} {m.interval.value:.3g}" for m in outcome.measures)

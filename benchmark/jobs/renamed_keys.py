@@ -1,4 +1,4 @@
-"""Names that configs no longer have, each answered with its new one before anything is made."""
+"""Config keys that have been renamed; an old key is refused with its new name before anything is built."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -16,9 +16,9 @@ OVERRIDE = re.compile(r"[+~]*(?P<key>[\w./@-]+)(?P<value>=.*)?", re.DOTALL)
 
 
 def refuse_renamed_overrides(arguments: Iterable[str]) -> None:
-    """Look for old names on a command line.
+    """Refuse overrides of renamed keys on a command line.
 
-    Raises: UserError with the override as it is written today.
+    Raises: UserError with the override as it must be written now.
     """
     for argument in arguments:
         found = OVERRIDE.fullmatch(argument)
@@ -30,7 +30,7 @@ def refuse_renamed_overrides(arguments: Iterable[str]) -> None:
 
 
 def refuse_renamed_keys(config: Mapping[Any, Any]) -> None:
-    """Look for old names at the top of a composed config, where a yaml of the user's may have put them.
+    """Refuse renamed keys at the top level of a composed config, which a user's own yaml may set.
 
     Raises: UserError with the new name.
     """

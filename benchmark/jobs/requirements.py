@@ -1,4 +1,4 @@
-"""What tokenizers, corpora and tasks need beyond this package, and whether this machine has it."""
+"""Requirements of tokenizers, corpora and tasks beyond this package, and which of them this machine lacks."""
 
 import importlib.util
 from collections.abc import Iterable, Iterator
@@ -26,25 +26,25 @@ from benchmark.tokenizers.quantized import QuantizedFeatures
 
 @dataclass(frozen=True)
 class MissingRequirement:
-    """One thing that is missing."""
+    """One requirement that this machine lacks."""
 
     what: str
-    """What it is, or a sentence that also says how to mend it."""
+    """Name of the requirement, or a sentence that also says how to meet it."""
     install: str = ""
-    """Command that installs it."""
+    """Command that installs the requirement, or ""."""
     download: Download | None = None
     details: tuple[str, ...] = ()
-    """Lines to stand below the report."""
+    """Lines that are printed below the report."""
 
 
 def parts(tokenizer: Tokenizer) -> list[Tokenizer]:
-    """A tokenizer and those it stands on."""
+    """Return a tokenizer and the tokenizers in its fields, at any depth."""
     inner = [getattr(tokenizer, item.name) for item in fields(tokenizer)]
     return [tokenizer, *(part for value in inner if isinstance(value, Tokenizer) for part in parts(value))]
 
 
 def extras(tokenizer: Tokenizer) -> dict[str, bool]:
-    """Extras of this package whose library it needs, and whether each library is installed."""
+    """Return the extras of this package that a tokenizer needs, and whether their libraries are installed."""
     found: dict[str, bool] = {}
     for part in parts(tokenizer):
         library = getattr(part, "library", None)
@@ -55,7 +55,7 @@ def extras(tokenizer: Tokenizer) -> dict[str, bool]:
 
 
 def library_needs(users: Iterable[Any]) -> Iterator[MissingRequirement]:
-    """Libraries that are not installed, of tokenizers or what metrics rest on."""
+    """Yield libraries that are not installed, for tokenizers, metrics or the models of metrics."""
     for part in users:
         library, extra = getattr(part, "library", None), getattr(part, "extra", None)
         if library is not None and importlib.util.find_spec(library) is None:
@@ -64,7 +64,7 @@ def library_needs(users: Iterable[Any]) -> Iterator[MissingRequirement]:
 
 
 def weight_needs(tokenizer: Tokenizer, hub: Hub | None) -> Iterator[MissingRequirement]:
-    """Weights that are not on this machine; without a hub to ask, only that they are not."""
+    """Yield weights that are not on this machine; without a `hub`, sizes and commands are left out."""
     for part in parts(tokenizer):
         if isinstance(part, QuantizedFeatures) and part.centroids and not Path(part.centroids).is_file():
             yield MissingRequirement(
@@ -80,7 +80,10 @@ def weight_needs(tokenizer: Tokenizer, hub: Hub | None) -> Iterator[MissingRequi
 
 
 def has_weights(tokenizer: Tokenizer) -> bool | None:
-    """Whether the weights are on this machine, without a download; None where there are none to have."""
+    """Return whether all weights are on this machine, or None for a tokenizer without weights.
+
+    Nothing is downloaded.
+    """
     if all(part.spec.checkpoint is None for part in parts(tokenizer)):
         return None
     return not any(weight_needs(tokenizer, hub=None))
@@ -93,7 +96,7 @@ def checkpoint_needs(
     files: list[str] | None = None,
     about_mb: float | None = None,
 ) -> Iterator[MissingRequirement]:
-    """A checkpoint that is not here, with the command that fetches it, or the sentence that says why."""
+    """Yield a checkpoint that is not on this machine, with a command that fetches it or an error message."""
     files = files or []
     if is_here(checkpoint, revision, files):
         return
@@ -109,7 +112,7 @@ def checkpoint_needs(
 
 
 def corpus_needs(corpus: Corpus, split: str) -> Iterator[MissingRequirement]:
-    """Folders and files of a split that are missing."""
+    """Yield the missing folders and files of a split."""
     try:
         corpus.identity(split)
     except (UserError, OSError) as error:
@@ -119,7 +122,10 @@ def corpus_needs(corpus: Corpus, split: str) -> Iterator[MissingRequirement]:
 def list_needs(
     corpus: Custom, task: Task, tokenizer: Tokenizer
 ) -> Iterator[tuple[str, Iterator[MissingRequirement]]]:
-    """By aspect: what must be mended in a list of recordings, and what this task misses in it."""
+    """Yield the mistakes in a list of recordings, and what a task misses in the list, by aspect.
+
+    If the list has mistakes, nothing else is checked.
+    """
     yield "list", _need(f"{corpus.file} must be mended", corpus.problems())
     if not corpus.is_sound:
         return
@@ -138,18 +144,18 @@ def _need(what: str, problems: Problems) -> Iterator[MissingRequirement]:
 
 
 def models(task: Task, tokenizer: Tokenizer) -> Iterator[tuple[str, str, str | None]]:
-    """Kind, checkpoint and revision of every pretrained model that the task uses for this tokenizer."""
+    """Yield kind, checkpoint and revision of every pretrained model that the task uses for this tokenizer."""
     own = isinstance(task, DecodingTask) and not uses_vocoder(tokenizer, task.decoder)
     decoder = getattr(tokenizer, "decoder", None) if own else None
     for part in [*_nested(task), *([decoder] if decoder else [])]:
         if isinstance(part, PromptConfig) and (part.features == "mel" or part.random_weights or own):
-            continue  # its own decoder needs no vocoder
+            continue  # such prompts, and a tokenizer's own decoder, need no weights
         if isinstance(getattr(part, "checkpoint", None), str):
             yield _kind(part), part.checkpoint, getattr(part, "revision", None)
 
 
 def _kind(part: Any) -> str:
-    """What a report calls a pretrained model."""
+    """Return the name of the kind of a pretrained model in reports."""
     if isinstance(part, Aligner):
         return "aligner"
     if isinstance(part, Extractor):
@@ -158,7 +164,7 @@ def _kind(part: Any) -> str:
 
 
 def libraries(task: Task) -> Iterator[tuple[str, Any]]:
-    """Name and user of every library that the metrics of a task need beyond this package's own."""
+    """Yield each optional library that the metrics of a task need, with the object that needs the library."""
     for metric in task.reported().values():
         needs = metric.needs() if isinstance(metric, Metric) else ()
         for part in [metric, *(need for _, need in needs)]:
@@ -167,9 +173,9 @@ def libraries(task: Task) -> Iterator[tuple[str, Any]]:
 
 
 def _nested(config: Any) -> Iterator[Any]:
-    """A dataclass and all dataclasses in its fields, those in mappings among them.
+    """Yield a dataclass and all dataclasses in its fields, at any depth and also as values of mappings.
 
-    Of the metrics that a config has chosen, a task has those alone that it computes.
+    Of the metrics that the config of a task chooses, only those that the task computes are included.
     """
     yield config
     for item in fields(config):

@@ -1,4 +1,4 @@
-"""From the outcome of a task to result rows, one for each metric."""
+"""Result rows made from the outcome of a task, one for each metric."""
 
 import math
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from benchmark.tokenizers.encoding.bfloat16_check import read_check
 from benchmark.types import TokenizerSpec
 
 FAMILY = 100
-"""Columns that a family of metrics may have."""
+"""Number of columns reserved in a table for one family of metrics."""
 JobNames = tuple[str, str, str, int, str]
-"""Task, tokenizer, corpus, seed and variant: what names a job's rows."""
+"""Task, tokenizer, corpus, seed and variant, which together identify the rows of a job."""
 
 
 def rows_of(
@@ -29,13 +29,13 @@ def rows_of(
     bootstrap: Bootstrap,
     max_failed_share: float,
 ) -> list[Row]:
-    """Make one row for every metric that the task reports, whatever has become of it.
+    """Build one row for every metric that the task reports, including metrics without a value.
 
     Args:
-        outcome: What the task has found.
-        shared: The fields that all rows of the job have in common.
-        task: Says which metrics it reports, and which table they stand in.
-        metric_keys: Digest of what each metric alone depends on.
+        outcome: Outcome of the task.
+        shared: Fields that all rows of the job have in common.
+        task: Task that declares the metrics and their table.
+        metric_keys: For each metric, the digest of what this metric alone depends on.
         bootstrap: Unit that intervals resample.
         max_failed_share: Share of failed utterances above which a metric's number is not shown.
     """
@@ -46,7 +46,7 @@ def rows_of(
     for place, (metric, definition) in enumerate(task.definitions().items()):
         measure = measures.get(metric)
         interval = measure.interval if measure else None
-        scored = interval if interval and interval.n_scored else None  # of nothing there is no value
+        scored = interval if interval and interval.n_scored else None  # no scored utterance, no value
         status, reason = outcome.status, outcome.reason
         if status != "failed":
             status, reason = outcome.statuses.get(metric, (status, reason))
@@ -78,10 +78,10 @@ def rows_of(
 def with_other_metrics(
     results: ResultsStore, names: JobNames, rows: list[Row], utterances: pd.DataFrame
 ) -> tuple[list[Row], pd.DataFrame]:
-    """Add what an earlier run of the same job has found by other metrics.
+    """Add the results that an earlier run of the same job obtained by other metrics.
 
     Returns:
-        The rows of both runs, and the scores by utterance of both.
+        The rows of both runs, and a table of the scores by utterance of both.
     """
     made = {row.metric for row in rows}
     others = [
@@ -92,9 +92,9 @@ def with_other_metrics(
     if not others:
         return rows, utterances
     whole = results.utterances(*names)
-    if utterances.empty:  # this run has failed
+    if utterances.empty:  # this run has failed and has no scores
         return [*rows, *others], whole
-    if "utterance_id" not in whole:  # numbers of all utterances together
+    if "utterance_id" not in whole:  # counts over all utterances, not scores by utterance
         return [*rows, *others], utterances
     earlier = whole.set_index("utterance_id")
     kept = {row.metric.partition("/")[0] for row in others}
@@ -114,7 +114,7 @@ def _failed_share(interval: Interval) -> float:
 
 
 def _display(definition: MetricInfo, place: int) -> dict[str, Any]:
-    """What a table needs to know of a metric that it may never have heard of."""
+    """Return the facts by which a table can show a metric that it does not know."""
     names = "label", "unit", "higher_is_better", "decimals"
     content = {name: getattr(definition, name) for name in names}
     counts = {"counts": list(definition.counts)} if definition.counts else {}
@@ -122,14 +122,14 @@ def _display(definition: MetricInfo, place: int) -> dict[str, Any]:
 
 
 def side_info(spec: TokenizerSpec) -> dict[str, Any]:
-    """What is sent beside the codes, which the bitrate does not count."""
+    """Return the information sent beside the codes, in bits per utterance; the bitrate does not count it."""
     if not spec.side_info:
         return {}
     return {"side_info": spec.side_info, "side_info_bits_per_utterance": spec.side_info_bits}
 
 
 def encode_precision(store: ArtifactStore) -> dict[str, Any]:
-    """What the tokens of this run were encoded in, where bfloat16 had been asked for."""
+    """Return the checked precision of the tokens of this run; empty unless bfloat16 was requested."""
     folders = [store.root / reference for reference in sorted(store.used) if reference.startswith("tokens/")]
     checks = [check for check in map(read_check, folders) if check is not None]
     return {"encode_precision": checks} if checks else {}

@@ -1,7 +1,8 @@
-"""Jobs cut where an artifact lies between, so that each piece runs on the machine that it fits.
+"""Stages of a job, divided at stored artifacts, so that each stage can run on the machine that suits it.
 
-Codes are made on many cores, vocoders and probes are trained on GPUs, speech is scored on cores again. A
-stage waits for what earlier ones make and never makes it itself; `stage=all` makes whatever is missing.
+Codes are made on many cores, vocoders and probes are trained on GPUs, and speech is scored on cores again. A
+stage waits for the artifacts of earlier stages and never makes them itself; `stage=all` makes every missing
+artifact.
 """
 
 import logging
@@ -17,17 +18,17 @@ log = logging.getLogger(__name__)
 
 STAGES = ("all", "encode", "train", "score")
 ENCODED = ("codebooks", "tokens")
-"""Kinds of artifacts that `stage=encode` makes; what `stage=train` makes the task says."""
+"""Kinds of artifacts that `stage=encode` makes; a task declares the kinds that `stage=train` makes."""
 
 
 def awaited(stage: str, produces: Sequence[str]) -> tuple[str, ...]:
-    """Kinds of artifacts that a stage waits for.
+    """Return the kinds of artifacts that a stage waits for.
 
     Args:
         stage: One of `STAGES`.
-        produces: Kinds that the task trains, see `Task.produces`.
+        produces: Kinds of artifacts that the task trains, see `Task.produces`.
 
-    Raises: UserError for a stage that is none.
+    Raises: UserError if `stage` is not one of `STAGES`.
     """
     if stage not in STAGES:
         raise unknown("stage", stage, STAGES)
@@ -37,14 +38,18 @@ def awaited(stage: str, produces: Sequence[str]) -> tuple[str, ...]:
 
 
 def run_stage(job: Job, stage: str, part: str | None) -> None:
-    """Run a job, or a piece of it, which leaves its work in the store and writes no rows.
+    """Run a job or one of its stages.
+
+    "all", and "score" without `part`, write the rows of the job. Any other stage or part leaves its artifacts
+    in the store and writes no rows.
 
     Args:
-        job: What to run; nothing where its rows are there.
-        stage: One of `STAGES`. "score" of the whole, as "all", ends with the rows.
-        part: Such as "3/16": take the third of sixteen equal parts of the utterances to encode or to score.
+        job: Job to run; nothing is done if its rows exist already.
+        stage: One of `STAGES`.
+        part: Text such as "3/16", for the third of sixteen equal parts of the utterances to encode or to
+            score; None for all utterances.
 
-    Raises: UserError for another text, or when a corpus folder or a model is missing.
+    Raises: UserError for another stage or part, or if a corpus folder or a model is missing.
     """
     awaited(stage, job.task.produces)
     own = None if part is None else Part.parse(str(part))
@@ -60,14 +65,14 @@ def run_stage(job: Job, stage: str, part: str | None) -> None:
                 log.info("done already: %s", job.label)
                 return
             _run_piece(job, stage, own)
-    except Exception as error:  # a sweep goes on and reports it at its end
+    except Exception as error:  # a sweep goes on, and reports the error at its end
         log.error("failed: %s: %s: %s", piece, job.label, error)
         raise
     log.info("%s is done: %s", piece, job.label)
 
 
 def join_stage(job: Job, group: ProcessGroup) -> None:
-    """Take part in the trainings of a job, or of a piece of it, that rank 0 runs."""
+    """Take part in the trainings of a job or a stage that rank 0 runs."""
     group.hear(job.label)
     with job.writing():
         job.task.train(job.fitted_tokenizer(), job.corpus, job.context)
@@ -83,7 +88,7 @@ def _run_piece(job: Job, stage: str, part: Part | None) -> None:
 
 
 def _encode(job: Job, part: Part | None) -> None:
-    """The codes of everything that the task needs them of."""
+    """Encode every manifest whose codes the task needs, or one part of each."""
     store, progress = job.context.store, job.context.progress
     for tokenizer, manifest in job.task.encodes(job.fitted_tokenizer(), job.corpus, store):
         if part is None:

@@ -1,4 +1,4 @@
-"""How jobs stand: done, missing, or no longer what their rows say, with the reason. Runs nothing."""
+"""States of jobs, such as done, missing or stale, with reasons; no job is run to find them."""
 
 import json
 from collections import Counter
@@ -20,15 +20,15 @@ KEYED = (
     *("tokenizer", "dataset", "task", "seed", "bootstrap", "max_failed_share"),
     *("trainer.precision", "trainer.max_steps"),
 )
-"""Parts of the config that a job's key depends on; `task` holds the probe, the vocoder and the metrics."""
+"""Parts of the config on which a job's key depends; `task` holds the probe, the vocoder and the metrics."""
 UNKEYED = ("tokenizer.device", "trainer.loggers")
 SHOWN = 4
-"""Most differences that a line tells of."""
+"""Largest number of differences named in one line."""
 
 
 @dataclass(frozen=True)
 class JobState:
-    """How a job stands, and why."""
+    """State of a job, and the reason for it."""
 
     label: str
     state: State
@@ -36,7 +36,7 @@ class JobState:
 
 
 def look(cfg: DictConfig, make: Callable[[DictConfig], Job]) -> JobState:
-    """State of the job of a config, also of one that cannot be built."""
+    """Return the state of the job of a config; "unclear" if the job cannot be built."""
     try:
         return state_of(make(cfg))
     except UserError as error:
@@ -45,7 +45,7 @@ def look(cfg: DictConfig, make: Callable[[DictConfig], Job]) -> JobState:
 
 
 def state_of(job: Job) -> JobState:
-    """Compare what the results folder holds of a job with what the job would make now."""
+    """Return the state of a job, from its rows in the results folder and the keys that it has now."""
     names = job.task.name, job.tokenizer.name, job.corpus.name, job.context.seed
     label = f"{job.label} × seed {job.context.seed}"
     try:
@@ -56,7 +56,7 @@ def state_of(job: Job) -> JobState:
     failed = next((row for row in rows if row.status == "failed"), None)
     try:
         key, metric_keys = job.key(), job.metric_keys()
-    except Absent as error:  # pairs to convert are found in manifests, and their digest is part of the key
+    except Absent as error:  # the key depends on the pairs to convert, which manifests determine
         reason = f"its rows depend on {error}, which this cache does not hold"
         return JobState(label, "unclear" if rows else "missing", reason if rows else "")
     except (UserError, OSError) as error:
@@ -77,7 +77,7 @@ def state_of(job: Job) -> JobState:
 
 
 def _changes(job: Job, row: Row) -> list[str]:
-    """What of the config is another than when the row was written."""
+    """Describe the values of the config that have changed since the row was written."""
     path = job.results.root / "configs" / f"{row.config_digest}.json"
     try:
         then = dict(_flat(json.loads(path.read_text(encoding="utf-8"))))
@@ -106,7 +106,7 @@ def _changes(job: Job, row: Row) -> list[str]:
 
 
 def _incomplete(job: Job, rows: Sequence[Row], metric_keys: dict[str, str]) -> Iterator[str]:
-    """Why rows with the right key are not enough."""
+    """Yield the reasons why a job is not done although its rows have the right key."""
     have = {row.metric: row.metric_key for row in rows}
     absent = [metric for metric in metric_keys if metric not in have]
     other = [metric for metric, key in metric_keys.items() if metric in have and have[metric] != key]
@@ -127,7 +127,7 @@ def _incomplete(job: Job, rows: Sequence[Row], metric_keys: dict[str, str]) -> I
 
 
 def _flat(content: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves of nested dicts by dotted name."""
+    """Yield the leaves of nested dicts with their dotted names."""
     if isinstance(content, dict) and content:
         for key, value in content.items():
             yield from _flat(value, f"{name}.{key}" if name else str(key))
@@ -141,7 +141,7 @@ def _short(value: Any) -> str:
 
 
 def text(states: Sequence[JobState]) -> str:
-    """A line per job, and the sum."""
+    """Format one line per job, and the number of jobs in each state."""
     width = max((len(state.label) for state in states), default=0)
     lines = [
         f"{state.state:8} {state.label:{width}}  {' '.join(state.reason.split())}".rstrip()

@@ -47,7 +47,7 @@ class ArtifactStore:
         return self.root / kind / digest(key)
 
     def building(self, final: Path) -> Path:
-        """Where an artifact is built before it gets its name."""
+        """Return the folder in which an artifact is built before it is renamed to `final`."""
         return final.with_name(f"{final.name}.building")
 
     def get(
@@ -82,12 +82,14 @@ class ArtifactStore:
     def get_part(
         self, kind: str, key: dict[str, Any], build: Callable[[Path], None], wait: bool
     ) -> Path | None:
-        """Like `get`, for one part of a future artifact; the part is not recorded in `used`.
+        """Return the folder of one part of a future artifact, built first if necessary, or None.
+
+        Unlike `get`, this method does not record the part in `used`.
 
         Args:
-            kind: See `get`.
-            key: See `get`.
-            build: See `get`.
+            kind: Family folder of the part, as for `get`.
+            key: Everything the content of the part depends on, JSON-able.
+            build: Function that fills the empty folder passed to it.
             wait: True to wait while another process builds the part, False to return None at once.
         """
         final = self.path(kind, key)

@@ -1,4 +1,4 @@
-"""Damaged files, hostile names, full or read-only disks, concurrent runs: clear errors, nothing lost.
+"""Tests that damaged files, hostile names, bad disks and concurrent runs give clear errors and lose nothing.
 
 All tests run the code of `python -m benchmark`, with a user's own list of recordings.
 """

@@ -1,4 +1,4 @@
-"""The page of metrics: every yaml stands on it, and the committed page is the generated one."""
+"""Tests that the page of metrics covers every yaml, and that the committed page is the generated one."""
 
 import subprocess
 import sys
@@ -105,7 +105,7 @@ def test_keys_tell_parameters_apart_and_nothing_else(found: Catalogue) -> None:
 
 
 def test_worker_processes_start_light() -> None:
-    """A worker that had to import torch would take seconds before its first score."""
+    """Importing torch would delay the first score of a worker by seconds."""
     code = (
         "import sys, benchmark.metrics.evaluation.worker_pool\n"
         "import benchmark.metrics.perceptual, benchmark.metrics.stoi\n"

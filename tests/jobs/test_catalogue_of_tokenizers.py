@@ -1,4 +1,4 @@
-"""The table of tokenizers: every yaml in it, right at a glance, made without weights or network."""
+"""Tests that the table of tokenizers covers every yaml and is made without weights or a network."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ NAMES = sorted(path.stem for path in (ROOT / "conf" / "tokenizer").glob("*.yaml"
 
 @pytest.fixture(autouse=True)
 def _no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing may ask for weights."""
+    """Make every request for weights fail."""
 
     def folder(tokenizer: Pretrained) -> Path:
         raise AssertionError(f"{tokenizer.name} asked for its weights")
@@ -29,7 +29,7 @@ def _no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def cells(text: str) -> dict[str, list[str]]:
-    """Cells of every line of the table by the first of them."""
+    """Return the cells of every line of the table, by the first cell."""
     lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
     return {line[0].strip(): [cell.strip() for cell in line] for line in lines[2:]}
 
@@ -57,7 +57,7 @@ def test_every_yaml_has_a_line(
 def test_the_committed_table_is_that_of_the_yamls_on_every_machine(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With another cache, with weights and corpora that are said to be here, and without."""
+    """The sheet is the same with another cache, and with or without weights and corpora."""
     for name in ("LYRA", "WHISPER", "CACHE", "RESULTS", "HF_HOME", "HF_HUB_CACHE", "LIBRISPEECH"):
         if place == "here":
             (tmp_path / name).mkdir()

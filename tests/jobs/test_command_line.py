@@ -1,4 +1,4 @@
-"""The one door: which command runs, what its help costs, and what a mistyped line is answered."""
+"""Tests of the command line: the command that runs, the imports of its help, and answers to mistakes."""
 
 import os
 import subprocess
@@ -16,14 +16,14 @@ from benchmark.results.store import ResultsStore
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = "import sys\nfrom benchmark.__main__ import door\nsys.exit(door())\n"
-"""The file that pip makes of the entry in pyproject.toml."""
+"""Content of the script that pip makes from the entry point in pyproject.toml."""
 HEAVY = ("torch", "lightning", "transformers", "pandas", "scipy", "matplotlib")
 OF_HYDRA = [name for name, command in COMMANDS.items() if command.takes_overrides]
 
 
 @pytest.fixture
 def script(tmp_path: Path) -> list[str]:
-    """The console script."""
+    """Write the console script, and return the command that runs it."""
     (tmp_path / PROGRAM).write_text(SCRIPT)
     return [sys.executable, str(tmp_path / PROGRAM)]
 
@@ -44,7 +44,7 @@ def said(command: list[str], *arguments: str, **environment: str) -> tuple[int, 
 
 
 class Application:
-    """Stands for Hydra's: keeps the command line that it would read."""
+    """Stand-in for the Hydra application, which records the command line that Hydra would read."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "argv", ["program", "untouched"])

@@ -1,4 +1,4 @@
-"""A list of recordings is checked without a run: the list, the recordings, and what the tasks need of it."""
+"""Tests that a list of recordings, its files and its labels for the tasks are checked without a run."""
 
 from collections.abc import Callable
 from functools import partial

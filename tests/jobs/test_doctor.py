@@ -1,4 +1,4 @@
-"""The doctor: everything a sweep would miss, before it runs, and nothing downloaded on the way."""
+"""Tests that the doctor reports everything that a sweep would miss, and downloads nothing."""
 
 import os
 import subprocess
@@ -32,14 +32,14 @@ FILES = {
 
 
 class Asked(list[str]):
-    """Repositories the hub was asked about; `answer` says what it gives back or raises."""
+    """Repositories that were looked up on the hub; `answer` is the value returned or the error raised."""
 
     answer: Callable[[], Any]
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
-    """An empty cache, and a hub of one repository."""
+    """Set an empty cache and a hub with one repository; return the record of requests."""
     asked = Asked()
     asked.answer = lambda: SimpleNamespace(
         siblings=[SimpleNamespace(rfilename=name, size=size) for name, size in FILES.items()], gated=False

@@ -1,4 +1,4 @@
-"""A job runs once, says why it failed, and never costs results that exist."""
+"""Tests that a job runs once, records why it failed, and never destroys existing results."""
 
 import shutil
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ from benchmark.types import Utterance
 
 @dataclass(kw_only=True)
 class Clips(Corpus):
-    """Four noise clips in a folder that may go missing."""
+    """A corpus of four noise clips in a folder that a test may remove."""
 
     root: str
 
@@ -54,7 +54,7 @@ class Clips(Corpus):
 
 @dataclass(kw_only=True)
 class Loudness(Task):
-    """Mean absolute code, counting how often it was asked."""
+    """A task that scores the mean absolute code and records its runs."""
 
     reports: ClassVar[Mapping[str, ReportedMetric]] = {"used": UsedEntries()}
     runs: ClassVar[list[str]] = []
@@ -120,7 +120,7 @@ def test_runs_once_and_again_only_when_something_changed(job: Any) -> None:
 
 @dataclass(kw_only=True)
 class Networked(GroundTruth):
-    """Could run in bfloat16, and keeps its codes there."""
+    """A tokenizer with a network, whose codes are the same in bfloat16."""
 
     @property
     def has_network(self) -> bool:
@@ -264,7 +264,7 @@ def test_side_information_is_told_in_the_row(job: Any, monkeypatch: pytest.Monke
 
 
 def test_what_other_metrics_found_stays(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Metrics asked for later join those that are there; the same ones with other parameters replace them."""
+    """Later metrics join existing ones; the same metrics with other parameters replace the existing ones."""
     job().run()
     scored = Loudness.run
 

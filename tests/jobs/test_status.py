@@ -1,4 +1,4 @@
-"""What is said of every job: done, missing, stale and why, failed and why; and nothing is run for it."""
+"""Tests of the states of jobs and their reasons, which are found without running any job."""
 
 import shutil
 from collections.abc import Callable
@@ -26,7 +26,7 @@ SMALL = ["dataset=custom", "tokenizer=mfcc_kmeans", "tokenizer.codebook_size=8",
 
 @pytest.fixture
 def overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A sweep on four recordings, with a cache and results of its own."""
+    """Return the overrides of a sweep on four recordings, with its own cache and results."""
     monkeypatch.setattr(DIGESTS, "folder", None)
     monkeypatch.setenv("CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("RESULTS", str(tmp_path / "results"))
@@ -41,7 +41,7 @@ def overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def state(overrides: list[str]) -> Callable[..., JobState]:
-    """State of one job; with `run=True` it is run before."""
+    """Return a function that returns the state of one job; with `run=True`, the job is run first."""
 
     def ask(*more: str, run: bool = False) -> JobState:
         from benchmark.jobs.build import make_job
@@ -134,7 +134,7 @@ def test_the_command_takes_a_sweep_prints_the_sum_and_runs_nothing(
 def test_a_machine_with_nothing_on_it_has_everything_missing(
     overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What converts whom is found in manifests, of which there are none yet."""
+    """The conversion pairs depend on manifests, which do not exist yet."""
     with open_hydra() as hydra:
         configs = compose_jobs(hydra, ["experiment=mini"], multirun=False)
         states = [look(cfg, Jobs()) for cfg in configs]

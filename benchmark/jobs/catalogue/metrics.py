@@ -1,6 +1,6 @@
-"""`make metrics`: what each number means, from the configs and the classes behind them.
+"""Page with the meaning of each metric, made from the configs and the classes that they name.
 
-Prints the page; `make sheets` writes the page to docs/reference/metrics.md.
+`make metrics` prints the page; `make sheets` writes the page to docs/reference/metrics.md.
 """
 
 import inspect
@@ -56,17 +56,17 @@ class Entry:
     """The value of `metric=` that chooses this metric alone."""
     presets: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
-    """Tasks that report the metric where it is chosen."""
+    """Tasks that report the metric if it is chosen."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Everything that the configs offer.
+    """All metrics that the configs offer.
 
     Attributes:
-        metrics: Those of the group `metric` by name.
-        presets: Names of their metrics by name of the preset.
-        fixed: Metrics that tasks report whatever is chosen, by name.
+        metrics: Metrics of the config group `metric`, by name.
+        presets: Names of the metrics of each preset, by name of the preset.
+        fixed: Metrics that tasks always report, by name.
     """
 
     metrics: Mapping[str, Entry]
@@ -105,9 +105,9 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def configured() -> Catalogue:
-    """Build every metric and every task of the configs.
+    """Build every metric and every task of the configs, and return the metrics as a catalogue.
 
-    Raises: UserError naming the yaml that no metric can be built from.
+    Raises: UserError with the name of a yaml that no metric can be built from.
     """
     built: dict[str, tuple[str, ReportedMetric]] = {}
     presets: dict[str, list[str]] = {}
@@ -143,7 +143,7 @@ def configured() -> Catalogue:
 
 
 def _options(loader: ConfigLoader, group: str) -> list[str]:
-    """List the options of a group, and those of the groups inside as `subgroup/option`."""
+    """Return the options of a config group, and those of its subgroups as `subgroup/option`."""
     inside = [
         f"{name}/{option}"
         for name in loader.list_groups(group)
@@ -157,9 +157,9 @@ def _place(task: Task) -> tuple[int, str]:
 
 
 def write(out: Path | None) -> None:
-    """Print the page, or write it to `out`.
+    """Print the page, or write the page to the file `out`.
 
-    Raises: UserError naming the yaml that is wrong.
+    Raises: UserError with the name of a yaml that no metric can be built from.
     """
     text = page(configured())
     if out is not None:

@@ -1,7 +1,7 @@
-"""`make tokenizers`: the facts of every tokenizer in `conf/tokenizer`, without loading any weights.
+"""Table of the facts of every tokenizer in `conf/tokenizer`, made without loading any weights.
 
-Prints a table with columns about this machine. `make sheets` writes the table without these columns to
-docs/reference/tokenizers.md.
+`make tokenizers` prints the table, with columns about this machine. `make sheets` writes the table without
+these columns to docs/reference/tokenizers.md.
 """
 
 import sys
@@ -21,7 +21,7 @@ from benchmark.types import TokenizerSpec
 HASH = 10
 """Characters shown of a commit hash."""
 NAMES, LAST = 2, 9
-"""Columns of words before and after those of numbers."""
+"""Numbers of columns of words before and after the columns of numbers."""
 HEADER = (
     *("tokenizer", "kind"),
     *("sample rate (Hz)", "frames/s", "books × entries", "kbit/s"),
@@ -40,7 +40,7 @@ NOTES = [
 
 
 def facts(spec: TokenizerSpec) -> list[str]:
-    """The cells of one tokenizer, but for what it needs to be installed."""
+    """Return the cells of one tokenizer, without those about its libraries and this machine."""
     runs = [(size, len(list(run))) for size, run in groupby(spec.codebook_sizes)]
     rates = [f"{rate:.6g}" for rate, _ in groupby(spec.frame_rates)]
     decoder = "own, with prompt" if spec.decode_needs_prompt else "own" if spec.can_decode else "none"
@@ -75,14 +75,14 @@ def _checkpoint(spec: TokenizerSpec) -> str:
 
 
 def machine(tokenizer: Tokenizer) -> list[str]:
-    """Whether its library is installed and its weights are here; nothing is downloaded."""
+    """Return the cells that say whether the library and the weights are on this machine; download nothing."""
     needed, weights = extras(tokenizer), has_weights(tokenizer)
     installed = DASH if not needed else "yes" if all(needed.values()) else "no"
     return [installed, DASH if weights is None else "here" if weights else "absent"]
 
 
 def sheet(tokenizers: list[Tokenizer], with_machine: bool) -> str:
-    """The table in Markdown."""
+    """Format the table in Markdown."""
     rows = [
         facts(tokenizer.spec)
         + [", ".join(extras(tokenizer)) or DASH]
@@ -104,7 +104,7 @@ def sheet(tokenizers: list[Tokenizer], with_machine: bool) -> str:
 def configured() -> list[Tokenizer]:
     """Return every tokenizer of `conf/tokenizer` as the command line builds it.
 
-    Raises: UserError naming the yaml that no tokenizer can be built from.
+    Raises: UserError with the name of a yaml that no tokenizer can be built from.
     """
     tokenizers = []
     with open_hydra() as hydra:
@@ -118,9 +118,9 @@ def configured() -> list[Tokenizer]:
 
 
 def write(out: Path | None) -> None:
-    """Print the table for this machine, or write the one for all machines to `out`.
+    """Print the table with the columns about this machine, or write the table without them to the file `out`.
 
-    Raises: UserError naming the yaml that is wrong.
+    Raises: UserError with the name of a yaml that no tokenizer can be built from.
     """
     text = sheet(configured(), with_machine=out is None)
     if out is not None:

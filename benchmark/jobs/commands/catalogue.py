@@ -1,10 +1,10 @@
-"""Print the facts of every tokenizer, or what each metric means, from the configs and their classes.
+"""Print the facts of every tokenizer, or the meaning of each metric, from the configs and their classes.
 
     speech-token-benchmark catalogue tokenizers
     speech-token-benchmark catalogue metrics
 
-Nothing is downloaded and no weights are loaded. `--out` writes the page in place of printing it; that of
-tokenizers is then without what this machine has of them.
+Nothing is downloaded and no weights are loaded. `--out` writes the page to a file instead of printing it. The
+page of tokenizers then lacks the columns about this machine.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ SHEETS = ("tokenizers", "metrics")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print or write one sheet.
+    """Print or write one page.
 
-    Raises: UserError naming the yaml that is wrong.
+    Raises: UserError with the name of a yaml that nothing can be built from.
     """
     parser = command_parser("catalogue", __doc__)
     parser.add_argument("sheet", choices=SHEETS)

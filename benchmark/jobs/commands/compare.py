@@ -4,8 +4,8 @@
     speech-token-benchmark compare mimi mimi+vocoder --results results/libri --task reconstruction
     speech-token-benchmark compare old/results/mini results/mini      # every tokenizer with itself
 
-Only what is comparable is compared: the same profile, corpus, split, metric and definition. What is not is
-listed with its reason. Exit status 1 when nothing is.
+Two rows are compared if their profile, corpus, split, metric and definition are the same. All other rows are
+listed with the reason. The exit status is 1 if no rows can be compared.
 """
 
 import sys
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the comparison.
+    """Print the comparison; return the exit status.
 
-    Raises: UserError for a mistake of the user's, or when nothing is comparable.
+    Raises: UserError for a mistake of the user's, or if no rows can be compared.
     """
     parser = command_parser("compare", __doc__)
     parser.add_argument("a", help="a tokenizer as the tables call it, or a results folder")
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
 def _side(
     store: "ResultsStore", name: str, label: str | None, tasks: list[str], metrics: list[str]
 ) -> "Side":
-    """Return one side of the comparison; all tokenizers of the store without a label."""
+    """Return one side of the comparison; without a label, the side has all tokenizers of the store."""
     from benchmark.results.report.compare import Side, pick
 
     rows = store.rows() if label is None else pick(store.rows(), label, str(store.root))

@@ -1,13 +1,13 @@
-"""Download, check and unpack a corpus, or check a copy that is there.
+"""Download, check and unpack a corpus, or check an existing copy.
 
     speech-token-benchmark data librispeech /data
     speech-token-benchmark data libritts /data --subsets train-clean-100 dev-clean test-clean
     speech-token-benchmark data slurp /data/slurp --delete-archives
     speech-token-benchmark data librispeech /data/LibriSpeech --verify      # downloads nothing
 
-What is there already is not downloaded again. Kill it whenever you like: run again, it goes on where it was.
-At the end every recording is looked at, without decoding it, and the counts are compared with the published
-ones. Exit status 1 when something is missing or damaged.
+Files that exist already are not downloaded again. The command may be killed at any time; given again, it goes
+on where it stopped. At the end, every recording is checked without decoding it, and the counts are compared
+with the published ones. The exit status is 1 if anything is missing or damaged.
 """
 
 import argparse
@@ -27,9 +27,9 @@ from benchmark.storage.atomic_files import write_atomic
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Prepare and verify; 0 when all is there and sound.
+    """Prepare and verify a corpus; return 0 if it is complete and undamaged, 1 otherwise.
 
-    Raises: UserError for subsets that do not exist, and for what cannot be downloaded.
+    Raises: UserError for subsets that do not exist, and for archives that cannot be downloaded.
     """
     given = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
@@ -70,7 +70,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _there(preparation: Preparation) -> list[str]:
-    """Subsets that are there; says which are not."""
+    """Return the subsets that exist, and print the names of the others.
+
+    Raises: UserError if no subset exists.
+    """
     published = preparation.published
     there = [name for name in published.archives if preparation.present(name)]
     absent = [name for name in published.archives if name not in there]

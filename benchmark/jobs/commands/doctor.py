@@ -5,9 +5,9 @@
     speech-token-benchmark doctor experiment=mini
     speech-token-benchmark doctor dataset=custom manifest=my.csv task=asr_probe  # each line
 
-takes what `run` takes and looks at every tokenizer, corpus and model of the planned jobs: libraries, weights,
-folders. Nothing is downloaded; the hub is asked for sizes where it can be reached. Exit status 1 when
-something is missing.
+The arguments are those of `run`. The command checks the libraries, weights and folders of every tokenizer,
+corpus and model of the planned jobs. Nothing is downloaded; the hub is asked for sizes if it can be reached.
+The exit status is 1 if anything is missing.
 """
 
 import sys
@@ -17,9 +17,9 @@ from benchmark.jobs.commands.parser import sweep_parser
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the report; 0 when nothing is missing, 1 otherwise.
+    """Print the report; return 0 if nothing is missing, 1 otherwise.
 
-    Raises: UserError for overrides that no config can be composed of.
+    Raises: UserError for overrides that no config can be composed from.
     """
     given = sweep_parser("doctor", __doc__).parse_intermixed_args(arguments)
     # Imported here: --help needs none of the models' libraries.

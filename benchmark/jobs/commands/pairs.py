@@ -1,11 +1,11 @@
-"""Make the list of voice conversion pairs before anything runs, to be read, edited or published.
+"""Write the list of voice conversion pairs before anything runs, to be read, edited or published.
 
     speech-token-benchmark pairs dataset=librispeech
     speech-token-benchmark pairs --output pairs.csv dataset=libritts task.pairing_seed=1 limit=100
     speech-token-benchmark sweep tokenizer=mimi,facodec task=voice_conversion task.pairs=pairs.csv …
 
-takes the overrides of `run`. Without --output the list lies where a run would write the same one:
-results/<profile>/pairs/<dataset>.csv.
+The overrides are those of `run`. Without --output, the list is written to the file in which a run would save
+the same list: results/<profile>/pairs/<dataset>.csv.
 """
 
 import sys
@@ -16,9 +16,9 @@ from benchmark.jobs.commands.parser import command_parser
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the list.
+    """Write the list, and print the number of pairs by condition.
 
-    Raises: UserError for a corpus that cannot be paired as the overrides ask.
+    Raises: UserError for a corpus that cannot be paired as the overrides request.
     """
     parser = command_parser("pairs", __doc__)
     parser.add_argument("overrides", nargs="*", help="such as dataset=librispeech limit=60")

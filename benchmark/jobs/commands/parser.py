@@ -1,4 +1,4 @@
-"""How every command reads its arguments: the name of the program, and help as it is written."""
+"""Argument parsers shared by the commands; they print a description as it is written, line by line."""
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
@@ -6,14 +6,14 @@ PROGRAM = "speech-token-benchmark"
 
 
 def command_parser(command: str, description: str | None) -> ArgumentParser:
-    """Return a parser without arguments, whose help is `description` line by line."""
+    """Return a parser without arguments, whose help shows `description` line by line."""
     return ArgumentParser(
         f"{PROGRAM} {command}", description=description, formatter_class=RawDescriptionHelpFormatter
     )
 
 
 def sweep_parser(command: str, description: str | None) -> ArgumentParser:
-    """Return a parser that takes what `run` takes; parse with `parse_intermixed_args`."""
+    """Return a parser for the arguments of `run`; call its `parse_intermixed_args`."""
     parser = command_parser(command, description)
     parser.add_argument("overrides", nargs="*", help="Hydra overrides, comma lists and experiment=… included")
     parser.add_argument("-m", "--multirun", action="store_true", help="a sweep over the comma lists")

@@ -1,12 +1,12 @@
-"""Say what a sweep costs before anything runs: hours of each device, disk, and what is done already.
+"""Say what a sweep costs before anything runs: hours of each device, disk space, and jobs already done.
 
     speech-token-benchmark plan experiment=mini
     speech-token-benchmark plan experiment=paper_speech,paper_asr,paper_intent --workers 8
     speech-token-benchmark plan -m tokenizer=mimi,facodec task=asr_probe dataset=librispeech --rates my.yaml
 
-takes what `run` takes, and several experiments at once. It touches no network and builds nothing. Neither
-corpora nor weights need to be here: where a corpus has no manifest yet, its published size counts. How fast
-things go stands in benchmark/jobs/cost/rates.yaml, each rate with its source.
+The arguments are those of `run`; several experiments may be named at once. The command uses no network and
+builds nothing. Neither corpora nor weights need to be on this machine: for a corpus without a manifest, the
+published size counts. The assumed speeds are in benchmark/jobs/cost/rates.yaml, each rate with its source.
 """
 
 import sys
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     from benchmark.jobs.cost.table import report
     from benchmark.jobs.cost.workload import Workload
 
-    constants.HF_HUB_OFFLINE = True  # a plan is made of what is here
+    constants.HF_HUB_OFFLINE = True  # a plan needs only files of this machine
     make, jobs = Jobs(), []
     with open_hydra(given.config_dir) as hydra:
         for overrides in sweeps(given.overrides):

@@ -1,4 +1,4 @@
-"""Write the tables, figures and report.html of a results folder again, from the rows that are there.
+"""Write the tables, figures and report.html of a results folder again, from its rows.
 
 speech-token-benchmark report results/mini
 """

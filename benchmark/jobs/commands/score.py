@@ -5,14 +5,15 @@
     speech-token-benchmark score reference=originals decoded=mine text=list.csv asr=ctc output=mine.csv
 
     reference=FOLDER  the originals
-    decoded=FOLDER    what was made of them: files are matched by name, whatever their extension
-    text=PATH         what is said: a folder of .txt files of the same names, or a list (.csv, .tsv, .jsonl)
+    decoded=FOLDER    the recordings made from them: files are matched by name, whatever their extension
+    text=PATH         transcripts: a folder of .txt files of the same names, or a list (.csv, .tsv, .jsonl)
                       with the columns audio_path, speaker_id and text, whose speakers intervals then resample
     output=FILE       the CSV of scores by utterance (default: <results>/scores/<decoded>.csv)
 
-The rest are overrides as `run` takes them: metric=, asr=, device=, threads=. Prints a table in Markdown. What
-an original lacks in `decoded` counts as failed; what has no original is named and left out. Without text= a
-metric that compares with transcripts is left out: dwer compares with what the ASR hears in the original.
+All other arguments are overrides as for `run`: metric=, asr=, device=, threads=. The command prints a table
+in Markdown. An original without a recording in `decoded` counts as failed. A recording without an original is
+named and left out. Without text=, metrics that compare with transcripts are left out; dwer remains, because
+this metric compares with the ASR's transcript of the original.
 """
 
 import sys
@@ -25,9 +26,9 @@ OWN = ("reference", "decoded", "text", "output")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the table and write the scores.
+    """Print the table and write the scores by utterance.
 
-    Raises: UserError for folders or metrics that nothing can be scored with.
+    Raises: UserError for folders or metrics with which no recording can be scored.
     """
     parser = command_parser("score", __doc__)
     parser.add_argument("overrides", nargs="*", metavar="name=value", help="see above")

@@ -1,11 +1,12 @@
-"""Say what exists of a sweep, what is missing, and what no longer holds, with the reason. Runs nothing.
+"""Say which jobs of a sweep are done, missing or out of date, and why. No job is run.
 
     speech-token-benchmark status experiment=mini
     speech-token-benchmark status -m tokenizer=mel_rvq,mimi task=reconstruction,asr_probe
 
-takes what `run` takes, and several experiments at once. A line per job: done, NC (done, but the training did
-not converge), missing, stale (its rows are of another configuration or of other code), failed, or unclear
-where what the rows depend on cannot be looked at. Exit status 0 when all is done.
+The arguments are those of `run`; several experiments may be named at once. The command prints one line per
+job: done, NC (done, but the training did not converge), missing, stale (the rows are of another configuration
+or of other code), failed, or unclear (something that the rows depend on cannot be checked). The exit status
+is 0 if every job is done.
 """
 
 import logging
@@ -16,9 +17,9 @@ from benchmark.jobs.commands.parser import sweep_parser
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the states; 0 when every job is done, 1 otherwise.
+    """Print the states; return 0 if every job is done, 1 otherwise.
 
-    Raises: UserError for overrides that no config can be composed of.
+    Raises: UserError for overrides that no config can be composed from.
     """
     given = sweep_parser("status", __doc__).parse_intermixed_args(arguments)
     # Imported here: --help needs none of the models' libraries.
@@ -28,8 +29,8 @@ def main(arguments: Sequence[str]) -> int:
     from benchmark.jobs.cost.dry_jobs import Jobs, sweeps
     from benchmark.jobs.status import COMPLETE, look, text
 
-    constants.HF_HUB_OFFLINE = True  # looks at what is here
-    logging.disable(logging.WARNING)  # a damaged file has its line
+    constants.HF_HUB_OFFLINE = True  # only files of this machine are examined
+    logging.disable(logging.WARNING)  # the line of a job reports damaged files
     make, states = Jobs(), []
     try:
         with open_hydra(given.config_dir) as hydra:

@@ -1,6 +1,6 @@
-"""Questions to a store that builds nothing: is the artifact there that this job would make?
+"""Questions whether the artifacts of a job exist already, asked of a store that builds nothing.
 
-Each question is the very call that would make it.
+Each question is the call by which the job would make the artifact.
 """
 
 from typing import Any
@@ -20,12 +20,12 @@ from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook
 
 
 def codebook(job: Job, tokenizer: Tokenizer) -> Ask:
-    """The codebook of a tokenizer."""
+    """Return the question for the codebook of a tokenizer."""
     return lambda: _fitted(job, tokenizer)
 
 
 def tokens(job: Job, tokenizer: Tokenizer, split: str, limit: int | None) -> Ask:
-    """The tokens of a split, or of at most `limit` utterances of it."""
+    """Return the question for the tokens of a split, or of at most `limit` utterances in it."""
 
     def ask() -> object:
         store = job.context.store
@@ -36,12 +36,12 @@ def tokens(job: Job, tokenizer: Tokenizer, split: str, limit: int | None) -> Ask
 
 
 def vocoder(job: Job, source: Tokenizer, config: VocoderConfig) -> Ask:
-    """The vocoder for the codes of `source`."""
+    """Return the question for the vocoder that is trained on the codes of `source`."""
     return lambda: trained_vocoder(_fitted(job, source), job.corpus, config, job.context)
 
 
 def prompts(job: Job, config: PromptConfig, width: int) -> Ask:
-    """The kept prompt features of the two splits that a vocoder is trained with."""
+    """Return the question for the stored prompt features, `width` per frame, of the splits train and dev."""
 
     def ask() -> object:
         store = job.context.store
@@ -54,7 +54,10 @@ def prompts(job: Job, config: PromptConfig, width: int) -> Ask:
 
 
 def probe(job: Job, config: ProbeConfig, head: ProbeHead) -> Ask | None:
-    """A probe; None for one whose labels would have to be made, which the rows alone know."""
+    """Return the question for a trained probe, or None for a probe whose labels are not in the manifest.
+
+    Such labels would have to be made first, so only the rows tell whether the probe exists.
+    """
     if not head.labels_in_manifest:
         return None
 
@@ -75,7 +78,7 @@ def _never_trained(*_: Any) -> None:
 
 
 class _NeverCalled:
-    """Stands for a prompt encoder whose weights need not be here."""
+    """Stand-in for a prompt encoder, whose weights need not be on this machine."""
 
     def __init__(self, features: int) -> None:
         self.features = features

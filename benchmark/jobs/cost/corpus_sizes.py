@@ -1,4 +1,4 @@
-"""How much speech a split has: by its manifest where there is one, else by the published numbers."""
+"""Amount of speech in a split, from its manifest if there is one, or else from published numbers."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,19 +16,20 @@ from benchmark.storage.hashing import digest
 MANIFEST, PUBLISHED, ABOUT, UNKNOWN = "its manifest", "as published", "about", "unknown: no manifest yet"
 
 LISTED = 500
-"""Utterances of a list such as testset-B."""
+"""Number of utterances in a list such as testset-B."""
 HOURS_PER_SPEAKER = 0.42
-"""Of LibriSpeech's training subsets: 25 minutes a speaker, 30 in train-other-500."""
+"""Hours per speaker in LibriSpeech's training subsets: 25 minutes, or 30 in train-other-500."""
 SLURP_RECORDINGS, SLURP_SYNTHETIC = {"train": 50_600, "dev": 8_690, "test": 13_078}, 69_300
-"""Recordings of SLURP, where all of a sentence are taken, and of its synthetic part; round where only
-round numbers were found."""
+"""Numbers of SLURP's recordings, if all recordings of a sentence are used, and of its synthetic recordings.
+
+Rounded numbers stand where no exact ones were found."""
 SLURP_SECONDS, SLURP_SYNTHETIC_SECONDS = 2.88, 2.26
-"""A recording in the mean: 58 h and 43.5 h in all (Bastianelli et al., EMNLP 2020)."""
+"""Mean length of a recording in seconds: 58 h and 43.5 h in total (Bastianelli et al., EMNLP 2020)."""
 
 
 @dataclass(frozen=True)
 class Speech:
-    """Utterances and hours, and how they are known."""
+    """Numbers of utterances and hours, and the source of these numbers."""
 
     utterances: int
     hours: float
@@ -36,28 +37,28 @@ class Speech:
 
     @property
     def seconds(self) -> float:
-        """Of all utterances together."""
+        """Length of all utterances together, in seconds."""
         return self.hours * 3600
 
     @property
     def mean(self) -> float:
-        """Seconds of an utterance."""
+        """Mean length of an utterance in seconds."""
         return self.seconds / max(1, self.utterances)
 
     def with_max_steps(self, limit: int | None) -> "Speech":
-        """At most so many utterances of it."""
+        """Return the speech of at most `limit` utterances; all of it for None."""
         if limit is None or limit >= self.utterances:
             return self
         return replace(self, utterances=limit, hours=limit * self.mean / 3600)
 
 
 def speech(corpus: Corpus, split: str, store: ArtifactStore) -> Speech:
-    """The speech of a split.
+    """Return the amount of speech in a split.
 
     Args:
-        corpus: Need not be on this machine.
-        split: Such as "train", "dev" or "test".
-        store: One that builds nothing, see `benchmark.jobs.cost.read_only_store.Present`.
+        corpus: Corpus of the split, which need not be on this machine.
+        split: Name such as "train", "dev" or "test".
+        store: Store that builds nothing, see `benchmark.jobs.cost.read_only_store.Present`.
     """
     try:
         manifest = corpus.manifest(split, store)
@@ -67,7 +68,10 @@ def speech(corpus: Corpus, split: str, store: ArtifactStore) -> Speech:
 
 
 def split_key(corpus: Corpus, split: str) -> str:
-    """The same for splits of the same speech, whatever the rest of the corpus is: trainings are shared."""
+    """Return a digest that is equal for splits of the same speech, whatever else their corpora hold.
+
+    Jobs whose splits have equal digests share trainings.
+    """
     content: dict[str, Any] = asdict(corpus)
     del content["name"]
     subsets = content.pop("splits", None) or {}
@@ -109,7 +113,7 @@ def _of_subsets(corpus: SubsetCorpus, split: str) -> Speech:
 
 
 def _sum(title: str, subsets: Sequence[str]) -> Speech:
-    """Of subsets of a published corpus."""
+    """Return the total speech of subsets of a published corpus, or unknown speech if a count is missing."""
     published = {corpus.title: corpus for corpus in CORPORA.values()}
     archives = published[title].archives if title in published else {}
     counts = [archives[name].parts[name] if name in archives else Counts() for name in subsets]

@@ -1,4 +1,4 @@
-"""The jobs of a command line as objects that build nothing."""
+"""Jobs of a command line, built with stores that make no artifacts."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -16,13 +16,13 @@ EXPERIMENT = "experiment="
 
 
 class Jobs:
-    """Jobs from configs; a corpus or a tokenizer that many of them use is built, and listed, once."""
+    """Builder of jobs from configs, which builds and lists a corpus or tokenizer once for all its jobs."""
 
     def __init__(self) -> None:
         self._built: dict[str, Any] = {}
 
     def __call__(self, cfg: DictConfig) -> Job:
-        """One job, whose store builds nothing.
+        """Build one job, with a store that makes no artifacts.
 
         Raises: UserError for a config that cannot be built.
         """
@@ -32,7 +32,7 @@ class Jobs:
     def _build(self, node: DictConfig) -> Any:
         try:
             key = json.dumps(OmegaConf.to_container(node, resolve=True), sort_keys=True)
-        except OmegaConfBaseException:  # building it says what is wrong
+        except OmegaConfBaseException:  # `build` reports the mistake
             return build(node)
         if key not in self._built:
             self._built[key] = build(node)
@@ -40,7 +40,7 @@ class Jobs:
 
 
 def sweeps(overrides: Sequence[str]) -> Iterator[list[str]]:
-    """The overrides of each experiment, where several are named."""
+    """Yield the overrides of each named experiment, or all overrides unchanged if none is named."""
     named = [override for override in overrides if override.startswith(EXPERIMENT)]
     rest = [override for override in overrides if not override.startswith(EXPERIMENT)]
     names = [name for override in named for name in override.removeprefix(EXPERIMENT).split(",") if name]

@@ -1,4 +1,4 @@
-"""How fast the tokenizers that are here encode on this machine."""
+"""Measurement of the encoding speed of the tokenizers that this machine has."""
 
 import json
 import logging
@@ -21,22 +21,24 @@ from benchmark.types import SAMPLE_RATE
 log = logging.getLogger(__name__)
 
 SECONDS = 10
-"""Of an utterance, as long as those of read speech."""
+"""Length of an utterance in seconds, about that of read speech."""
 BATCH = 4
 LEAST = 3.0
-"""Seconds to measure for at least."""
+"""Minimum duration of a measurement in seconds."""
 
 
 def measure(tokenizers: Iterable[Tokenizer], cache: Path) -> dict[str, str]:
-    """Time each tokenizer, and keep the rates in the cache for later plans.
+    """Time each tokenizer, and store the rates in the cache for later plans.
 
-    Noise stands for speech: what is computed does not depend on what is heard. Reading is not counted.
+    The input is noise instead of speech, because the time of the computation does not depend on the content
+    of the audio. Reading of files is not timed.
 
     Args:
-        tokenizers: With the device that they are to run on; what they stand on is timed in their place.
-        cache: Root of the artifacts.
+        tokenizers: Tokenizers, each with the device that it is to run on. Instead of a tokenizer made from
+            other tokenizers, these others are timed.
+        cache: Root folder of the artifacts.
 
-    Returns: By name the rate in words, or why there is none.
+    Returns: For each tokenizer by name, the rate in words or the reason why there is none.
     """
     found: dict[str, str] = {}
     rates = read_measured(cache)
@@ -51,7 +53,7 @@ def measure(tokenizers: Iterable[Tokenizer], cache: Path) -> dict[str, str]:
                 found[tokenizer.name] = f"not here: {'; '.join(missing)}"
                 continue
             try:
-                rate = _rate(replace(tokenizer))  # loaded weights go with the copy
+                rate = _rate(replace(tokenizer))  # the copy's weights are freed with it
             except (UserError, RuntimeError, ValueError, OSError) as error:
                 found[tokenizer.name] = f"failed: {' '.join(str(error).split())}"
                 continue
@@ -64,14 +66,14 @@ def measure(tokenizers: Iterable[Tokenizer], cache: Path) -> dict[str, str]:
 
 
 def _rate(tokenizer: Tokenizer) -> float:
-    """Seconds of sound encoded per second."""
+    """Return the seconds of audio that the tokenizer encodes per second."""
     rng = np.random.default_rng(0)
     wavs = [rng.standard_normal(SECONDS * SAMPLE_RATE).astype(np.float32) / 10 for _ in range(BATCH)]
     if isinstance(tokenizer, FittedTokenizer) and needs_fitted_codebook(tokenizer):
         frames = BATCH * SECONDS * tokenizer.spec.frame_rate
         rounds = int(-(-1.2 * tokenizer.spec.codebook_size // frames))
         tokenizer = tokenizer.fit((wav for _ in range(rounds) for wav in wavs), seed=0)
-    encode_wavs(tokenizer, wavs[:1])  # weights are loaded, and kernels chosen
+    encode_wavs(tokenizer, wavs[:1])  # a warm-up, which loads weights and selects kernels
     start, encoded = time.monotonic(), 0
     while (elapsed := time.monotonic() - start) < LEAST:
         encode_wavs(tokenizer, wavs)

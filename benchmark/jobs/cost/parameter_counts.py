@@ -1,4 +1,4 @@
-"""How many parameters the networks have that a sweep trains, counted without making them."""
+"""Numbers of parameters of the networks that a sweep trains, counted without allocating the networks."""
 
 from dataclasses import dataclass
 
@@ -20,26 +20,26 @@ from benchmark.tokenizers.base import Tokenizer
 from benchmark.types import TokenizerSpec
 
 PROMPT_WIDTH = {"mel": N_MELS, "wavlm": 1024, "whisper": 1280}
-"""Features of a prompt frame: those of the large models."""
+"""Number of features per prompt frame, that of the large models."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """Parameters of a network, and of what is trained beside it and thrown away."""
+    """Numbers of parameters of a network, and of networks trained beside it and discarded afterwards."""
 
     kept: int
     beside: int = 0
     per_frame: int = 0
-    """Those of `kept` that every frame is multiplied by."""
+    """Number of the parameters in `kept` that take part in the computation of every frame."""
 
 
 _known: dict[str, Size] = {}
 
 
 def vocoder_size(config: VocoderConfig, source: Tokenizer) -> Size:
-    """Of a vocoder for the codes of `source`, and its discriminators.
+    """Return the size of a vocoder for the codes of `source`, and of its discriminators.
 
-    Raises: UserError where it takes no such codes.
+    Raises: UserError if the vocoder cannot use such codes.
     """
     spec = source.spec
     hop_length = FrameRates.of(spec).hop_length
@@ -61,7 +61,7 @@ def vocoder_size(config: VocoderConfig, source: Tokenizer) -> Size:
 
 
 def probe_size(config: ProbeConfig, head: ProbeHead, spec: TokenizerSpec) -> Size:
-    """Of a probe with this head."""
+    """Return the size of a probe with this head."""
     key = digest([describe(config), head.kind, spec.codebook_sizes, spec.continuous, spec.frame_rate])
     if key not in _known:
         with torch.device("meta"):
@@ -73,7 +73,7 @@ def probe_size(config: ProbeConfig, head: ProbeHead, spec: TokenizerSpec) -> Siz
 
 
 def prompt_width(config: PromptConfig) -> int:
-    """Features of a prompt frame, at most."""
+    """Return the largest number of features that a prompt frame can have."""
     return PROMPT_WIDTH[config.features]
 
 

@@ -1,4 +1,4 @@
-"""How fast this machine, or a stated device, does what a benchmark consists of."""
+"""Speeds at which this machine or a stated device encodes, trains, transcribes and scores."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -14,30 +14,33 @@ from benchmark.tokenizers.base import Tokenizer
 
 SHIPPED = Path(__file__).with_name("rates.yaml")
 MEASURED = "rates.json"
-"""In the cache: what `--measure` found, by device and tokenizer."""
+"""File in the cache with the rates that `--measure` found, by device and tokenizer."""
 DEVICES = ("cpu", "gpu")
 DEFAULT = "default"
 SIZE = "size: "
-"""Before the source of a rate that follows from the size of the weights."""
+"""Prefix of the source of a rate that is computed from the size of the weights."""
 BYTES, FRAME_RATE = 4, 50
-"""Of a parameter in a checkpoint's file, and the frames per second that its size is reckoned with."""
+"""Bytes per parameter in a checkpoint, and frames per second, both assumed when a size gives the rate."""
 
 
 @dataclass
 class Rates:
-    """Rates of one device; each look-up is remembered, so that the report can say what it rests on."""
+    """Rates of one device; every look-up is recorded, so that a report can name its sources."""
 
     device: str
-    """What the numbers are of, in words."""
+    """Name of the device in reports."""
     table: Mapping[str, Any]
     sources: Mapping[str, str]
     measured: Mapping[str, list[Any]] = field(default_factory=dict)
-    """Speech encoded per second and when that was measured, by tokenizer."""
+    """Seconds of speech encoded per second and the date of the measurement, by tokenizer."""
     used: dict[str, tuple[float, str]] = field(default_factory=dict)
-    """Rate and source of everything that was asked for."""
+    """Rate and source of every look-up so far, by its name."""
 
     def encode(self, tokenizer: Tokenizer) -> float:
-        """Seconds of speech per second; where it stands on other tokenizers, that of the slowest of them."""
+        """Return the seconds of speech that a tokenizer encodes per second.
+
+        A tokenizer made from other tokenizers has the rate of the slowest of them.
+        """
         whole = parts(tokenizer.base_tokenizer)
         return min(self._encode(part) for part in whole[1:] or whole)
 
@@ -58,27 +61,27 @@ class Rates:
         return self._look(name, "encode", key or DEFAULT)
 
     def prompt(self, features: str) -> float:
-        """Seconds of speech per second that a prompt encoder hears, by the kind of its features."""
+        """Return the seconds of speech that a prompt encoder of these features processes per second."""
         return self._look(f"prompt {features}", "prompt", self._key("prompt", features))
 
     def vocoder(self, name: str) -> float:
-        """Seconds of crops per second of training, by the recipe's name."""
+        """Return the seconds of crops per second of training a vocoder, by the name of its config."""
         return self._look(f"vocoder {name}", "vocoder", self._key("vocoder", name))
 
     def probe(self, quantity: str) -> float:
-        """`parameter_frames` or `frames_in_a_row` per second."""
+        """Return the `parameter_frames` or `frames_in_a_row` per second of training a probe."""
         return self._look(f"probe {quantity}", "probe", quantity)
 
     def transcribe(self, checkpoint: str) -> float:
-        """Seconds of speech per second, by the recogniser's checkpoint."""
+        """Return the seconds of speech transcribed per second, by the checkpoint of the recogniser."""
         return self._look(f"transcribe {checkpoint}", "transcribe", self._key("transcribe", checkpoint))
 
     def score(self, task: str) -> float:
-        """Seconds of test speech per second, by the task's name."""
+        """Return the seconds of test speech decoded and scored per second, by the name of the task."""
         return self._look(f"score {task}", "score", self._key("score", task))
 
     def say(self, source: str) -> str:
-        """A source in words."""
+        """Return a source in words."""
         if source.startswith(SIZE):
             return f"by the size of the weights, {self.say(source.removeprefix(SIZE))}"
         return self.sources.get(source, source)
@@ -96,14 +99,14 @@ class Rates:
 
 
 def load_rates(own: Path | None, cache: Path) -> dict[str, Rates]:
-    """Rates by device, "cpu" and "gpu".
+    """Return the rates by device, "cpu" and "gpu".
 
     Args:
-        own: A file whose entries replace those that come with the package.
-        cache: Folder that may hold what was measured.
+        own: File whose entries replace those of the package.
+        cache: Folder that may hold measured rates.
 
     Raises:
-        UserError: `own` is missing, no YAML, or has an entry that is not known or no positive number.
+        UserError: `own` is missing, is not YAML, or has an unknown entry or a rate that is not positive.
     """
     content = yaml.safe_load(SHIPPED.read_text())
     if own is not None:
@@ -116,7 +119,7 @@ def load_rates(own: Path | None, cache: Path) -> dict[str, Rates]:
 
 
 def read_measured(cache: Path) -> dict[str, dict[str, list[Any]]]:
-    """What was measured, by device and tokenizer; nothing where there is no such file or it is damaged."""
+    """Return the measured rates by device and tokenizer; none if their file is missing or damaged."""
     try:
         content = json.loads((cache / MEASURED).read_text())
     except (OSError, ValueError):
@@ -141,7 +144,7 @@ OPEN = ("sources", "encode", "prompt", "vocoder", "transcribe", "score")
 def _replaced(
     base: Mapping[str, Any], own: Mapping[str, Any], path: Path, where: Iterable[str]
 ) -> dict[str, Any]:
-    """`base` with the entries of `own`, which must be of the same form."""
+    """Return `base` with the entries of `own`, which must have the same structure."""
     where = tuple(where)
     result = dict(base)
     for name, value in own.items():

@@ -1,4 +1,4 @@
-"""What the cache already holds, by asking the very functions that would build it."""
+"""Artifact store that builds nothing, so that functions which make artifacts tell whether these exist."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -11,21 +11,24 @@ from benchmark.storage.artifacts import SEAL, ArtifactStore
 
 
 class Absent(Exception):
-    """An artifact is not there."""
+    """Raised for an artifact that does not exist; the message is its kind."""
 
 
 class Present(ArtifactStore):
-    """An artifact store that gives what it has and builds nothing; checksums are not read."""
+    """An artifact store that returns existing artifacts and builds none; checksums are not verified."""
 
     def _make(self, final: Path, *_: Any, **__: Any) -> bool:
-        """As the base class. Raises: Absent where it would have to build."""
+        """Return True if the artifact exists.
+
+        Raises: Absent if the base class would build the artifact.
+        """
         if not (final / SEAL).is_file():
             raise Absent(final.relative_to(self.root).parts[0])
         return True
 
 
 def is_here(ask: Callable[[], object]) -> bool:
-    """Whether `ask`, which takes its artifacts from a `Present` store, finds all of them."""
+    """Return whether `ask`, which takes its artifacts from a `Present` store, finds all of them."""
     with _quiet():
         try:
             ask()
@@ -36,7 +39,7 @@ def is_here(ask: Callable[[], object]) -> bool:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No warnings of models and corpora that are missing: a plan says so in its own words."""
+    """Suppress warnings within the block, because a plan reports missing models and corpora itself."""
     logging.disable(logging.WARNING)
     try:
         yield

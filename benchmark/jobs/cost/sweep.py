@@ -1,4 +1,4 @@
-"""The whole sweep: its jobs, its pieces, and what of them is done."""
+"""A sweep as a plan sees it: its jobs, the pieces of work in them, and which pieces are done."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,20 +12,20 @@ from benchmark.tasks.costs import CostItem
 
 @dataclass
 class Sweep:
-    """Jobs are added one by one; each artifact counts once, however many of them share it."""
+    """The pieces of work of all jobs added so far; an artifact counts once, however many jobs share it."""
 
     workload: Workload
     pieces: dict[str, CostItem] = field(default_factory=dict)
-    """By key, in the order in which they are first needed."""
+    """Pieces by key, in the order in which they are first needed."""
     done: set[str] = field(default_factory=set)
-    """Keys of what need not be made again."""
+    """Keys of the pieces that are done already."""
     jobs: Counter[str] = field(default_factory=Counter)
-    """Jobs by tokenizer."""
+    """Numbers of jobs, by name of the tokenizer."""
     jobs_done: Counter[str] = field(default_factory=Counter)
     _seen: set[tuple[object, ...]] = field(default_factory=set)
 
     def add(self, job: Job) -> None:
-        """Count one job."""
+        """Add one job with its pieces; a job that was added before is ignored."""
         task, tokenizer = job.task, job.tokenizer
         name = task.name, tokenizer.name, job.corpus.name, job.context.seed, task.variant(tokenizer)
         if name in self._seen:
@@ -42,12 +42,12 @@ class Sweep:
 
     @property
     def to_do(self) -> list[CostItem]:
-        """What has still to be made."""
+        """Pieces that are not done yet."""
         return [piece for key, piece in self.pieces.items() if key not in self.done]
 
 
 def is_done(job: Job) -> bool:
-    """Whether its rows are there, under the key that it has now."""
+    """Return whether the rows of a job exist under its present key."""
 
     def ask() -> None:
         names = job.task.name, job.tokenizer.name, job.corpus.name, job.context.seed
@@ -59,5 +59,5 @@ def is_done(job: Job) -> bool:
 
 
 def hours(pieces: Iterable[CostItem]) -> float:
-    """Device-hours of some pieces."""
+    """Return the device-hours of some pieces of work."""
     return sum(piece.seconds for piece in pieces) / 3600

@@ -1,4 +1,4 @@
-"""The plan as text."""
+"""Text of a plan: tables of speech, time and disk space, and the sources of the rates."""
 
 import shutil
 import textwrap
@@ -14,19 +14,26 @@ from benchmark.tasks.costs import CostItem
 
 SHARED = "(for all)"
 SHORT = 3.0
-"""Device-hours below which a sweep is told in minutes."""
+"""Device-hours below which times are given in minutes."""
 DISK = {
     "prompts": "prompt features",
     "vocoder": "vocoders",
     "evaluation": "decoded speech",
 }
-"""Stages that have another word where bytes are counted."""
+"""Names of the artifacts of a stage in the table of disk space, where they differ from the stage's name."""
 GB = 1e9
 WIDTH = 110
 
 
 def report(sweep: Sweep, rates: Mapping[str, Rates], cache: Path, workers: int) -> str:
-    """Everything there is to say before a sweep starts."""
+    """Format the whole plan of a sweep.
+
+    Args:
+        sweep: Sweep with all its jobs.
+        rates: Rates by device; the plan lists those that were used, with their sources.
+        cache: Folder of the artifacts, whose free space is compared with the space needed.
+        workers: Number of equal devices that share the work.
+    """
     parts = [_speech(sweep), _time(sweep, rates, workers), _disk(sweep, cache, workers), _sources(rates)]
     return "\n\n".join(parts)
 
@@ -134,7 +141,7 @@ def _sources(rates: Mapping[str, Rates]) -> str:
 
 
 def _aligned(header: Sequence[str], rows: Iterable[Sequence[str]], words: Sequence[int]) -> list[str]:
-    """Columns of words to the left, those of numbers to the right."""
+    """Align the columns `words` to the left and all others to the right; return the lines."""
     table = [header, *rows]
     widths = [max(len(row[column]) for row in table) for column in range(len(header))]
     lines = []
@@ -155,7 +162,7 @@ def _gigabytes(size: float) -> str:
 
 
 def _duration(value: float) -> str:
-    """Hours in words."""
+    """Format a time given in hours: in minutes if short, in hours otherwise, and in days too if long."""
     if value < SHORT:
         return f"{value * 60:.0f} minutes"
     return f"{value:,.0f} hours" + (f" ({value / 24:,.0f} days)" if value >= 72 else "")

@@ -1,4 +1,4 @@
-"""What the jobs of a sweep will make: every artifact once, with the time and the disk it takes."""
+"""Work of the jobs of a sweep: the artifacts that each job needs, with their time and disk space."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -27,41 +27,42 @@ STAGES, EVALUATION = ("codebook", "tokens", "prompts", "vocoder", "probes"), "ev
 
 FLOAT, HALF = 4, 2
 CHECKPOINT = 3 * FLOAT
-"""Bytes of a parameter in a training's checkpoint: the weight and the two moments of Adam."""
+"""Bytes per parameter in the checkpoint of a training: the weight and the two moments of Adam."""
 CHECKPOINTS = 2
-"""The last and the best, both gone when the training ends."""
+"""Number of checkpoints of a training, the last and the best; both are removed when the training ends."""
 BACKWARD = 2
-"""A backward pass costs two forward passes; a look at dev is a forward pass alone."""
+"""Cost of a backward pass in forward passes; an evaluation on dev is a forward pass only."""
 PROMPT_SHARE = 5 / 12
-"""Of an utterance, on average, that a training cuts out as prompt: between a third and half of it."""
+"""Mean share of an utterance that a training cuts out as prompt; the share is between 1/3 and 1/2."""
 AUXILIARY_FEATURES, AUXILIARY_SPEED = 3, 20
-"""Voicing, pitch and energy, and about how many seconds of speech a second they are extracted from."""
+"""Number of auxiliary features, which are voicing, pitch and energy, and seconds of speech from which they
+are extracted per second, approximately."""
 
 
 def stages(items: Iterable[CostItem]) -> list[str]:
-    """Return the stages of some items in order: those of `STAGES`, tasks' own ones, the evaluation."""
+    """Return the stages of some items: first those of `STAGES`, then stages of tasks, last the evaluation."""
     found = {item.stage for item in items}
     own = sorted(found - {*STAGES, EVALUATION})
     return [stage for stage in (*STAGES, *own, EVALUATION) if stage in found]
 
 
 class Workload:
-    """The pieces of jobs, each made of what is known without running anything.
+    """Estimator of the pieces of work in jobs, from facts that are known without running anything.
 
     Args:
-        rates: By device.
+        rates: Rates by device, "cpu" and "gpu".
     """
 
     def __init__(self, rates: dict[str, Rates]) -> None:
         self._rates = rates
         self._speech: dict[str, Speech] = {}
         self.splits: dict[tuple[str, str], Speech] = {}
-        """Speech by name of the corpus and split, of all that was asked for."""
+        """Speech of every split that was asked for, by name of the corpus and split."""
         self.undeclared: set[str] = set()
-        """Tasks that do not say what they cost: their tokens alone are counted."""
+        """Names of tasks that declare no workload; only the encoding of their tokens is counted."""
 
     def pieces(self, job: Job) -> list[CostItem]:
-        """Everything that one job stands on, and its own evaluation last."""
+        """Return every artifact that one job needs, and its own evaluation last."""
         if job.tokenizer.spec.continuous and not job.task.reads_features:
             return []
         if type(job.task).workload is Task.workload:
@@ -69,7 +70,7 @@ class Workload:
         return list(job.task.workload(JobEstimate(job, self, self._rates)))
 
     def speech(self, job: Job, split: str) -> Speech:
-        """See `benchmark.jobs.cost.corpus_sizes.speech`; a manifest is opened once."""
+        """Return the speech of a split as `corpus_sizes.speech` does, but open each manifest only once."""
         key = digest([job.corpus.name, split_key(job.corpus, split)])
         if key not in self._speech:
             self._speech[key] = speech(job.corpus, split, job.context.store)
@@ -77,7 +78,7 @@ class Workload:
 
 
 class JobEstimate:
-    """The `Estimator` of one job."""
+    """Implementation of `Estimator` for one job."""
 
     def __init__(self, job: Job, workload: Workload, rates: dict[str, Rates]) -> None:
         self.tokenizer, self.corpus = job.tokenizer, job.corpus
@@ -91,17 +92,17 @@ class JobEstimate:
         self._rates, self._training_rates = rates[self._device], rates[self._trains_on]
 
     def seconds(self, split: str, limit: int | None = None) -> float:
-        """See `Estimator.seconds`."""
+        """Return the seconds of speech in a split, see `Estimator.seconds`."""
         return self._speech(split).with_max_steps(limit).seconds
 
     def transcribing(self, checkpoint: str) -> float:
-        """See `Estimator.transcribing`."""
+        """Return the seconds of speech transcribed per second, see `Estimator.transcribing`."""
         return self._rates.transcribe(checkpoint)
 
     def scoring(
         self, split: str = "test", limit: int | None = None, seconds: float = 0.0, size: float = 0.0
     ) -> CostItem:
-        """See `Estimator.scoring`."""
+        """Return the item for the evaluation of the job, see `Estimator.scoring`."""
         job = self._job
         key = self._key("evaluation", job.tokenizer, describe(job.task), split_key(job.corpus, split))
         seconds += self.seconds(split, limit) / self._rates.score(job.task.name)
@@ -110,7 +111,7 @@ class JobEstimate:
     def artifact(
         self, stage: str, seconds: float, size: float = 0.0, content: Any = None, trained: bool = False
     ) -> CostItem:
-        """See `Estimator.artifact`."""
+        """Return the item for an artifact of the task's own, see `Estimator.artifact`."""
         key = self._key(stage, self.tokenizer, content, describe(self._job.task), self.corpus.name)
         device = self._trains_on if trained else self._device
         return CostItem(key, stage, self.tokenizer.name, seconds, size, device=device)
@@ -121,7 +122,7 @@ class JobEstimate:
     def encoding(
         self, split: str, tokenizer: Tokenizer | None = None, limit: int | None = None
     ) -> Iterator[CostItem]:
-        """See `Estimator.encoding`."""
+        """Yield the items for the codebook and the tokens of a split, see `Estimator.encoding`."""
         tokenizer = tokenizer or self._job.tokenizer
         spec, speed = tokenizer.spec, self._rates.encode(tokenizer)
         fitted = needs_fitted_codebook(tokenizer)
@@ -143,7 +144,7 @@ class JobEstimate:
         )
 
     def vocoder(self, source: Tokenizer, config: VocoderConfig) -> Iterator[CostItem]:
-        """See `Estimator.vocoder`."""
+        """Yield the items for a vocoder and its features, see `Estimator.vocoder`."""
         train, dev = self._speech("train"), self._speech("dev")
         corpus = [split_key(self._job.corpus, split) for split in ("train", "dev")]
         both = train.seconds + dev.seconds
@@ -173,7 +174,7 @@ class JobEstimate:
         yield CostItem(key, "vocoder", source.name, seconds, size, scratch, self._trains_on, ask)
 
     def probe(self, config: ProbeConfig, head: ProbeHead) -> CostItem:
-        """See `Estimator.probe`."""
+        """Return the item for the training of a probe, see `Estimator.probe`."""
         tokenizer, train, dev = self._job.tokenizer, self._speech("train"), self._speech("dev")
         spec = tokenizer.spec
         rows = float(config.batch_size)
@@ -200,6 +201,9 @@ class JobEstimate:
         return CostItem(key, "probes", tokenizer.name, seconds, size, scratch, self._trains_on, ask)
 
     def _key(self, kind: str, tokenizer: Tokenizer, *content: Any, seeded: bool = True) -> str:
-        """Of an artifact of this tokenizer; everything but the tokens of a given codebook has a seed."""
+        """Return the key of an artifact of a tokenizer.
+
+        `seeded` is False for tokens of a codebook that is not fitted, which do not depend on the seed.
+        """
         seed = self._seed if seeded else None
         return digest([kind, describe(tokenizer), seed, self._trainer.max_steps, *content])

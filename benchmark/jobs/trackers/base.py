@@ -1,8 +1,8 @@
-"""What follows a job beside its rows: wandb, TensorBoard, CSV. Whatever fails here is a warning and no more.
+"""Trackers, which publish the numbers of a job beside its rows: wandb, TensorBoard, CSV.
 
-A tracker begins when a job has something to do, gives Lightning a logger for the trainings, and gets the
-job's numbers at the end, under names that never change: `<task>/<metric>`, and the same with `_lo`, `_hi`,
-`_n_scored` and `_n_failed`.
+A tracker begins when a job has work to do, provides Lightning with a logger for the trainings, and receives
+the numbers of the job at the end. The names of the numbers never change: `<task>/<metric>`, and the same with
+`_lo`, `_hi`, `_n_scored` and `_n_failed`. A tracker that fails causes a warning and never fails the job.
 """
 
 import csv
@@ -23,13 +23,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class RunInfo:
-    """What a tracker is told before the job begins.
+    """Facts about a job that its trackers receive before the job begins.
 
     Attributes:
-        name: Of the job, such as "reconstruction-mel_rvq-synthetic-seed0".
+        name: Name of the job, such as "reconstruction-mel_rvq-synthetic-seed0".
         task: Name of the task.
-        group: What the jobs of one sweep share.
-        folder: Where files may go.
+        group: Name shared by all jobs of one sweep.
+        folder: Folder that trackers may write to.
         config: The resolved Hydra config.
     """
 
@@ -42,14 +42,14 @@ class RunInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """What a job has left behind.
+    """Results of a finished job.
 
     Attributes:
-        rows: Its rows, failed ones too.
-        utterances: Scores by utterance, or what the task keeps in their place.
-        files: Files of the job in the results folder, by the name that they have there.
-        artifacts: Folders of the artifacts it used, by reference "kind/digest".
-        figures: PNG by name.
+        rows: Rows of the job, including failed ones.
+        utterances: Scores by utterance, or the table that the task writes instead.
+        files: Files of the job in the results folder, by their names relative to the folder.
+        artifacts: Folders of the artifacts that the job used, by reference "kind/digest".
+        figures: Figures as PNG data, by name.
     """
 
     rows: Sequence[Row]
@@ -60,38 +60,38 @@ class Results:
 
 
 class Tracker:
-    """Base of every tracker; each method may raise, which costs the tracker and not the job."""
+    """Base class of trackers; a method may raise, which stops the tracker but not the job."""
 
     def begin(self, info: RunInfo) -> None:
-        """The job has something to do."""
+        """Prepare for a job that has work to do."""
 
     def curves(self) -> Logger | None:
-        """Where the trainings of the job log to."""
+        """Return the logger for the trainings of the job, or None."""
         return None
 
     def end(self, results: Results) -> None:
-        """The rows are written."""
+        """Publish the results of the job, whose rows are written."""
 
     def report(self, info: RunInfo, folder: Path) -> None:
-        """A sweep has ended, and its report is in `folder`."""
+        """Publish the report of a sweep that has ended; the report is in `folder`."""
 
 
 @dataclass(kw_only=True)
 class Csv(Tracker):
-    """`metrics.csv` in the job's output folder, and Lightning's CSV of the curves."""
+    """Tracker that writes `metrics.csv` to the job's output folder, beside Lightning's CSV of the curves."""
 
     _folder: Path | None = None
 
     def begin(self, info: RunInfo) -> None:
-        """Remember the folder."""
+        """Store the output folder of the job."""
         self._folder = info.folder
 
     def curves(self) -> Logger:
-        """Lightning's own."""
+        """Return Lightning's CSV logger."""
         return CSVLogger(str(self._folder))
 
     def end(self, results: Results) -> None:
-        """One line per number."""
+        """Write one line per metric."""
         assert self._folder is not None
         with (self._folder / "metrics.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")
@@ -103,20 +103,20 @@ class Csv(Tracker):
 
 @dataclass(kw_only=True)
 class TensorBoard(Tracker):
-    """Event files in the job's output folder: the curves, and the job's numbers at the end."""
+    """Tracker that writes event files to the job's output folder: curves, and the numbers at the end."""
 
     _logger: TensorBoardLogger | None = None
 
     def begin(self, info: RunInfo) -> None:
-        """One folder of events for the whole job."""
+        """Open one folder of events for the whole job."""
         self._logger = TensorBoardLogger(str(info.folder), name="tensorboard", version="")
 
     def curves(self) -> Logger | None:
-        """Lightning's own."""
+        """Return Lightning's TensorBoard logger."""
         return self._logger
 
     def end(self, results: Results) -> None:
-        """Every number as a scalar at step 0."""
+        """Write every number as a scalar at step 0."""
         assert self._logger is not None
         for name, value in scalars(results.rows).items():
             self._logger.experiment.add_scalar(name, value, 0)
@@ -125,17 +125,17 @@ class TensorBoard(Tracker):
 
 @dataclass
 class TrackerCollection:
-    """The trackers of one job, each on its own: one that fails is left out from then on."""
+    """The trackers of one job; a tracker that fails is left out for the rest of the job, the others go on."""
 
     trackers: dict[str, Any] = field(default_factory=dict)
-    """By name; a Lightning logger of the user's own counts as well, and gets the curves alone."""
+    """Trackers by name; a Lightning logger is allowed too, and receives only the curves of trainings."""
     group: str = ""
     folder: Path = Path()
     config: dict[str, Any] = field(default_factory=dict)
     _followed: dict[str, Tracker] = field(default_factory=dict)
 
     def begin(self, task: str, name: str) -> dict[str, Logger]:
-        """Begin all of them; loggers for the trainings, by name."""
+        """Begin every tracker; return the loggers for the trainings by the trackers' names."""
         info = self.info(task, name)
         loggers: dict[str, Logger] = {}
         for key, tracker in self.trackers.items():
@@ -149,7 +149,7 @@ class TrackerCollection:
         return loggers
 
     def end(self, results: Callable[[], Results]) -> None:
-        """Give what the job has left to those that follow it."""
+        """Pass the results of the job to every tracker that still follows the job."""
         followed, self._followed = self._followed, {}
         made = _tried(", ".join(followed), results) if followed else Failed
         for key, tracker in followed.items():
@@ -157,20 +157,20 @@ class TrackerCollection:
                 _tried(key, tracker.end, made)
 
     def report(self, folder: Path) -> None:
-        """Give the report of a sweep to all of them."""
+        """Pass the report of a sweep to every tracker."""
         info = self.info("report", f"report-{self.group}")
         for key, tracker in self.trackers.items():
             if isinstance(tracker, Tracker):
                 _tried(key, tracker.report, info, folder)
 
     def info(self, task: str, name: str) -> RunInfo:
-        """What trackers are told."""
+        """Return the facts that trackers receive."""
         return RunInfo(name=name, task=task, group=self.group, folder=self.folder, config=self.config)
 
 
 def left_by(rows: Sequence[Row], utterances: pd.DataFrame, root: Path, store: Path) -> Results:
-    """What a job has left in the results folder `root` and in the artifact store."""
-    from benchmark.results.report.figures import (  # only where somebody follows
+    """Collect the results of a job from the results folder `root` and the artifact folder `store`."""
+    from benchmark.results.report.figures import (  # slow to import, and not needed without trackers
         codebook_growth,
         codebook_histogram,
         counts_codes,
@@ -196,7 +196,7 @@ def left_by(rows: Sequence[Row], utterances: pd.DataFrame, root: Path, store: Pa
 
 
 def scalars(rows: Sequence[Row]) -> dict[str, float]:
-    """The numbers of a job by their stable names; what has no value is left out."""
+    """Return the numbers of a job by their stable names; numbers without a value are left out."""
     found: dict[str, float] = {}
     for row in rows:
         name = f"{row.task}/{row.metric}"
@@ -208,13 +208,13 @@ def scalars(rows: Sequence[Row]) -> dict[str, float]:
 
 
 class Failed:
-    """Stands for what a call would have given."""
+    """Marker returned instead of the result of a call that failed."""
 
 
 def _tried(name: str, call: Callable[..., Any], *arguments: Any) -> Any:
-    """What a call gives; `Failed` and a warning where it raises."""
+    """Return the result of a call; if the call raises, log a warning and return `Failed`."""
     try:
         return call(*arguments)
-    except Exception as error:  # a dashboard's library can raise anything, and no job is lost for it
+    except Exception as error:  # a dashboard's library can raise anything, and must not fail the job
         log.warning("%s does not follow this job: %s: %s", name, type(error).__name__, error)
         return Failed

@@ -1,4 +1,4 @@
-"""One wandb run per job: numbers, scores, sound and figures as media, files as artifacts."""
+"""Tracker that makes one wandb run per job: numbers, scores, audio and figures, and files as artifacts."""
 
 import io
 import logging
@@ -23,24 +23,24 @@ log = logging.getLogger(__name__)
 OFFLINE = ("offline", "dryrun", "disabled")
 RESULTS = "results"
 KNOWN = (RESULTS, "codebooks", "tokens", "vocoders", "probes")
-"""Kinds of artifacts that this package makes; tasks of one's own may make others."""
+"""Kinds of artifacts that this package makes; a user's own tasks may make others."""
 ALIKE = 0.8
-"""Similarity above which an unknown kind counts as a misspelled one."""
+"""Similarity above which an unknown kind counts as a misspelling of a known one."""
 MOST = 10_000
-"""Lines of a table, which a page of wandb's can show."""
+"""Maximum number of lines in a table, which is the most that a page of wandb shows."""
 
 
 @dataclass(kw_only=True)
 class Wandb(Tracker):
-    """A run of wandb's, offline with WANDB_MODE=offline.
+    """Tracker that publishes a job as a run of wandb; WANDB_MODE=offline keeps the run on disk.
 
     Attributes:
-        project: Where the runs go.
-        entity: User or team; wandb's default for None.
-        group: In place of the sweep's own name.
-        tags: Of every run.
-        artifacts: What is kept beside the numbers: the results, and kinds of artifacts of the store.
-        timeout: Seconds to wait for the server before the job goes on without it.
+        project: Project of the runs.
+        entity: User or team, or None for wandb's default.
+        group: Group of the runs, or None for the name of the sweep.
+        tags: Tags of every run.
+        artifacts: Files uploaded beside the numbers: "results", and kinds of artifacts of the store.
+        timeout: Seconds to wait for the server before the job goes on without wandb.
     """
 
     project: str = "speech-token-benchmark"
@@ -57,15 +57,18 @@ class Wandb(Tracker):
                 raise unknown("logger.wandb.artifacts", kind, KNOWN)
 
     def begin(self, info: RunInfo) -> None:
-        """Start the run. Raises: UserError without a login, where wandb would ask for one and wait."""
+        """Start the run.
+
+        Raises: UserError without a login, because wandb would ask for one and wait.
+        """
         self._run = self._start(info)
 
     def curves(self) -> Logger:
-        """A logger that keeps the trainings of a job apart."""
+        """Return a logger that numbers the trainings of a job, so that their curves stay apart."""
         return Curves(self._run)
 
     def end(self, results: Results) -> None:
-        """Log everything and finish the run, as failed where a row is."""
+        """Log all results and finish the run, with exit code 1 if a row has failed."""
         import wandb
 
         run, self._run = self._run, None
@@ -98,7 +101,7 @@ class Wandb(Tracker):
             run.finish(exit_code=int(failed))
 
     def report(self, info: RunInfo, folder: Path) -> None:
-        """A run of its own with the figures of the whole folder, and tables and page as an artifact."""
+        """Publish a separate run with the figures of the report, and its tables and page as an artifact."""
         import wandb
 
         run = self._start(info)
@@ -133,7 +136,7 @@ class Wandb(Tracker):
 
 
 class Curves(WandbLogger):
-    """What the trainings of one job log, as `training/<n>/<name>` over `training/<n>/step`."""
+    """Logger for the trainings of one job, as `training/<n>/<name>` over `training/<n>/step`."""
 
     def __init__(self, run: Any) -> None:
         super().__init__(experiment=run)
@@ -141,21 +144,21 @@ class Curves(WandbLogger):
         self._number, self._last = 0, -1
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_run": None, "_experiment": None}  # a run stays in its process
+        return self.__dict__ | {"_run": None, "_experiment": None}  # a run cannot be sent to another process
 
     @property
     def experiment(self) -> Any:
-        """The job's run."""
+        """Run of the job."""
         return self._run
 
     def log_hyperparams(self, *_: Any, **__: Any) -> None:
-        """The job's config has them."""
+        """Do nothing, because the run has the whole config of the job already."""
 
     def finalize(self, status: str) -> None:
-        """The job ends the run, not its trainings."""
+        """Do nothing, because the job ends the run after all its trainings."""
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Numbers and media; a step that goes back begins another training."""
+        """Log numbers and media; a step below the last one begins the next training."""
         if self._run is None:
             return
         step = self._last if step is None else step
@@ -169,18 +172,18 @@ class Curves(WandbLogger):
             self._run.log(
                 {f"{prefix}/{name}": value for name, value in metrics.items()} | {f"{prefix}/step": step}
             )
-        except Exception as error:  # no training is lost for a dashboard
-            log.warning("wandb follows the trainings no more: %s: %s", type(error).__name__, error)
+        except Exception as error:  # a dashboard must not fail a training
+            log.warning("wandb no longer follows the trainings: %s: %s", type(error).__name__, error)
             self._run = None
 
 
 def is_offline() -> bool:
-    """Whether runs stay on disk."""
+    """Return whether wandb keeps runs on disk, or is disabled."""
     return os.environ.get("WANDB_MODE") in OFFLINE
 
 
 def has_login() -> bool:
-    """Whether there is a key where wandb looks for one: the environment, or the file of its login."""
+    """Return whether wandb would find a login in the environment or in the netrc file."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
     host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
@@ -191,7 +194,7 @@ def has_login() -> bool:
 
 
 def _facts(row: Row) -> dict[str, Any]:
-    """What panels put on an axis beside the numbers."""
+    """Return facts about the tokenizer that panels can use as an axis or to group runs."""
     return {
         "tokenizer/bitrate_kbps": None if row.bitrate is None else row.bitrate / 1000,
         "tokenizer/frame_rate_hz": row.frame_rate,
@@ -200,7 +203,7 @@ def _facts(row: Row) -> dict[str, Any]:
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns that a table of wandb's takes: numbers as they are, anything else as text or None."""
+    """Convert columns for a table of wandb: numbers stay as they are, other values become text or None."""
     return pd.DataFrame(
         {
             name: column
@@ -212,7 +215,7 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _histograms(task: str, frame: pd.DataFrame, metrics: Sequence[str]) -> dict[str, Any]:
-    """The spread of each metric over the utterances."""
+    """Return a histogram of each metric over the utterances."""
     import wandb
 
     columns = {metric: frame[metric].dropna() for metric in metrics if metric in frame}
@@ -224,7 +227,7 @@ def _histograms(task: str, frame: pd.DataFrame, metrics: Sequence[str]) -> dict[
 
 
 def _listening(results: Results) -> dict[str, list[Any]]:
-    """Recordings by role, such as source and converted, in one order of utterances."""
+    """Return recordings by role, such as "source" and "converted", in the same order of utterances."""
     import wandb
 
     sound: dict[str, list[Any]] = {}
@@ -242,5 +245,5 @@ def _image(png: bytes) -> Any:
 
 
 def _name(text: str) -> str:
-    """What an artifact may be called."""
+    """Return a legal name for an artifact: at most 120 ASCII letters, digits, "-", "_" and "."."""
     return "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in text)[:120]

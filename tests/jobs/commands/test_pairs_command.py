@@ -1,4 +1,4 @@
-"""`pairs` makes the list of pairs before anything runs: the list that a run would make."""
+"""Tests of the command `pairs`, which writes the same list of pairs as a run, before anything runs."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`score` on recordings that no run has made: matched by name, scored, and what is missing named."""
+"""Tests of the command `score`: recordings are matched by name and scored, and missing ones are named."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +21,7 @@ score = partial(door, "score")
 
 @pytest.fixture
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Four originals; three of them with noise at 20 dB, in another format, and a stranger."""
+    """Write four originals, noisy copies of three (20 dB) in another format, and one unrelated recording."""
     monkeypatch.setenv("CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("RESULTS", str(tmp_path / "results"))
     for name in ("originals/deep", "mine", "text"):

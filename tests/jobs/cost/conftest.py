@@ -1,4 +1,4 @@
-"""Plans of small sweeps, with rates that make sums easy."""
+"""Fixtures for plans of small sweeps, with rates that make sums easy."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`plan`: what it prints, without corpora, weights or a network."""
+"""Tests of the text that `plan` prints without corpora, weights or a network."""
 
 import shutil
 import socket
@@ -34,7 +34,7 @@ TINY = [
 
 @pytest.fixture
 def run(folders: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The command where nothing can be reached."""
+    """Return a function that runs `plan` without access to a network."""
 
     def refuse(*_: Any) -> None:
         raise AssertionError("a plan asks nobody")
@@ -66,7 +66,7 @@ def test_the_paper_is_planned_without_corpora_weights_or_network(run: Run, folde
     assert float(line_of(text, "prompt features")[-1]) == pytest.approx(208, abs=0.5)
     assert "one NVIDIA V100" in text and "CPU thread: " not in text
     assert "With 4 devices of that kind" in text
-    assert "(jik876/hifi-gan, issue 7)" in " ".join(text.split())  # every rate says where it is from
+    assert "(jik876/hifi-gan, issue 7)" in " ".join(text.split())  # every rate has its source
     assert not (folders / "results").exists() and not any((folders / "cache").rglob("*"))
 
 

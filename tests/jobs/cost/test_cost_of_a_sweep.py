@@ -1,4 +1,4 @@
-"""A sweep small enough to be reckoned by hand."""
+"""Tests of the cost of sweeps that are small enough to be computed by hand."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from benchmark.tasks.costs import CostItem
 from benchmark.tasks.probing.heads import TRANSCRIPTS
 
 SMALL = ("dataset.train_utterances=1000", "dataset.dev_utterances=100", "dataset.test_utterances=200")
-# Of 3.4 s each, as long as nobody has made the manifests: 3400, 340 and 680 s.
+# Utterances of 3.4 s each are assumed without manifests: 3400, 340 and 680 s.
 
 
 def of(sweep: Sweep, stage: str, owner: str) -> list[CostItem]:
@@ -31,14 +31,14 @@ def seconds(sweep: Sweep, stage: str, owner: str) -> float:
 
 def test_every_stage_as_reckoned_by_hand(plan: Callable[..., Sweep]) -> None:
     sweep = plan("tokenizer=mel_rvq", "task=reconstruction,asr_probe", "limit=50", *SMALL)
-    # mel_rvq is heard ten times as fast as it is spoken: once for the codebook, once for each split, and
-    # once for the 50 utterances that are decoded, which are a manifest of their own.
+    # mel_rvq encodes at ten times real time: once for the codebook, once for each split, and once for the
+    # 50 utterances that are decoded, which have a manifest of their own.
     assert seconds(sweep, "codebook", "mel_rvq") == pytest.approx(340)
     assert seconds(sweep, "tokens", "mel_rvq") == pytest.approx(340 + 34 + 68 + 17)
-    # Four codes of one byte, 50 times a second.
+    # Four codes of one byte each, 50 times per second.
     tokens = sum(piece.size for piece in of(sweep, "tokens", "mel_rvq"))
     assert tokens == pytest.approx((3400 + 340 + 680 + 170) * 50 * 4)
-    # 1000 steps of 8 crops of 0.6 s, two seconds a second; no prompt features are kept.
+    # 1000 steps of 8 crops of 0.6 s, at two seconds per second; no prompt features are stored.
     assert seconds(sweep, "vocoder", "mel_rvq") == pytest.approx(1000 * 8 * 0.6 / 2)
     # 24 epochs of 40 steps, 3.4 s at 50 Hz in a row, and 24 looks at dev (340 s in rows of 8, forward
     # alone: a third); two layers; 100 frames a second.
