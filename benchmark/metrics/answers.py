@@ -12,7 +12,7 @@ NORMALISER = "Whisper English normaliser on both sides"
 
 
 class Answer(NamedTuple):
-    """What is right for one utterance, and what the probe gave: a transcript or a label."""
+    """The reference and the answer of the probe for one utterance: a transcript or a label."""
 
     reference: str
     given: str

@@ -45,7 +45,7 @@ class Speech:
         """Mean length of an utterance in seconds."""
         return self.seconds / max(1, self.utterances)
 
-    def with_max_steps(self, limit: int | None) -> "Speech":
+    def at_most(self, limit: int | None) -> "Speech":
         """Return the speech of at most `limit` utterances; all of it for None."""
         if limit is None or limit >= self.utterances:
             return self
@@ -103,10 +103,10 @@ def _of_subsets(corpus: SubsetCorpus, split: str) -> Speech:
     whole = _sum(corpus.title, subsets)
     if split == "test":
         listed = LISTED if getattr(corpus, "test_list", None) else getattr(corpus, "test_utterances", None)
-        return whole.with_max_steps(listed)
+        return whole.at_most(listed)
     if not held_out or whole.source == UNKNOWN:
         return whole
-    dev = whole.with_max_steps(round(corpus.holdout_speakers * HOURS_PER_SPEAKER * 3600 / whole.mean))
+    dev = whole.at_most(round(corpus.holdout_speakers * HOURS_PER_SPEAKER * 3600 / whole.mean))
     if split == "dev":
         return replace(dev, source=ABOUT)
     return Speech(whole.utterances - dev.utterances, whole.hours - dev.hours, ABOUT)

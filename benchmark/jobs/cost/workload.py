@@ -93,7 +93,7 @@ class JobEstimate:
 
     def seconds(self, split: str, limit: int | None = None) -> float:
         """Return the seconds of speech in a split, see `Estimator.seconds`."""
-        return self._speech(split).with_max_steps(limit).seconds
+        return self._speech(split).at_most(limit).seconds
 
     def transcribing(self, checkpoint: str) -> float:
         """Return the seconds of speech transcribed per second, see `Estimator.transcribing`."""
@@ -133,7 +133,7 @@ class JobEstimate:
             ask = asks.codebook(self._job, source)
             yield CostItem(key, "codebook", source.name, seconds, device=self._device, ask=ask)
         whole = self._speech(split)
-        some = whole.with_max_steps(limit)
+        some = whole.at_most(limit)
         content = [split_key(self._job.corpus, split), some.utterances if some is not whole else None]
         key = self._key("tokens", tokenizer, *content, seeded=fitted)
         codes = some.seconds * spec.frame_rate * spec.num_codebooks

@@ -147,7 +147,7 @@ class ConditionalRate(CodeMetric):
 
 @dataclass(frozen=True, kw_only=True)
 class RunLength(CodeMetric):
-    """How long equal codes follow each other."""
+    """Mean duration of runs of equal codes."""
 
     unit: ClassVar[str] = "ms"
     decimals: ClassVar[int] = 0

@@ -60,7 +60,7 @@ def codebook_histogram(usage: dict[str, pd.DataFrame], sizes: dict[str, int]) ->
 
 
 def counts_codes(utterances: pd.DataFrame) -> bool:
-    """Whether a job keeps counts of codes, as `codebook_histogram` draws them, in place of utterances."""
+    """Return whether a job keeps counts of codes, which `codebook_histogram` draws, in place of utterances."""
     return {"codebook", "code", "count"} <= set(utterances.columns)
 
 
