@@ -60,7 +60,7 @@ def codebook_histogram(usage: dict[str, pd.DataFrame], sizes: dict[str, int]) ->
 
 
 def counts_codes(utterances: pd.DataFrame) -> bool:
-    """Return whether a job keeps counts of codes, which `codebook_histogram` draws, in place of utterances."""
+    """Return whether a job keeps counts of codes, for `codebook_histogram`, in place of utterances."""
     return {"codebook", "code", "count"} <= set(utterances.columns)
 
 
