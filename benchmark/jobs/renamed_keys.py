@@ -1,4 +1,4 @@
-"""Config keys that have been renamed; an old key is refused with its new name before anything is built."""
+"""Config keys and options that have been renamed; an old name is refused with the new one at once."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,11 +12,13 @@ RENAMED = {
     "task.usual": "task.default_preset",
 }
 """New name by old name, each as written on the command line."""
+MOVED_METRIC = re.compile(r"\b(versa|codec_superb|dnsmos)_(\w+)")
+"""Options of `metric` that have moved into a sub-group: `versa_pesq` is chosen as `versa/pesq`."""
 OVERRIDE = re.compile(r"[+~]*(?P<key>[\w./@-]+)(?P<value>=.*)?", re.DOTALL)
 
 
 def refuse_renamed_overrides(arguments: Iterable[str]) -> None:
-    """Refuse overrides of renamed keys on a command line.
+    """Refuse overrides of renamed keys, and renamed options, on a command line.
 
     Raises: UserError with the override as it must be written now.
     """
@@ -27,6 +29,10 @@ def refuse_renamed_overrides(arguments: Iterable[str]) -> None:
             raise UserError(
                 f"{argument}: {found['key']} is called {new} now; write {new}{found['value'] or ''}"
             )
+        value = (found["value"] or "") if found and found["key"] == "metric" else ""
+        if old := MOVED_METRIC.search(value):
+            written = MOVED_METRIC.sub(r"\1/\2", value)
+            raise UserError(f"{argument}: {old[0]} is chosen as {old[1]}/{old[2]} now; write metric{written}")
 
 
 def refuse_renamed_keys(config: Mapping[Any, Any]) -> None:

@@ -121,6 +121,18 @@ def test_an_old_name_is_answered_with_the_new_one(
     assert not application.lines
 
 
+@pytest.mark.parametrize("name", ["", *OF_HYDRA])
+def test_a_metric_that_has_moved_is_answered_with_its_place(
+    name: str, application: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = [*([name] if name else []), "metric=[survey,versa_pesq,dnsmos_sig]"]
+    assert command_line.main(typed, application) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "versa_pesq is chosen as versa/pesq now" in line
+    assert "write metric=[survey,versa/pesq,dnsmos/sig]" in line
+    assert not application.lines
+
+
 def test_an_old_name_in_a_yaml_is_answered_too(
     tmp_path: Path, application: Application, capsys: pytest.CaptureFixture[str]
 ) -> None:
