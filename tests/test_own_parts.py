@@ -12,8 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark.jobs.cost.__main__ import main as plan
-from benchmark.jobs.status import main as status
+from tests.door import door
 from tests.wandb_runs import runs
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,7 +75,7 @@ def table(folder: Path, name: str, tokenizer: str = "own_bands") -> pd.Series:
 
 
 def test_before_it_runs_it_is_priced_and_missing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert plan(["--config-dir", str(folder), *JOBS, *SMALL]) == 0
+    assert door("plan", ["--config-dir", str(folder), *JOBS, *SMALL]) == 0
     said = capsys.readouterr().out
     line = next(line for line in said.splitlines() if line.startswith("own_bands"))
     header = next(line for line in said.splitlines() if line.startswith("tokenizer "))
@@ -86,7 +85,7 @@ def test_before_it_runs_it_is_priced_and_missing(folder: Path, capsys: pytest.Ca
     )
     disk = said[said.index("Disk") :]
     assert "token_models" in disk and "decoded speech" in disk
-    assert status(["--config-dir", str(folder), *JOBS, *SMALL]) == 1
+    assert door("status", ["--config-dir", str(folder), *JOBS, *SMALL]) == 1
     assert "5 missing" in capsys.readouterr().out
 
 
@@ -135,8 +134,8 @@ def test_afterwards_it_is_done_and_costs_nothing(
     folder: Path, ran: subprocess.CompletedProcess[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ran.returncode == 0
-    status(["--config-dir", str(folder), *JOBS, *SMALL])
+    door("status", ["--config-dir", str(folder), *JOBS, *SMALL])
     said = capsys.readouterr().out
     assert "missing" not in said and "stale" not in said and "failed" not in said
-    assert plan(["--config-dir", str(folder), *JOBS, *SMALL]) == 0
+    assert door("plan", ["--config-dir", str(folder), *JOBS, *SMALL]) == 0
     assert "5 of 5" in capsys.readouterr().out

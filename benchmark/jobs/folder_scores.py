@@ -25,11 +25,11 @@ from benchmark.storage.hashing import digest
 from benchmark.storage.weights import DIGESTS
 from benchmark.tasks.base import RunContext
 from benchmark.tasks.decoding.base import interval_of
+from benchmark.tasks.decoding.scoring import metrics_of_kind
+from benchmark.tasks.reconstruction import Reconstruction
 from benchmark.types import Utterance
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64")
-KIND = "reconstruction"
-"""Task whose metrics compare a recording with nothing but its original."""
 SHOWN = 5
 NO_TEXT = "it needs transcripts: text=<folder of .txt, or list of recordings>; dwer and the like need none"
 
@@ -158,11 +158,15 @@ def _metrics(cfg: DictConfig, with_text: bool) -> tuple[dict[str, Metric], set[s
     Raises: UserError if no metric remains.
     """
     chosen: dict[str, Metric] = {str(name): build(node) for name, node in cfg.metric.items()}
-    fitting = {name: metric for name, metric in chosen.items() if KIND in metric.tasks}
+    fitting = metrics_of_kind(chosen, Reconstruction)  # they compare a recording with its original alone
     by_text = {name for name, metric in fitting.items() if getattr(metric, "against", "") == "text"}
     lacking = set() if with_text else by_text
     if not fitting.keys() - lacking:
-        why = f"{', '.join(sorted(lacking))}: {NO_TEXT}" if lacking else f"{', '.join(chosen)}: not of {KIND}"
+        why = (
+            f"{', '.join(sorted(lacking))}: {NO_TEXT}"
+            if lacking
+            else f"{', '.join(chosen)}: not of {Reconstruction.kind}"
+        )
         raise UserError(f"nothing can be scored: {why}. Choose by metric=[pesq,stoi,dwer] or another set")
     return fitting, lacking
 

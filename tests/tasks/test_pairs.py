@@ -172,7 +172,7 @@ def test_an_impossible_list_names_its_ids(
 
 
 def test_a_missing_or_empty_list_is_a_users_mistake(sources: Manifest, write: Callable[[str], Path]) -> None:
-    with pytest.raises(UserError, match=r"/no/pairs\.csv.*scripts\.make_pairs"):
+    with pytest.raises(UserError, match=r"/no/pairs\.csv.*speech-token-benchmark pairs"):
         read_pairs(Path("/no/pairs.csv"), sources, {})
     with pytest.raises(UserError, match="it has no pair"):
         read_pairs(write("source_id,target_id,target_speaker,condition\n"), sources, {})

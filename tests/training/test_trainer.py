@@ -12,10 +12,10 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from benchmark.errors import UserError
+from benchmark.training import trainer as training
 from benchmark.training.bucket_sampler import BucketBatches, Draw
 from benchmark.training.callbacks import HISTORY, read_history
 from benchmark.training.trainer import LAST, TrainerConfig, fit, read_report, save_report
-from benchmark.training.trainer import trainer as training
 
 CONFIG = TrainerConfig(accelerator="cpu", progress_bar=False)
 EPOCHS = 5

@@ -41,6 +41,24 @@ class Decoded(NamedTuple):
     prompts: dict[str, Utterance]
 
 
+def metrics_of_kind(
+    metrics: Mapping[str, object], task: type["ScoringTask"], name: str | None = None
+) -> dict[str, Metric]:
+    """Select the metrics that apply to speech decoded by a task.
+
+    Args:
+        metrics: All metrics of the config group `metric`, by name.
+        task: Class of the task.
+        name: Name of the task in its yaml; None for the name of its kind alone.
+
+    Raises: UserError for a value that is no metric, or for `tasks` with a misspelled kind.
+    """
+    kinds = (task.kind,) if name is None else (task.kind, name)
+    chosen = chosen_metrics(metrics, Metric, kinds)  # type: ignore[type-abstract]
+    heard = ("any", task.voice)
+    return {name: metric for name, metric in chosen.items() if metric.tasks or metric.voice in heard}
+
+
 @dataclass(kw_only=True)
 class ScoringTask(DecodingTask):
     """Base class of tasks that score decoded speech.
@@ -70,12 +88,7 @@ class ScoringTask(DecodingTask):
     @cached_property
     def own_metrics(self) -> dict[str, Metric]:
         """Metrics of decoded speech that apply to this task, by name."""
-        kinds = self.kind, self.name
-        chosen = chosen_metrics(self.metrics, Metric, kinds)  # type: ignore[type-abstract]
-        return {name: metric for name, metric in chosen.items() if metric.tasks or self._hears(metric)}
-
-    def _hears(self, metric: Metric) -> bool:
-        return metric.voice in ("any", self.voice)
+        return metrics_of_kind(self.metrics, type(self), self.name)
 
     def scoring_cost(self, cost: Estimator) -> CostItem:
         """Price the evaluation, with the time of each distinct recogniser and the bytes of decoded speech."""
