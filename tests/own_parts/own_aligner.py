@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmark.data.corpora.base import Corpus
 from benchmark.extractors.phones.aligner import Aligner
-from benchmark.extractors.phones.segments import SILENCE, Phones, joined
+from benchmark.extractors.phones.segments import SILENCE, Phones, join_spans
 from benchmark.storage.artifacts import ArtifactStore
 
 
@@ -27,7 +27,7 @@ class Edges(Aligner):
         return (
             (
                 utterance.utterance_id,
-                joined(
+                join_spans(
                     [SILENCE, "speech", SILENCE],
                     utterance.duration * np.array([self.share, 1 - self.share, 1]),
                 ),
