@@ -125,7 +125,7 @@ def test_what_is_not_printed_is_noticed() -> None:
 def test_a_wrong_block_is_noticed(tmp_path: Path, block: str, words: str) -> None:
     page = tmp_path / "page.md"
     page.write_text(block)
-    reader = Reader(Shell(tmp_path, tmp_path), only_checks=False)
+    reader = Reader(Shell(tmp_path, tmp_path))
     with pytest.raises(Exception, match=words):
         for found in blocks(page):
             reader.read(found)

@@ -49,7 +49,7 @@ def test_each_artifact_is_made_once(tmp_path: Path) -> None:
     ]
     logs = [sweep.communicate(timeout=500) for sweep in sweeps]
     assert [sweep.returncode for sweep in sweeps] == [0, 0], logs[0][1][-2000:] + logs[1][1][-2000:]
-    made = Counter(found for out, _ in logs for found in re.findall(r"made (\w+/\w+) in", out))
+    made = Counter(found for out, _ in logs for found in re.findall(r"built (\w+/\w+) in", out))
     assert set(made.values()) == {1}, made
     kinds = Counter(name.partition("/")[0] for name in made)
     assert {kind: kinds[kind] for kind in ("codebooks", "vocoders", "resynthesis")} == {
