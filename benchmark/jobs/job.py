@@ -151,7 +151,7 @@ class Job:
         Returns: The context, with a logger for the trainings from each tracker that provides one.
         """
         if ProcessGroup.current is not None:
-            ProcessGroup.current.tell(self.label)
+            ProcessGroup.current.messages.tell(self.label)
         name = f"{self.label.replace(' × ', '-')}-seed{self.context.seed}"
         loggers = self.trackers.begin(self.task.name, name)
         trainer = self.context.trainer

@@ -73,7 +73,7 @@ def run_stage(job: Job, stage: str, part: str | None) -> None:
 
 def join_stage(job: Job, group: ProcessGroup) -> None:
     """Take part in the trainings of a job or a stage that rank 0 runs."""
-    group.hear(job.label)
+    group.messages.hear(job.label)
     with job.writing():
         job.task.train(job.fitted_tokenizer(), job.corpus, job.context)
 

@@ -294,7 +294,7 @@ group = process_group.group_of(started_world())
 for number in range(2):
     try:
         with group.job():
-            group.tell("job") if group.leads else group.hear("job")
+            group.messages.tell("job") if group.leads else group.messages.hear("job")
             misfit("before")
             group.meet("point", lambda: "text")
             with group.training("gloo"):
