@@ -34,7 +34,7 @@ class JobOver(Exception):
 
 
 class RankMessages:
-    """What the processes of a job tell each other, as seen by this process.
+    """Texts that the processes of a job send each other, as seen by this process.
 
     Attributes:
         told: Number of texts that rank 0 has told in this job. It is the same in all processes at the same
