@@ -112,14 +112,15 @@ def ratio_bounds(
         count = (parts[1] > 0).sum(axis=-1)
         residuals = np.square(parts[0] - value[..., None] * parts[1]).sum(axis=-1)
         independent = np.sqrt(residuals * count / (count - 1)) / below
-    error = jackknife_error(value, without)
+    error = jackknife_error(without)
     return value, *bounds(value, Spread(error, clusters, floor=independent, units=below), within)
 
 
-def jackknife_error(value: np.ndarray | float, without: np.ndarray) -> np.ndarray:
-    """Compute the standard error of a number from the numbers without each cluster (..., C)."""
+def jackknife_error(without: np.ndarray) -> np.ndarray:
+    """Compute the standard errors of numbers from the numbers without each cluster (..., C)."""
     count = without.shape[-1]
-    return np.sqrt((count - 1) / count * np.square(without - np.asarray(value)[..., None]).sum(axis=-1))
+    deviations = without - without.mean(axis=-1, keepdims=True)
+    return np.asarray(np.sqrt((count - 1) / count * np.square(deviations).sum(axis=-1)))
 
 
 def jackknife_interval(
@@ -136,7 +137,7 @@ def jackknife_interval(
     numbers = np.asarray(without, dtype=float)
     if len(numbers) < 2:
         return Interval(value, float("nan"), float("nan"), *counts)
-    spread = Spread(jackknife_error(value, numbers), len(numbers))
+    spread = Spread(jackknife_error(numbers), len(numbers))
     lo, hi = bounds(value, spread, within or Range())
     return Interval(value, float(lo), float(hi), *counts)
 
