@@ -6,11 +6,13 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from benchmark.errors import UserError
 from benchmark.results.report.best_in_column import hold_contest
+from benchmark.results.report.cells import combine
 from benchmark.results.report.formats import FACTS, latex, to_csv, to_latex, to_markdown
 from benchmark.results.report.grid import make_grid
 from benchmark.results.report.tables import make_table, make_tables
@@ -263,6 +265,37 @@ def test_an_interval_ends_where_the_metric_does(make_row):
     ]
     cell = make_table("probing", perfect).lines[0].cells["intent_accuracy"]
     assert cell.hi == 100.0 and 85.0 < cell.lo < 97.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "ends"),
+    [
+        ("wer", (1.0, 2.0, 6.0), (0.0, None)),
+        ("gpe", (1.0, 3.0, 8.0), (0.0, 100.0)),
+        ("stoi", (0.97, 0.99, 0.9), (-1.0, 1.0)),
+        ("pesq", (4.6, 4.1, 4.5), (0.999, 4.644)),
+        ("speaker_accuracy", (99.0, 95.0, 100.0), (0.0, 100.0)),
+        ("secs/self", (0.98, 0.9, 0.99), (-1.0, 1.0)),
+    ],
+)
+@pytest.mark.parametrize("declared", [True, False])
+def test_seeds_together_stay_within_the_metric_s_range_in_new_rows_and_old(
+    make_row, metric, values, ends, declared
+):
+    percent = metric in ("wer", "gpe", "speaker_accuracy")
+    shown = {"label": metric, "unit": "%" if percent else "", "higher_is_better": None, "decimals": 3}
+    if declared:
+        shown |= {"least": ends[0], "most": ends[1]}
+    rows = [
+        make_row(metric=metric, seed=seed, value=value, lo=value - 0.005, hi=value + 0.001, display=shown)
+        for seed, value in enumerate(values)
+    ]
+    cell = combine(rows)
+    mean, half = np.mean(values), 4.303 * np.std(values, ddof=1) / 3**0.5
+    assert mean - half < ends[0] or mean + half > (
+        ends[1] or np.inf
+    )  # without ends they would leave the range
+    assert ends[0] <= cell.lo < mean < cell.hi <= (ends[1] or np.inf)
 
 
 def test_differing_definitions_and_configurations_are_said(rows):
