@@ -292,10 +292,9 @@ def test_seeds_together_stay_within_the_metric_s_range_in_new_rows_and_old(
     ]
     cell = combine(rows)
     mean, half = np.mean(values), 4.303 * np.std(values, ddof=1) / 3**0.5
-    assert mean - half < ends[0] or mean + half > (
-        ends[1] or np.inf
-    )  # without ends they would leave the range
-    assert ends[0] <= cell.lo < mean < cell.hi <= (ends[1] or np.inf)
+    most = ends[1] or np.inf
+    assert mean - half < ends[0] or mean + half > most  # where bounds would lie if the range had no end
+    assert ends[0] <= cell.lo < mean < cell.hi <= most
 
 
 def test_differing_definitions_and_configurations_are_said(rows):
