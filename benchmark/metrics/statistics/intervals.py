@@ -77,7 +77,7 @@ def ratio_interval(
     scored = np.isfinite(parts).all(axis=0)
     count = int(scored.sum())
     value, lo, hi = ratio_bounds(parts[:, scored], cluster_sums(parts, scored, clusters), within or Range())
-    at_end = lo < hi and bool(value in (lo, hi))
+    at_end = bool(lo < hi and value in (lo, hi))
     return Interval(float(value), float(lo), float(hi), count, scored.size - count, at_end)
 
 
