@@ -109,8 +109,8 @@ def score_folders(folders: Folders, cfg: DictConfig) -> FolderScores:
     cells = {
         name: Cell("n/a", reason=NO_TEXT)
         if name in lacking
-        else _cell(frame, name, context, cfg.max_failed_share)
-        for name in metrics
+        else _cell(frame, name, metric, context, cfg.max_failed_share)
+        for name, metric in metrics.items()
     }
     table = _table(folders, cells, metrics, METHODS[context.bootstrap])
     if surplus := made.keys() - originals.keys():
@@ -184,10 +184,12 @@ def _utterance(name: str, path: Path, label: Label | None) -> Utterance:
     )
 
 
-def _cell(frame: pd.DataFrame, metric: str, context: RunContext, max_failed_share: float) -> Cell:
+def _cell(
+    frame: pd.DataFrame, name: str, metric: Metric, context: RunContext, max_failed_share: float
+) -> Cell:
     """Return the cell of one metric, marked as failed if too many utterances have no score."""
-    found = interval_of(frame, metric, context)
-    reasons = list(dict.fromkeys(_reasons(frame.loc[frame[metric].isna(), "failure"], metric)))
+    found = interval_of(frame, name, metric.facts.within, context)
+    reasons = list(dict.fromkeys(_reasons(frame.loc[frame[name].isna(), "failure"], name)))
     reason = "; ".join(reasons[:SHOWN])
     if not found.n_scored or found.n_failed / len(frame) > max_failed_share:
         reason = f"{found.n_failed} of {len(frame)} have no score: {reason}"

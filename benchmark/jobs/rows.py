@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.metrics.reported import MetricInfo
-from benchmark.metrics.statistics.intervals import METHODS, Bootstrap, Interval
+from benchmark.metrics.statistics.intervals import Bootstrap, Interval, described
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 from benchmark.storage.artifacts import ArtifactStore
@@ -36,7 +36,7 @@ def rows_of(
         shared: Fields that all rows of the job have in common.
         task: Task that declares the metrics and their table.
         metric_keys: For each metric, the digest of what this metric alone depends on.
-        bootstrap: Unit that intervals resample.
+        bootstrap: Unit that intervals take as independent.
         max_failed_share: Share of failed utterances above which a metric's number is not shown.
     """
     measures = {measure.metric: measure for measure in outcome.measures}
@@ -62,7 +62,7 @@ def rows_of(
                 value=scored.value if scored else None,
                 lo=scored.lo if scored else None,
                 hi=scored.hi if scored else None,
-                interval=METHODS[bootstrap] if scored and math.isfinite(scored.lo) else "",
+                interval=described(scored, bootstrap) if scored else "",
                 n_scored=interval.n_scored if interval else 0,
                 n_failed=interval.n_failed if interval else 0,
                 status=status,
@@ -117,6 +117,8 @@ def _display(definition: MetricInfo, place: int) -> dict[str, Any]:
     """Return the facts by which a table can show a metric that it does not know."""
     names = "label", "unit", "higher_is_better", "decimals"
     content = {name: getattr(definition, name) for name in names}
+    ends = {"least": definition.least, "most": definition.most}
+    content |= {name: end if math.isfinite(end) else None for name, end in ends.items()}
     counts = {"counts": list(definition.counts)} if definition.counts else {}
     return content | {"place": FAMILY * definition.family + place} | counts
 

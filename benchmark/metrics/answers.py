@@ -26,6 +26,8 @@ class AnswerMetric(ReportedMetric):
     """
 
     unit: ClassVar[str] = "%"
+    least: ClassVar[float] = 0.0
+    counted: ClassVar[bool] = True
     decimals: ClassVar[int] = 1
 
     @abstractmethod

@@ -112,6 +112,7 @@ class MelCepstralDistortion(Metric):
 
     family: ClassVar[str] = "spectrum"
     unit: ClassVar[str] = "dB"
+    least: ClassVar[float] = 0.0
     higher_is_better: ClassVar[bool | None] = False
     decimals: ClassVar[int] = 2
 

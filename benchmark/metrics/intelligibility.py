@@ -93,6 +93,8 @@ class ErrorRate(Metric):
     family: ClassVar[str] = "intelligibility"
     voice: ClassVar[Voice] = "any"
     unit: ClassVar[str] = "%"
+    least: ClassVar[float] = 0.0
+    counted: ClassVar[bool] = True
     higher_is_better: ClassVar[bool | None] = False
     decimals: ClassVar[int] = 1
     parts: ClassVar[str]

@@ -30,6 +30,8 @@ class Pesq(Metric):
 
     higher_is_better: ClassVar[bool | None] = True
     decimals: ClassVar[int] = 2
+    least: ClassVar[float] = 0.999  # the ends of P.862.2's mapping to MOS-LQO; P.862.1 ends at 4.549
+    most: ClassVar[float] = 4.644
 
     label: str = "PESQ"
     band: Literal["wb", "nb"] = "wb"

@@ -76,6 +76,8 @@ class GrossPitchError(PitchMetric):
     """
 
     unit: ClassVar[str] = "%"
+    least: ClassVar[float] = 0.0
+    most: ClassVar[float] = 100.0
     higher_is_better: ClassVar[bool | None] = False
     decimals: ClassVar[int] = 1
 
@@ -101,6 +103,8 @@ class VoicingDecisionError(PitchMetric):
     """
 
     unit: ClassVar[str] = "%"
+    least: ClassVar[float] = 0.0
+    most: ClassVar[float] = 100.0
     higher_is_better: ClassVar[bool | None] = False
     decimals: ClassVar[int] = 1
 
@@ -126,6 +130,8 @@ class F0FrameError(PitchMetric):
     """
 
     unit: ClassVar[str] = "%"
+    least: ClassVar[float] = 0.0
+    most: ClassVar[float] = 100.0
     higher_is_better: ClassVar[bool | None] = False
     decimals: ClassVar[int] = 1
 
@@ -180,6 +186,7 @@ class PitchRmse(_OnFrames):
     """Root mean square difference of two F0 tracks in Hz."""
 
     unit: ClassVar[str] = "Hz"
+    least: ClassVar[float] = 0.0
     higher_is_better: ClassVar[bool | None] = False
     decimals: ClassVar[int] = 1
 
@@ -207,6 +214,8 @@ class PitchCorrelation(_OnFrames):
     """
 
     higher_is_better: ClassVar[bool | None] = True
+    least: ClassVar[float] = -1.0
+    most: ClassVar[float] = 1.0
 
     label: str = "F0 corr"
     min_frames: int = MIN_VOICED_FRAMES

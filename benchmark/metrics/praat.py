@@ -90,6 +90,8 @@ class ContourCorrelation(Metric):
     family: ClassVar[str] = "pitch"
 
     higher_is_better: ClassVar[bool | None] = True
+    least: ClassVar[float] = -1.0
+    most: ClassVar[float] = 1.0
 
     label: str = "F0 contour corr"
     extractor: Pitched = field(default_factory=Praat)

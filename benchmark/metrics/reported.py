@@ -4,8 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from math import inf
 from typing import Any, ClassVar
 
+from benchmark.metrics.statistics.bounds import Range
 from benchmark.storage.hashing import digest
 from benchmark.storage.identity import describe, uid_of
 
@@ -31,6 +33,17 @@ class MetricInfo:
     counts: tuple[str, str] | None = None
     """Columns of numerator and denominator per utterance: the metric is the ratio of their sums in percent.
     None for the mean of the column named like the metric, with the weights in "<metric>:weight" if any."""
+    least: float = -inf
+    most: float = inf
+    """Smallest and largest value that the metric can have; intervals end there."""
+    counted: bool = False
+    """Whether the metric counts events, such as words wrong, so that none seen does not mean none."""
+
+    @property
+    def within(self) -> Range:
+        """Range of the metric, for its interval."""
+        event = (100.0 if self.unit == "%" else 1.0) if self.counted else 0.0
+        return Range(self.least, self.most, event)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +57,9 @@ class ReportedMetric(ABC):
         decimals: Number of decimals that tables print.
         version: Raise this number when a code change alters scores.
         counts: See `MetricInfo.counts`.
+        least: Smallest value that the metric can have.
+        most: Largest value that the metric can have.
+        counted: See `MetricInfo.counted`.
         label: Heading of the metric's column.
         tasks: Kinds of tasks that report the metric; empty for every task that can compute the metric.
     """
@@ -54,6 +70,9 @@ class ReportedMetric(ABC):
     decimals: ClassVar[int] = 3
     version: ClassVar[int] = 1
     counts: ClassVar[tuple[str, str] | None] = None
+    least: ClassVar[float] = -inf
+    most: ClassVar[float] = inf
+    counted: ClassVar[bool] = False
 
     label: str
     tasks: Sequence[str] = ()
@@ -87,6 +106,9 @@ class ReportedMetric(ABC):
             definition=self.definition,
             family=_place(self.family),
             counts=self.counts,
+            least=self.least,
+            most=self.most,
+            counted=self.counted,
         )
 
 
@@ -115,6 +137,10 @@ def stated(
     decimals: int,
     definition: str,
     counts: tuple[str, str] | None = None,
+    *,
+    least: float = -inf,
+    most: float = inf,
+    counted: bool = False,
 ) -> StatedMetric:
     """Declare a metric that its task computes; the arguments are the fields of `MetricInfo`."""
     info = MetricInfo(
@@ -124,6 +150,9 @@ def stated(
         decimals=decimals,
         definition=definition,
         counts=counts,
+        least=least,
+        most=most,
+        counted=counted,
     )
     return StatedMetric(info=info)
 

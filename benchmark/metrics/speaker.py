@@ -27,6 +27,8 @@ class SpeakerSimilarity(Metric):
     """
 
     family: ClassVar[str] = "voice"
+    least: ClassVar[float] = -1.0
+    most: ClassVar[float] = 1.0
     against: ClassVar[Side]
     subject: ClassVar[str]
 

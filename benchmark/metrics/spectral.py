@@ -22,6 +22,7 @@ class SpectralMetric(Metric):
     """
 
     family: ClassVar[str] = "spectrum"
+    least: ClassVar[float] = 0.0
 
     higher_is_better: ClassVar[bool | None] = False
 

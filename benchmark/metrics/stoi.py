@@ -101,6 +101,8 @@ class Stoi(Metric):
     family: ClassVar[str] = "quality"
 
     higher_is_better: ClassVar[bool | None] = True
+    least: ClassVar[float] = -1.0
+    most: ClassVar[float] = 1.0
 
     label: str = "STOI"
     extended: bool = False

@@ -3,6 +3,7 @@
 Nothing new belongs here: a task declares its table itself, and its rows carry the declaration.
 """
 
+from math import inf
 from typing import Any
 
 TABLES: dict[str, dict[str, Any]] = {
@@ -85,3 +86,13 @@ COUNTS: dict[str, tuple[str, str]] = {
     "phone_error": ("frames_wrong", "frames"),
 }
 """Columns of numerator and denominator by metric, for rows that do not name these columns."""
+
+_SHARE, _RATE, _COSINE = (0.0, 100.0), (0.0, inf), (-1.0, 1.0)
+ENDS: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("gpe", "vde", "ffe", "phone_error", "used", "speaker_accuracy"), _SHARE),
+    **dict.fromkeys(("intent_accuracy", "scenario_accuracy", "action_accuracy"), _SHARE),
+    **dict.fromkeys(("wer", "cer", "dwer", "mel_distance", "mcd", "rtf_encode", "rtf_decode"), _RATE),
+    **dict.fromkeys(("stoi", "estoi", "secs", "secs_source", "p_corr", "f0_corr"), _COSINE),
+    "pesq": (0.999, 4.644),
+}
+"""Smallest and largest value by metric, for rows that do not name them."""

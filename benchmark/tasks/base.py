@@ -42,7 +42,7 @@ class RunContext:
     processes: int = 1
     progress: bool = False
     bootstrap: Bootstrap = "speakers"
-    """Unit that the bootstrap resamples; affects the bounds of intervals only."""
+    """Unit that intervals take as independent; affects their bounds only."""
 
     def __post_init__(self) -> None:
         if self.bootstrap not in METHODS:
@@ -194,10 +194,10 @@ def not_applicable(reason: str) -> Outcome:
 
 def mean_measure(frame: pd.DataFrame, name: str, metric: ReportedMetric, context: RunContext) -> Measure:
     """Return the mean of the column `name` with its interval; NaN counts as failed."""
-    interval = mean_interval(frame[name], clusters(frame, context))
+    interval = mean_interval(frame[name], clusters(frame, context), metric.facts.within)
     return Measure(metric=name, interval=interval, definition=metric.definition)
 
 
 def clusters(frame: pd.DataFrame, context: RunContext) -> np.ndarray | None:
-    """Return the speaker of every row as the unit to resample, (rows,); None resamples single rows."""
+    """Return the speaker of every row as the independent unit, (rows,); None where each row is one."""
     return frame["speaker_id"].to_numpy() if context.bootstrap == "speakers" else None

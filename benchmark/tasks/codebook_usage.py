@@ -17,6 +17,7 @@ from benchmark.metrics.codes.code_metrics import (
     ConditionalRate,
     EntropyRate,
     NominalRate,
+    PermutedRate,
     Perplexity,
     RunLength,
     UsedEntries,
@@ -26,7 +27,7 @@ from benchmark.metrics.codes.usage_growth import UsageGrowth
 from benchmark.metrics.reported import ReportedMetric
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.token_store import TokenStore
-from benchmark.tasks.base import Encoding, Outcome, RunContext, Task
+from benchmark.tasks.base import Encoding, Measure, Outcome, RunContext, Task
 from benchmark.tasks.costs import CostItem, Estimator
 from benchmark.tasks.metric_choice import chosen_metrics
 from benchmark.tasks.probing.base import MAX_FRAME_RATE
@@ -36,7 +37,6 @@ from benchmark.tasks.probing.code_content import (
     Findings,
     of_phones,
     of_speakers,
-    of_the_split,
     strides,
 )
 from benchmark.tasks.table_layout import TableLayout
@@ -51,6 +51,7 @@ CODE_METRICS: dict[str, CodeMetric] = {
     "bitrate_nominal": NominalRate(),
     "bitrate_entropy": EntropyRate(),
     "bitrate_conditional": ConditionalRate(),
+    "bitrate_conditional_chance": PermutedRate(),
     "run_length": RunLength(),
 }
 
@@ -64,7 +65,7 @@ class CodebookUsageTask(Task):
         metrics: Metrics of the config group `metric`; metrics of codes are reported beside the task's own.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     table: ClassVar[TableLayout | None] = TableLayout(name="codebook_usage", title="Codebook usage", place=60)
     reports: ClassVar[Mapping[str, ReportedMetric]] = {**CODE_METRICS, **PHONE_METRICS, **SPEAKER_METRICS}
     produces: ClassVar[tuple[str, ...]] = ()
@@ -101,24 +102,31 @@ class CodebookUsageTask(Task):
         test = corpus.manifest("test", context.store)
         tokens = encode_manifest(tokenizer, test, context.store, context.progress)
         spec = tokenizer.spec
-        usage, growth = _count(tokens, spec)
+        by_speaker = context.bootstrap == "speakers"
+        speakers = {each.utterance_id: each.speaker_id if by_speaker else each.utterance_id for each in test}
+        usage, growth = _count(tokens, spec, speakers)
         codes = Codes(usage, spec)
         counts = len(tokens), len(tokens.failures)
         if spec.frame_rate > MAX_FRAME_RATE:
             reason = f"{spec.frame_rate:g} frames per second are samples, which are no phones and no voices"
-            phones = speakers = Findings(absent=reason)
+            phones = voices = Findings(absent=reason)
         else:
             tiers = phone_tiers(corpus, "test", self.aligner, context.store, context.device)
-            phones, speakers = of_phones(tiers, tokens, spec), of_speakers(test, tokens, spec)
-        absent = dict.fromkeys(PHONE_METRICS, phones.absent) | dict.fromkeys(SPEAKER_METRICS, speakers.absent)
+            phones, voices = of_phones(tiers, tokens, spec, speakers), of_speakers(test, tokens, spec)
+        absent = dict.fromkeys(PHONE_METRICS, phones.absent) | dict.fromkeys(SPEAKER_METRICS, voices.absent)
+        metrics = CODE_METRICS | self.own_metrics
+        absent |= {name: metric.absent(codes) for name, metric in metrics.items()}
         return Outcome(
             measures=[
                 *(
-                    of_the_split(name, metric, metric.score(codes), *counts)
-                    for name, metric in (CODE_METRICS | self.own_metrics).items()
+                    Measure(
+                        metric=name, interval=metric.interval(codes, counts), definition=metric.definition
+                    )
+                    for name, metric in metrics.items()
+                    if not absent[name]
                 ),
                 *phones.measures,
-                *speakers.measures,
+                *voices.measures,
             ],
             utterances=_histogram(usage),
             statuses={name: ("n/a", reason) for name, reason in absent.items() if reason},
@@ -130,13 +138,15 @@ class CodebookUsageTask(Task):
                 "repeated_frames": usage.repeated_fraction,
                 "growth": growth,
                 **phones.notes,
-                **speakers.notes,
+                **voices.notes,
                 "failures": list(tokens.failures.values())[:5],
             },
         )
 
 
-def _count(tokens: TokenStore, spec: TokenizerSpec) -> tuple[CodebookUsage, dict[str, list[float]]]:
+def _count(
+    tokens: TokenStore, spec: TokenizerSpec, speakers: Mapping[str, str]
+) -> tuple[CodebookUsage, dict[str, list[float]]]:
     """Count all codes, and record how usage grows with the amount of speech.
 
     Utterances come in a fixed random order, because speaker by speaker the curve would show the speakers.
@@ -145,7 +155,7 @@ def _count(tokens: TokenStore, spec: TokenizerSpec) -> tuple[CodebookUsage, dict
     growth = UsageGrowth(usage, spec.frame_rate)
     names = list(tokens)
     for index in np.random.default_rng(0).permutation(len(names)):
-        usage.accumulate(tokens[names[index]])
+        usage.accumulate(tokens[names[index]], speakers[names[index]])
         growth.look()
     growth.look(last=True)
     return usage, growth.curve

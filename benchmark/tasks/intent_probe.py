@@ -43,6 +43,9 @@ class IntentProbe(ProbingTask):
             True,
             1,
             "BiLSTM over tokens with pooling, share of utterances whose scenario_action is right",
+            least=0.0,
+            most=100.0,
+            counted=True,
         ),
         "scenario_accuracy": stated(
             "Scenario accuracy",
@@ -50,6 +53,9 @@ class IntentProbe(ProbingTask):
             True,
             1,
             "share of utterances where the predicted intent's scenario is right",
+            least=0.0,
+            most=100.0,
+            counted=True,
         ),
         "action_accuracy": stated(
             "Action accuracy",
@@ -57,6 +63,9 @@ class IntentProbe(ProbingTask):
             True,
             1,
             "share of utterances where the predicted intent's action is right",
+            least=0.0,
+            most=100.0,
+            counted=True,
         ),
     }
     heads: ClassVar[Mapping[str, ProbeHead]] = {"probe": INTENT}

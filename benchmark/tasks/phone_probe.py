@@ -47,6 +47,9 @@ PHONE_ERROR = stated(
     "BiLSTM over tokens with cross-entropy on every frame, share of frames whose phone at the centre is "
     "wrong, silence counted as a phone",
     counts=("frames_wrong", "frames"),
+    least=0.0,
+    most=100.0,
+    counted=True,
 )
 
 
@@ -116,12 +119,15 @@ class PhoneProbe(ProbingTask):
         frame["frames_wrong"] = frame["utterance_id"].map(wrong).astype(float)
         frame["frames"] = frame["utterance_id"].map({k: len(row) for k, row in references.items()})
         interval = ratio_interval(
-            frame["frames_wrong"], frame["frames"].astype(float), clusters(frame, context)
+            100 * frame["frames_wrong"],
+            frame["frames"].astype(float),
+            clusters(frame, context),
+            PHONE_ERROR.facts.within,
         )
         definition = f"{PHONE_ERROR.definition}; {self.aligner.source}"
         return Outcome(
             measures=[
-                Measure(metric="phone_error", interval=interval.scaled(100), definition=definition),
+                Measure(metric="phone_error", interval=interval, definition=definition),
                 *measure_answers(frame, "hypothesis", self.own_metrics, context),
             ],
             utterances=frame,

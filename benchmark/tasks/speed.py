@@ -46,6 +46,7 @@ class Speed(DecodingTask):
             False,
             3,
             f"seconds of computation per second of speech {ALONE}",
+            least=0.0,
         ),
         "rtf_decode": stated(
             "Decoding",
@@ -53,6 +54,7 @@ class Speed(DecodingTask):
             False,
             3,
             f"seconds of computation per second of speech, from codes, {ALONE}",
+            least=0.0,
         ),
     }
 
@@ -94,7 +96,7 @@ class Speed(DecodingTask):
             measures=[
                 Measure(
                     metric=name,
-                    interval=interval_of(frame, name, context),
+                    interval=interval_of(frame, name, metric.facts.within, context),
                     definition=f"{metric.definition}; {_where(context)}",
                 )
                 for name, metric in self.reports.items()

@@ -26,7 +26,7 @@ def information(codes: list[int], phones: str, size: int = 8) -> PhoneInformatio
 
 
 def measures(book: PhoneInformation) -> tuple[float, float, float]:
-    return book.phone_purity, book.cluster_purity, book.pnmi
+    return book.shares
 
 
 def test_a_perfect_code_and_one_with_two_codes_a_phone() -> None:
@@ -43,7 +43,7 @@ def test_a_case_by_hand() -> None:
 
 def test_one_code_tells_nothing_and_one_phone_has_nothing_to_tell() -> None:
     assert measures(information([5, 5, 5, 5], "aabc")) == pytest.approx((0.5, 1, 0))
-    assert np.isnan(information([0, 1], "aa").pnmi) and np.isnan(information([0, 1], "aa").chance)
+    assert np.isnan(information([0, 1], "aa").shares.pnmi) and np.isnan(information([0, 1], "aa").chance)
     assert np.isnan(measures(PhoneInformation(4))).all()
 
 
@@ -52,10 +52,10 @@ def test_shuffled_codes_tell_nothing_and_chance_says_what_short_data_add() -> No
     phones = rng.choice(list("abcdefgh"), 50_000)
     shuffled = PhoneInformation(16)
     shuffled.accumulate(rng.integers(0, 16, len(phones)), phones.tolist())
-    assert shuffled.pnmi < 0.002 and shuffled.phone_purity < 0.15
+    assert shuffled.shares.pnmi < 0.002 and shuffled.shares.phone_purity < 0.15
     short = PhoneInformation(512)
     short.accumulate(rng.integers(0, 512, 1000), phones[:1000].tolist())
-    assert short.pnmi > 0.5 and short.chance == pytest.approx(short.pnmi, abs=0.03)
+    assert short.shares.pnmi > 0.5 and short.chance == pytest.approx(short.shares.pnmi, abs=0.03)
 
 
 def test_in_pieces_it_is_what_a_full_table_of_all_tokens_gives(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,6 +71,19 @@ def test_in_pieces_it_is_what_a_full_table_of_all_tokens_gives(monkeypatch: pyte
     known = -(joint.sum(1) * np.log(joint.sum(1))).sum()
     expected = joint.max(0).sum(), joint.max(1).sum(), mutual_info_score(numbers, codes) / known
     assert measures(book) == pytest.approx(expected)
+
+
+def test_measures_without_a_speaker_are_those_of_the_others() -> None:
+    rng = np.random.default_rng(4)
+    whole, others = PhoneInformation(8), PhoneInformation(8)
+    for speaker in "abcab":
+        codes, phones = rng.integers(0, 8, 60), rng.choice(list("xyz"), 60).tolist()
+        whole.accumulate(codes, phones, speaker)
+        if speaker != "b":
+            others.accumulate(codes, phones, speaker)
+    without = whole.shares_without_each()
+    assert len(without) == 3 and without[1] == pytest.approx(others.shares)
+    assert without[0] != pytest.approx(whole.shares)
 
 
 def test_histograms_count_each_codebook_for_itself_and_repeated_codes_once() -> None:

@@ -11,6 +11,7 @@ from benchmark.metrics.answers import Answer, TranscriptCharErrors, TranscriptWo
 from benchmark.metrics.codes.code_metrics import Codes, NominalRate, UsedEntries
 from benchmark.metrics.codes.codebook_usage import CodebookUsage
 from benchmark.metrics.reported import FAMILIES, ReportedMetric, stated
+from benchmark.metrics.statistics.bounds import Range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,15 @@ def test_metrics_of_codes_look_at_counts_and_the_declared_codebooks() -> None:
     spec: Any = SimpleNamespace(bitrate=150.0, frame_rates=(50.0, 50.0))
     assert UsedEntries().score(Codes(usage, spec)) == pytest.approx(50.0)
     assert NominalRate().score(Codes(usage, spec)) == pytest.approx(0.15)
+
+
+def test_metrics_name_their_range_and_whether_they_count() -> None:
+    wer = TranscriptWordErrors().facts.within
+    assert (wer.least, wer.most, wer.event) == (0.0, np.inf, 100.0)
+    used = UsedEntries().facts.within
+    assert (used.least, used.most, used.event) == (0.0, 100.0, 0.0)
+    assert Stranger().facts.within == Range()
+    assert stated("Right", "%", True, 1, "right", most=100.0, counted=True).facts.within.event == 100.0
 
 
 def test_a_stated_metric_is_shown_as_stated() -> None:

@@ -45,6 +45,8 @@ class FirstWord(AnswerMetric):
 
     higher_is_better: ClassVar[bool | None] = True
 
+    most: ClassVar[float] = 100.0
+
     label: str = "First word"
 
     @property
@@ -62,6 +64,8 @@ class PeakShare(CodeMetric):
 
     unit: ClassVar[str] = "%"
     decimals: ClassVar[int] = 1
+
+    most: ClassVar[float] = 100.0
 
     label: str = "Peak share"
 

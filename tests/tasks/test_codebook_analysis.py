@@ -106,6 +106,16 @@ def test_a_code_that_never_changes(context: RunContext) -> None:
     assert not outcome.statuses
 
 
+def test_statistics_of_codes_have_intervals_over_speakers(sound: Outcome) -> None:
+    found = {measure.metric: measure.interval for measure in sound.measures}
+    for name in ("perplexity", "entropy", "bitrate_entropy", "bitrate_conditional", "run_length", "pnmi"):
+        assert found[name].lo < found[name].value < found[name].hi, name
+    assert np.isnan(found["bitrate_nominal"].lo)
+    chance = found["bitrate_conditional_chance"].value
+    assert found["bitrate_conditional"].value < 0.9 * chance
+    assert found["bitrate_entropy"].value < chance < 1.05 * found["bitrate_entropy"].value
+
+
 def test_growth_ends_with_all_speech(sound: Outcome) -> None:
     growth = sound.notes["growth"]
     assert growth["hours"][-1] == pytest.approx(sound.notes["frames"] / 100 / 3600)
@@ -182,7 +192,7 @@ def test_codes_that_are_the_phones_at_their_centres_know_all_of_them(
         )
         writer.add(name, np.stack((fine, coarse)))
     writer.close()
-    found = of_phones(tiers, TokenStore(tmp_path), spec)
+    found = of_phones(tiers, TokenStore(tmp_path), spec, dict.fromkeys(tiers, "anyone"))
     assert found.notes["pnmi_by_book"] == pytest.approx([1, 1])
     assert found.notes["phone_purity_by_book"] == found.notes["cluster_purity_by_book"] == [1, 1]
 

@@ -38,7 +38,7 @@ SCORES = """## How scores become numbers
   says `failed`.
 - The number is Σ weight × score / Σ weight over the utterances. The weight is one, or for error rates the
   words or characters of the reference, which makes it the corpus rate.
-- Intervals: {intervals}. `bootstrap=utterances` resamples utterances instead.
+- Intervals: {intervals}. `bootstrap=utterances` leaves out utterances instead.
 - Bold: better than every other tokenizer by paired permutation tests over speakers, p ≤ 0.05 after Holm's
   correction.
 - Delay: the lag of decoded behind original speech by cross-correlation within ±100 ms. It is a column of its

@@ -20,6 +20,12 @@ class PairCounts:
         self._pending: list[np.ndarray] = []
         self._held = 0
 
+    def like(self, ids: np.ndarray, counts: np.ndarray) -> "PairCounts":
+        """Return the counts of other pairs over the same columns, given as sorted ids and their counts."""
+        other = PairCounts(self._columns)
+        other._ids, other._counts = ids[counts > 0], counts[counts > 0]
+        return other
+
     def add(self, rows: np.ndarray, columns: np.ndarray) -> None:
         """Count N pairs, given as integers (N,) and (N,)."""
         self._pending.append(np.asarray(rows, np.int64) * self._columns + columns)
@@ -79,11 +85,6 @@ class PairCounts:
     def column_purity(self) -> float:
         """Share of pairs whose column is the most frequent column of their row."""
         return _purity(self.rows, self.counts)
-
-    @property
-    def equal(self) -> int:
-        """Number of pairs whose row and column are equal."""
-        return int(self.counts[self.rows == self.columns].sum())
 
 
 def entropy(counts: np.ndarray) -> float:

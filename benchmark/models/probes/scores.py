@@ -66,7 +66,7 @@ def verdict(
     """Decide whether a training converged; if not, return the reason.
 
     A training is NC (not converged) if it diverged, or if its errors on dev are not below those of the best
-    constant answer: the 95 % bootstrap interval of the paired difference reaches zero.
+    constant answer: the 95 % interval of the paired difference reaches zero.
 
     Args:
         history: Scalars by epoch.

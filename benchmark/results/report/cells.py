@@ -104,8 +104,8 @@ def _interval(rows: list[Row]) -> tuple[float | None, float | None]:
     """Return bounds around the mean over seeds, adding two independent uncertainties as squares.
 
     The first is the choice of scored utterances: the mean of the rows' own bounds, because all seeds share
-    one test set. The second is the choice of seeds: Student's t interval of their mean. Percentages are
-    clipped at 0 and, where higher is better, at 100 %.
+    one test set. The second is the choice of seeds: Student's t interval of their mean. The bounds end where
+    the metric does.
     """
     scored = [(row.value, row.lo, row.hi) for row in rows if row.value is not None]
     if not scored or any(None in bounds for bounds in scored):
@@ -115,16 +115,8 @@ def _interval(rows: list[Row]) -> tuple[float | None, float | None]:
         return float(lows[0]), float(highs[0])
     mean = values.mean()
     seeds = student_t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    least, most = _range(rows)
+    shown = shown_as(rows[0].metric, rows)
     return (
-        float(max(least, mean - np.hypot((values - lows).mean(), seeds))),
-        float(min(most, mean + np.hypot((highs - values).mean(), seeds))),
+        float(max(shown.least, mean - np.hypot((values - lows).mean(), seeds))),
+        float(min(shown.most, mean + np.hypot((highs - values).mean(), seeds))),
     )
-
-
-def _range(rows: list[Row]) -> tuple[float, float]:
-    """Return the smallest and largest possible value of a metric, as far as its unit determines them."""
-    definition = shown_as(rows[0].metric, rows)
-    if definition.unit != "%":
-        return -np.inf, np.inf
-    return 0.0, 100.0 if definition.higher_is_better else np.inf

@@ -194,8 +194,8 @@ def _notes(comparison: Comparison) -> list[str]:
         f"A: {comparison.first}. B: {comparison.second}.",
         "A, B and B − A: over the utterances that both have scores of, n, so that they may differ from the "
         "tables; several seeds are averaged per utterance.",
-        "[lo, hi]: 95 % paired percentile bootstrap over speakers, 1000 resamples, quantiles expanded for "
-        "their number. p: paired permutation test over speakers; p (Holm): corrected for "
+        "[lo, hi]: 95 % paired jackknife over speakers, Student's t. p: paired permutation test over "
+        "speakers; p (Holm): corrected for "
         f"{len(comparison.differences)} comparisons. Bold and better: p (Holm) ≤ {LEVEL:g}.",
     ]
     possible = holm([each.smallest_p for each in comparison.differences]).min()

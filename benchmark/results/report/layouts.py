@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from benchmark.metrics.reported import MetricInfo
@@ -82,6 +83,7 @@ def shown_as(metric: str, rows: Sequence[Row]) -> MetricInfo:
     row = next((row for row in mine if "label" in row.display), None)
     display = row.display if row else older_rows.METRICS.get(metric, {})
     definition = (row or mine[0]).definition if mine else ""
+    least, most = _ends(metric, display)
     return MetricInfo(
         label=display.get("label", metric),
         unit=display.get("unit", ""),
@@ -89,7 +91,18 @@ def shown_as(metric: str, rows: Sequence[Row]) -> MetricInfo:
         decimals=display.get("decimals", 3),
         definition=definition,
         counts=counts_of(metric, mine),
+        least=least,
+        most=most,
     )
+
+
+def _ends(metric: str, display: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the smallest and largest value of a metric, for older rows by its name or its unit."""
+    if "least" in display:
+        least, most = display["least"], display["most"]
+        return -inf if least is None else least, inf if most is None else most
+    by_unit = (0.0, inf) if display.get("unit") == "%" else (-inf, inf)
+    return older_rows.ENDS.get(metric.partition("/")[0], by_unit)
 
 
 def counts_of(metric: str, rows: Sequence[Row]) -> tuple[str, str] | None:

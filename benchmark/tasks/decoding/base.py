@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from benchmark.data.corpora.base import Corpus
+from benchmark.metrics.statistics.bounds import Range
 from benchmark.metrics.statistics.intervals import Interval, ratio_interval
 from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.storage.artifacts import ArtifactStore
@@ -84,14 +85,15 @@ class DecodingTask(Task):
         return super().identity(tokenizer, corpus, context) | resolved
 
 
-def interval_of(frame: pd.DataFrame, metric: str, context: RunContext) -> Interval:
+def interval_of(frame: pd.DataFrame, metric: str, within: Range, context: RunContext) -> Interval:
     """Return a metric over many utterances, Σ weight × value / Σ weight, with its interval.
 
     Args:
         frame: One row per utterance, with the column `metric`, and "<metric>:weight" unless weights are one.
         metric: Name of the metric.
-        context: Names the unit that the bootstrap resamples.
+        within: Range of the metric.
+        context: Names the independent unit of intervals.
     """
     values = frame[metric]
     weights = frame[f"{metric}:weight"] if f"{metric}:weight" in frame else values.notna().astype(float)
-    return ratio_interval(values * weights, weights.where(values.notna()), clusters(frame, context))
+    return ratio_interval(values * weights, weights.where(values.notna()), clusters(frame, context), within)

@@ -161,6 +161,10 @@ class ScoringTask(DecodingTask):
     def measures(self, frame: pd.DataFrame, context: RunContext) -> list[Measure]:
         """Return every metric over the utterances of a frame."""
         return [
-            Measure(metric=name, interval=interval_of(frame, name, context), definition=metric.definition)
+            Measure(
+                metric=name,
+                interval=interval_of(frame, name, metric.facts.within, context),
+                definition=metric.definition,
+            )
             for name, metric in self.own_metrics.items()
         ]

@@ -22,7 +22,7 @@ def measure_answers(
             by its `counts`, or else its value per utterance in percent and the weight of that value.
         given: Column of the answers; an utterance without a reference or an answer has no score.
         metrics: Metrics by name.
-        context: Names the unit that the bootstrap resamples.
+        context: Names the independent unit of intervals.
 
     Returns:
         One measure per metric, in percent.
@@ -42,6 +42,6 @@ def measure_answers(
         else:
             with np.errstate(divide="ignore", invalid="ignore"):
                 frame[name], frame[f"{name}:weight"] = 100 * above / below, below
-        interval = ratio_interval(above, below, clusters(frame, context)).scaled(100)
+        interval = ratio_interval(100 * above, below, clusters(frame, context), metric.facts.within)
         measures.append(Measure(metric=name, interval=interval, definition=metric.definition))
     return measures

@@ -1,5 +1,6 @@
 """Phone and speaker information in the codes of one split: metrics, or the reason for their absence."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from benchmark.extractors.phones.store import PhoneTiers
 from benchmark.metrics.codes.phone_information import PhoneInformation
 from benchmark.metrics.codes.speaker_information import FOLDS, CodeHistograms, speaker_hits
 from benchmark.metrics.reported import ReportedMetric, stated
-from benchmark.metrics.statistics.intervals import Interval, mean_interval
+from benchmark.metrics.statistics.intervals import jackknife_interval, mean_interval
 from benchmark.storage.token_store import TokenStore
 from benchmark.tasks.base import Measure
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
@@ -27,6 +28,8 @@ PHONE_METRICS: dict[str, ReportedMetric] = {
         None,
         3,
         f"share of tokens whose phone is the most frequent one of their code, {HUBERT}",
+        least=0.0,
+        most=1.0,
     ),
     "cluster_purity": stated(
         "Cluster purity",
@@ -34,6 +37,8 @@ PHONE_METRICS: dict[str, ReportedMetric] = {
         None,
         3,
         f"share of tokens whose code is the most frequent one of their phone, {HUBERT}",
+        least=0.0,
+        most=1.0,
     ),
     "pnmi": stated(
         "PNMI",
@@ -42,6 +47,8 @@ PHONE_METRICS: dict[str, ReportedMetric] = {
         3,
         f"I(phone; code) / H(phone), {HUBERT}; grows with the number of codes, more so on short data: "
         "the rows' notes hold its value for permuted phones",
+        least=0.0,
+        most=1.0,
     ),
 }
 SPEAKER_METRICS: dict[str, ReportedMetric] = {
@@ -53,6 +60,9 @@ SPEAKER_METRICS: dict[str, ReportedMetric] = {
         "test utterances whose speaker a linear classifier (multinomial logistic regression) tells from "
         "how often each code occurs in them, each codebook's counts summing to one; 5-fold "
         "cross-validation over utterances, at most 1000",
+        least=0.0,
+        most=100.0,
+        counted=True,
     )
 }
 SPEAKER_UTTERANCES = 1000
@@ -79,17 +89,17 @@ def token_centres(spec: TokenizerSpec, tokens: int, stride: int) -> np.ndarray:
     return (np.arange(tokens) + 0.5) * stride / spec.frame_rate + spec.frame_offset / SAMPLE_RATE
 
 
-def of_the_split(
-    name: str, metric: ReportedMetric, value: float, scored: int, failed: int, source: str = ""
-) -> Measure:
-    """Make the measure of a value over all utterances together, which has no interval."""
-    interval = Interval(float("nan"), float("nan"), float("nan"), scored, failed).with_value(value)
-    definition = metric.definition + (f"; {source}" if source else "")
-    return Measure(metric=name, interval=interval, definition=definition)
+def of_phones(
+    tiers: PhoneTiers | None, tokens: TokenStore, spec: TokenizerSpec, speakers: Mapping[str, str]
+) -> Findings:
+    """Compute purities and PNMI of every codebook; report those of the codebook with the highest PNMI.
 
-
-def of_phones(tiers: PhoneTiers | None, tokens: TokenStore, spec: TokenizerSpec) -> Findings:
-    """Compute purities and PNMI of every codebook; report those of the codebook with the highest PNMI."""
+    Args:
+        tiers: Phones in time; None where the corpus has none.
+        tokens: Codes of the split.
+        spec: Facts about the tokenizer.
+        speakers: Independent unit of intervals by utterance: the speaker, or the utterance itself.
+    """
     if tiers is None:
         return Findings(absent="the corpus comes without phones in time; aligner=wav2vec2_phoneme finds them")
     books = [PhoneInformation(size) for size in spec.codebook_sizes]
@@ -98,21 +108,32 @@ def of_phones(tiers: PhoneTiers | None, tokens: TokenStore, spec: TokenizerSpec)
         phones = tiers[name]
         for book, codes, stride in zip(books, tokens[name], strides(spec), strict=True):
             own = codes[::stride]
-            book.accumulate(own, phones.at(token_centres(spec, len(own), stride)))
+            book.accumulate(own, phones.at(token_centres(spec, len(own), stride)), speakers[name])
     failures = list(dict.fromkeys(tiers.failures.values()))[:5]
-    pnmi = np.array([book.pnmi for book in books])
+    shares = [book.shares for book in books]
+    pnmi = np.array([each.pnmi for each in shares])
     if np.isnan(pnmi).all():
         return Findings(absent="; ".join(["no phones to tell apart in utterances with tokens", *failures]))
     best = int(np.nanargmax(pnmi))
     lost = len(tokens.failures) + len(tokens) - len(known)
+    without = books[best].shares_without_each()
     return Findings(
         measures=[
-            of_the_split(name, metric, getattr(books[best], name), len(known), lost, tiers.source)
+            Measure(
+                metric=name,
+                interval=jackknife_interval(
+                    getattr(shares[best], name),
+                    [getattr(each, name) for each in without],
+                    (len(known), lost),
+                    metric.facts.within,
+                ),
+                definition=f"{metric.definition}; {tiers.source}",
+            )
             for name, metric in PHONE_METRICS.items()
         ],
         notes={
             "phone_book": best,
-            **{f"{name}_by_book": [getattr(book, name) for book in books] for name in PHONE_METRICS},
+            **{f"{name}_by_book": [getattr(each, name) for each in shares] for name in PHONE_METRICS},
             "pnmi_chance_by_book": [book.chance for book in books],
             "alignment_failures": failures,
         },
@@ -134,7 +155,8 @@ def of_speakers(test: Manifest, tokens: TokenStore, spec: TokenizerSpec) -> Find
             histograms.accumulate(tokens[utterance.utterance_id])
             speakers.append(utterance.speaker_id)
     who = np.array(speakers)
-    interval = mean_interval(speaker_hits(histograms.matrix(), who), who).scaled(100)
+    within = SPEAKER_METRICS["speaker_accuracy"].facts.within
+    interval = mean_interval(100.0 * speaker_hits(histograms.matrix(), who), who, within)
     return Findings(
         measures=[
             Measure(metric=name, interval=interval, definition=metric.definition)

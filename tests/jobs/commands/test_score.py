@@ -55,7 +55,7 @@ def test_every_pair_is_scored_and_what_is_missing_is_named(
     assert frame.loc["u3", "failure"] == f"not in {folders / 'mine'}"
     interval = mean_interval(scores)
     assert f"{interval.value:.2f} [{interval.lo:.2f}, {interval.hi:.2f}]" in table
-    assert "bootstrap over utterances" in table and "has no original: stranger." in table
+    assert "jackknife over utterances" in table and "has no original: stranger." in table
     assert "1 of 4 utterances have no score" in table and "it needs transcripts" in table
     assert "wer" not in frame
 
@@ -71,7 +71,7 @@ def test_transcripts_make_word_errors_and_a_list_tells_the_speakers(
         assert score([*given, f"text={folders / text}", "metric=[wer]", f"output={output}"]) == 0
         frames.append(pd.read_csv(output))
     said = capsys.readouterr().out
-    assert "bootstrap over utterances" in said and "bootstrap over speakers" in said
+    assert "jackknife over utterances" in said and "jackknife over speakers" in said
     assert list(frames[1]["speaker_id"]) == ["s0", "s1", "s0", "s1"]
     assert list(frames[0]["reference"]) == list(frames[1]["reference"]) == SENTENCES
     pd.testing.assert_series_equal(frames[0]["wer"], frames[1]["wer"])

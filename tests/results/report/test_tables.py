@@ -6,11 +6,13 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from benchmark.errors import UserError
 from benchmark.results.report.best_in_column import hold_contest
+from benchmark.results.report.cells import combine
 from benchmark.results.report.formats import FACTS, latex, to_csv, to_latex, to_markdown
 from benchmark.results.report.grid import make_grid
 from benchmark.results.report.tables import make_table, make_tables
@@ -265,6 +267,36 @@ def test_an_interval_ends_where_the_metric_does(make_row):
     assert cell.hi == 100.0 and 85.0 < cell.lo < 97.0
 
 
+@pytest.mark.parametrize(
+    ("metric", "values", "ends"),
+    [
+        ("wer", (1.0, 2.0, 6.0), (0.0, None)),
+        ("gpe", (1.0, 3.0, 8.0), (0.0, 100.0)),
+        ("stoi", (0.97, 0.99, 0.9), (-1.0, 1.0)),
+        ("pesq", (4.6, 4.1, 4.5), (0.999, 4.644)),
+        ("speaker_accuracy", (99.0, 95.0, 100.0), (0.0, 100.0)),
+        ("secs/self", (0.98, 0.9, 0.99), (-1.0, 1.0)),
+    ],
+)
+@pytest.mark.parametrize("declared", [True, False])
+def test_seeds_together_stay_within_the_metric_s_range_in_new_rows_and_old(
+    make_row, metric, values, ends, declared
+):
+    percent = metric in ("wer", "gpe", "speaker_accuracy")
+    shown = {"label": metric, "unit": "%" if percent else "", "higher_is_better": None, "decimals": 3}
+    if declared:
+        shown |= {"least": ends[0], "most": ends[1]}
+    rows = [
+        make_row(metric=metric, seed=seed, value=value, lo=value - 0.005, hi=value + 0.001, display=shown)
+        for seed, value in enumerate(values)
+    ]
+    cell = combine(rows)
+    mean, half = np.mean(values), 4.303 * np.std(values, ddof=1) / 3**0.5
+    most = ends[1] or np.inf
+    assert mean - half < ends[0] or mean + half > most  # where bounds would lie if the range had no end
+    assert ends[0] <= cell.lo < mean < cell.hi <= most
+
+
 def test_differing_definitions_and_configurations_are_said(rows):
     other = [
         replace(row, definition="corpus WER, Whisper large-v3")
@@ -367,7 +399,7 @@ def test_latex_escapes_every_special_character(hostile):
 def test_latex_knows_every_character_of_the_definitions():
     catalogue = (Path(__file__).parents[3] / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
     definitions = [line for line in catalogue.splitlines() if line.startswith("- **")]
-    assert len(definitions) == 20
+    assert len(definitions) == 21
     for definition in definitions:
         text = latex(definition)
         assert text.isascii() and "[" not in text  # no character spelled out by its name
