@@ -9,7 +9,8 @@ import pytest
 
 from benchmark.errors import UserError
 from benchmark.metrics.statistics.intervals import difference_interval, mean_interval, ratio_interval
-from benchmark.results.report.compare import Side, compare, comparison_grid
+from benchmark.results.report.compare import Side, compare
+from benchmark.results.report.comparison_table import comparison_grid
 from benchmark.results.report.formats import to_markdown
 from benchmark.results.store import ResultsStore
 from tests.door import door
