@@ -3,10 +3,11 @@
     python -m scripts.simulate.bold_error                 # the table in docs/explanation/statistics.md
     python -m scripts.simulate.bold_error --tables 200
 
-Every tokenizer of a simulated table has three trainings, or none where the column says "mixed". The tests are
-those of the reports. Training noise, the standard deviation over trainings, is given in standard errors by
-speakers of a difference between two tokenizers. Power is the share of tables that mark a tokenizer that is
-better than the others by `ADVANTAGE` of these standard errors. Both leave out the noise of single utterances.
+Every tokenizer of a simulated table has three trainings; under "mixed" every other one has none, and in the
+lines without training noise all have none. The tests are those of the reports. Training noise, the standard
+deviation over trainings, is given in standard errors by speakers of a difference between two tokenizers.
+Power is the share of tables that mark a tokenizer that is better than the others by `ADVANTAGE` of these
+standard errors. Both leave out the noise of single utterances.
 """
 
 import argparse
@@ -38,16 +39,21 @@ class Setting:
     Attributes:
         metric: "mean", scores by utterance such as PESQ, or "ratio", a corpus rate such as WER.
         speakers: Number of speakers.
-        noise: Standard deviation over trainings, in standard errors by speakers.
+        noise: Standard deviation over trainings, in standard errors by speakers; None if no tokenizer has a
+            training.
         advantage: Lead of the first tokenizer, in standard errors by speakers.
         mixed: Whether every other tokenizer, beginning with the second, has no training.
     """
 
     metric: str
     speakers: int
-    noise: float
+    noise: float | None
     advantage: float = 0.0
     mixed: bool = False
+
+    def seeds(self, place: int) -> int:
+        """Return the number of seeds of a tokenizer; one if it has no training."""
+        return 1 if self.noise is None or (self.mixed and place % 2) else SEEDS
 
 
 Scores = tuple[np.ndarray, np.ndarray]
@@ -61,12 +67,12 @@ def tables(setting: Setting, count: int, rng: np.random.Generator) -> Iterator[l
     with every training.
     """
     shape = (count, max(TOKENIZERS), SEEDS, setting.speakers)
+    seeds = np.array([setting.seeds(place) for place in range(shape[1])])
     hard = rng.normal(size=(count, 1, 1, setting.speakers))
     own = rng.normal(size=(*shape[:2], 1, setting.speakers))
     error = np.sqrt(2 / setting.speakers)
-    level = setting.noise * error * rng.normal(size=(*shape[:3], 1))
-    if setting.mixed:
-        level[:, 1::2] = 0.0
+    level = (setting.noise or 0.0) * error * rng.normal(size=(*shape[:3], 1))
+    level[:, seeds == 1] = 0.0
     level[:, 0] -= setting.advantage * error
     utterances = rng.integers(*UTTERANCES, size=hard.shape, endpoint=True)
     if setting.metric == "mean":
@@ -78,7 +84,6 @@ def tables(setting: Setting, count: int, rng: np.random.Generator) -> Iterator[l
         log_odds = -2.0 + 0.6 * hard + 0.25 * (own + level)
         above = rng.binomial(below.astype(int), 1 / (1 + np.exp(-log_odds))).astype(float)
     for tops, bottoms in zip(above, below, strict=True):
-        seeds = [1 if setting.mixed and place % 2 else SEEDS for place in range(shape[1])]
         yield [(top[:n], bottom[:n]) for top, bottom, n in zip(tops, bottoms, seeds, strict=True)]
 
 
@@ -95,13 +100,15 @@ def marked(table: Sequence[Scores]) -> int | None:
     return best if better_than_all(tests, sign=-1) else None
 
 
-def shares(setting: Setting, count: int, seed: int = 0) -> list[float]:
-    """Return the shares of tables with a bold number, for each number of tokenizers in `TOKENIZERS`.
+def shares(
+    setting: Setting, count: int, tokenizers: Sequence[int] = TOKENIZERS, seed: int = 0
+) -> list[float]:
+    """Return the shares of tables with a bold number, for each number of tokenizers.
 
     If the first tokenizer is better, its numbers alone count.
     """
     drawn = tables(setting, count, np.random.default_rng(seed))
-    found = [[marked(table[:tokenizers]) for tokenizers in TOKENIZERS] for table in drawn]
+    found = [[marked(table[:number]) for number in tokenizers] for table in drawn]
     wanted = [[place == 0 if setting.advantage else place is not None for place in each] for each in found]
     return [float(each) for each in np.mean(wanted, axis=0)]
 
@@ -112,19 +119,19 @@ def main() -> None:
     parser.formatter_class = argparse.RawTextHelpFormatter
     parser.add_argument("--tables", type=int, default=1000, help="number of tables without a difference")
     count = parser.parse_args().tables
-    names = [f"{kind}, {k}" for kind in ("wrong", "mixed", "power") for k in TOKENIZERS]
+    names = [*(f"wrong, {k}" for k in TOKENIZERS), "mixed, 2", *(f"power, {k}" for k in TOKENIZERS)]
     print("| metric | speakers | training noise | " + " | ".join(names) + " |")
     print("| --- |" + " --: |" * (len(names) + 2))
-    for metric, speakers, noise in product(("mean", "ratio"), (6, 10, 40), (0.3, 1.0, 2.0)):
+    for metric, speakers, noise in product(("mean", "ratio"), (6, 10, 40), (None, 0.3, 1.0, 2.0)):
         null = Setting(metric, speakers, noise)
-        kinds = (
-            (null, count),
-            (replace(null, mixed=True), count),
-            (replace(null, advantage=ADVANTAGE), max(1, count // POWER_TABLES)),
+        wrong = shares(null, count)
+        mixed = (
+            shares(replace(null, mixed=True), count, TOKENIZERS[:1]) if noise is not None else [float("nan")]
         )
-        percent = [100 * each for setting, number in kinds for each in shares(setting, number)]
-        cells = [metric, str(speakers), f"{noise:g}", *(f"{each:.1f}" for each in percent)]
-        print(f"| {' | '.join(cells)} |", flush=True)
+        power = shares(replace(null, advantage=ADVANTAGE), max(1, count // POWER_TABLES))
+        percent = ["–" if each != each else f"{100 * each:.1f}" for each in (*wrong, *mixed, *power)]
+        noisy = "none" if noise is None else f"{noise:g}"
+        print(f"| {' | '.join((metric, str(speakers), noisy, *percent))} |", flush=True)
 
 
 if __name__ == "__main__":

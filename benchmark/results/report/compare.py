@@ -139,7 +139,7 @@ def _difference(key: Key, cells: tuple[Cell, Cell], first: Side, second: Side) -
     scores = [scores_of(cell, side.utterances) for cell, side in zip(cells, (first, second), strict=True)]
     if scores[0] is None or scores[1] is None:
         return "no scores per utterance"
-    pair = Pair.of(scores[0], scores[1])
+    pair = Pair.of(scores[1], scores[0])
     test = pair.test()
     if not test.n_pairs:
         return "no scored utterance in common"
@@ -149,9 +149,9 @@ def _difference(key: Key, cells: tuple[Cell, Cell], first: Side, second: Side) -
     return Difference(
         about=tuple(part for part in (label, task, f"{dataset}/{split}") if part),
         definition=shown_as(metric, [a, b]),
-        first=scale * values[0],
-        second=scale * values[1],
-        difference=-scale * test.difference,
+        first=scale * values[1],
+        second=scale * values[0],
+        difference=scale * test.difference,
         lo=scale * lo,
         hi=scale * hi,
         n_pairs=test.n_pairs,
@@ -165,11 +165,11 @@ def _difference(key: Key, cells: tuple[Cell, Cell], first: Side, second: Side) -
 
 
 def _bounds(pair: Pair, test: PairedTest) -> tuple[float, float]:
-    """Return bounds of B − A: over speakers and seeds if a side has several seeds, or over speakers."""
+    """Return bounds of the difference: over speakers, and over seeds where a number has several."""
     if test.error is not None:
-        return -test.difference - test.error.half_width, -test.difference + test.error.half_width
+        return test.difference - test.error.half_width, test.difference + test.error.half_width
     (first, units), (second, other_units) = pair.first, pair.second
-    interval = difference_interval(second[0], first[0], pair.speakers, (other_units[0], units[0]))
+    interval = difference_interval(first[0], second[0], pair.speakers, (units[0], other_units[0]))
     return interval.lo, interval.hi
 
 
