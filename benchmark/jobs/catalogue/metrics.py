@@ -39,8 +39,8 @@ SCORES = """## How scores become numbers
 - The number is Σ weight × score / Σ weight over the utterances. The weight is one, or for error rates the
   words or characters of the reference, which makes it the corpus rate.
 - Intervals: {intervals}. `bootstrap=utterances` leaves out utterances instead.
-- Bold: better than every other tokenizer by paired permutation tests over speakers, p ≤ 0.05 after Holm's
-  correction.
+- Bold: better than every other tokenizer, p ≤ 0.05 in each paired test: a permutation test over speakers and,
+  where trainings stand behind a number, a t test over speakers and at least three training seeds.
 - Delay: the lag of decoded behind original speech by cross-correlation within ±100 ms. It is a column of its
   own (`delay`); metrics that need sample alignment say whether it was removed. `alignment: cut` in a metric's
   config gives the raw value.

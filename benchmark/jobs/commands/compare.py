@@ -35,7 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--tex", action="store_true", help="LaTeX in place of Markdown")
     given = parser.parse_args(arguments)
     # Imported here: --help needs no statistics.
-    from benchmark.results.report.compare import compare, comparison_grid
+    from benchmark.results.report.compare import compare
+    from benchmark.results.report.comparison_table import comparison_grid
     from benchmark.results.report.formats import to_latex, to_markdown
     from benchmark.results.store import ResultsStore
 

@@ -1,20 +1,12 @@
 """Significance tests between the tokenizers of a column, which decide on the bold numbers of a table."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import pandas as pd
-
-from benchmark.metrics.statistics.significance import holm, paired_test
+from benchmark.metrics.statistics.significance import LEVEL, better_than_all
 from benchmark.results.report.cells import Cell
-from benchmark.results.report.layouts import counts_of
+from benchmark.results.report.paired_scores import Pair, Utterances, scores_of
 from benchmark.results.report.tables import ANCHORS, Table
-from benchmark.results.row import Row
-
-LEVEL = 0.05
-
-Utterances = Callable[[Row], pd.DataFrame]
-"""Looks up the per-utterance scores of the job that a row belongs to; an empty frame if there are none."""
+from benchmark.results.trainings import too_few
 
 
 @dataclass(frozen=True)
@@ -35,10 +27,10 @@ class Contest:
 def hold_contest(table: Table, utterances: Utterances) -> Contest:
     """Compare the best number of every column with every other number in the column, per corpus.
 
-    The best number is significant if it is better in all of these paired tests after Holm's correction for
-    their number. Anchors, trainings that failed or did not converge, and metrics without a direction do not
-    compete. Utterances that either tokenizer failed on are left out of their pair. Several seeds of a
-    tokenizer are averaged per utterance, so that the tests concern utterances and speakers, not seeds.
+    The best number is significant if it is better in all of these paired tests. Anchors, trainings that
+    failed or did not converge, and metrics without a direction do not compete. Utterances that either
+    tokenizer failed on are left out of their pair. No column with too few trainings behind one of its
+    numbers is decided, see `too_few`.
     """
     best: set[tuple[int, str]] = set()
     undecided: dict[str, list[str]] = {}
@@ -71,49 +63,16 @@ def _wins(leader: Cell, rivals: list[Cell], sign: int, utterances: Utterances) -
     if len({row.definition for cell in (leader, *rivals) for row in cell.rows}) > 1:
         return False, "not defined alike for all tokenizers"
     scores = [scores_of(cell, utterances) for cell in (leader, *rivals)]
-    present = [frame for frame in scores if frame is not None]
+    present = [each for each in scores if each is not None]
     if len(present) < len(scores):
         return False, "no scores per utterance to compare"
-    tests = []
-    for other in present[1:]:
-        own, their = present[0].align(other, join="outer")
-        speakers = own.index.get_level_values("speaker_id")
-        tests.append(paired_test(own["above"], their["above"], speakers, (own["below"], their["below"])))
+    if reason := too_few(cell.rows for cell in (leader, *rivals)):
+        return False, reason
+    tests = [Pair.of(present[0], other).test() for other in present[1:]]
     if not all(test.n_pairs for test in tests):
         return False, "two tokenizers have no scored utterance in common"
-    possible = holm([test.smallest_p for test in tests]).max()
-    if possible > LEVEL:
-        fewest = min(test.n_clusters for test in tests)
-        return False, (
-            f"{fewest} speaker{'s' if fewest > 1 else ''} and {len(tests)} comparison"
-            f"{'s' if len(tests) > 1 else ''} allow no p-value below {possible:.3g}"
-        )
-    better = all(sign * test.difference > 0 for test in tests)
-    return better and holm([test.p_value for test in tests]).max() <= LEVEL, ""
-
-
-def scores_of(cell: Cell, utterances: Utterances) -> pd.DataFrame | None:
-    """Return numerator and denominator of a metric by utterance and speaker, averaged over seeds.
-
-    A score that a seed lacks is NaN. None is returned when a job keeps no scores per utterance.
-    """
-    seeds = []
-    for row in cell.rows:
-        frame = utterances(row)
-        metric, _, condition = row.metric.partition("/")
-        above, below = (
-            f"{metric}:{name}" if f"{metric}:{name}" in frame else name  # one frame may hold several heads
-            for name in counts_of(metric, [row]) or (metric, "")
-        )
-        if above not in frame or (below and below not in frame):
-            return None
-        if condition:
-            frame = frame[frame["condition"] == condition]
-        table = frame.set_index(["utterance_id", "speaker_id"])
-        if f"{metric}:weight" in table:
-            weights = table[f"{metric}:weight"]
-            parts = {"above": table[metric] * weights, "below": weights}
-        else:
-            parts = {"above": table[above], "below": table[below] if below else 1.0}
-        seeds.append(pd.DataFrame(parts, dtype=float))
-    return sum(seeds[1:], start=seeds[0]) / len(seeds)
+    weakest = max(tests, key=lambda test: test.smallest_p)
+    if weakest.smallest_p > LEVEL:
+        speakers = "one speaker allows" if weakest.n_clusters == 1 else f"{weakest.n_clusters} speakers allow"
+        return False, f"{speakers} no p-value below {weakest.smallest_p:.3g}"
+    return better_than_all(tests, sign), ""

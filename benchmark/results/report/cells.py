@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.stats import t as student_t
 
 from benchmark.results.report.layouts import shown_as
 from benchmark.results.row import Row
+from benchmark.results.trainings import trainings
 from benchmark.types import Kind
 
 CellStatus = Literal["ok", "NC", "failed", "n/a", "missing"]
@@ -31,6 +32,17 @@ class Cell:
     reason: str = ""
     rows: tuple[Row, ...] = ()
     """Rows behind the number, one per seed."""
+
+    @property
+    def n_trainings(self) -> int:
+        """Number of trainings behind the number, one per seed; 0 if it depends on none."""
+        return trainings(self.rows)
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation over the trainings; None for fewer than two."""
+        values = [row.value for row in self.rows if row.value is not None]
+        return stdev(values) if self.n_trainings > 1 and len(values) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,12 @@ class Line:
     def scored(self) -> tuple[int, int]:
         """Fewest and most utterances scored, over all metrics that were attempted."""
         counts = [c.n_scored for c in self.cells.values() if c.status in ("ok", "NC", "failed")]
+        return min(counts, default=0), max(counts, default=0)
+
+    @property
+    def n_trainings(self) -> tuple[int, int]:
+        """Fewest and most trainings behind a number, over the metrics that depend on any; (0, 0) if none."""
+        counts = [count for cell in self.cells.values() if (count := cell.n_trainings)]
         return min(counts, default=0), max(counts, default=0)
 
     @property

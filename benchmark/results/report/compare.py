@@ -1,17 +1,17 @@
 """Comparison of two systems on their common utterances: differences and their significance."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmark.errors import UserError
 from benchmark.metrics.reported import MetricInfo
 from benchmark.metrics.statistics.intervals import difference_interval
-from benchmark.metrics.statistics.significance import holm, paired_test
-from benchmark.results.report.best_in_column import LEVEL, Utterances, scores_of
+from benchmark.metrics.statistics.significance import LEVEL, PairedTest, holm
 from benchmark.results.report.cells import Cell, combine
-from benchmark.results.report.grid import Entry, Grid, heading
 from benchmark.results.report.layouts import counts_of, shown_as
+from benchmark.results.report.paired_scores import Pair, Utterances, scores_of
 from benchmark.results.row import Row
+from benchmark.results.trainings import too_few, trainings
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,12 @@ class Difference:
     p_value: float
     smallest_p: float
     """Smallest p-value that a test with this many speakers can give."""
+    n_trainings: tuple[int, int]
+    """Trainings behind the numbers of A and of B; 0 for a number that depends on none."""
+    undecided: str
+    """Why the difference cannot be significant whatever its p-value; empty if it can."""
     adjusted: float = float("nan")
-    """`p_value` after Holm's correction over all differences of the comparison."""
+    """`p_value` after Holm's correction over all differences that can be significant; NaN for the others."""
 
     @property
     def better(self) -> str:
@@ -68,8 +72,6 @@ class Comparison:
     """Reason by name of the number."""
 
 
-FEW = 4
-"""Maximum number of names in a note."""
 Key = tuple[str, str, str, str, str]
 """Label of the tokenizer or an empty text, task, dataset, split and metric."""
 
@@ -109,10 +111,9 @@ def compare(first: Side, second: Side, by_tokenizer: bool) -> Comparison:
     if not found:
         reasons = "; ".join(sorted(set(refused.values()))) or "neither has any numbers"
         raise UserError(f"nothing of {first.name} and {second.name} can be compared: {reasons}")
-    adjusted = holm([each.p_value for each in found])
-    found = [
-        Difference(**{**vars(each), "adjusted": float(p)}) for each, p in zip(found, adjusted, strict=True)
-    ]
+    decided = [place for place, each in enumerate(found) if not each.undecided]
+    for place, p in zip(decided, holm([found[place].p_value for place in decided]), strict=True):
+        found[place] = replace(found[place], adjusted=float(p))
     return Comparison(first.name, second.name, profiles.pop(), found, refused)
 
 
@@ -138,88 +139,38 @@ def _difference(key: Key, cells: tuple[Cell, Cell], first: Side, second: Side) -
     scores = [scores_of(cell, side.utterances) for cell, side in zip(cells, (first, second), strict=True)]
     if scores[0] is None or scores[1] is None:
         return "no scores per utterance"
-    own, their = scores[0].align(scores[1], join="outer")
-    speakers = own.index.get_level_values("speaker_id")
-    units = own["below"], their["below"]
-    test = paired_test(own["above"], their["above"], speakers, units)
+    pair = Pair.of(scores[1], scores[0])
+    test = pair.test()
     if not test.n_pairs:
         return "no scored utterance in common"
-    both = own.notna().all(axis=1) & their.notna().all(axis=1)
     scale = 100.0 if counts_of(metric.partition("/")[0], [a, b]) else 1.0
-    values = [scale * side["above"][both].sum() / side["below"][both].sum() for side in (own, their)]
-    interval = difference_interval(their["above"], own["above"], speakers, units[::-1]).scaled(scale)
+    values = pair.values()
+    lo, hi = _bounds(pair, test)
     return Difference(
         about=tuple(part for part in (label, task, f"{dataset}/{split}") if part),
         definition=shown_as(metric, [a, b]),
-        first=float(values[0]),
-        second=float(values[1]),
-        difference=interval.value,
-        lo=interval.lo,
-        hi=interval.hi,
+        first=scale * values[1],
+        second=scale * values[0],
+        difference=scale * test.difference,
+        lo=scale * lo,
+        hi=scale * hi,
         n_pairs=test.n_pairs,
         n_failed=test.n_failed,
         n_clusters=test.n_clusters,
         p_value=test.p_value,
         smallest_p=test.smallest_p,
+        n_trainings=(trainings(cells[0].rows), trainings(cells[1].rows)),
+        undecided=too_few(cell.rows for cell in cells),
     )
 
 
-def comparison_grid(comparison: Comparison) -> Grid:
-    """Lay out the comparison as a table: significant differences are bold, refused ones are listed below."""
-    names = ["task", "corpus", "metric"]
-    if any(len(each.about) == 3 for each in comparison.differences):
-        names = ["tokenizer", *names]
-    body = []
-    for each in comparison.differences:
-        digits = f".{each.definition.decimals}f"
-        bounds = "" if each.lo != each.lo else f"[{each.lo:+{digits}}, {each.hi:+{digits}}]"
-        entries = [Entry(text) for text in (*each.about, heading(each.definition))]
-        entries += [Entry(f"{each.first:{digits}}"), Entry(f"{each.second:{digits}}")]
-        entries += [Entry(f"{each.difference:+{digits}}", bounds, bold=bool(each.better))]
-        entries += [Entry(_p(each.p_value)), Entry(_p(each.adjusted)), Entry(str(each.n_pairs))]
-        body.append([*entries, Entry(str(each.n_clusters)), Entry(each.better or "–")])
-    return Grid(
-        title=f"{comparison.second} against {comparison.first}, profile {comparison.profile}",
-        num_names=len(names),
-        header=[*names, "A", "B", "B − A", "p", "p (Holm)", "n", "speakers", "better"],
-        body=body,
-        notes=_notes(comparison),
-        footnotes=[],
-        last_names=1,
-    )
-
-
-def _notes(comparison: Comparison) -> list[str]:
-    notes = [
-        f"A: {comparison.first}. B: {comparison.second}.",
-        "A, B and B − A: over the utterances that both have scores of, n, so that they may differ from the "
-        "tables; several seeds are averaged per utterance.",
-        "[lo, hi]: 95 % paired jackknife over speakers, Student's t. p: paired permutation test over "
-        "speakers; p (Holm): corrected for "
-        f"{len(comparison.differences)} comparisons. Bold and better: p (Holm) ≤ {LEVEL:g}.",
-    ]
-    possible = holm([each.smallest_p for each in comparison.differences]).min()
-    if possible > LEVEL:
-        fewest = max(each.n_clusters for each in comparison.differences)
-        notes.append(
-            f"Nothing can be bold here: {fewest} speakers and {len(comparison.differences)} comparisons "
-            f"allow no p (Holm) below {possible:.3g}. Fewer comparisons (--task, --metric) ask for less."
-        )
-    unpaired = [each for each in comparison.differences if each.n_failed]
-    if unpaired:
-        told = (f"{each.definition.label} {each.n_failed}" for each in unpaired)
-        notes.append(f"Utterances without a score of both: {', '.join(dict.fromkeys(told))}.")
-    by_reason: dict[str, list[str]] = {}
-    for name, reason in comparison.refused.items():
-        by_reason.setdefault(reason, []).append(name)
-    for reason, names in by_reason.items():
-        few = "; ".join(names[:FEW]) + (f"; and {len(names) - FEW} more" if len(names) > FEW else "")
-        notes.append(f"Not compared: {few}: {reason}.")
-    return notes
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+def _bounds(pair: Pair, test: PairedTest) -> tuple[float, float]:
+    """Return bounds of the difference: over speakers, and over seeds where a number has several."""
+    if test.error is not None:
+        return test.difference - test.error.half_width, test.difference + test.error.half_width
+    (first, units), (second, other_units) = pair.first, pair.second
+    interval = difference_interval(first[0], second[0], pair.speakers, (units[0], other_units[0]))
+    return interval.lo, interval.hi
 
 
 def pick(rows: Sequence[Row], label: str, where: str) -> list[Row]:

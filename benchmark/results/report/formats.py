@@ -5,7 +5,7 @@ import io
 import re
 import unicodedata
 
-from benchmark.results.report.cells import Line
+from benchmark.results.report.cells import Cell, Line
 from benchmark.results.report.grid import Entry, Grid
 from benchmark.results.report.tables import Table
 
@@ -60,11 +60,12 @@ LATEX = {
 def to_csv(table: Table) -> str:
     """Format a table as CSV, one line per tokenizer and corpus.
 
-    Numbers have six significant digits; a cell without a number is empty. A table by condition also gives the
-    number of scored utterances beside each number. A text that a spreadsheet would run as a formula is
-    prefixed with an apostrophe.
+    Numbers have six significant digits; a cell without a number is empty. Beside each number stand the
+    standard deviation over its trainings and their number, which is 0 where the number depends on none, and
+    in a table by condition the number of scored utterances. A text that a spreadsheet would run as a formula
+    is prefixed with an apostrophe.
     """
-    parts = ("", "_lo", "_hi", *(["_n"] if table.layout.by_condition else []))
+    parts = ("", "_lo", "_hi", "_sd", "_seeds", *(["_n"] if table.layout.by_condition else []))
     metrics = [metric + part for metric in table.metrics for part in parts]
     counts = ["n_scored", "n_failed", "status", "reason", "dataset", "split"]
     text = io.StringIO()
@@ -73,7 +74,7 @@ def to_csv(table: Table) -> str:
     for line in table.lines:
         facts = [line.frame_rate, line.num_codebooks, line.codebook_size, line.bitrate_kbps]
         cells = [line.cells[metric] for metric in table.metrics]
-        numbers = [x for c in cells for x in (c.value, c.lo, c.hi, c.n_scored)[: len(parts)]]
+        numbers = [x for c in cells for x in _numbers(c)[: len(parts)]]
         writer.writerow(
             [
                 *(*map(_harmless, (line.tokenizer, line.kind, line.decoder)), *map(_digits, facts)),
@@ -82,6 +83,11 @@ def to_csv(table: Table) -> str:
             ]
         )
     return text.getvalue()
+
+
+def _numbers(cell: Cell) -> tuple[float | None, ...]:
+    seeds = None if cell.value is None else cell.n_trainings
+    return cell.value, cell.lo, cell.hi, cell.spread, seeds, cell.n_scored
 
 
 def to_markdown(grid: Grid) -> str:

@@ -4,13 +4,16 @@ from dataclasses import dataclass, field
 
 from benchmark.metrics.conditions import CONDITIONS
 from benchmark.metrics.reported import MetricInfo
-from benchmark.results.report.best_in_column import LEVEL, Contest
+from benchmark.metrics.statistics.significance import LEVEL
+from benchmark.results.report.best_in_column import Contest
 from benchmark.results.report.cells import Cell, Line
 from benchmark.results.report.rank_correlation import rank_correlations
 from benchmark.results.report.tables import OVERVIEW, Table
 
 ARROWS = {True: " ↑", False: " ↓", None: ""}
 DASH = "–"
+SEEDS = "seeds"
+"""Heading of the column with the number of trainings, shown where a number rests on several."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,12 @@ class Grid:
 
 
 NO_CONTEST = Contest()
+TESTS = (
+    "The tests exchange tokenizers within speakers: their hypothesis is that tokenizers are interchangeable, "
+    "not that means are equal. Where trainings stand behind a number, a t test over speakers and seeds must "
+    "agree."
+)
+"""Explanation of p-values, for notes below tables."""
 
 
 def make_grid(table: Table, contest: Contest = NO_CONTEST) -> Grid:
@@ -55,6 +64,7 @@ def make_grid(table: Table, contest: Contest = NO_CONTEST) -> Grid:
         contest: Decides which numbers are bold; by default none is.
     """
     has_decoder = any(line.decoder not in ("", "none") for line in table.lines)
+    has_seeds = several_seeds(table)
     has_corpus = len({line.corpus for line in table.lines}) > 1
     footnotes: dict[str, int] = {}
     body = []
@@ -66,19 +76,33 @@ def make_grid(table: Table, contest: Contest = NO_CONTEST) -> Grid:
             text = footnote(line.cells[metric])
             mark = footnotes.setdefault(text, len(footnotes) + 1) if text else None
             entries.append(entry(line.cells[metric], definition, (place, metric) in contest.best, mark))
-        low, high = line.scored
-        entries += [Entry(str(low) if low == high else f"{low}–{high}"), Entry(str(line.n_failed))]
+        entries += [Entry(_span(*line.scored)), Entry(str(line.n_failed))]
+        entries += [seeds_entry(line)] * has_seeds
         body.append(entries)
     names = ["tokenizer", "kind", *["decoder"] * has_decoder, *["corpus"] * has_corpus]
     metrics = [heading(definition) for definition in table.metrics.values()]
     return Grid(
         title=f"{table.layout.title}, profile {table.profile}",
         num_names=len(names),
-        header=[*names, "Hz", "books", "entries", "kbps", *metrics, "n", "failed"],
+        header=[*names, "Hz", "books", "entries", "kbps", *metrics, "n", "failed", *[SEEDS] * has_seeds],
         body=body,
         notes=table_notes(table, contest),
         footnotes=list(footnotes),
     )
+
+
+def several_seeds(table: Table) -> bool:
+    """Tell whether several trainings stand behind any number of a table."""
+    return any(line.n_trainings[1] > 1 for line in table.lines)
+
+
+def seeds_entry(line: Line) -> Entry:
+    """Print the number of trainings behind the numbers of a line, or a dash where there is none."""
+    return Entry(_span(*line.n_trainings) if line.n_trainings[1] else DASH)
+
+
+def _span(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low}–{high}"
 
 
 def heading(definition: MetricInfo) -> str:
@@ -110,7 +134,9 @@ def entry(cell: Cell, definition: MetricInfo, bold: bool = False, mark: int | No
     number = None if cell.value is None else f"{cell.value:z.{definition.decimals}f}"
     if cell.status == "ok":
         bounds = [f"{x:z.{definition.decimals}f}" for x in (cell.lo, cell.hi) if x is not None]
-        return Entry(str(number), f"[{', '.join(bounds)}]" if len(bounds) == 2 else "", bold, mark)
+        rest = [f"[{', '.join(bounds)}]"] if len(bounds) == 2 else []
+        rest += [] if cell.spread is None else [f"±{cell.spread:.{definition.decimals}f}"]
+        return Entry(str(number), " ".join(rest), bold, mark)
     if cell.status == "NC":
         return Entry("NC", f"({number})" if number else "", mark=mark)
     return Entry(DASH if cell.status == "n/a" else cell.status, mark=mark)
@@ -143,6 +169,8 @@ def table_notes(table: Table, contest: Contest) -> list[str]:
             f"Jobs run with several seeds of {seeds}: mean; Student's t interval over the seeds is added in "
             "squares to the interval over utterances."
         )
+    if several_seeds(table):
+        notes.append(f"±: standard deviation over trainings. {SEEDS}: trainings per number; {DASH}: none.")
     if contest.columns:
         notes += _bold(contest)
     if "NC" in statuses:
@@ -164,8 +192,8 @@ def table_notes(table: Table, contest: Contest) -> list[str]:
 def _bold(contest: Contest) -> list[str]:
     """Explain bold numbers, and name the columns in which significance cannot be decided."""
     notes = [
-        "Bold: better than every other tokenizer in the column by paired permutation tests over speakers, "
-        f"p ≤ {LEVEL:g} after Holm's correction; topline, classical and floor do not compete."
+        f"Bold: better than every other tokenizer in the column, p ≤ {LEVEL:g} in each paired test; topline, "
+        f"classical and floor do not compete. {TESTS}"
     ]
     for reason, columns in contest.undecided.items():
         everything = columns == contest.columns

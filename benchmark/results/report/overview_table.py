@@ -10,7 +10,18 @@ from dataclasses import replace
 
 from benchmark.results.report.best_in_column import Contest
 from benchmark.results.report.cells import Cell, Line
-from benchmark.results.report.grid import DASH, Entry, Grid, entry, footnote, heading, table_notes
+from benchmark.results.report.grid import (
+    DASH,
+    SEEDS,
+    Entry,
+    Grid,
+    entry,
+    footnote,
+    heading,
+    seeds_entry,
+    several_seeds,
+    table_notes,
+)
 from benchmark.results.report.layouts import Layout, layouts
 from benchmark.results.report.tables import OVERVIEW, Table, line_order
 from benchmark.results.row import Row
@@ -67,12 +78,14 @@ def make_overview(tables: Mapping[str, Table]) -> Table | None:
 def overview_grid(table: Table, contest: Contest) -> Grid:
     """Print an overview: family, tokenizer, Hz and kbit/s, then the groups, each under its heading."""
     joined = layouts(table.rows)
+    has_seeds = several_seeds(table)
     footnotes: dict[str, int] = {}
     body = []
     for place, line in enumerate(table.lines):
         rate = DASH if line.frame_rate is None else f"{line.frame_rate:.6g}"
         bitrate = DASH if line.bitrate_kbps is None else f"{line.bitrate_kbps:.4g}"
         entries = [Entry(text) for text in (line.kind, line.tokenizer, rate, bitrate)]
+        entries += [seeds_entry(line)] * has_seeds
         for column, definition in table.metrics.items():
             text = footnote(line.cells[column])
             mark = footnotes.setdefault(text, len(footnotes) + 1) if text else None
@@ -87,11 +100,11 @@ def overview_grid(table: Table, contest: Contest) -> Grid:
     return Grid(
         title=f"Overview, profile {table.profile}",
         num_names=2,
-        header=["family", "tokenizer", "Hz", "kbps", *headings],
+        header=["family", "tokenizer", "Hz", "kbps", *[SEEDS] * has_seeds, *headings],
         body=body,
         notes=table_notes(table, contest),
         footnotes=list(footnotes),
-        groups=[("", 4), *groups.items()],
+        groups=[("", 4 + has_seeds), *groups.items()],
     )
 
 

@@ -29,6 +29,7 @@ FACTS = {
     "kbps": "nominal bitrate",
     "n": "utterances scored, fewest–most over the metrics",
     "failed": "utterances without a score, most over the metrics",
+    "seeds": "trainings behind a number, one per seed",
 }
 """Meaning of the columns that are not metrics."""
 ASIDE = FACTS.keys() - {"tokenizer", "corpus", "kbps"} | {"family"}

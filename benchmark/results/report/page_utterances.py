@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from benchmark.metrics.reported import MetricInfo
-from benchmark.results.report.best_in_column import Utterances
 from benchmark.results.report.layouts import layouts, shown_as
 from benchmark.results.report.page_audio import Sounds
+from benchmark.results.report.paired_scores import Utterances
 from benchmark.results.report.tables import ANCHORS
 from benchmark.results.row import Row
 from benchmark.results.store import job_name

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.errors import UserError
-from benchmark.results.report.best_in_column import Utterances, hold_contest
+from benchmark.results.report.best_in_column import hold_contest
 from benchmark.results.report.figures import (
     Drawn,
     codebook_growth,
@@ -22,6 +22,7 @@ from benchmark.results.report.grid import Grid, make_grid
 from benchmark.results.report.layouts import undeclared
 from benchmark.results.report.overview_table import make_overview, overview_grid
 from benchmark.results.report.page import make_page
+from benchmark.results.report.paired_scores import Utterances
 from benchmark.results.report.tables import OVERVIEW, Table, make_tables
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore, job_name

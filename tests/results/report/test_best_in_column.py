@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 from benchmark.results import older_rows
-from benchmark.results.report.best_in_column import hold_contest, scores_of
+from benchmark.results.report.best_in_column import hold_contest
 from benchmark.results.report.cells import combine
 from benchmark.results.report.formats import to_latex, to_markdown
 from benchmark.results.report.grid import make_grid
 from benchmark.results.report.layouts import counts_of
+from benchmark.results.report.paired_scores import scores_of
 from benchmark.results.report.tables import make_table
 from benchmark.results.store import ResultsStore
 
@@ -27,7 +28,7 @@ def scores(column, by_speaker, weight=None, **more):
 
 @pytest.fixture
 def contest(make_row):
-    """Hold the contest of one metric, given the scores of each tokenizer, or of each of its seeds."""
+    """Hold the contest of one metric, given the scores of each tokenizer, or of each of its trainings."""
 
     def hold(frames, metric="pesq", **facts):
         rows, jobs = [], {}
@@ -35,7 +36,8 @@ def contest(make_row):
             for seed, frame in enumerate(seeds if isinstance(seeds, list) else [seeds]):
                 column = frame.columns[2]
                 common = {"tokenizer": name, "seed": seed, "metric": metric, "value": frame[column].mean()}
-                rows.append(make_row(**common | facts.get(name, {})))
+                trained = [f"vocoders/{name}{seed}"] if isinstance(seeds, list) else []
+                rows.append(make_row(**common | {"artifacts": trained} | facts.get(name, {})))
                 jobs[name, seed] = frame
         table = make_table("reconstruction", rows)
         result = hold_contest(table, lambda row: jobs[row.tokenizer, row.seed])
@@ -92,23 +94,27 @@ def test_a_metric_without_direction_is_not_marked(contest):
     assert marked == set() and result.columns == []
 
 
-def test_each_comparison_is_corrected_for_the_others(contest):
-    # Of nine speakers eight prefer a and one b: 2 (1 + 9) / 2 ** 9 = 0.039 is enough alone, not among three.
+def test_better_than_every_other_needs_no_correction_for_their_number(contest):
+    # Of nine speakers eight prefer a and one b: 2 (1 + 9) / 2 ** 9 = 0.039, the same for c and for d.
     near = np.where(np.arange(9) == 0, 3.0, 1.0)
     frames = {"a": scores("pesq", np.full(9, 2.0)), "b": scores("pesq", near)}
     assert contest(frames)[0] == {"a"}
     alike = {name: scores("pesq", np.where(np.arange(9) == at, 3.0, 1.0)) for at, name in enumerate("cd", 1)}
-    assert contest(frames | alike)[0] == set()
+    assert contest(frames | alike)[0] == {"a"}
+    # Two speakers prefer e: 2 (1 + 9 + 36) / 2 ** 9 = 0.18, and the largest p decides.
+    assert contest(frames | {"e": scores("pesq", np.where(np.arange(9) < 2, 3.0, 1.0))})[0] == set()
 
 
 def test_few_speakers_are_said_to_be_too_few(contest):
     frames = {name: scores("pesq", np.full(FEW, value)) for name, value in {"a": 3, "b": 2, "c": 1}.items()}
-    marked, result = contest(frames)
-    assert marked == set()
-    assert result.undecided == {"6 speakers and 2 comparisons allow no p-value below 0.0625": ["PESQ"]}
-    assert contest({"a": frames["a"], "b": frames["b"]})[0] == {"a"}  # one comparison: 0.031
-    one = {name: frame[frame["speaker_id"] == "s00"] for name, frame in frames.items() if name != "c"}
-    assert "1 speaker and 1 comparison allow no p-value below 1" in contest(one)[1].undecided
+    assert contest(frames)[0] == {"a"}  # 0.031 each
+    five, one = (
+        contest({name: frame[frame["speaker_id"] <= last] for name, frame in frames.items()})
+        for last in ("s04", "s00")
+    )
+    assert five[0] == one[0] == set()
+    assert five[1].undecided == {"5 speakers allow no p-value below 0.0625": ["PESQ"]}
+    assert one[1].undecided == {"one speaker allows no p-value below 1": ["PESQ"]}
 
 
 def test_utterances_that_either_failed_on_do_not_count(contest):
@@ -136,15 +142,46 @@ def test_a_lead_that_the_common_utterances_deny_is_none(contest):
 
 
 def test_seeds_are_averaged_per_utterance(contest, make_row):
-    # Either seed of a loses on half of the speakers, both together on none.
-    seeds = [scores("pesq", np.where(np.arange(MANY) % 2 == turn, 0.5, 2.5)) for turn in (0, 1)]
+    # Every seed of a loses on half of the speakers, all together on none.
+    seeds = [scores("pesq", np.where(np.arange(MANY) % 2 == turn, 0.5, 2.5)) for turn in (0, 1, 0, 1)]
     other = scores("pesq", BAD)
     assert contest({"a": seeds, "b": other})[0] == {"a"}
     assert contest({"a": seeds[0], "b": other})[0] == set()
     seeds[1].loc[3, "pesq"] = np.nan
     cell = combine(make_row(metric="pesq", seed=seed) for seed in (0, 1))
-    mean = scores_of(cell, lambda row: seeds[row.seed])
-    assert mean["above"].dropna().tolist() == [1.5] * 23 and mean["below"].tolist() == [1.0] * 24
+    found = scores_of(cell, lambda row: seeds[row.seed])
+    assert found.above.mean(axis=1, skipna=False).dropna().tolist() == [1.5] * 23
+    assert (found.below == 1.0).all(axis=None) and found.below.shape == (24, 2)
+
+
+NETWORKS = "the tests would tell of these trained networks, not of tokenizers; run seed=0,1,2"
+
+
+def test_nothing_is_marked_with_fewer_than_three_trainings_behind_a_number(contest):
+    good, bad = scores("pesq", GOOD), scores("pesq", BAD)
+    for trained, seeds in ((1, "one training seed"), (2, "2 training seeds")):
+        for frames in ({"a": [good] * trained, "b": bad}, {"a": good, "b": [bad] * trained, "c": [bad] * 3}):
+            marked, result = contest(frames)
+            assert marked == set() and result.undecided == {f"{seeds}: {NETWORKS}": ["PESQ"]}
+    assert contest({"a": [good] * 3, "b": [bad] * 3})[0] == {"a"}
+    assert contest({"a": [good] * 3, "b": bad})[0] == {"a"}  # b has published weights
+
+
+def test_seeds_that_share_their_trainings_count_once(contest):
+    frames = {"a": [scores("pesq", GOOD)] * 3, "b": scores("pesq", BAD)}
+    assert contest(frames, a={"artifacts": ["tokens/1", "vocoders/1"]})[0] == set()
+    assert contest(frames, a={"artifacts": ["tokens/1", "resynthesis/1"]})[0] == {"a"}
+
+
+def test_two_sets_of_trainings_of_one_tokenizer_are_hardly_ever_told_apart(contest):
+    """Draw the seeds of both sides alike; a test over speakers alone would be sure every other time."""
+    rng, marked, alone = np.random.default_rng(0), 0, 0
+    for _ in range(100):
+        hard = rng.normal(2, 1, MANY)
+        seeds = [scores("pesq", hard + rng.normal(0, 0.3) + rng.normal(0, 0.3, MANY)) for _ in range(6)]
+        marked += bool(contest({"a": seeds[:3], "b": seeds[3:]})[0])
+        alone += bool(contest({"a": seeds[0], "b": seeds[3]})[0])
+    assert marked <= 5 and alone > 40
 
 
 def test_what_cannot_be_compared_is_said(contest):
@@ -177,7 +214,7 @@ def test_heads_side_by_side_are_told_apart(make_row, monkeypatch):
 
     jobs = {"a": job(BAD, GOOD), "b": job(GOOD, BAD)}
     values = {("a", "probe_wer"): 1, ("b", "probe_wer"): 2, ("a", "phone_error"): 2, ("b", "phone_error"): 1}
-    facts = {"task": "ctc_ablation", "definition": ""}
+    facts = {"task": "ctc_ablation", "definition": "", "artifacts": []}
     rows = [make_row(tokenizer=n, metric=m, value=value, **facts) for (n, m), value in values.items()]
     table = make_table("ctc_ablation", rows)
     best = hold_contest(table, lambda row: jobs[row.tokenizer]).best
@@ -200,6 +237,7 @@ def test_a_condition_counts_its_own_utterances(make_row):
             tokenizer=name,
             metric=f"secs/{condition}",
             value=value,
+            artifacts=[],
             display={"label": "SECS", "unit": "", "higher_is_better": True, "decimals": 3, "place": 0},
         )
         for name, value in {"a": 0.9, "b": 0.8}.items()
@@ -211,10 +249,10 @@ def test_a_condition_counts_its_own_utterances(make_row):
 
 
 def test_every_corpus_has_a_contest_of_its_own(make_row):
-    jobs = {("a", "one"): GOOD, ("b", "one"): BAD, ("a", "two"): BAD[:FEW], ("b", "two"): GOOD[:FEW]}
-    jobs |= {("c", "one"): BAD, ("c", "two"): BAD[:FEW]}
+    jobs = {("a", "one"): GOOD, ("b", "one"): BAD, ("a", "two"): BAD[:5], ("b", "two"): GOOD[:5]}
+    jobs |= {("c", "one"): BAD, ("c", "two"): BAD[:5]}
     rows = [
-        make_row(tokenizer=name, dataset=dataset, metric="pesq", value=values.mean())
+        make_row(tokenizer=name, dataset=dataset, metric="pesq", value=values.mean(), artifacts=[])
         for (name, dataset), values in jobs.items()
     ]
     table = make_table("reconstruction", rows)
@@ -232,7 +270,8 @@ def test_bold_is_in_markdown_and_latex_where_it_must_be_and_explained(rows, utte
     assert bold == [("mel_rvq_8", "WER (%) ↓")]  # opus and the topline are better, and PESQ is undecided
     assert "**10.0** [8.0, 11.0]" in to_markdown(grid) and to_markdown(grid).count("**") == 2
     assert r"\textbf{10.0} [8.0, 11.0]" in to_latex(grid) and to_latex(grid).count("textbf") == 1
-    assert "after Holm's correction" in to_markdown(grid)
+    assert "p ≤ 0.05 in each paired test" in to_markdown(grid)
+    assert "interchangeable, not that means are equal" in to_markdown(grid)
     assert "- Never bold: GPE (no scores per utterance to compare)." in to_markdown(grid)
     nothing = make_grid(table, hold_contest(table, lambda row: pd.DataFrame()))
     assert "- Nothing can be bold here: no scores per utterance to compare." in to_markdown(nothing)
@@ -252,8 +291,8 @@ def test_the_scores_compared_are_those_that_the_rows_sum_up(task):
             frame = scores_of(
                 combine([row]), lambda r: MINI.utterances(r.task, r.tokenizer, r.dataset, r.seed)
             )
-            scored = frame.dropna()
-            value = scored["above"].sum() / scored["below"].sum()
+            scored = pd.concat([frame.above, frame.below], axis=1).dropna().to_numpy()
+            value = scored[:, 0].sum() / scored[:, 1].sum()
             scale = 100 if counts_of(row.metric.partition("/")[0], [row]) else 1
             assert row.value == pytest.approx(value * scale)
             assert row.n_scored == len(scored)

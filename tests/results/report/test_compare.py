@@ -6,10 +6,12 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_ind
 
 from benchmark.errors import UserError
 from benchmark.metrics.statistics.intervals import difference_interval, mean_interval, ratio_interval
-from benchmark.results.report.compare import Side, compare, comparison_grid
+from benchmark.results.report.compare import Side, compare
+from benchmark.results.report.comparison_table import comparison_grid
 from benchmark.results.report.formats import to_markdown
 from benchmark.results.store import ResultsStore
 from tests.door import door
@@ -36,7 +38,7 @@ def sides(make_row):
     return [
         Side(
             name,
-            [make_row(tokenizer=name, metric="pesq", value=1.0)],
+            [make_row(tokenizer=name, metric="pesq", value=1.0, artifacts=[])],
             lambda row, v=values: scores("pesq", v),
         )
         for name, values in (("a", worse), ("b", better))
@@ -77,13 +79,63 @@ def test_a_ratio_is_compared_over_its_sums():
 def test_holm_counts_all_metrics(sides, make_row):
     for side in sides:
         metrics = ("pesq", "stoi")
-        side.rows[:] = [make_row(tokenizer=side.name, metric=metric, value=1.0) for metric in metrics]
+        side.rows[:] = [replace(side.rows[0], metric=metric) for metric in metrics]
     both = [
         replace(side, utterances=lambda row, s=side: s.utterances(row).rename(columns={"pesq": row.metric}))
         for side in sides
     ]
     found = compare(*both, by_tokenizer=False).differences
     assert [each.adjusted for each in found] == [4 / 2**8] * 2
+
+
+def trained(side, seeds, noise=0.0):
+    """Return a side with a vocoder per seed, whose level differs by `noise` from one seed to the next."""
+    rows = [replace(side.rows[0], seed=n, artifacts=[f"vocoders/{side.name}{n}"]) for n in range(seeds)]
+    return Side(
+        side.name,
+        rows,
+        lambda row: side.utterances(row).assign(
+            pesq=lambda f: f["pesq"] + noise * (row.seed - (seeds - 1) / 2)
+        ),
+    )
+
+
+def test_no_side_is_better_with_fewer_than_three_trainings(sides):
+    for pair, seeds in (
+        ((trained(sides[0], 1), trained(sides[1], 1)), "1 / 1"),
+        ((trained(sides[0], 2), trained(sides[1], 3)), "2 / 3"),
+        ((trained(sides[0], 1), sides[1]), "1 / –"),
+    ):
+        outcome = compare(*pair, by_tokenizer=False)
+        (found,) = outcome.differences
+        assert found.p_value < 0.01 and not found.better and np.isnan(found.adjusted)
+        text = to_markdown(comparison_grid(outcome))
+        assert f"| {seeds} | –      |" in text and "**" not in text
+        assert "- Never bold: everything (" in text and "not of tokenizers; run seed=0,1,2)." in text
+
+
+def test_trainings_widen_a_difference_and_its_p_value(sides):
+    alike, unlike = (
+        compare(trained(sides[0], 3, noise), trained(sides[1], 3, noise), by_tokenizer=False).differences[0]
+        for noise in (0.01, 0.4)
+    )
+    assert alike.difference == pytest.approx(0.5) and alike.better == "B"
+    assert unlike.difference == pytest.approx(0.5) and not unlike.better and unlike.p_value > 0.05
+    # Welch's t test of 0, 0.4, 0.8 against 0.5, 0.9, 1.3: no speaker differs from another.
+    welch = ttest_ind([0.0, 0.4, 0.8], [0.5, 0.9, 1.3], equal_var=False)
+    assert unlike.p_value == pytest.approx(welch.pvalue)
+    bounds = welch.confidence_interval()
+    assert (unlike.lo, unlike.hi) == (pytest.approx(-bounds.high), pytest.approx(-bounds.low))
+
+
+def test_what_cannot_be_better_counts_for_nothing_in_holm(sides):
+    first, second = sides
+    for side in (first, second):
+        one_training = replace(side.rows[0], task="asr_probe", artifacts=[f"probes/{side.name}"])
+        side.rows.append(one_training)
+    found = {each.about[0]: each for each in compare(first, second, by_tokenizer=False).differences}
+    assert found["reconstruction"].adjusted == found["reconstruction"].p_value
+    assert np.isnan(found["asr_probe"].adjusted)
 
 
 @pytest.mark.parametrize(
@@ -122,9 +174,9 @@ def folder(tmp_path, make_row):
     """
     store = ResultsStore(tmp_path / "mini")
     for name, edits in (("a", 0.0), ("b", 1.0)):
-        row = make_row(tokenizer=name, metric="wer", value=edits)
+        row = make_row(tokenizer=name, metric="wer", value=edits, artifacts=[])
         store.write([row], scores("wer", 10 * edits, weight=10.0))
-        probe = make_row(tokenizer=name, task="asr_probe", metric="probe_wer", value=edits)
+        probe = make_row(tokenizer=name, task="asr_probe", metric="probe_wer", value=edits, artifacts=[])
         frame = scores("words_wrong", edits)
         frame["words"] = 10.0
         store.write([probe], frame)

@@ -55,6 +55,20 @@ def test_groups_stand_side_by_side_and_their_metrics_apart(converted, utterances
     assert tuple(header[:7]) == FACTS and "voice_conversion.wer_lo" in header
 
 
+def test_trainings_have_a_column_where_a_number_has_several(converted, utterances):
+    more = [
+        replace(row, seed=seed, artifacts=[f"vocoders/{seed}"])
+        for row in converted
+        for seed in (range(3) if (row.tokenizer, row.task) == ("mel_rvq", "reconstruction") else (0,))
+    ]
+    table = overview(more)
+    grid = overview_grid(table, hold_contest(table, utterances))
+    assert grid.header[:5] == ["family", "tokenizer", "Hz", "kbps", "seeds"] and grid.groups[0] == ("", 5)
+    seeds = {row[1].value: row[4].value for row in grid.body}
+    assert seeds["mel_rvq"] == "1–3" and seeds["whisper_kmeans"] == "1"
+    assert "one training seed: the tests would tell of these trained networks" in " ".join(grid.notes)
+
+
 def test_tasks_on_corpora_of_their_own_share_a_line_and_a_task_on_two_has_two_groups(rows):
     moved = [replace(row, dataset="slurp") if row.task.endswith("probe") else row for row in rows]
     table = overview(moved)

@@ -61,8 +61,8 @@ def test_csv_columns_are_fixed(rows):
     )
     assert tuple(header[:7]) == FACTS
     metrics = ["wer", "gpe", "pesq"]
-    assert header[7:16] == [name for m in metrics for name in (m, f"{m}_lo", f"{m}_hi")]
-    assert header[16:] == ["n_scored", "n_failed", "status", "reason", "dataset", "split"]
+    assert header[7:22] == [m + part for m in metrics for part in ("", "_lo", "_hi", "_sd", "_seeds")]
+    assert header[22:] == ["n_scored", "n_failed", "status", "reason", "dataset", "split"]
 
 
 def test_csv_reads_back_as_numbers(rows):
@@ -251,6 +251,42 @@ def test_the_interval_of_several_seeds_covers_seeds_and_utterances(make_row):
     assert "several seeds" not in to_markdown(make_grid(make_table("reconstruction", seeds[:1])))
     diverged = replace(seeds[1], status="NC", reason="loss became NaN")
     assert printed(make_table("reconstruction", [seeds[0], diverged]), "mel_rvq", "wer") == "NC (11.0)¹"
+
+
+@pytest.fixture
+def seeded(make_row):
+    """Return rows of a tokenizer with three trainings, one with one, and one with none."""
+    facts = {"metric": "wer", "lo": 9.0, "hi": 16.0}
+    trained = [
+        make_row(tokenizer="a", seed=seed, value=value, artifacts=[f"vocoders/{seed}"], **facts)
+        for seed, value in enumerate((10.0, 12.0, 14.0))
+    ]
+    return [*trained, make_row(tokenizer="b", value=12.5, **facts)] + [
+        make_row(tokenizer="c", seed=seed, value=11.0, artifacts=["tokens/aa"], **facts) for seed in (0, 1)
+    ]
+
+
+def test_the_spread_over_trainings_and_their_number_are_printed(seeded):
+    table = make_table("reconstruction", seeded)
+    grid = make_grid(table)
+    assert grid.header[-3:] == ["n", "failed", "seeds"]
+    a, b, c = ([entry.value for entry in row] for row in grid.body)
+    assert [a[-1], b[-1], c[-1]] == ["3", "1", "–"]
+    text = to_markdown(grid)
+    assert "| 12.0 [6.2, 18.4] ±2.0 |" in text and text.count("±") == 2  # once in the notes
+    assert "- ±: standard deviation over trainings. seeds: trainings per number; –: none." in text
+    assert r"$\pm$2.0" in to_latex(grid)
+    one = make_grid(make_table("reconstruction", seeded[:1]))
+    assert one.header[-1] == "failed" and "±" not in to_markdown(one)
+    frame = pd.read_csv(io.StringIO(to_csv(table))).set_index("tokenizer")
+    assert frame["wer_seeds"].tolist() == [3, 1, 0]
+    assert frame.loc["a", "wer_sd"] == 2.0 and frame.loc[["b", "c"], "wer_sd"].isna().all()
+
+
+def test_a_line_whose_numbers_differ_in_trainings_says_so(seeded, make_row):
+    other = make_row(tokenizer="a", metric="pesq", value=1.5)
+    line = lines_of(make_table("reconstruction", [*seeded, other]), "a")[0]
+    assert line.n_trainings == (1, 3)
 
 
 def test_seeds_of_which_one_has_no_interval_have_none_together(make_row):
