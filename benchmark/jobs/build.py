@@ -26,6 +26,7 @@ from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.weights import DIGESTS
 from benchmark.tasks.base import RunContext, Task
 from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.encoding.contract import require_facts
 
 TRUSTED = ("benchmark.", "lightning.")
 EXTENSIBLE = {
@@ -115,9 +116,11 @@ def make_job(cfg: DictConfig, make: Callable[[DictConfig], Any] = build) -> Job:
     task = make(cfg.task)
     awaits = awaited(cfg.stage, task.produces)
     store = ArtifactStore(cfg.paths.cache, awaits, patience=3600 * cfg.patience)
+    tokenizer = make(cfg.tokenizer)
+    require_facts(tokenizer)
     return Job(
         profile=cfg.profile_name,
-        tokenizer=make(cfg.tokenizer),
+        tokenizer=tokenizer,
         corpus=make(cfg.dataset),
         task=task,
         context=RunContext(

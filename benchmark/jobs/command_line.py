@@ -48,6 +48,10 @@ COMMANDS = {
         "-m tokenizer=mimi,snac_24khz task=reconstruction",
         has_default=True,
     ),
+    "check": Command(
+        "check that a tokenizer keeps the contract: shape, range, rate, batches, decoding",
+        "--config-dir . tokenizer=my_codec",
+    ),
     "status": Command("say which jobs are done, missing, stale or failed, and why", "experiment=mini"),
     "report": Command(
         "write tables, figures and report.html again from the rows", "results/mini", takes_overrides=False

@@ -23,6 +23,8 @@ from benchmark.jobs.requirements import (
     weight_needs,
 )
 from benchmark.storage.hub_downloads import Hub, total
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.encoding.contract import require_facts
 
 
 @dataclass
@@ -102,8 +104,11 @@ class Examination:
         if key not in self._built:
             self._built[key] = None
             try:
-                self._built[key] = build(node)
-                item.name = self._built[key].name  # a list of recordings takes its name from its file
+                built = build(node)
+                if isinstance(built, Tokenizer):
+                    require_facts(built)
+                self._built[key] = built
+                item.name = built.name  # a list of recordings takes its name from its file
             except UserError as error:
                 item.needs.append(MissingRequirement(str(error)))
         return item, self._built[key]
