@@ -16,6 +16,7 @@ from benchmark.extractors.base import Extractor
 from benchmark.extractors.phones.aligner import Aligner
 from benchmark.jobs.job import Job
 from benchmark.jobs.renamed_keys import refuse_renamed_keys
+from benchmark.jobs.settings import require_settings
 from benchmark.jobs.stages import awaited
 from benchmark.jobs.trackers.base import Tracker, TrackerCollection
 from benchmark.metrics.reported import ReportedMetric
@@ -112,6 +113,7 @@ def make_job(cfg: DictConfig, make: Callable[[DictConfig], Any] = build) -> Job:
     Raises: UserError for a config that cannot be built.
     """
     refuse_renamed_keys(cfg)
+    require_settings(cfg)
     DIGESTS.folder = Path(cfg.paths.cache) / "digests"
     task = make(cfg.task)
     awaits = awaited(cfg.stage, task.produces)

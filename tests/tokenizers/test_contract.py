@@ -17,8 +17,8 @@ from benchmark.errors import UserError
 from benchmark.jobs.build import build
 from benchmark.storage.hashing import digest
 from benchmark.tokenizers.base import FittedTokenizer, Tokenizer
-from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.tokenizers.encoding.full_contract import CHECKS
+from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.tokenizers.quantized import QuantizedFeatures
 
 ROOT = Path(__file__).resolve().parents[2]
