@@ -90,8 +90,8 @@ def _sentence(jobs: Sequence["Job"]) -> str:
     values = {name: list(dict.fromkeys(short(flat(job.config).get(name)) for job in jobs)) for name in names}
     what = "; ".join(f"{name} ({', '.join(values[name])})" for name in names[:SHOWN])
     return (
-        f"{len(jobs)} jobs would replace each other's rows of {first.label} × seed {first.context.seed}. They "
-        f"differ in {what or 'what their corpora hold'}. Give each a name of its own: {_remedy(first, values)}"
+        f"{len(jobs)} jobs would replace each other's rows of {first.label} × seed {first.context.seed}, but "
+        f"differ in {what or 'what their corpora hold'}. Give each its own name: {_remedy(first, values)}"
     )
 
 
