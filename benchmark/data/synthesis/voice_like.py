@@ -20,7 +20,8 @@ def voice_like(samples: int, seed: int = 0) -> np.ndarray:
     start = 0
     while start < samples:
         size = int(rng.integers(1600, 4800))
-        pitch = np.linspace(*rng.uniform(80, 250, 2), size)
+        low, high = rng.uniform(80, 250, 2)
+        pitch = np.linspace(low, high, size)
         source = np.cumsum(pitch / SAMPLE_RATE) % 1.0 - 0.5
         if rng.random() < 0.3:
             source = 0.2 * rng.normal(size=size)
