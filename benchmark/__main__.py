@@ -22,6 +22,7 @@ from benchmark.errors import UserError
 from benchmark.jobs import command_line
 from benchmark.jobs.compose import CONF
 from benchmark.jobs.progress import Failure
+from benchmark.jobs.settings import require_settings
 from benchmark.training.cluster_environment import World, started_world
 
 if TYPE_CHECKING:
@@ -67,8 +68,9 @@ def run(cfg: DictConfig) -> None:
 
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
-    torch.set_num_threads(cfg.threads)  # results depend on the number of threads
     try:
+        require_settings(cfg)
+        torch.set_num_threads(cfg.threads)  # results depend on the number of threads
         world = world_of(cfg)
         group = group_of(world) if world else None
         with group.job() if group else nullcontext():
@@ -84,10 +86,12 @@ def work(cfg: DictConfig, group: "ProcessGroup | None") -> None:
     Raises: UserError if the error has not been logged yet, or CompactHydraException if the job has logged it.
     """
     from benchmark.jobs.build import make_job, make_trackers
+    from benchmark.jobs.requirements import require_devices
     from benchmark.jobs.stages import join_stage, run_stage
     from benchmark.training.ddp import use_own_device
 
     job = make_job(cfg)
+    require_devices(cfg.device, job.tokenizer)
     job.context.trainer.require(group.world if group else None)
     if group:
         use_own_device(group.world)

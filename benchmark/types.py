@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from math import log2
 from typing import Literal, get_args
 
+from benchmark.errors import UserError, unknown
+
 SAMPLE_RATE = 16_000
 """Rate (Hz) at which all speech is read, decoded and scored."""
 
@@ -65,6 +67,9 @@ class TokenizerSpec:
     analysis window behind code t. It is (window - hop) / 2 for a front end without padding, and negative
     for one that looks back. It is also zero for windows centred on an edge of the slot, where either sign
     would be equally right."""
+    frame_slack: float = 0.0
+    """Frames, beyond one, by which the number of frames may differ from duration · `frame_rate`: what a front
+    end without padding lacks at the end, or what a look-ahead adds."""
     continuous: bool = False
     """True if each code is the bit pattern of a float16 feature and not an index, as in toplines."""
     decode_needs_prompt: bool = False
@@ -78,8 +83,25 @@ class TokenizerSpec:
     revision: str | None = None
 
     def __post_init__(self) -> None:
+        """Raise UserError for facts that no tokenizer can have."""
         if self.kind not in get_args(Kind):
-            raise ValueError(f"kind {self.kind!r} of {self.name!r} is not one of {get_args(Kind)}")
+            raise unknown(f"kind of the tokenizer {self.name}", self.kind, get_args(Kind))
+        sizes = self.codebook_sizes
+        if not isinstance(sizes, tuple) or not sizes or not all(isinstance(n, int) and n > 0 for n in sizes):
+            raise UserError(
+                f"{self.name}: codebook_sizes={sizes!r} must be a tuple with the entries of each codebook, "
+                "such as (1024,) or (1024,) * 8"
+            )
+        for name in ("sample_rate", "frame_rate"):
+            if not getattr(self, name) > 0:
+                raise UserError(
+                    f"{self.name}: {name}={getattr(self, name)!r} must be a positive number of Hz"
+                )
+        if self.codebook_frame_rates is not None and len(self.codebook_frame_rates) != len(sizes):
+            raise UserError(
+                f"{self.name}: codebook_frame_rates has {len(self.codebook_frame_rates)} rates for "
+                f"{len(sizes)} codebooks"
+            )
 
     @property
     def num_codebooks(self) -> int:

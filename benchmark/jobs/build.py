@@ -16,6 +16,7 @@ from benchmark.extractors.base import Extractor
 from benchmark.extractors.phones.aligner import Aligner
 from benchmark.jobs.job import Job
 from benchmark.jobs.renamed_keys import refuse_renamed_keys
+from benchmark.jobs.settings import require_settings
 from benchmark.jobs.stages import awaited
 from benchmark.jobs.trackers.base import Tracker, TrackerCollection
 from benchmark.metrics.reported import ReportedMetric
@@ -26,6 +27,7 @@ from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.weights import DIGESTS
 from benchmark.tasks.base import RunContext, Task
 from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.encoding.contract import require_facts
 
 TRUSTED = ("benchmark.", "lightning.")
 EXTENSIBLE = {
@@ -111,13 +113,16 @@ def make_job(cfg: DictConfig, make: Callable[[DictConfig], Any] = build) -> Job:
     Raises: UserError for a config that cannot be built.
     """
     refuse_renamed_keys(cfg)
+    require_settings(cfg)
     DIGESTS.folder = Path(cfg.paths.cache) / "digests"
     task = make(cfg.task)
     awaits = awaited(cfg.stage, task.produces)
     store = ArtifactStore(cfg.paths.cache, awaits, patience=3600 * cfg.patience)
+    tokenizer = make(cfg.tokenizer)
+    require_facts(tokenizer)
     return Job(
         profile=cfg.profile_name,
-        tokenizer=make(cfg.tokenizer),
+        tokenizer=tokenizer,
         corpus=make(cfg.dataset),
         task=task,
         context=RunContext(

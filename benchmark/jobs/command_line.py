@@ -10,6 +10,7 @@ from importlib import import_module
 from benchmark.errors import UserError, unknown
 from benchmark.jobs.commands.parser import PROGRAM
 from benchmark.jobs.renamed_keys import refuse_renamed_overrides
+from benchmark.jobs.settings import refuse_several
 
 USAGE = 2
 """Exit status after a command line that cannot be understood."""
@@ -47,6 +48,10 @@ COMMANDS = {
         "say what a run or sweep would miss on this machine",
         "-m tokenizer=mimi,snac_24khz task=reconstruction",
         has_default=True,
+    ),
+    "check": Command(
+        "check that a tokenizer keeps the contract: shape, range, rate, batches, decoding",
+        "--config-dir . tokenizer=my_codec",
     ),
     "status": Command("say which jobs are done, missing, stale or failed, and why", "experiment=mini"),
     "report": Command(
@@ -97,6 +102,7 @@ def main(arguments: Sequence[str], application: Application) -> int:
             raise unknown("command", name, COMMANDS)
         if COMMANDS[name].takes_overrides:
             refuse_renamed_overrides(rest)
+            refuse_several(rest)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return USAGE

@@ -107,7 +107,9 @@ def expand_sweep(hydra: Hydra, master: DictConfig) -> list[DictConfig]:
         raise UserError(f"only sweeps by hydra/sweeper=basic can be listed, not by {sweeper._target_}")
     params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
     parser = OverridesParser.create(config_loader=hydra.config_loader)
-    parsed = parser.parse_overrides([*params, *master.hydra.overrides.task])
+    # Unresolved, as Hydra reads them: an interpolation in an override belongs to each job, not to `master`.
+    task = cast(list[str], OmegaConf.to_container(master.hydra.overrides.task, resolve=False))
+    parsed = parser.parse_overrides([*params, *task])
     (jobs,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     compositions = _Compositions(hydra, master)
     return [compositions.of(parser.parse_overrides(job)) for job in jobs]

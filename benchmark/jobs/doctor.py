@@ -1,6 +1,6 @@
 """Examination of everything that planned jobs use, and a report of what this machine lacks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from benchmark.jobs.requirements import (
     MissingRequirement,
     checkpoint_needs,
     corpus_needs,
+    device_needs,
     libraries,
     library_needs,
     list_needs,
@@ -22,7 +23,10 @@ from benchmark.jobs.requirements import (
     parts,
     weight_needs,
 )
+from benchmark.jobs.settings import require_settings
 from benchmark.storage.hub_downloads import Hub, total
+from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.encoding.contract import require_facts
 
 
 @dataclass
@@ -60,14 +64,17 @@ class Examination:
     def add(self, cfg: DictConfig) -> None:
         """Examine everything that one job uses.
 
-        Raises: UserError for a config with a key that has been renamed.
+        Raises: UserError for a config with a key that has been renamed, or with an illegal setting.
         """
         refuse_renamed_keys(cfg)
+        require_settings(cfg)
         own, tokenizer = self._part("tokenizer", cfg.tokenizer)
         speech, corpus = self._part("corpus", cfg.dataset)
         _, task = self._part("task", cfg.task)
-        if str(cfg.device).startswith("cuda"):
-            self._item("device", cfg.device, cfg.device).look("cuda", _cuda_needs())
+        devices = [cfg.device] if tokenizer is None else [cfg.device, *(p.device for p in parts(tokenizer))]
+        for device in dict.fromkeys(devices):
+            if device != "cpu":
+                self._item("device", device, device).look("device", device_needs(device))
         if tokenizer is None:
             return
         own.look("library", library_needs(parts(tokenizer)))
@@ -102,18 +109,14 @@ class Examination:
         if key not in self._built:
             self._built[key] = None
             try:
-                self._built[key] = build(node)
-                item.name = self._built[key].name  # a list of recordings takes its name from its file
+                built = build(node)
+                if isinstance(built, Tokenizer):
+                    require_facts(built)
+                self._built[key] = built
+                item.name = built.name  # a list of recordings takes its name from its file
             except UserError as error:
                 item.needs.append(MissingRequirement(str(error)))
         return item, self._built[key]
-
-
-def _cuda_needs() -> Iterator[MissingRequirement]:
-    import torch
-
-    if not torch.cuda.is_available():
-        yield MissingRequirement("torch finds no CUDA device; device=cpu runs without one")
 
 
 def text(items: list[Item]) -> str:

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from benchmark.errors import UserError
 from benchmark.jobs import launchers
 from benchmark.jobs.progress import CLEAR, Expected, Failure, JobFile, ProgressBoard, closing
+from benchmark.jobs.settings import require_settings
 from benchmark.training.cluster_environment import is_follower, started_world
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,8 @@ class WatchSweep(Callback):
         self.__dict__.update(state)
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        """Disable the output folder and the log file on every rank but 0."""
+        """Check the settings, and disable the output folder and the log file on every rank but 0."""
+        _require_settings([config])
         if _only_trains(config):
             with read_write(config), open_dict(config):
                 config.hydra.run.dir, config.hydra.output_subdir = ".", None
@@ -179,16 +181,14 @@ class WatchSweep(Callback):
 
         try:
             with plan.running() as hydra:
-                found = preflight(
-                    plan.expand_sweep(hydra, config),
-                    launchers.at_once(config),
-                    launchers.is_elsewhere(config),
-                )
+                configs = plan.expand_sweep(hydra, config)
+            _require_settings(configs)
+            found = preflight(configs, launchers.at_once(config), launchers.is_elsewhere(config))
         except (UserError, HydraException, OmegaConfBaseException) as error:
             # A mistake in the overrides, which Hydra is about to report, or another kind of sweeper.
             log.debug("the sweep cannot be checked before it starts: %s", error)
             return Expected()
-        if found.problems:
+        if found.text:
             sys.stderr.write(f"{found.text}\n\n")
             if config.preflight == "stop":
                 sys.stderr.write("The sweep was not started. preflight=warn starts it all the same.\n")
@@ -205,6 +205,16 @@ class WatchSweep(Callback):
         files = board.close()
         sys.stderr.write("\n".join(filter(None, (closing(files, board.expected), more))) + "\n")
         return any(file.state != "done" for file in files)
+
+
+def _require_settings(configs: Iterable[DictConfig]) -> None:
+    """Check the settings of all jobs; a mistake in one ends the process before any job starts."""
+    try:
+        for cfg in configs:
+            require_settings(cfg)
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(1) from None
 
 
 def _only_trains(config: DictConfig) -> bool:

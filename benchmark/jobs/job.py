@@ -14,7 +14,8 @@ from typing import Any, Literal, get_args
 
 from benchmark.data.corpora.base import Corpus
 from benchmark.errors import UserError, unknown
-from benchmark.jobs.rows import encode_precision, rows_of, side_info, with_other_metrics
+from benchmark.jobs.replacement import require_room
+from benchmark.jobs.rows import JobNames, encode_precision, rows_of, side_info, with_other_metrics
 from benchmark.jobs.trackers.base import TrackerCollection, left_by
 from benchmark.results.provenance import git_commit, versions
 from benchmark.results.store import ResultsStore
@@ -56,6 +57,12 @@ class Job:
         variant = self.task.variant(self.tokenizer)
         tokenizer = f"{self.tokenizer.name}+{variant}" if variant else self.tokenizer.name
         return f"{self.task.name} × {tokenizer} × {self.corpus.name}"
+
+    @property
+    def names(self) -> JobNames:
+        """Task, tokenizer, corpus, seed and variant: what tells the rows of this job from those of others."""
+        variant = self.task.variant(self.tokenizer)
+        return self.task.name, self.tokenizer.name, self.corpus.name, self.context.seed, variant
 
     def key(self) -> str:
         """Return the digest of everything that the numbers depend on.
@@ -112,10 +119,12 @@ class Job:
         try:
             with self.writing():
                 metric_keys = self.metric_keys()  # before `key`: a failure here leaves old rows as they are
-                key = self.key()
-                if self.is_done(key, metric_keys):
+                now = self.key()
+                if self.is_done(now, metric_keys):
                     log.info("done already: %s", self.label)
                     return
+                require_room(self, now)  # before `key` as well
+                key = now
                 log.info("start: %s", self.label)
                 if self.tokenizer.spec.continuous and not self.task.reads_features:
                     outcome = not_applicable("its codes are continuous features, which only probes read")

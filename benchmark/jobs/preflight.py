@@ -20,7 +20,9 @@ from benchmark.jobs.cost.rates import load_rates
 from benchmark.jobs.cost.sweep import Sweep
 from benchmark.jobs.cost.workload import Workload
 from benchmark.jobs.doctor import Examination, Item, text
+from benchmark.jobs.job import Job
 from benchmark.jobs.progress import Expected
+from benchmark.jobs.replacement import clashes
 from benchmark.jobs.requirements import MissingRequirement
 from benchmark.jobs.status import COMPLETE, state_of
 from benchmark.jobs.trackers.wandb_tracker import has_login, is_offline
@@ -41,11 +43,14 @@ class Preflight:
     problems: list[Item]
     labels: Mapping[int, str] = field(default_factory=dict)
     """Labels of jobs in printed lines, by number."""
+    clashes: list[str] = field(default_factory=list)
+    """Sentences about jobs that would replace each other's rows, or those of a larger job."""
 
     @property
     def text(self) -> str:
-        """The problems as a list, with commands that fetch missing files or libraries."""
-        return text(self.problems)
+        """The clashes and problems, with commands that fetch missing files or libraries; empty if none."""
+        problems = [text(self.problems)] if self.problems else []
+        return "\n\n".join([*self.clashes, *problems])
 
 
 def preflight(configs: Sequence[DictConfig], workers: int = 1, elsewhere: bool = False) -> Preflight:
@@ -66,11 +71,13 @@ def preflight(configs: Sequence[DictConfig], workers: int = 1, elsewhere: bool =
     make, examination = Jobs(), Examination(Hub())
     sweep: Sweep | None = None
     done, seconds, labels = set(), {}, {}
+    jobs: list[Job] = []
     for number, cfg in enumerate(configs):
         try:
             job = make(cfg)
             piece = [f"{name} {cfg[name]}" for name in ("stage", "part") if cfg[name] not in (None, "all")]
             labels[number] = " × ".join([job.label, f"seed {job.context.seed}", *piece])
+            jobs.append(job)
             if job.policy == "only_missing" and state_of(job).state in COMPLETE:
                 done.add(number)
                 continue
@@ -89,7 +96,7 @@ def preflight(configs: Sequence[DictConfig], workers: int = 1, elsewhere: bool =
     problems += _disk(configs[0], sweep, workers)
     problems += _loggers(configs[0])
     expected = Expected(jobs=len(configs), done=frozenset(done), seconds=seconds)
-    return Preflight(expected, problems if seconds else [], labels)
+    return Preflight(expected, problems if seconds else [], labels, clashes(jobs))
 
 
 def _fatal(item: Item) -> Item:

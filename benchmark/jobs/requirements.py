@@ -6,12 +6,15 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmark.data.corpora.base import Corpus
 from benchmark.data.corpora.custom import Custom
 from benchmark.data.manifest_errors import Problems
 from benchmark.errors import UserError
 from benchmark.extractors.base import Extractor
 from benchmark.extractors.phones.aligner import Aligner
+from benchmark.jobs.settings import DEVICE
 from benchmark.metrics.base import Metric
 from benchmark.models.vocoder.config import PromptConfig
 from benchmark.storage.checkpoints import is_here, is_hub_id, resolve
@@ -52,6 +55,28 @@ def extras(tokenizer: Tokenizer) -> dict[str, bool]:
             extra = getattr(part, "extra", None) or library
             found[extra] = found.get(extra, True) and importlib.util.find_spec(library) is not None
     return found
+
+
+def device_needs(device: str) -> Iterator[MissingRequirement]:
+    """Yield a device that torch does not know, or does not find on this machine."""
+    if device == "cpu":
+        return
+    if not DEVICE.fullmatch(device):
+        yield MissingRequirement(f"device={device} is unknown; legal: cpu, cuda, cuda:N")
+    elif not torch.cuda.is_available():
+        yield MissingRequirement("torch finds no CUDA device; device=cpu runs without one")
+    elif (torch.device(device).index or 0) >= torch.cuda.device_count():
+        yield MissingRequirement(f"torch finds {torch.cuda.device_count()} CUDA devices, numbered from 0")
+
+
+def require_devices(device: str, tokenizer: Tokenizer) -> None:
+    """Check that this machine has the devices of a job and of its tokenizer.
+
+    Raises: UserError for a device that is not here.
+    """
+    for name in dict.fromkeys([device, *(part.device for part in parts(tokenizer))]):
+        for need in device_needs(name):
+            raise UserError(f"device {name}: {need.what}")
 
 
 def library_needs(users: Iterable[Any]) -> Iterator[MissingRequirement]:

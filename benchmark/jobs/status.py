@@ -1,29 +1,20 @@
 """States of jobs, such as done, missing or stale, with reasons; no job is run to find them."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from omegaconf import DictConfig, OmegaConf
 
 from benchmark.errors import UserError
+from benchmark.jobs.config_changes import changes, stored_config
 from benchmark.jobs.cost.read_only_store import Absent
 from benchmark.jobs.job import Job
 from benchmark.results.row import Row
 
 State = Literal["done", "NC", "missing", "stale", "failed", "unclear"]
 COMPLETE: frozenset[State] = frozenset(("done", "NC"))
-
-KEYED = (
-    *("tokenizer", "dataset", "task", "seed", "bootstrap", "max_failed_share"),
-    *("trainer.precision", "trainer.max_steps"),
-)
-"""Parts of the config on which a job's key depends; `task` holds the probe, the vocoder and the metrics."""
-UNKEYED = ("tokenizer.device", "trainer.loggers")
-SHOWN = 4
-"""Largest number of differences named in one line."""
 
 
 @dataclass(frozen=True)
@@ -78,31 +69,14 @@ def state_of(job: Job) -> JobState:
 
 def _changes(job: Job, row: Row) -> list[str]:
     """Describe the values of the config that have changed since the row was written."""
-    path = job.results.root / "configs" / f"{row.config_digest}.json"
-    try:
-        then = dict(_flat(json.loads(path.read_text(encoding="utf-8"))))
-    except (OSError, ValueError):
-        return [f"its key is another; its config {path.name} is gone, so that nobody can say what changed"]
-    now = dict(_flat(job.config))
-    names = [
-        name
-        for name in sorted(then.keys() | now.keys())
-        if name.startswith(tuple(f"{part}." for part in KEYED)) or name in KEYED
-        if name not in UNKEYED and then.get(name) != now.get(name)
+    then = stored_config(job.results.root, row)
+    if then is None:
+        name = f"{row.config_digest}.json"
+        return [f"its key is another; its config {name} is gone, so that nobody can say what changed"]
+    return changes(then, job.config) or [
+        "the config is the same, so its code, its weights or its corpus has changed since commit "
+        + (row.git_commit or "unknown")
     ]
-    if not names:
-        return [
-            "the config is the same, so its code, its weights or its corpus has changed since commit "
-            + (row.git_commit or "unknown")
-        ]
-    both = [name for name in names if name in then and name in now]
-    told = [f"{name}: {_short(then[name])} then, {_short(now[name])} now" for name in both[:SHOWN]]
-    if more := len(both) - len(told):
-        told.append(f"and {more} more values")
-    if single := [name for name in names if name not in both]:
-        few = ", ".join(single[:SHOWN]) + (f" and {len(single) - SHOWN} more" if len(single) > SHOWN else "")
-        told.append(f"settings that came or went: {few}")
-    return told
 
 
 def _incomplete(job: Job, rows: Sequence[Row], metric_keys: dict[str, str]) -> Iterator[str]:
@@ -124,20 +98,6 @@ def _incomplete(job: Job, rows: Sequence[Row], metric_keys: dict[str, str]) -> I
         yield f"artifacts gone from {job.context.store.root}: {kinds}"
     if not (absent or other or gone):
         yield "its scores by utterance are gone or damaged"
-
-
-def _flat(content: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of nested dicts with their dotted names."""
-    if isinstance(content, dict) and content:
-        for key, value in content.items():
-            yield from _flat(value, f"{name}.{key}" if name else str(key))
-    else:
-        yield name, content
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 40 else f"{text[:37]}…"
 
 
 def text(states: Sequence[JobState]) -> str:

@@ -3,8 +3,10 @@
 import json
 import math
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from itertools import pairwise
-from typing import Any, Literal, get_args
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from benchmark.errors import UserError
 from benchmark.types import Kind
@@ -20,6 +22,8 @@ the tokenizer."""
 ADDED: dict[str, Any] = {"variant": "", "metric_key": "", "display": {}, "date": ""}
 """Fields that rows of this schema version may lack, with the value that an absent field stands for."""
 
+SHOWN = {"label", "unit", "higher_is_better", "decimals", "place"}
+"""Facts without which a table cannot show a metric."""
 ROUNDING = 1e-9
 """Relative tolerance between a value and its interval: two summation orders of the same scores differ."""
 
@@ -97,11 +101,16 @@ class Row:
         self.validate()
 
     def validate(self) -> None:
-        """Check the row for contradictions.
+        """Check the types of all fields, and the row for contradictions.
 
-        Raises: ValueError when the row contradicts itself.
+        Raises: ValueError when a field has another type, or the row contradicts itself.
         """
         label = f"{self.task}/{self.tokenizer}/{self.dataset}/{self.metric}"
+        for name, types in _types().items():
+            if not isinstance(getattr(self, name), types):
+                raise ValueError(f"{label}: {name} is {getattr(self, name)!r:.60}, of another type")
+        if self.display and (absent := SHOWN - self.display.keys()):
+            raise ValueError(f"{label}: display lacks {', '.join(sorted(absent))}")
         if self.schema_version != SCHEMA_VERSION:
             raise ValueError(f"{label}: schema version {self.schema_version} is not {SCHEMA_VERSION}")
         if self.status not in get_args(Status):
@@ -152,6 +161,17 @@ class Row:
         if unknown:
             raise ValueError(f"missing or unknown fields: {', '.join(unknown)}")
         return cls(**content)
+
+
+@cache
+def _types() -> dict[str, tuple[type, ...]]:
+    """Return the legal types of every field, without those of the content of lists and dicts."""
+    legal = {}
+    for name, hint in get_type_hints(Row).items():
+        parts = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+        types = tuple(str if get_origin(part) is Literal else get_origin(part) or part for part in parts)
+        legal[name] = (*types, int) if float in types else types
+    return legal
 
 
 def _strict(value: Any) -> Any:

@@ -239,6 +239,6 @@ def _read(path: Path) -> tuple[list[Row], str]:
         return [], ""
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         log.warning("%s is damaged and counts as missing: %s", path, error)
         return [], ""

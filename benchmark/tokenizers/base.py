@@ -18,6 +18,7 @@ import torch
 from benchmark.data.audio import resample
 from benchmark.errors import unknown
 from benchmark.storage.identity import KEY_UNLESS_DEFAULT, uid_of
+from benchmark.tokenizers.code_checks import checked_codes
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 Precision = Literal["float32", "bfloat16", "auto"]
@@ -103,6 +104,7 @@ class Tokenizer(ABC):
 
         Raises:
             ValueError: the lengths differ although `spec.supports_padding` is False.
+            BrokenContract: `_encode` returned something else than `spec` promises.
         """
         if not self.spec.supports_padding and len(set(lengths.tolist())) > 1:
             raise ValueError(f"{self.name} takes batches of equal length only; got {lengths.tolist()}")
@@ -111,8 +113,8 @@ class Tokenizer(ABC):
         native_lengths = torch.ceil(lengths * (rate / SAMPLE_RATE)).long()
         padded = ceil(native.shape[-1] / hop) * hop
         native = torch.nn.functional.pad(native, (0, padded - native.shape[-1])).to(self.device)
-        codes, code_lengths = self._encode(native, native_lengths.to(self.device))
-        return codes.long().cpu(), code_lengths.long().cpu()
+        result = self._encode(native, native_lengths.to(self.device))
+        return checked_codes(self.spec, result, lengths)
 
     @torch.no_grad()
     def decode(

@@ -83,6 +83,7 @@ class LSCodec(Pretrained):
             causal=False,
             can_decode=self.decoder is not None,
             supports_padding=False,
+            frame_slack=1.92,  # nothing is padded: 1865 samples for the first frame of 640
             **({} if self.decoder is None else DECODING),
         )
 

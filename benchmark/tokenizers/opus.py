@@ -18,6 +18,8 @@ HOP = 320
 """Samples per packet, 20 ms."""
 DECODER_RATE = 48_000
 """Hz at which libopus decodes here, whatever rate was encoded."""
+LOOK_AHEAD = 104
+"""Samples that the encoder looks ahead, 6.5 ms; the last packet must hold them too."""
 STEP = SAMPLE_RATE // HOP * 8
 """Bit/s that one byte per packet adds."""
 MIN_BITRATE, MAX_BITRATE = 6_000, 256_000
@@ -57,6 +59,7 @@ class Opus(Tokenizer):
             causal=True,
             can_decode=True,
             supports_padding=True,
+            frame_slack=LOOK_AHEAD / HOP,
             licence="BSD-3-Clause",
         )
 

@@ -39,6 +39,7 @@ class W2vBertKmeans(Pretrained, QuantizedFeatures):
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / HOP,
             frame_offset=(RECEPTIVE_FIELD - HOP) // 2,
+            frame_slack=(RECEPTIVE_FIELD - HOP) / HOP,
             codebook_sizes=(self.codebook_size,) * self.num_codebooks,
             causal=False,
             can_decode=False,

@@ -37,6 +37,7 @@ class Wav2Vec2Vq(Pretrained):
             sample_rate=SAMPLE_RATE,
             frame_rate=SAMPLE_RATE / HOP,
             frame_offset=(RECEPTIVE_FIELD - HOP) // 2,
+            frame_slack=(RECEPTIVE_FIELD - HOP) / HOP,
             codebook_sizes=(ENTRIES,) * GROUPS,
             causal=False,
             can_decode=False,

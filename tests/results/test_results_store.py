@@ -72,6 +72,40 @@ def test_every_truncation_counts_as_missing(results, rows, scores, make_row, cap
         assert not results.finished(*JOB, "k1", METRICS, present)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("seed", "abc"),
+        ("seed", None),
+        ("split", 3),
+        ("versions", ["python"]),
+        ("wall_time", "long"),
+        ("artifacts", 3),
+        ("value", "12"),
+        ("display", "text"),
+        ("display", {"label": "WER"}),
+        ("notes", []),
+    ],
+)
+def test_a_poisoned_row_is_named_and_left_out(results, rows, scores, make_row, caplog, name, value):
+    results.write([make_row(tokenizer="opus")], scores)
+    results.write(rows, scores)
+    first, *others = rows_file(results).read_text().splitlines()
+    poisoned = json.dumps(json.loads(first) | {name: value})
+    rows_file(results).write_text("\n".join([poisoned, *others]) + "\n")
+    assert [row.tokenizer for row in results.merge()] == ["opus"]
+    assert rows_file(results).name in caplog.text and "damaged" in caplog.text
+    with pytest.raises((ValueError, TypeError)):
+        make_row(**{name: value})
+
+
+def test_a_deeply_nested_row_is_left_out(results, rows, scores, caplog):
+    results.write(rows, scores)
+    end = rows_file(results).read_text().splitlines()[-1]
+    rows_file(results).write_text("[" * 100_000 + "\n" + end + "\n")
+    assert results.rows() == [] and rows_file(results).name in caplog.text
+
+
 def test_a_job_that_lost_a_row_counts_as_missing(results, rows, scores, caplog):
     results.write(rows, scores)
     lines = rows_file(results).read_text().splitlines(keepends=True)

@@ -9,34 +9,16 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from scipy.signal import butter, sosfilt
+
+from benchmark.data.synthesis.voice_like import voice_like
 
 FIXTURES = Path(__file__).with_name("fixtures")
 
 
 @pytest.fixture(scope="session")
 def voice() -> Callable[..., np.ndarray]:
-    """Return a function that makes speech-like sound: a gliding voice, moving formants, noise and pauses."""
-
-    def make(samples: int, seed: int = 0) -> np.ndarray:
-        rng = np.random.default_rng(seed)
-        out = np.zeros(samples)
-        start = 0
-        while start < samples:
-            size = int(rng.integers(1600, 4800))
-            pitch = np.linspace(*rng.uniform(80, 250, 2), size)
-            source = np.cumsum(pitch / 16000) % 1.0 - 0.5
-            if rng.random() < 0.3:
-                source = 0.2 * rng.normal(size=size)
-            segment = 0.01 * rng.normal(size=size)
-            for centre in rng.uniform((250, 800, 2000), (800, 2200, 3500)):
-                band = butter(2, (0.85 * centre, 1.15 * centre), "band", fs=16000, output="sos")
-                segment = segment + sosfilt(band, source)
-            out[start : start + size] = (segment * np.hanning(size) * (rng.random() > 0.1))[: samples - start]
-            start += size
-        return (0.3 * out / max(1e-9, np.abs(out).max())).astype(np.float32)
-
-    return make
+    """Return a function that makes speech-like sound: samples and a seed to (T,) float32."""
+    return voice_like
 
 
 @pytest.fixture(scope="session")

@@ -4,40 +4,43 @@ import logging
 import shutil
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from benchmark.data.audio import AudioError, read_audio
-from benchmark.data.batching import equal_length_batches, sorted_batches
 from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
+from benchmark.errors import UserError
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.frame_store import FORMAT
 from benchmark.storage.shards import Part, ShardedBuild, make, make_shards
 from benchmark.storage.token_store import TokenStore, TokenWriter
 from benchmark.tokenizers.base import FittedTokenizer, Tokenizer
+from benchmark.tokenizers.encoding.batches import encode_each, encode_wavs
 from benchmark.tokenizers.encoding.bfloat16_check import (
     FILE,
     SAMPLE,
-    bfloat16,
     check_bfloat16,
     read_check,
     say_ignored,
 )
+from benchmark.tokenizers.encoding.contract import pieces, require_facts, require_stable
 from benchmark.types import SAMPLE_RATE, Utterance
 
 log = logging.getLogger(__name__)
 Recording = tuple[Utterance, np.ndarray | AudioError]
 """An utterance with its audio (T,), or the error that occurred while reading it."""
 
+MAX_FAILED_SHARE = 0.5
+"""Share of utterances on which a tokenizer may raise; beyond it the tokenizer is at fault, not the speech."""
+NAMED = 5
+"""Failed utterances that a message names."""
 CHUNK = 64
 """Number of utterances in memory, and of those read ahead: bounds memory, yet suffices to batch by length."""
-BATCH = 16
 READERS = 4
 FIT_HOURS = 100.0
 """Maximum hours of training speech used to fit a codebook (18 M frames, from which a sample is drawn)."""
@@ -102,12 +105,17 @@ def encode_manifest(
 ) -> TokenStore:
     """Return the tokens of every utterance, encoded once and kept in the store.
 
-    An utterance whose audio cannot be read is recorded in `TokenStore.failures`; the others are encoded. If
-    the tokenizer asks for bfloat16, `precision.json` beside the tokens states whether bfloat16 was used.
+    An utterance whose audio cannot be read, or on which the tokenizer raises, is recorded in
+    `TokenStore.failures`; the others are encoded. If the tokenizer asks for bfloat16, `precision.json` beside
+    the tokens states whether bfloat16 was used.
+
+    Raises: UserError if the tokenizer breaks its contract, before anything is kept if a sample shows it, or
+        if it raises on more than `MAX_FAILED_SHARE` of the utterances.
     """
     if tokenizer.encode_precision == "bfloat16" and not tokenizer.wants_bfloat16:
         say_ignored(tokenizer.name)
     work = _Work(tokenizer, manifest, store)
+    work.require_contract()
     folder = make(work.recipe, store, f"encode {tokenizer.name}" if progress else None)
     work.say_how_fast()
     return TokenStore(folder)
@@ -121,6 +129,7 @@ def encode_part(
         encode_manifest(tokenizer, manifest, store, progress)
         return
     work = _Work(tokenizer, manifest, store)
+    work.require_contract()
     make_shards(work.recipe, store, part, f"encode {tokenizer.name}" if progress else None)
     work.say_how_fast()
 
@@ -139,23 +148,59 @@ class _Work:
             finish=self._finish,
         )
 
+    def require_contract(self) -> None:
+        """Check the tokenizer on a sample of the manifest, unless the tokens are here or made elsewhere."""
+        kind = self.recipe.kind
+        if kind in self._store.awaited or self._store.has(kind, self.recipe.key):
+            return
+        require_facts(self._tokenizer)
+        first = read_all(self._manifest.part(slice(SAMPLE)))
+        readable = [wav for _, wav in first if not isinstance(wav, AudioError)]
+        try:
+            require_stable(self._tokenizer, pieces(readable))
+        except UserError:
+            raise
+        except Exception as error:  # encoding meets the same error, and says for how many utterances
+            log.debug("the sample of %s cannot be encoded: %s", self._tokenizer.name, error)
+
     def _build(self, rows: slice, folder: Path) -> None:
         half = self._half()
         spec = self._tokenizer.spec
         writer = TokenWriter(folder, spec.num_codebooks, spec.codebook_size)
         # Utterances of similar length share batches; an unknown length means unreadable audio.
         by_length = sorted(self._manifest.part(rows), key=lambda u: -np.nan_to_num(u.duration))
-        recordings = read_all(by_length)
+        recordings, attempted, failed = read_all(by_length), 0, dict[str, Exception]()
         while chunk := list(islice(recordings, CHUNK)):
-            good = [wav for _, wav in chunk if not isinstance(wav, AudioError)]
-            codes = iter(encode_wavs(self._tokenizer, good, half))
+            good = {u.utterance_id: wav for u, wav in chunk if not isinstance(wav, AudioError)}
+            made = encode_each(self._tokenizer, good, half)
             for utterance, wav in chunk:
+                name = utterance.utterance_id
                 if isinstance(wav, AudioError):
-                    writer.fail(utterance.utterance_id, str(wav))
+                    writer.fail(name, str(wav))
+                elif isinstance(codes := made[name], Exception):
+                    failed[name] = codes
+                    writer.fail(name, f"{self._tokenizer.name} raised {_told(codes)}")
                 else:
-                    writer.add(utterance.utterance_id, next(codes))
-            self._samples += sum(map(len, good))
+                    writer.add(name, codes)
+            attempted += len(good)
+            self._samples += sum(map(len, good.values()))
         writer.close()
+        self._judge(failed, attempted)
+
+    def _judge(self, failed: dict[str, Exception], attempted: int) -> None:
+        """Warn of utterances on which the tokenizer raised.
+
+        Raises: UserError if there are too many, with the first error as its cause.
+        """
+        if not failed:
+            return
+        name, first = next(iter(failed.items()))
+        which = ", ".join(list(failed)[:NAMED]) + (", …" if len(failed) > NAMED else "")
+        what = f"{self._tokenizer.name} raised on {len(failed)} of {attempted} utterances ({which})"
+        if len(failed) > MAX_FAILED_SHARE * attempted:
+            log.error("%s; the first error, on %s:", what, name, exc_info=first)
+            raise UserError(f"{what}; on {name}: {_told(first)}") from first
+        log.warning("%s, which count as failed; on %s: %s", what, name, _told(first))
 
     def say_how_fast(self) -> None:
         """Log the speed; the time includes loading weights, reading, encoding and writing."""
@@ -194,15 +239,6 @@ class _Work:
             shutil.copyfile(self._checked() / FILE, folder / FILE)
 
 
-def encode_wavs(tokenizer: Tokenizer, wavs: Sequence[np.ndarray], half: bool = False) -> list[np.ndarray]:
-    """Encode waveforms (T,) to codes (K, T') in batches that the tokenizer supports; bfloat16 if `half`."""
-    batch_by_length = sorted_batches if tokenizer.spec.supports_padding else equal_length_batches
-    codes: dict[int, np.ndarray] = {}
-    for batch in batch_by_length([len(wav) for wav in wavs], BATCH):
-        parts = [torch.from_numpy(wavs[index]) for index in batch]
-        padded = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
-        with bfloat16(tokenizer.device, half):
-            out, frames = tokenizer.encode(padded, torch.tensor([len(part) for part in parts]))
-        for row, index in enumerate(batch):
-            codes[index] = out[row, :, : int(frames[row])].numpy()
-    return [codes[index] for index in range(len(wavs))]
+def _told(error: Exception) -> str:
+    """Return an exception as one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
