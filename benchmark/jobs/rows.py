@@ -118,7 +118,8 @@ def _display(definition: MetricInfo, place: int) -> dict[str, Any]:
     names = "label", "unit", "higher_is_better", "decimals"
     content = {name: getattr(definition, name) for name in names}
     counts = {"counts": list(definition.counts)} if definition.counts else {}
-    return content | {"place": FAMILY * definition.family + place} | counts
+    order = {"order_free": True} if definition.order_free else {}
+    return content | {"place": FAMILY * definition.family + place} | counts | order
 
 
 def side_info(spec: TokenizerSpec) -> dict[str, Any]:

@@ -31,6 +31,8 @@ class MetricInfo:
     counts: tuple[str, str] | None = None
     """Columns of numerator and denominator per utterance: the metric is the ratio of their sums in percent.
     None for the mean of the column named like the metric, with the weights in "<metric>:weight" if any."""
+    order_free: bool = False
+    """Whether codes can score without their order: shuffled codes are then a bag of codes, not a floor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,7 @@ class ReportedMetric(ABC):
         decimals: Number of decimals that tables print.
         version: Raise this number when a code change alters scores.
         counts: See `MetricInfo.counts`.
+        order_free: See `MetricInfo.order_free`.
         label: Heading of the metric's column.
         tasks: Kinds of tasks that report the metric; empty for every task that can compute the metric.
     """
@@ -54,6 +57,7 @@ class ReportedMetric(ABC):
     decimals: ClassVar[int] = 3
     version: ClassVar[int] = 1
     counts: ClassVar[tuple[str, str] | None] = None
+    order_free: ClassVar[bool] = False
 
     label: str
     tasks: Sequence[str] = ()
@@ -87,6 +91,7 @@ class ReportedMetric(ABC):
             definition=self.definition,
             family=_place(self.family),
             counts=self.counts,
+            order_free=self.order_free,
         )
 
 
@@ -115,6 +120,7 @@ def stated(
     decimals: int,
     definition: str,
     counts: tuple[str, str] | None = None,
+    order_free: bool = False,
 ) -> StatedMetric:
     """Declare a metric that its task computes; the arguments are the fields of `MetricInfo`."""
     info = MetricInfo(
@@ -124,6 +130,7 @@ def stated(
         decimals=decimals,
         definition=definition,
         counts=counts,
+        order_free=order_free,
     )
     return StatedMetric(info=info)
 

@@ -43,6 +43,7 @@ class IntentProbe(ProbingTask):
             True,
             1,
             "BiLSTM over tokens with pooling, share of utterances whose scenario_action is right",
+            order_free=True,
         ),
         "scenario_accuracy": stated(
             "Scenario accuracy",
@@ -50,6 +51,7 @@ class IntentProbe(ProbingTask):
             True,
             1,
             "share of utterances where the predicted intent's scenario is right",
+            order_free=True,
         ),
         "action_accuracy": stated(
             "Action accuracy",
@@ -57,6 +59,7 @@ class IntentProbe(ProbingTask):
             True,
             1,
             "share of utterances where the predicted intent's action is right",
+            order_free=True,
         ),
     }
     heads: ClassVar[Mapping[str, ProbeHead]] = {"probe": INTENT}

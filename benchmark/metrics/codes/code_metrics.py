@@ -38,6 +38,7 @@ class UsedEntries(CodeMetric):
     unit: ClassVar[str] = "%"
     higher_is_better: ClassVar[bool | None] = True
     decimals: ClassVar[int] = 1
+    order_free: ClassVar[bool] = True
 
     label: str = "Used"
 
@@ -56,6 +57,7 @@ class Perplexity(CodeMetric):
     """Number of equally likely codes that would be as uncertain."""
 
     decimals: ClassVar[int] = 1
+    order_free: ClassVar[bool] = True
 
     label: str = "Perplexity"
 
@@ -75,6 +77,7 @@ class CodeEntropy(CodeMetric):
 
     unit: ClassVar[str] = "bit/token"
     decimals: ClassVar[int] = 2
+    order_free: ClassVar[bool] = True
 
     label: str = "Entropy"
 
@@ -93,6 +96,7 @@ class NominalRate(CodeMetric):
     """Bitrate of codes that are all equally likely."""
 
     unit: ClassVar[str] = "kbit/s"
+    order_free: ClassVar[bool] = True
 
     label: str = "Nominal rate"
 
@@ -111,6 +115,7 @@ class EntropyRate(CodeMetric):
     """Bitrate of codes that are coded by how often each occurs."""
 
     unit: ClassVar[str] = "kbit/s"
+    order_free: ClassVar[bool] = True
 
     label: str = "Order-0 rate"
 

@@ -89,6 +89,7 @@ def shown_as(metric: str, rows: Sequence[Row]) -> MetricInfo:
         decimals=display.get("decimals", 3),
         definition=definition,
         counts=counts_of(metric, mine),
+        order_free=display.get("order_free", False),
     )
 
 
