@@ -5,7 +5,8 @@ python -m scripts.update_readme
 
 from pathlib import Path
 
-from benchmark.results.report.grid import entry, heading
+from benchmark.results.report.cells import Cell
+from benchmark.results.report.grid import BAG, DASH, counts_note, entry, heading
 from benchmark.results.report.tables import make_table
 from benchmark.results.store import ResultsStore
 
@@ -39,8 +40,17 @@ def compact_table() -> str:
             continue  # a variant, which has no line in every table
         printed = [entry(lines[n][tokenizer].cells[m], metrics[n, m]) for n, m, _ in COLUMNS]
         cells = [f"{cell.value} {cell.rest}".strip() for cell in printed]
+        if first.base:  # codes without their order, which are no floor where order does not matter
+            cells = [
+                f"{cell} ({BAG})" if metrics[n, m].order_free and cell != DASH else cell
+                for cell, (n, m, _) in zip(cells, COLUMNS, strict=True)
+            ]
         text.append([f"`{tokenizer}`", f"{first.bitrate_kbps:g}", *cells])
-    return "\n".join(f"| {' | '.join(line)} |" for line in text)
+    table = "\n".join(f"| {' | '.join(line)} |" for line in text)
+    shown: dict[str, list[Cell]] = {}
+    for name, metric, _ in COLUMNS:
+        shown.setdefault(name.replace("_", " "), []).extend(x.cells[metric] for x in lines[name].values())
+    return f"{table}\n\n{counts_note(shown)}"
 
 
 def main() -> None:

@@ -184,6 +184,7 @@ class Job:
             "num_codebooks": spec.num_codebooks,
             "codebook_size": spec.codebook_size,
             "bitrate": spec.bitrate,
+            "base": "" if (base := self.tokenizer.base_tokenizer) is self.tokenizer else base.name,
             "dataset": self.corpus.name,
             "split": self._split_label(),
             "task": self.task.name,

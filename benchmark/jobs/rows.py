@@ -120,7 +120,8 @@ def _display(definition: MetricInfo, place: int) -> dict[str, Any]:
     ends = {"least": definition.least, "most": definition.most}
     content |= {name: end if math.isfinite(end) else None for name, end in ends.items()}
     counts = {"counts": list(definition.counts)} if definition.counts else {}
-    return content | {"place": FAMILY * definition.family + place} | counts
+    order = {"order_free": True} if definition.order_free else {}
+    return content | {"place": FAMILY * definition.family + place} | counts | order
 
 
 def side_info(spec: TokenizerSpec) -> dict[str, Any]:

@@ -38,6 +38,8 @@ class MetricInfo:
     """Smallest and largest value that the metric can have; intervals end there."""
     counted: bool = False
     """Whether the metric counts events, such as words wrong, so that none seen does not mean none."""
+    order_free: bool = False
+    """Whether codes can score without their order: shuffled codes are then a bag of codes, not a floor."""
 
     @property
     def within(self) -> Range:
@@ -60,6 +62,7 @@ class ReportedMetric(ABC):
         least: Smallest value that the metric can have.
         most: Largest value that the metric can have.
         counted: See `MetricInfo.counted`.
+        order_free: See `MetricInfo.order_free`.
         label: Heading of the metric's column.
         tasks: Kinds of tasks that report the metric; empty for every task that can compute the metric.
     """
@@ -73,6 +76,7 @@ class ReportedMetric(ABC):
     least: ClassVar[float] = -inf
     most: ClassVar[float] = inf
     counted: ClassVar[bool] = False
+    order_free: ClassVar[bool] = False
 
     label: str
     tasks: Sequence[str] = ()
@@ -109,6 +113,7 @@ class ReportedMetric(ABC):
             least=self.least,
             most=self.most,
             counted=self.counted,
+            order_free=self.order_free,
         )
 
 
@@ -141,6 +146,7 @@ def stated(
     least: float = -inf,
     most: float = inf,
     counted: bool = False,
+    order_free: bool = False,
 ) -> StatedMetric:
     """Declare a metric that its task computes; the arguments are the fields of `MetricInfo`."""
     info = MetricInfo(
@@ -153,6 +159,7 @@ def stated(
         least=least,
         most=most,
         counted=counted,
+        order_free=order_free,
     )
     return StatedMetric(info=info)
 

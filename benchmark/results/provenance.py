@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -49,6 +50,18 @@ def git_commit(repository: Path = REPOSITORY) -> str | None:
     commit = found.split("\n")[1]
     changes = _git(repository, "status", "--porcelain", "--", ".", ":(exclude)results")
     return f"{commit}+dirty" if changes else commit
+
+
+def doubt(commits: Iterable[str | None]) -> str:
+    """Return why rows with these commits are not of one run of committed code; empty if they are."""
+    found = set(commits)
+    reasons = [
+        f"{len(found)} commits" if len(found) > 1 else "",
+        "code with changes that are not committed" if any(c and c.endswith("+dirty") for c in found) else "",
+        "code of an unknown commit" if None in found else "",
+    ]
+    told = " and ".join(filter(None, reasons))
+    return f"not one run of one commit: its rows come from {told}" if told else ""
 
 
 @cache

@@ -19,7 +19,7 @@ Status = Literal["ok", "NC", "failed", "n/a"]
 """Status of a number. NC: the training behind the number did not converge. n/a: the metric has no meaning for
 the tokenizer."""
 
-ADDED: dict[str, Any] = {"variant": "", "metric_key": "", "display": {}, "date": ""}
+ADDED: dict[str, Any] = {"variant": "", "metric_key": "", "display": {}, "date": "", "base": ""}
 """Fields that rows of this schema version may lack, with the value that an absent field stands for."""
 
 SHOWN = {"label", "unit", "higher_is_better", "decimals", "place"}
@@ -54,6 +54,7 @@ class Row:
         display: How tables show the metric: label, unit, higher_is_better, decimals, its place, the columns
             of counts that it is the ratio of, and the table that its task declares.
         date: Day on which the number was made, UTC, as YYYY-MM-DD; empty in older rows.
+        base: Tokenizer whose codes a floor shuffles; empty for other tokenizers, and in older rows.
     """
 
     profile: str
@@ -90,6 +91,7 @@ class Row:
     metric_key: str = ""
     display: dict[str, Any] = field(default_factory=dict)
     date: str = ""
+    base: str = ""
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:

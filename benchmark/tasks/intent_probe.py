@@ -46,6 +46,7 @@ class IntentProbe(ProbingTask):
             least=0.0,
             most=100.0,
             counted=True,
+            order_free=True,
         ),
         "scenario_accuracy": stated(
             "Scenario accuracy",
@@ -56,6 +57,7 @@ class IntentProbe(ProbingTask):
             least=0.0,
             most=100.0,
             counted=True,
+            order_free=True,
         ),
         "action_accuracy": stated(
             "Action accuracy",
@@ -66,6 +68,7 @@ class IntentProbe(ProbingTask):
             least=0.0,
             most=100.0,
             counted=True,
+            order_free=True,
         ),
     }
     heads: ClassVar[Mapping[str, ProbeHead]] = {"probe": INTENT}

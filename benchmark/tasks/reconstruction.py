@@ -1,18 +1,19 @@
 """Reconstruction: encoding and decoding of recordings, and metrics against the originals."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, get_args
 
 from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
+from benchmark.errors import unknown
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.shards import Part
-from benchmark.tasks.base import Outcome, RunContext, failure_reasons
+from benchmark.tasks.base import Outcome, RunContext, failure_reasons, not_applicable
 from benchmark.tasks.decoding.audio_examples import examples
-from benchmark.tasks.decoding.prompts import own_prompts
+from benchmark.tasks.decoding.prompts import PromptRule, ruled_prompts
 from benchmark.tasks.decoding.resynthesis import resynthesise
 from benchmark.tasks.decoding.scoring import Decoded, ScoringTask
-from benchmark.tasks.decoding.trained_vocoder import uses_vocoder
+from benchmark.tasks.decoding.trained_vocoder import takes_prompt, uses_vocoder
 from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
 
@@ -21,8 +22,10 @@ from benchmark.tokenizers.base import Tokenizer
 class Reconstruction(ScoringTask):
     """Metrics of decoded speech against the original recordings.
 
-    A tokenizer's own decoder receives the side information of the recording itself, if the decoder takes
-    any. The vocoder is prompted with another recording of the same speaker.
+    Attributes:
+        prompt: Recording that gives decoded speech its voice, for the vocoder and for own decoders that take
+            side information alike. "same_speaker" is another recording of the speaker. "original" is the
+            utterance itself, whose side information then counts as sent; such rows have lines of their own.
     """
 
     kind: ClassVar[str] = "reconstruction"
@@ -35,24 +38,47 @@ class Reconstruction(ScoringTask):
     )
     prompted: ClassVar[bool] = False
 
-    def sources(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> Manifest:  # noqa: ARG002
+    prompt: PromptRule = "same_speaker"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.prompt not in get_args(PromptRule):
+            raise unknown("task.prompt", self.prompt, get_args(PromptRule))
+
+    def variant(self, tokenizer: Tokenizer) -> str:
+        """Add "original_prompt" to the base class's variant where the recording itself is the prompt."""
+        own = self.prompt == "original" and takes_prompt(tokenizer, self.decoder)
+        return "+".join(filter(None, (super().variant(tokenizer), "original_prompt" if own else "")))
+
+    def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
+        """Keep `prompt` only where it matters and differs from what was done before the field existed."""
+        content = super().identity(tokenizer, corpus, context)
+        rule = content.pop("prompt")
+        before = "same_speaker" if uses_vocoder(tokenizer, self.decoder) else "original"
+        changed = takes_prompt(tokenizer, self.decoder) and rule != before
+        return content | ({"prompt": rule} if changed else {})
+
+    def sources(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> Manifest | None:
         """See `ScoringTask.sources`."""
-        return corpus.manifest("test", store).subset(self.limit)
+        return None if self.why_not(tokenizer) else corpus.manifest("test", store).subset(self.limit)
 
     def decode(
         self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext, part: Part | None = None
-    ) -> Decoded:
+    ) -> Decoded | None:
         """See `ScoringTask.decode`."""
         test = self.sources(tokenizer, corpus, context.store)
-        prompts = {utterance.utterance_id: utterance for utterance in test}  # a codec sends its own side info
-        if uses_vocoder(tokenizer, self.decoder):
-            prompts = own_prompts(corpus, test, context.store)
+        if test is None:
+            return None
+        prompted = takes_prompt(tokenizer, self.decoder)
+        prompts = ruled_prompts(self.prompt, corpus, test, context.store) if prompted else {}
         how = self.vocoder, context, self.decoder, part
         return Decoded(test, resynthesise(tokenizer, corpus, test, prompts, *how), prompts)
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""
         decoded = self.decode(tokenizer, corpus, context)
+        if decoded is None:
+            return not_applicable(self.why_not(tokenizer))
         test, audio, prompts = decoded
         frame = self.evaluate(decoded, context)
         return Outcome(
@@ -61,7 +87,7 @@ class Reconstruction(ScoringTask):
             decoder=audio.decoder,
             status=audio.status,
             reason=audio.reason,
-            notes={"failures": failure_reasons(frame)},
+            notes={"failures": failure_reasons(frame)} | self._voice(tokenizer, test),
             audio=examples(
                 {u.utterance_id: u.speaker_id for u in test},
                 test,
@@ -71,3 +97,12 @@ class Reconstruction(ScoringTask):
                 self.goodness(frame),
             ),
         )
+
+    def _voice(self, tokenizer: Tokenizer, test: Manifest) -> dict[str, Any]:
+        """Return the prompt rule, and the rate of finite side information over the test set in bit/s."""
+        if not takes_prompt(tokenizer, self.decoder):
+            return {}
+        bits, seconds = tokenizer.spec.side_info_bits, test.hours * 3600
+        if uses_vocoder(tokenizer, self.decoder) or bits is None or not seconds:
+            return {"prompt": self.prompt}
+        return {"prompt": self.prompt, "side_info_bitrate": bits * len(test) / seconds}

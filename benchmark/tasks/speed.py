@@ -66,6 +66,8 @@ class Speed(DecodingTask):
         """See `Task.run`."""
         if tokenizer.spec.kind == "topline":
             return not_applicable("it is the recording itself")
+        if reason := self.why_not(tokenizer):
+            return not_applicable(reason)
         test = corpus.manifest("test", context.store).subset(self.limit)
         prompts = own_prompts(corpus, test, context.store)
         label, status, reason, decode = self._decoder(tokenizer, corpus, context)

@@ -1,6 +1,5 @@
 """Voice conversion: speech with the content of one speaker's codes and the voice of another's prompt."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -16,14 +15,13 @@ from benchmark.metrics.reported import MetricInfo
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.shards import Part
 from benchmark.tasks.base import Measure, Outcome, RunContext, failure_reasons, not_applicable
-from benchmark.tasks.costs import CostItem, Estimator
 from benchmark.tasks.decoding.audio_examples import examples
 from benchmark.tasks.decoding.conversion_pairs import Pairing, read_pairs
 from benchmark.tasks.decoding.pairing import make_pairs
 from benchmark.tasks.decoding.prompts import own_prompts
 from benchmark.tasks.decoding.resynthesis import resynthesise
 from benchmark.tasks.decoding.scoring import Decoded, ScoringTask
-from benchmark.tasks.decoding.trained_vocoder import uses_vocoder
+from benchmark.tasks.decoding.trained_vocoder import takes_prompt
 from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.types import Utterance
@@ -142,13 +140,13 @@ class VoiceConversion(ScoringTask):
 
     def sources(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> Manifest | None:
         """See `ScoringTask.sources`."""
-        return self.conversion(corpus, store).sources if self._applies(tokenizer) else None
+        return None if self.why_not(tokenizer) else self.conversion(corpus, store).sources
 
     def decode(
         self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext, part: Part | None = None
     ) -> Decoded | None:
         """See `ScoringTask.decode`."""
-        if not self._applies(tokenizer):
+        if self.why_not(tokenizer):
             return None
         return self._converted(self.conversion(corpus, context.store), tokenizer, corpus, context, part)
 
@@ -164,22 +162,16 @@ class VoiceConversion(ScoringTask):
         how = self.vocoder, context, self.decoder, part
         return Decoded(sources, resynthesise(tokenizer, corpus, sources, targets, *how), targets)
 
-    def workload(self, cost: Estimator) -> Iterator[CostItem]:
-        """Yield the items of the base class; nothing for a tokenizer that cannot convert."""
-        if self._applies(cost.tokenizer):
-            yield from super().workload(cost)
-
-    def _applies(self, tokenizer: Tokenizer) -> bool:
-        spec = tokenizer.spec
-        by_prompt = uses_vocoder(tokenizer, self.decoder) or spec.decode_needs_prompt
-        return by_prompt or spec.kind == "topline"
+    def why_not(self, tokenizer: Tokenizer) -> str:
+        """See `DecodingTask.why_not`; a topline is scored unconverted."""
+        if takes_prompt(tokenizer, self.decoder) or tokenizer.spec.kind == "topline":
+            return super().why_not(tokenizer)
+        return "its own decoder takes no target prompt, so it cannot convert; decoder=vocoder can"
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""
-        if not self._applies(tokenizer):
-            return not_applicable(
-                "its own decoder takes no target prompt, so it cannot convert; decoder=vocoder can"
-            )
+        if reason := self.why_not(tokenizer):
+            return not_applicable(reason)
         conversion = self.conversion(corpus, context.store)
         pairing = conversion.pairing
         decoded = self._converted(conversion, tokenizer, corpus, context)
@@ -196,7 +188,8 @@ class VoiceConversion(ScoringTask):
             decoder="unconverted" if tokenizer.spec.kind == "topline" else audio.decoder,
             status=audio.status,
             reason=audio.reason,
-            notes={"failures": failure_reasons(frame), "pairs": facts},
+            notes={"failures": failure_reasons(frame), "pairs": facts}
+            | ({"prompt": "target"} if takes_prompt(tokenizer, self.decoder) else {}),
             statuses={
                 under(metric, condition): ("n/a", reason)
                 for condition, reason in pairing.left_out.items()

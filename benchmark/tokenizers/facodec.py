@@ -15,6 +15,7 @@ from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 ENCODER, DECODER = "ns3_facodec_encoder.bin", "ns3_facodec_decoder.bin"
 CODEBOOK_SIZE = 1024
+SPEAKER_NUMBERS = 256
 
 
 @dataclass(kw_only=True)
@@ -41,7 +42,8 @@ class Facodec(Pretrained):
             can_decode=True,
             supports_padding=False,
             decode_needs_prompt=True,
-            side_info="the speaker as 256 real numbers, the mean over a recording",
+            side_info=f"the speaker as {SPEAKER_NUMBERS} float32 numbers, the mean over a recording",
+            side_info_bits=SPEAKER_NUMBERS * 32,
         )
 
     @cached_property

@@ -29,7 +29,7 @@ ACTIVATIONS = {"ReLU": nn.ReLU, "GELU": nn.GELU}
 DECODING: dict[str, Any] = {
     "decode_needs_prompt": True,
     "output_rate": 24_000,
-    "side_info": "WavLM-large's sixth layer over a recording",
+    "side_info": "WavLM-large's sixth layer over a recording, 50 × 1024 real numbers a second",
 }
 """Facts of the decoder. Its side information is a sequence of features of any length, not a code."""
 

@@ -18,7 +18,7 @@ def corpus(root: Path | str, **arguments: Any) -> Slurp:
 
 
 def test_reads_sentences_labels_and_speakers(slurp_tree: Path, store: ArtifactStore) -> None:
-    manifest = corpus(slurp_tree).manifest("train", store)
+    manifest = corpus(slurp_tree, recordings="headset").manifest("train", store)
     assert [u.utterance_id for u in manifest] == [
         "00007-audio-11-headset",
         "00012-audio-33",  # no close-talk recording of this sentence
@@ -71,6 +71,19 @@ def test_choice_of_recordings(
     assert [Path(u.audio_path).stem for u in manifest] == files
 
 
+def test_all_recordings_are_the_default_and_any_other_choice_is_told(
+    slurp_tree: Path, store: ArtifactStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    whole, close = corpus(slurp_tree), corpus(slurp_tree, recordings="headset")
+    assert whole.split_label("test") == "test" and len(whole.manifest("train", store)) == 6
+    assert "6 recordings, 3 by headset, 3 far-field" in caplog.text
+    assert close.split_label("test") == "test (one take a sentence, headset where there is one)"
+    assert close.split_label("train") == "train"
+    assert len(close.manifest("train", store)) == 3
+    assert "3 recordings, 2 by headset, 1 far-field" in caplog.text
+
+
 def test_without_metadata_each_take_is_a_speaker(slurp_tree: Path, store: ArtifactStore) -> None:
     (slurp_tree / "dataset" / "slurp" / "metadata.json").unlink()
     manifest = corpus(slurp_tree, recordings="all").manifest("train", store)
@@ -87,7 +100,7 @@ def test_missing_and_corrupt_recordings_stay_as_failures(slurp_tree: Path, store
     audio = slurp_tree / "audio" / "slurp_real"
     (audio / "audio-33.flac").unlink()
     (audio / "audio-44-headset.flac").write_bytes(b"torn")
-    manifest = corpus(slurp_tree).manifest("train", store)
+    manifest = corpus(slurp_tree, recordings="headset").manifest("train", store)
     assert [math.isnan(u.duration) for u in manifest] == [False, True, True]
     assert [u.fingerprint for u in manifest][1:] == ["missing", "damaged:4"]
 
@@ -119,9 +132,11 @@ def test_the_synthetic_part_joins_training_alone(
     slurp_synth_tree: Path, store: ArtifactStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    both = corpus(slurp_synth_tree, train_parts=["synthetic", "real"])
+    both = corpus(slurp_synth_tree, train_parts=["synthetic", "real"], recordings="headset")
     manifest = both.manifest("train", store)
-    assert "3 recordings, real" in caplog.text and "2 recordings, synthetic" in caplog.text
+    assert (
+        "3 recordings, 2 by headset, 1 far-field" in caplog.text and "2 recordings, synthetic" in caplog.text
+    )
     assert [u.utterance_id for u in manifest] == [
         "00007-audio-11-headset",
         "00007-synthetic-audio-11",
@@ -137,8 +152,9 @@ def test_the_synthetic_part_joins_training_alone(
     only = corpus(slurp_synth_tree, train_parts=["synthetic"], recordings="all").manifest("train", store)
     assert len(only) == 3 and all("synthetic" in u.utterance_id for u in only)
     for split in ("dev", "test"):
-        assert both.identity(split) == corpus(slurp_synth_tree).identity(split)
-        assert both.manifest(split, store).digest == corpus(slurp_synth_tree).manifest(split, store).digest
+        real = corpus(slurp_synth_tree, recordings="headset")
+        assert both.identity(split) == real.identity(split)
+        assert both.manifest(split, store).digest == real.manifest(split, store).digest
 
 
 def test_identity_of_training_follows_the_synthetic_part_where_it_is_taken(slurp_synth_tree: Path) -> None:
@@ -162,7 +178,7 @@ def test_mistakes_about_the_synthetic_part_say_what_to_do(slurp_synth_tree: Path
     both = ["real", "synthetic"]
     for file in (audio := slurp_synth_tree / "audio" / "slurp_synth").iterdir():
         file.rename(audio / f"other-{file.name}")
-    with pytest.raises(UserError, match=r"none of the 2 synthetic recordings .*slurp_synth; unpack"):
+    with pytest.raises(UserError, match=r"none of the 3 synthetic recordings .*slurp_synth; unpack"):
         corpus(slurp_synth_tree, train_parts=both).build("train", tmp_path)
     audio.rename(tmp_path / "elsewhere")
     with pytest.raises(UserError, match=r"no synthetic SLURP recordings.*train_parts=\[real\]"):
@@ -175,7 +191,7 @@ def test_mistakes_about_the_synthetic_part_say_what_to_do(slurp_synth_tree: Path
 def test_identity_follows_the_files_and_not_their_place(slurp_tree: Path, tmp_path: Path) -> None:
     identity = corpus(slurp_tree).identity("train")
     assert str(tmp_path) not in str(identity)
-    assert corpus(slurp_tree, recordings="all").identity("train") != identity
+    assert corpus(slurp_tree, recordings="headset").identity("train") != identity
     assert corpus(slurp_tree.rename(tmp_path / "moved")).identity("train") == identity
     os.utime(tmp_path / "moved" / "audio" / "slurp_real" / "audio-11.flac", ns=(1, 1))
     changed = corpus(tmp_path / "moved").identity("train")
@@ -202,7 +218,7 @@ def test_user_mistakes_say_what_to_do(slurp_tree: Path, tmp_path: Path) -> None:
 
 def test_audio_of_another_corpus_is_a_user_error(slurp_tree: Path, tmp_path: Path, write_tone) -> None:
     write_tone(tmp_path / "other" / "1-2-3.flac")
-    with pytest.raises(UserError, match=r"none of the 3 recordings of the train split"):
+    with pytest.raises(UserError, match=r"none of the 6 recordings of the train split"):
         corpus(slurp_tree, audio_root=str(tmp_path / "other")).build("train", tmp_path)
 
 

@@ -145,14 +145,14 @@ def test_a_sweep_names_each_thing_once(doctor: Any, hub: Asked) -> None:
     status, said = doctor("experiment=mini", "whisper_checkpoint=openai/whisper-tiny.en")
     lines = said.splitlines()
     tokenizers = [line for line in lines if " tokenizer " in line]
-    assert status == 1 and len(tokenizers) == 6 and len([line for line in lines if " corpus " in line]) == 1
+    assert status == 1 and len(tokenizers) == 9 and len([line for line in lines if " corpus " in line]) == 1
     # Tokenizer, floor and recogniser stand on one checkpoint, fetched once.
     assert [line.split()[:3] for line in lines if "weights openai" in line] == [
         ["missing", "tokenizer", "whisper_kmeans"],
-        ["missing", "tokenizer", "shuffled"],
+        ["missing", "tokenizer", "shuffled_whisper_kmeans"],
         ["missing", "asr", "openai/whisper-tiny.en"],
     ]
-    assert said.count("hf download") == 1 and "967 MB" in said and "3 of 8" in said
+    assert said.count("hf download") == 1 and "967 MB" in said and "3 of 11" in said
 
 
 def test_the_command_line_wins_over_the_experiment(doctor: Any) -> None:

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from benchmark.data.audio import headers
 from benchmark.data.corpora.base import Corpus
 from benchmark.data.corpora.listing import listing, require_root, subfolders
+from benchmark.data.corpora.slurp_annotations import Row, has_bare_intent, intent_of, is_headset, parse
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError, unknown
 from benchmark.storage.hashing import digest, file_digest
@@ -28,22 +29,15 @@ METADATA = "metadata.json"
 SYNTHETIC = "train_synthetic.jsonl"
 SYNTHETIC_AUDIO = "slurp_synth"
 TRAIN_PARTS = ("real", "synthetic")
-RECORDINGS = ("headset", "first", "all")
+RECORDINGS = {
+    "all": "",
+    "headset": "one take a sentence, headset where there is one",
+    "first": "one take a sentence, the first listed",
+}
+"""Choices among the recordings of a sentence, with what the label of the test split says of them."""
 ANNOTATION_FOLDERS = ("dataset/slurp", "slurp", ".")
 AUDIO_FOLDERS = ("audio/slurp_real", "scripts/audio/slurp_real", "slurp_real", "audio", ".")
 """Possible places of `slurp_real` below the root; SLURP's download script unpacks to its working folder."""
-
-
-class Row(NamedTuple):
-    """The fields used from one line of annotations."""
-
-    slurp_id: int
-    sentence: str
-    intent: str
-    scenario: str
-    action: str
-    files: list[str]
-    """Recordings of the sentence, in the order listed."""
 
 
 @dataclass(kw_only=True)
@@ -59,8 +53,9 @@ class Slurp(Corpus):
     Attributes:
         root: The SLURP repository, with the audio in one of `AUDIO_FOLDERS`.
         recordings: Choice among the recordings of a sentence, as several people spoke most sentences, each
-            into one or two microphones. "headset" takes the first close-talk recording, or the first
-            recording if there is no close-talk one; "first" takes the first listed; "all" takes all.
+            into one or two microphones. "all" takes all, as published results do (13,078 of test); "headset"
+            takes the first close-talk recording, or the first recording if there is no close-talk one (2,974
+            of test); "first" takes the first listed.
         audio_root: Folder of the .flac files, or its parent folder, if it is not below `root`.
         train_parts: Parts of the training data to use, out of `TRAIN_PARTS`; `slurp_synth` must be beside
             `slurp_real`.
@@ -69,7 +64,7 @@ class Slurp(Corpus):
     uid: ClassVar[str] = "benchmark.data.slurp.Slurp"
 
     root: str
-    recordings: str = "headset"
+    recordings: str = "all"
     audio_root: str | None = None
     train_parts: Sequence[str] = ("real",)
 
@@ -103,6 +98,11 @@ class Slurp(Corpus):
             }
         return content
 
+    def split_label(self, split: str) -> str:
+        """Return the label of a split; that of test names the choice of recordings unless all are used."""
+        told = RECORDINGS[self.recordings] if split == "test" else ""
+        return f"{split} ({told})" if told else split
+
     def location(self) -> str:
         """Return the folder of the recordings."""
         return str(self._audio)
@@ -120,7 +120,9 @@ class Slurp(Corpus):
         utterances: list[Utterance] = []
         for part in self._parts(split):
             found = self._list_part(split, part)
-            log.info("SLURP %s: %d recordings, %s", split, len(found), part)
+            close = sum(is_headset(utterance.audio_path) for utterance in found)
+            mix = f"{close} by headset, {len(found) - close} far-field" if part == "real" else part
+            log.info("SLURP %s: %d recordings, %s", split, len(found), mix)
             utterances += found
         return Manifest(utterances)
 
@@ -162,7 +164,7 @@ class Slurp(Corpus):
     def _choose(self, row: Row) -> list[str]:
         if self.recordings == "all":
             return row.files
-        close = [file for file in row.files if file.removesuffix(".flac").endswith("-headset")]
+        close = [file for file in row.files if is_headset(file)]
         return (close or row.files)[:1] if self.recordings == "headset" else row.files[:1]
 
     def rows(self, split: str, part: str) -> list[Row]:
@@ -176,7 +178,7 @@ class Slurp(Corpus):
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
                 try:
-                    rows.append(_parse(line))
+                    rows.append(parse(line))
                 except (ValueError, KeyError, TypeError) as error:
                     raise UserError(
                         f"{path}, line {number} is no SLURP annotation ({error!r}); get the file again "
@@ -266,29 +268,3 @@ class Slurp(Corpus):
             raise UserError(
                 f"{path} is damaged ({error!r}); get it again from the SLURP repository"
             ) from error
-
-
-def _parse(line: str) -> Row:
-    row = json.loads(line)
-    return Row(
-        slurp_id=int(row["slurp_id"]),
-        sentence=str(row["sentence"]),
-        intent=str(row["intent"]),
-        scenario=str(row["scenario"]),
-        action=str(row["action"]),
-        files=[str(recording["file"]) for recording in row["recordings"]],
-    )
-
-
-def has_bare_intent(row: Row) -> bool:
-    """Return whether the gold intent is the action alone, without the scenario."""
-    return row.intent == row.action
-
-
-def intent_of(row: Row) -> str:
-    """Return the intent as "scenario_action".
-
-    About 228 of the published rows lack the scenario ("query" for "weather_query", issue 4 of the SLURP
-    repository). The scenario is restored there, and nothing else is changed.
-    """
-    return f"{row.scenario}_{row.action}" if has_bare_intent(row) else row.intent

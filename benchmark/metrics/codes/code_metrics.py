@@ -61,6 +61,7 @@ class UsedEntries(CodeMetric):
     higher_is_better: ClassVar[bool | None] = True
     decimals: ClassVar[int] = 1
     most: ClassVar[float] = 100.0
+    order_free: ClassVar[bool] = True
 
     label: str = "Used"
 
@@ -80,6 +81,7 @@ class Perplexity(CodeMetric):
 
     decimals: ClassVar[int] = 1
     least: ClassVar[float] = 1.0
+    order_free: ClassVar[bool] = True
 
     label: str = "Perplexity"
 
@@ -99,6 +101,7 @@ class CodeEntropy(CodeMetric):
 
     unit: ClassVar[str] = "bit/token"
     decimals: ClassVar[int] = 2
+    order_free: ClassVar[bool] = True
 
     label: str = "Entropy"
 
@@ -117,6 +120,7 @@ class NominalRate(CodeMetric):
     """Bitrate of codes that are all equally likely."""
 
     unit: ClassVar[str] = "kbit/s"
+    order_free: ClassVar[bool] = True
 
     label: str = "Nominal rate"
 
@@ -139,6 +143,7 @@ class EntropyRate(CodeMetric):
     """Bitrate of codes that are coded by how often each occurs."""
 
     unit: ClassVar[str] = "kbit/s"
+    order_free: ClassVar[bool] = True
 
     label: str = "Order-0 rate"
 

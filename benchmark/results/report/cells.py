@@ -47,7 +47,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """One tokenizer, on one corpus if the table has several; `cells` holds its numbers by metric."""
+    """One tokenizer, on one corpus if the table has several; `cells` holds its numbers by metric.
+
+    Attributes:
+        bitrate: Bits per second of the codes, and of side information that is sent beside them.
+        base: Tokenizer whose codes a floor shuffles; empty for other tokenizers.
+        bitrate_remark: Footnote to the bitrate; empty for none.
+    """
 
     tokenizer: str
     kind: Kind
@@ -59,6 +65,8 @@ class Line:
     dataset: str
     split: str
     cells: dict[str, Cell]
+    base: str = ""
+    bitrate_remark: str = ""
 
     @property
     def corpus(self) -> tuple[str, str]:
@@ -67,7 +75,7 @@ class Line:
 
     @property
     def bitrate_kbps(self) -> float | None:
-        """Nominal bitrate in kbit/s."""
+        """Bitrate in kbit/s."""
         return None if self.bitrate is None else self.bitrate / 1000
 
     @property

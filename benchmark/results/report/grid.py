@@ -1,19 +1,24 @@
 """A table as people read it, before any markup: printed numbers, best values, footnotes."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from benchmark.metrics.conditions import CONDITIONS
 from benchmark.metrics.reported import MetricInfo
 from benchmark.metrics.statistics.significance import LEVEL
+from benchmark.results.provenance import doubt
 from benchmark.results.report.best_in_column import Contest
 from benchmark.results.report.cells import Cell, Line
 from benchmark.results.report.rank_correlation import rank_correlations
+from benchmark.results.report.side_information import prompts_note
 from benchmark.results.report.tables import OVERVIEW, Table
 
 ARROWS = {True: " ↑", False: " ↓", None: ""}
 DASH = "–"
 SEEDS = "seeds"
 """Heading of the column with the number of trainings, shown where a number rests on several."""
+BAG = "bag of codes"
+BAG_REMARK = f"{BAG}: codes without their order, a reference here and no floor"
 
 
 @dataclass(frozen=True)
@@ -69,14 +74,11 @@ def make_grid(table: Table, contest: Contest = NO_CONTEST) -> Grid:
     footnotes: dict[str, int] = {}
     body = []
     for place, line in enumerate(table.lines):
-        names = [line.tokenizer, line.kind]
+        names = [line.tokenizer, role(line, table.metrics)]
         names += [line.decoder or DASH] * has_decoder + ["/".join(line.corpus)] * has_corpus
-        entries = [Entry(text) for text in (*names, *_facts(line))]
-        for metric, definition in table.metrics.items():
-            text = footnote(line.cells[metric])
-            mark = footnotes.setdefault(text, len(footnotes) + 1) if text else None
-            entries.append(entry(line.cells[metric], definition, (place, metric) in contest.best, mark))
-        entries += [Entry(_span(*line.scored)), Entry(str(line.n_failed))]
+        entries = [*map(Entry, (*names, *_facts(line))), bitrate_entry(line, footnotes)]
+        entries += number_entries(table, place, contest, footnotes)
+        entries += [Entry(spread(line.scored)), Entry(str(line.n_failed))]
         entries += [seeds_entry(line)] * has_seeds
         body.append(entries)
     names = ["tokenizer", "kind", *["decoder"] * has_decoder, *["corpus"] * has_corpus]
@@ -98,17 +100,54 @@ def several_seeds(table: Table) -> bool:
 
 def seeds_entry(line: Line) -> Entry:
     """Print the number of trainings behind the numbers of a line, or a dash where there is none."""
-    return Entry(_span(*line.n_trainings) if line.n_trainings[1] else DASH)
+    return Entry(spread(line.n_trainings) if line.n_trainings[1] else DASH)
 
 
-def _span(low: int, high: int) -> str:
-    return str(low) if low == high else f"{low}–{high}"
+def spread(counts: Iterable[int]) -> str:
+    """Return the least and the greatest of some counts: "53–60", or "60" if they are equal."""
+    ordered = sorted(counts)
+    return "–".join(map(str, dict.fromkeys((ordered[0], ordered[-1]))))
+
+
+def counts_note(cells: Mapping[str, Iterable[Cell]]) -> str:
+    """Return the note with the utterances behind the numbers of each group of cells."""
+    groups = {name: [c.n_scored for c in group if c.status in ("ok", "NC")] for name, group in cells.items()}
+    told = ", ".join(f"{name} {spread(counts)}" for name, counts in groups.items() if counts)
+    return f"Utterances behind a number, fewest–most: {told}."
 
 
 def heading(definition: MetricInfo) -> str:
     """Return label, unit and the direction of better values: "WER (%) ↓"."""
     unit = f" ({definition.unit})" if definition.unit else ""
     return f"{definition.label}{unit}{ARROWS[definition.higher_is_better]}"
+
+
+def role(line: Line, metrics: Mapping[str, MetricInfo]) -> str:
+    """Return the kind of a line; shuffled codes are a bag of codes where no column needs their order."""
+    is_bag = line.base and all(definition.order_free for definition in metrics.values())
+    return BAG if is_bag else line.kind
+
+
+def bitrate_entry(line: Line, footnotes: dict[str, int]) -> Entry:
+    """Print the bitrate in kbit/s, with a footnote about side information."""
+    text = DASH if line.bitrate_kbps is None else f"{line.bitrate_kbps:.4g}"
+    return Entry(text, mark=_mark(line.bitrate_remark, footnotes))
+
+
+def number_entries(table: Table, place: int, contest: Contest, footnotes: dict[str, int]) -> list[Entry]:
+    """Print the cells of one line, and add their remarks to the footnotes, which are numbered from 1."""
+    line, entries = table.lines[place], []
+    for metric, definition in table.metrics.items():
+        cell = line.cells[metric]
+        is_bag = bool(line.base) and definition.order_free and cell.status == "ok"
+        text = "; ".join(filter(None, (footnote(cell), BAG_REMARK if is_bag else "")))
+        bold = (place, metric) in contest.best
+        entries.append(entry(cell, definition, bold, _mark(text, footnotes)))
+    return entries
+
+
+def _mark(text: str, footnotes: dict[str, int]) -> int | None:
+    return footnotes.setdefault(text, len(footnotes) + 1) if text else None
 
 
 def footnote(cell: Cell) -> str:
@@ -120,12 +159,7 @@ def footnote(cell: Cell) -> str:
 
 
 def _facts(line: Line) -> list[str]:
-    facts = (
-        (line.frame_rate, ".6g"),
-        (line.num_codebooks, "d"),
-        (line.codebook_size, "d"),
-        (line.bitrate_kbps, ".4g"),
-    )
+    facts = ((line.frame_rate, ".6g"), (line.num_codebooks, "d"), (line.codebook_size, "d"))
     return [DASH if fact is None else f"{fact:{digits}}" for fact, digits in facts]
 
 
@@ -152,9 +186,7 @@ def table_notes(table: Table, contest: Contest) -> list[str]:
     commits = sorted({row.git_commit or "unknown" for row in table.rows})
     notes = [f"Profile {table.profile}: {'; '.join(ran_on)}."]
     if table.name == OVERVIEW:
-        notes.append(
-            "Hz: frames per second; kbps: nominal. Counts and further metrics: the tasks' own tables."
-        )
+        notes.append("Hz: frames per second; kbps: nominal. Further metrics: the tasks' own tables.")
     else:
         notes += [
             "Hz: frames per second; books × entries: codebooks and the size of the largest; kbps: nominal.",
@@ -171,6 +203,9 @@ def table_notes(table: Table, contest: Contest) -> list[str]:
         )
     if several_seeds(table):
         notes.append(f"±: standard deviation over trainings. {SEEDS}: trainings per number; {DASH}: none.")
+    notes += prompts_note(table.rows)
+    if floors := sorted(f"{line.tokenizer} of {line.base}" for line in table.lines if line.base):
+        notes.append(f"Floors with the codes of another tokenizer in random order: {', '.join(floors)}.")
     if contest.columns:
         notes += _bold(contest)
     if "NC" in statuses:
@@ -186,7 +221,10 @@ def table_notes(table: Table, contest: Contest) -> list[str]:
     notes += [f"{name}: its rows come from differing configurations." for name in _inconsistent(table)]
     if dates := sorted({row.date for row in table.rows if row.date}):
         notes.append(f"Newest number: {dates[-1]} (UTC)" + (f", oldest: {dates[0]}." if dates[1:] else "."))
-    return [*notes, f"Commit: {', '.join(commits)}."]
+    notes.append(f"Commit: {', '.join(commits)}.")
+    if why := doubt(row.git_commit for row in table.rows):
+        notes.append(f"Warning: this table is {why}.")
+    return notes
 
 
 def _bold(contest: Contest) -> list[str]:

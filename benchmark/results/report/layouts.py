@@ -93,6 +93,7 @@ def shown_as(metric: str, rows: Sequence[Row]) -> MetricInfo:
         counts=counts_of(metric, mine),
         least=least,
         most=most,
+        order_free=display.get("order_free", False),
     )
 
 

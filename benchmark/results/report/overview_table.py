@@ -15,9 +15,11 @@ from benchmark.results.report.grid import (
     SEEDS,
     Entry,
     Grid,
-    entry,
-    footnote,
+    bitrate_entry,
+    counts_note,
     heading,
+    number_entries,
+    role,
     seeds_entry,
     several_seeds,
     table_notes,
@@ -49,7 +51,9 @@ def make_overview(tables: Mapping[str, Table]) -> Table | None:
     used = {name for name, _, _ in columns.values()}
     if len(used) < 2:
         return None
-    everywhere = {line.tokenizer: line for name in used for line in tables[name].lines}
+    everywhere: dict[str, Line] = {}
+    for line in (line for name, table in tables.items() if name in used for line in table.lines):
+        everywhere.setdefault(line.tokenizer, line)
     dataset, split = (
         "+".join(sorted({part for name in used for line in tables[name].lines for part in pick(line)}))
         for pick in (lambda line: line.dataset.split("+"), lambda line: line.split.split("+"))
@@ -83,28 +87,26 @@ def overview_grid(table: Table, contest: Contest) -> Grid:
     body = []
     for place, line in enumerate(table.lines):
         rate = DASH if line.frame_rate is None else f"{line.frame_rate:.6g}"
-        bitrate = DASH if line.bitrate_kbps is None else f"{line.bitrate_kbps:.4g}"
-        entries = [Entry(text) for text in (line.kind, line.tokenizer, rate, bitrate)]
-        entries += [seeds_entry(line)] * has_seeds
-        for column, definition in table.metrics.items():
-            text = footnote(line.cells[column])
-            mark = footnotes.setdefault(text, len(footnotes) + 1) if text else None
-            entries.append(entry(line.cells[column], definition, (place, column) in contest.best, mark))
+        entries = [*map(Entry, (role(line, table.metrics), line.tokenizer, rate))]
+        entries += [bitrate_entry(line, footnotes), *[seeds_entry(line)] * has_seeds]
+        entries += number_entries(table, place, contest, footnotes)
         body.append(entries)
-    groups: dict[str, int] = {}
+    groups: dict[str, list[str]] = {}
     for column in table.metrics:
         name, _, corpus = column.rpartition(SEPARATOR)[0].partition("@")
         label = joined[name].short + (f", {corpus}" if corpus else "")
-        groups[label] = groups.get(label, 0) + 1
+        groups.setdefault(label, []).append(column)
     headings = [heading(definition) for definition in table.metrics.values()]
+    cells = {label: [x.cells[c] for x in table.lines for c in group] for label, group in groups.items()}
+    profile, reading, *notes = table_notes(table, contest)
     return Grid(
         title=f"Overview, profile {table.profile}",
         num_names=2,
         header=["family", "tokenizer", "Hz", "kbps", *[SEEDS] * has_seeds, *headings],
         body=body,
-        notes=table_notes(table, contest),
+        notes=[profile, reading, counts_note(cells), *notes],
         footnotes=list(footnotes),
-        groups=[("", 4 + has_seeds), *groups.items()],
+        groups=[("", 4 + has_seeds), *((label, len(group)) for label, group in groups.items())],
     )
 
 

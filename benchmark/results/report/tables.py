@@ -7,6 +7,7 @@ from benchmark.errors import UserError
 from benchmark.metrics.reported import MetricInfo
 from benchmark.results.report.cells import Cell, Line, combine
 from benchmark.results.report.layouts import Layout, layouts, places, shown_as
+from benchmark.results.report.side_information import remark, sent_bitrate
 from benchmark.results.row import Row
 from benchmark.types import Kind
 
@@ -158,10 +159,12 @@ def _line(known: list[Row], group: list[Row], columns: dict[str, str]) -> Line:
         frame_rate=facts.frame_rate,
         num_codebooks=facts.num_codebooks,
         codebook_size=facts.codebook_size,
-        bitrate=facts.bitrate,
+        bitrate=None if facts.bitrate is None else facts.bitrate + sent_bitrate(mine),
         dataset="+".join(sorted({row.dataset for row in group})),
         split="+".join(sorted({row.split for row in group})),
         cells={metric: _cell(metric, task, mine, group) for metric, task in columns.items()},
+        base=facts.base,
+        bitrate_remark=remark(mine or known),
     )
 
 

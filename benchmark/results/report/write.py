@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.errors import UserError
+from benchmark.results.provenance import doubt
 from benchmark.results.report.best_in_column import hold_contest
 from benchmark.results.report.figures import (
     Drawn,
@@ -53,6 +54,8 @@ def write_report(folder: Path) -> list[str]:
             f"no results in {folder}. Run `make reproduce-table`, or a job such as "
             "`python -m benchmark tokenizer=mel_rvq task=reconstruction`; then name the folder it wrote to."
         )
+    if why := doubt(row.git_commit for row in rows):
+        log.warning("the report of %s is %s", folder, why)
     for task in undeclared(rows):
         log.warning("the task %s declares no table (Task.table): its rows get a table of their own", task)
     tables, refused = make_tables(rows)

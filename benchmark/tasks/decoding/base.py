@@ -44,9 +44,13 @@ class DecodingTask(Task):
         prompts = (corpus.prompt_split,) if corpus.prompt_split else ()
         return (*decoding_splits(tokenizer, self.decoder), *prompts)
 
+    def why_not(self, tokenizer: Tokenizer) -> str:
+        """Return the reason why the task does not apply to a tokenizer; empty where it applies."""
+        return "" if tokenizer.spec.bitrate else "its codes carry no information to decode"
+
     def encodes(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> list[Encoding]:
         """Return the training and dev splits, encoded by the tokenizer whose codes train the vocoder."""
-        splits = ("train", "dev") if uses_vocoder(tokenizer, self.decoder) else ()
+        splits = ("train", "dev") if self._trains(tokenizer) else ()
         return [(tokenizer.base_tokenizer, corpus.manifest(split, store)) for split in splits]
 
     def variant(self, tokenizer: Tokenizer) -> str:
@@ -56,14 +60,14 @@ class DecodingTask(Task):
 
     def train(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> None:
         """Train the vocoder, if the task uses one for this tokenizer."""
-        if uses_vocoder(tokenizer, self.decoder):
+        if self._trains(tokenizer):
             config = self.vocoder.with_max_steps(context.trainer.max_steps)
             trained_vocoder(tokenizer, corpus, config, context)
 
     def workload(self, cost: Estimator) -> Iterator[CostItem]:
         """Yield the tokens to decode, the vocoder with its training tokens, and the evaluation."""
         by_vocoder = uses_vocoder(cost.tokenizer, self.decoder)
-        if by_vocoder and not can_vocode(cost.tokenizer):
+        if self.why_not(cost.tokenizer) or (by_vocoder and not can_vocode(cost.tokenizer)):
             return
         yield from cost.encoding("test", limit=self.limit)
         if by_vocoder:
@@ -83,6 +87,9 @@ class DecodingTask(Task):
         if not uses_vocoder(tokenizer, self.decoder):
             resolved = {"decoder": "own", **tokenizer.decoder_identity()}
         return super().identity(tokenizer, corpus, context) | resolved
+
+    def _trains(self, tokenizer: Tokenizer) -> bool:
+        return uses_vocoder(tokenizer, self.decoder) and not self.why_not(tokenizer)
 
 
 def interval_of(frame: pd.DataFrame, metric: str, within: Range, context: RunContext) -> Interval:

@@ -1,4 +1,6 @@
-"""Choice of the recordings that prompt a vocoder with the voice of an utterance's own speaker."""
+"""Choice of the recordings that give decoded speech the voice of an utterance's own speaker."""
+
+from typing import Literal
 
 import numpy as np
 
@@ -7,8 +9,19 @@ from benchmark.data.manifest import Manifest
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.types import Utterance
 
+PromptRule = Literal["same_speaker", "original"]
+"""Recording that prompts an utterance: another one of the same speaker, or the utterance itself."""
 PROMPT_SEED = 0
 """Seed of the prompts; fixed, so that every tokenizer and every training seed gets the same prompts."""
+
+
+def ruled_prompts(
+    rule: PromptRule, corpus: Corpus, manifest: Manifest, store: ArtifactStore
+) -> dict[str, Utterance]:
+    """Return the prompt of each utterance of `manifest` by one rule, for vocoders and own decoders alike."""
+    if rule == "original":
+        return {utterance.utterance_id: utterance for utterance in manifest}
+    return own_prompts(corpus, manifest, store)
 
 
 def own_prompts(corpus: Corpus, manifest: Manifest, store: ArtifactStore) -> dict[str, Utterance]:

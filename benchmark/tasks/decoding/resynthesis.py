@@ -19,7 +19,7 @@ from benchmark.models.vocoder.synthesize import Vocoder
 from benchmark.storage.shards import Part, ShardedBuild, make, make_shards, shard
 from benchmark.storage.token_store import TokenStore
 from benchmark.tasks.base import RunContext, Status
-from benchmark.tasks.decoding.trained_vocoder import Decoder, trained_vocoder, uses_vocoder
+from benchmark.tasks.decoding.trained_vocoder import Decoder, takes_prompt, trained_vocoder, uses_vocoder
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import encode_manifest
 from benchmark.training.trainer import read_report
@@ -78,7 +78,7 @@ def resynthesise(
     key = {"version": RESYNTHESIS_VERSION, "tokenizer": tokenizer.identity(), "manifest": manifest.digest}
     status: Status = "ok"
     reason, vocoder_folder = "", None
-    if by_vocoder or tokenizer.spec.decode_needs_prompt:
+    if takes_prompt(tokenizer, decoder):
         key["prompts"] = {name: [p.utterance_id, p.fingerprint] for name, p in prompts.items()}
     label = "own"
     if by_vocoder:

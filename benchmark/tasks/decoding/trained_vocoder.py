@@ -42,6 +42,11 @@ def uses_vocoder(tokenizer: Tokenizer, decoder: Decoder = "auto") -> bool:
     return not spec.can_decode or (decoder == "vocoder" and spec.kind != "topline")
 
 
+def takes_prompt(tokenizer: Tokenizer, decoder: Decoder = "auto") -> bool:
+    """Tell whether a recording gives decoded speech its voice: the vocoder's prompt, or side information."""
+    return uses_vocoder(tokenizer, decoder) or tokenizer.spec.decode_needs_prompt
+
+
 def can_vocode(tokenizer: Tokenizer) -> bool:
     """Tell whether the vocoder supports the frame rate of the codes."""
     try:

@@ -63,6 +63,7 @@ SPEAKER_METRICS: dict[str, ReportedMetric] = {
         least=0.0,
         most=100.0,
         counted=True,
+        order_free=True,
     )
 }
 SPEAKER_UTTERANCES = 1000
