@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from benchmark.storage.hashing import digest
 from benchmark.storage.identity import describe, uid_of
 
-SHOWN_ONLY = ("label", "tasks")
+SHOWN_ONLY = ("label", "tasks", "note_of")
 """Fields that change no number and therefore stay out of a metric's identity."""
 FAMILIES = ("intelligibility", "pitch", "quality", "spectrum", "voice", "opinion", "waveform")
 """Known families in the order of their columns; columns of any other family follow."""
@@ -31,6 +31,8 @@ class MetricInfo:
     counts: tuple[str, str] | None = None
     """Columns of numerator and denominator per utterance: the metric is the ratio of their sums in percent.
     None for the mean of the column named like the metric, with the weights in "<metric>:weight" if any."""
+    note_of: str = ""
+    """Metric that this one qualifies: tables show it in a note, without a column; empty for none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,7 @@ class ReportedMetric(ABC):
         counts: See `MetricInfo.counts`.
         label: Heading of the metric's column.
         tasks: Kinds of tasks that report the metric; empty for every task that can compute the metric.
+        note_of: See `MetricInfo.note_of`.
     """
 
     family: ClassVar[str] = ""
@@ -57,6 +60,7 @@ class ReportedMetric(ABC):
 
     label: str
     tasks: Sequence[str] = ()
+    note_of: str = ""
 
     @property
     @abstractmethod
@@ -87,6 +91,7 @@ class ReportedMetric(ABC):
             definition=self.definition,
             family=_place(self.family),
             counts=self.counts,
+            note_of=self.note_of,
         )
 
 

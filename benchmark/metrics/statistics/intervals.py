@@ -30,6 +30,7 @@ class Interval:
     """A score over many utterances with its 95 % bootstrap interval.
 
     `lo` and `hi` are NaN if fewer than two clusters were scored. The value is NaN too if none was.
+    `n_abstained` counts utterances that the metric is not defined for, `n_failed` the others without a score.
     """
 
     value: float
@@ -37,10 +38,15 @@ class Interval:
     hi: float
     n_scored: int
     n_failed: int
+    n_abstained: int = 0
 
     def scaled(self, factor: float) -> "Interval":
         """Return the interval in another unit, such as percent; `factor` must be positive."""
         return replace(self, value=self.value * factor, lo=self.lo * factor, hi=self.hi * factor)
+
+    def with_abstained(self, count: int) -> "Interval":
+        """Return the interval with `count` of the utterances without a score counted as abstentions."""
+        return replace(self, n_failed=self.n_failed - count, n_abstained=count)
 
     def with_value(self, value: float) -> "Interval":
         """Return the interval with another value, and the same counts and bounds."""
