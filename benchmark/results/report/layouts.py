@@ -89,6 +89,7 @@ def shown_as(metric: str, rows: Sequence[Row]) -> MetricInfo:
         decimals=display.get("decimals", 3),
         definition=definition,
         counts=counts_of(metric, mine),
+        note_of=display.get("note_of", ""),
     )
 
 

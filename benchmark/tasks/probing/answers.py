@@ -28,6 +28,7 @@ def measure_answers(
         One measure per metric, in percent.
     """
     measures = []
+    answered = frame["reference"].notna() & frame[given].notna()
     for name, metric in metrics.items():
         pairs = zip(frame["reference"], frame[given], strict=True)
         counted = [
@@ -42,6 +43,8 @@ def measure_answers(
         else:
             with np.errstate(divide="ignore", invalid="ignore"):
                 frame[name], frame[f"{name}:weight"] = 100 * above / below, below
+        abstained = int((answered.to_numpy() & np.isnan(above)).sum())
         interval = ratio_interval(above, below, clusters(frame, context)).scaled(100)
+        interval = interval.with_abstained(abstained)
         measures.append(Measure(metric=name, interval=interval, definition=metric.definition))
     return measures
