@@ -1,6 +1,6 @@
 """Scores of existing recordings against their originals: two folders whose files are matched by name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
@@ -19,12 +19,12 @@ from benchmark.metrics.base import Metric
 from benchmark.metrics.evaluation.evaluate import Evaluation, Speech
 from benchmark.metrics.statistics.intervals import METHODS
 from benchmark.results.report.cells import Cell
-from benchmark.results.report.grid import Entry, Grid, entry, footnote, heading
+from benchmark.results.report.grid import COUNTS, Entry, Grid, entry, footnote, heading
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.hashing import digest
 from benchmark.storage.weights import DIGESTS
 from benchmark.tasks.base import RunContext
-from benchmark.tasks.decoding.base import interval_of
+from benchmark.tasks.decoding.base import first_reasons, interval_of
 from benchmark.tasks.decoding.scoring import metrics_of_kind
 from benchmark.tasks.reconstruction import Reconstruction
 from benchmark.types import Utterance
@@ -189,20 +189,13 @@ def _cell(
 ) -> Cell:
     """Return the cell of one metric, marked as failed if too many utterances have no score."""
     found = interval_of(frame, name, metric.facts.within, context)
-    reasons = list(dict.fromkeys(_reasons(frame.loc[frame[name].isna(), "failure"], name)))
-    reason = "; ".join(reasons[:SHOWN])
-    if not found.n_scored or found.n_failed / len(frame) > max_failed_share:
-        reason = f"{found.n_failed} of {len(frame)} have no score: {reason}"
-        return Cell("failed", n_scored=found.n_scored, n_failed=found.n_failed, reason=reason)
+    reason = "; ".join(first_reasons(frame, name, SHOWN))
+    counts = found.n_scored, found.n_failed, found.n_abstained
+    if not found.n_scored or 1 - found.n_scored / len(frame) > max_failed_share:
+        reason = f"{len(frame) - found.n_scored} of {len(frame)} have no score: {reason}"
+        return Cell("failed", None, None, None, *counts, reason)
     lo, hi = (None, None) if isnan(found.lo) else (found.lo, found.hi)
-    return Cell("ok", found.value, lo, hi, found.n_scored, found.n_failed, reason)
-
-
-def _reasons(failures: pd.Series, metric: str) -> Iterator[str]:
-    """Yield the reasons why utterances have no score by a metric, taken from those for all their metrics."""
-    for failure in failures.dropna():
-        own = [part for part in failure.split("; ") if part.startswith(f"{metric}: ")]
-        yield from [part.removeprefix(f"{metric}: ") for part in own] or [failure]
+    return Cell("ok", found.value, lo, hi, *counts, reason)
 
 
 def _table(folders: Folders, cells: Mapping[str, Cell], metrics: Mapping[str, Metric], method: str) -> Grid:
@@ -223,7 +216,7 @@ def _table(folders: Folders, cells: Mapping[str, Cell], metrics: Mapping[str, Me
         header=["recordings", *(heading(facts[name]) for name in cells), "n", "failed"],
         body=[[*line, Entry(counts), Entry(str(failed))]],
         notes=[
-            "n: utterances scored (fewest–most over the metrics); failed: utterances without a score (most).",
+            COUNTS,
             f"[lo, hi]: {method}.",
             *(f"{facts[name].label}: {facts[name].definition.rstrip('.')}." for name in cells),
         ],

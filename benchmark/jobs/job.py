@@ -47,7 +47,7 @@ class Job:
     """The resolved config, kept beside the rows."""
     policy: Policy = "only_missing"
     max_failed_share: float = MAX_FAILED_SHARE
-    """Share of failed utterances above which the number of a metric is not shown."""
+    """Share of utterances without a score above which the number of a metric is not shown."""
     trackers: TrackerCollection = field(default_factory=TrackerCollection)
     """Dashboards and log files that follow the job."""
 

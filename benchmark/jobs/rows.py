@@ -37,7 +37,7 @@ def rows_of(
         task: Task that declares the metrics and their table.
         metric_keys: For each metric, the digest of what this metric alone depends on.
         bootstrap: Unit that intervals take as independent.
-        max_failed_share: Share of failed utterances above which a metric's number is not shown.
+        max_failed_share: Share of utterances without a score above which a metric's number is not shown.
     """
     measures = {measure.metric: measure for measure in outcome.measures}
     failures = outcome.notes.get("failures", [])
@@ -46,15 +46,18 @@ def rows_of(
     for place, (metric, definition) in enumerate(task.definitions().items()):
         measure = measures.get(metric)
         interval = measure.interval if measure else None
+        reasons = (measure.reasons if measure else []) or failures
         scored = interval if interval and interval.n_scored else None  # no scored utterance, no value
         status, reason = outcome.status, outcome.reason
         if status != "failed":
             status, reason = outcome.statuses.get(metric, (status, reason))
         if status == "ok" and scored is None:
-            status, reason = "failed", "; ".join(["no utterance could be scored", *failures])
-        elif status == "ok" and scored and _failed_share(scored) > max_failed_share:
-            share = f"{_failed_share(scored):.0%} of the utterances have no score, more than max_failed_share"
-            status, reason, scored = "failed", "; ".join([share, *failures]), None
+            status, reason = "failed", "; ".join(["no utterance could be scored", *reasons])
+        elif status == "ok" and scored and _missing_share(scored) > max_failed_share:
+            share = (
+                f"{_missing_share(scored):.0%} of the utterances have no score, more than max_failed_share"
+            )
+            status, reason, scored = "failed", "; ".join([share, *reasons]), None
         rows.append(
             Row(
                 **shared,
@@ -65,8 +68,9 @@ def rows_of(
                 interval=described(scored, bootstrap) if scored else "",
                 n_scored=interval.n_scored if interval else 0,
                 n_failed=interval.n_failed if interval else 0,
+                n_abstained=interval.n_abstained if interval else 0,
                 status=status,
-                reason=reason or "; ".join(failures),
+                reason=reason or "; ".join(reasons),
                 definition=measure.definition if measure else definition.definition,
                 metric_key=metric_keys.get(metric, ""),
                 display=_display(definition, place) | table,
@@ -104,13 +108,15 @@ def with_other_metrics(
     ]
     joined = utterances.join(earlier[columns], on="utterance_id")
     scores = joined[[name for name in columns if name in kept]]
-    why = joined["utterance_id"].map(earlier["failure"]).where(scores.isna().any(axis=1))
-    joined["failure"] = joined["failure"].fillna(why)
+    for column in {"failure", "abstained"} & set(earlier) & set(joined):
+        why = joined["utterance_id"].map(earlier[column]).where(scores.isna().any(axis=1))
+        joined[column] = joined[column].fillna(why)
     return [*rows, *others], joined
 
 
-def _failed_share(interval: Interval) -> float:
-    return interval.n_failed / (interval.n_scored + interval.n_failed)
+def _missing_share(interval: Interval) -> float:
+    missing = interval.n_failed + interval.n_abstained
+    return missing / (interval.n_scored + missing)
 
 
 def _display(definition: MetricInfo, place: int) -> dict[str, Any]:
@@ -121,7 +127,8 @@ def _display(definition: MetricInfo, place: int) -> dict[str, Any]:
     content |= {name: end if math.isfinite(end) else None for name, end in ends.items()}
     counts = {"counts": list(definition.counts)} if definition.counts else {}
     order = {"order_free": True} if definition.order_free else {}
-    return content | {"place": FAMILY * definition.family + place} | counts | order
+    note = {"note_of": definition.note_of} if definition.note_of else {}
+    return content | {"place": FAMILY * definition.family + place} | counts | order | note
 
 
 def side_info(spec: TokenizerSpec) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class AnswerMetric(ReportedMetric):
 
     @abstractmethod
     def count(self, answer: Answer) -> tuple[float, float]:
-        """Count one utterance: what is wrong, or right, and out of how much; NaN for both has no score."""
+        """Count one utterance: what is wrong, or right, and out of how much; NaN for both if undefined."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,11 @@ Voice = Literal["kept", "changed", "any"]
 
 
 class MetricUndefined(Exception):
-    """Raised by a metric that has no value for a pair; the message gives the reason."""
+    """Raised by a metric that abstains, as it is not defined for a pair; the message gives the reason."""
+
+
+class DecodeFailure(Exception):
+    """Raised by a metric where the decoder gave nothing to score, such as digital silence."""
 
 
 class Score(NamedTuple):
@@ -47,9 +51,12 @@ class Metric(ReportedMetric):
 
     @abstractmethod
     def score(self, pair: Pair) -> Score | float:
-        """Compute the score of one utterance; NaN means that there is none.
+        """Compute the score of one utterance; NaN means that the metric is not defined for it.
 
-        Raises: MetricUndefined for a pair without a value. Any other exception also counts as a failure.
+        Raises:
+            MetricUndefined: the metric is not defined for the pair, which counts as an abstention.
+            DecodeFailure: the decoded signal is nothing to score. This and any other exception count as a
+                failure.
         """
 
     def needs(self) -> Iterator[tuple[Side, Extractor]]:

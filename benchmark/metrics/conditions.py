@@ -25,4 +25,5 @@ def restricted(definition: MetricInfo, condition: str) -> MetricInfo:
         definition,
         label=f"{definition.label}, {label}",
         definition=f"as {definition.label} of all pairs, over those with {meaning}",
+        note_of=under(definition.note_of, condition) if definition.note_of else "",
     )

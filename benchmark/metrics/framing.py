@@ -8,7 +8,7 @@ from scipy.fft import rfft
 from scipy.signal import get_window
 
 from benchmark.extractors.base import SignalExtractor
-from benchmark.metrics.base import MetricUndefined
+from benchmark.metrics.base import DecodeFailure, MetricUndefined
 from benchmark.metrics.signal_pair import Alignment, Pair
 from benchmark.types import SAMPLE_RATE
 
@@ -17,18 +17,31 @@ def align_audible(pair: Pair, alignment: Alignment) -> tuple[np.ndarray, np.ndar
     """Return original and decoded signal aligned to one length, neither of them silent.
 
     Raises:
-        MetricUndefined: a side is empty or digital silence, for which no metric is defined.
+        MetricUndefined: the original is empty or digital silence, for which no metric is defined.
+        DecodeFailure: the decoded signal is.
         ValueError: a side has NaN or infinite samples.
     """
+    reference, decoded = align_finite(pair, alignment)
+    if not decoded.any():
+        raise DecodeFailure("the decoded signal is digital silence")
+    return reference, decoded
+
+
+def align_finite(pair: Pair, alignment: Alignment) -> tuple[np.ndarray, np.ndarray]:
+    """Return original and decoded signal aligned to one length, the original audible.
+
+    Raises: See `align_audible`; the decoded signal may be digital silence.
+    """
+    if not len(pair.reference):
+        raise MetricUndefined("the original is empty")
+    if not len(pair.decoded):
+        raise DecodeFailure("the decoded signal is empty")
     for side, wav in (("the original", pair.reference), ("the decoded signal", pair.decoded)):
-        if not len(wav):
-            raise MetricUndefined(f"{side} is empty")
         if not np.isfinite(wav).all():
             raise ValueError(f"NaN or infinite samples in {side}")
     reference, decoded = pair.aligned(alignment)
-    for side, wav in (("the original", reference), ("the decoded signal", decoded)):
-        if not wav.any():
-            raise MetricUndefined(f"{side} is digital silence")
+    if not reference.any():
+        raise MetricUndefined("the original is digital silence")
     return reference, decoded
 
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from benchmark.errors import unknown
 from benchmark.extractors.base import Extractor, Side
-from benchmark.extractors.f0.extractors import Dio, Pitched
-from benchmark.metrics.base import Metric, MetricUndefined
-from benchmark.metrics.framing import align_audible
+from benchmark.extractors.f0.extractors import Autocorrelation, Pitched
+from benchmark.metrics.base import Metric, MetricUndefined, Score
+from benchmark.metrics.framing import align_audible, align_finite
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 
 GROSS_ERROR = 0.2
@@ -35,23 +35,29 @@ class PitchMetric(Metric):
     Attributes:
         extractor: Extractor of the tracks.
         alignment: Alignment of the signals, see `ALIGNMENTS`; the longer track is cut to the shorter.
+        averaged: How the scores of files become one number, for the definition.
     """
 
     family: ClassVar[str] = "pitch"
+    averaged: ClassVar[str] = "mean over files"
 
-    extractor: Pitched = field(default_factory=Dio)
+    extractor: Pitched = field(default_factory=Autocorrelation)
     alignment: Alignment = "delay"
 
     def needs(self) -> Iterator[tuple[Side, Extractor]]:
         """See `Metric.needs`."""
         yield "reference", self.extractor
 
-    def tracks(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+    def tracks(self, pair: Pair, silence: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Return F0 in Hz of the original and the decoded signal, float64 (frames,) each; 0 where unvoiced.
 
-        Raises: MetricUndefined if a signal is digital silence, or there is no frame.
+        Args:
+            pair: Original and decoded signal.
+            silence: Whether decoded digital silence is accepted, as a signal without a voiced frame.
+
+        Raises: See `align_audible`; MetricUndefined if there is no frame.
         """
-        align_audible(pair, self.alignment)
+        (align_finite if silence else align_audible)(pair, self.alignment)
         reference, decoded = (
             np.asarray(pair.value(side, self.extractor, self.alignment), np.float64)[:, 0]
             for side in ("reference", "decoded")
@@ -64,12 +70,15 @@ class PitchMetric(Metric):
     @property
     def how(self) -> str:
         """Closing words of every definition."""
-        return f"{self.extractor.words}, mean over files, {ALIGNMENTS[self.alignment]}"
+        return f"{self.extractor.words}, {self.averaged}, {ALIGNMENTS[self.alignment]}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class GrossPitchError(PitchMetric):
     """GPE: percentage of frames voiced in both signals whose F0 is grossly wrong (Rabiner et al. 1976).
+
+    Every frame counts alike, so a file with few voiced frames counts little. `VoicedOverlap` says how many
+    frames there are.
 
     Attributes:
         threshold: Share of the original's F0 by which a frame must be off to count.
@@ -80,6 +89,8 @@ class GrossPitchError(PitchMetric):
     most: ClassVar[float] = 100.0
     higher_is_better: ClassVar[bool | None] = False
     decimals: ClassVar[int] = 1
+    version: ClassVar[int] = 2
+    averaged: ClassVar[str] = "Σ errors / Σ frames over files"
 
     label: str = "GPE"
     threshold: float = GROSS_ERROR
@@ -89,10 +100,42 @@ class GrossPitchError(PitchMetric):
         """See `Metric.definition`."""
         return f"frames voiced in both whose F0 is off by more than {100 * self.threshold:g} %, {self.how}"
 
-    def score(self, pair: Pair) -> float:
+    def score(self, pair: Pair) -> Score:
         """See `Metric.score`."""
         expected, found = both_voiced(*self.tracks(pair))
-        return 100.0 * float(gross(expected, found, self.threshold).mean())
+        wrong = gross(expected, found, self.threshold)
+        return Score(100.0 * float(wrong.mean()), weight=float(len(wrong)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoicedOverlap(PitchMetric):
+    """Percentage of the original's voiced frames that are voiced in the decoded signal as well.
+
+    Metrics on frames voiced in both, such as GPE, say nothing about the other frames.
+    """
+
+    unit: ClassVar[str] = "%"
+    higher_is_better: ClassVar[bool | None] = True
+    decimals: ClassVar[int] = 1
+    averaged: ClassVar[str] = "Σ frames / Σ frames over files"
+
+    label: str = "Voiced in both"
+
+    @property
+    def definition(self) -> str:
+        """See `Metric.definition`."""
+        return f"the original's voiced frames that are voiced in the decoded signal as well, {self.how}"
+
+    def score(self, pair: Pair) -> Score:
+        """See `Metric.score`.
+
+        Raises: MetricUndefined if no frame of the original is voiced.
+        """
+        reference, decoded = self.tracks(pair, silence=True)
+        voiced = reference > 0
+        if not voiced.any():
+            raise MetricUndefined("no frame of the original is voiced")
+        return Score(100.0 * float((decoded[voiced] > 0).mean()), weight=float(voiced.sum()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +150,7 @@ class VoicingDecisionError(PitchMetric):
     most: ClassVar[float] = 100.0
     higher_is_better: ClassVar[bool | None] = False
     decimals: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     label: str = "VDE"
 
@@ -117,13 +161,15 @@ class VoicingDecisionError(PitchMetric):
 
     def score(self, pair: Pair) -> float:
         """See `Metric.score`."""
-        reference, decoded = self.tracks(pair)
+        reference, decoded = self.tracks(pair, silence=True)
         return 100.0 * float(((reference > 0) != (decoded > 0)).mean())
 
 
 @dataclass(frozen=True, kw_only=True)
 class F0FrameError(PitchMetric):
     """FFE: percentage of all frames with a gross pitch error or a voicing error (Chu and Alwan 2009).
+
+    It has a value also where the decoded signal has no voice at all, unlike GPE.
 
     Attributes:
         threshold: See `GrossPitchError`.
@@ -134,6 +180,7 @@ class F0FrameError(PitchMetric):
     most: ClassVar[float] = 100.0
     higher_is_better: ClassVar[bool | None] = False
     decimals: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     label: str = "FFE"
     threshold: float = GROSS_ERROR
@@ -148,7 +195,7 @@ class F0FrameError(PitchMetric):
 
     def score(self, pair: Pair) -> float:
         """See `Metric.score`."""
-        reference, decoded = self.tracks(pair)
+        reference, decoded = self.tracks(pair, silence=True)
         voicing = (reference > 0) != (decoded > 0)
         pitch = (reference > 0) & (decoded > 0) & gross(reference, decoded, self.threshold)
         return 100.0 * float((voicing | pitch).mean())

@@ -11,7 +11,7 @@ from benchmark.metrics.statistics.bounds import Range
 from benchmark.storage.hashing import digest
 from benchmark.storage.identity import describe, uid_of
 
-SHOWN_ONLY = ("label", "tasks")
+SHOWN_ONLY = ("label", "tasks", "note_of")
 """Fields that change no number and therefore stay out of a metric's identity."""
 FAMILIES = ("intelligibility", "pitch", "quality", "spectrum", "voice", "opinion", "waveform")
 """Known families in the order of their columns; columns of any other family follow."""
@@ -40,6 +40,8 @@ class MetricInfo:
     """Whether the metric counts events, such as words wrong, so that none seen does not mean none."""
     order_free: bool = False
     """Whether codes can score without their order: shuffled codes are then a bag of codes, not a floor."""
+    note_of: str = ""
+    """Metric that this one qualifies: tables show it in a note, without a column; empty for none."""
 
     @property
     def within(self) -> Range:
@@ -65,6 +67,7 @@ class ReportedMetric(ABC):
         order_free: See `MetricInfo.order_free`.
         label: Heading of the metric's column.
         tasks: Kinds of tasks that report the metric; empty for every task that can compute the metric.
+        note_of: See `MetricInfo.note_of`.
     """
 
     family: ClassVar[str] = ""
@@ -80,6 +83,7 @@ class ReportedMetric(ABC):
 
     label: str
     tasks: Sequence[str] = ()
+    note_of: str = ""
 
     @property
     @abstractmethod
@@ -114,6 +118,7 @@ class ReportedMetric(ABC):
             most=self.most,
             counted=self.counted,
             order_free=self.order_free,
+            note_of=self.note_of,
         )
 
 

@@ -19,7 +19,9 @@ Status = Literal["ok", "NC", "failed", "n/a"]
 """Status of a number. NC: the training behind the number did not converge. n/a: the metric has no meaning for
 the tokenizer."""
 
-ADDED: dict[str, Any] = {"variant": "", "metric_key": "", "display": {}, "date": "", "base": ""}
+ADDED: dict[str, Any] = {
+    "variant": "", "metric_key": "", "display": {}, "date": "", "base": "", "n_abstained": 0,
+}  # fmt: skip
 """Fields that rows of this schema version may lack, with the value that an absent field stands for."""
 
 SHOWN = {"label", "unit", "higher_is_better", "decimals", "place"}
@@ -40,8 +42,11 @@ class Row:
         frame_rate: Frames per second; None if there are no frames.
         bitrate: Nominal bits per second.
         value: Number in the metric's unit; None if there is none. `lo` and `hi` bound its 95 % interval.
-        n_scored: Utterances behind `value`; `n_failed` counts those that gave no score.
-        reason: Why `status` is not "ok", or why utterances failed.
+        n_scored: Utterances behind `value`.
+        n_failed: Utterances without a score because decoding or scoring failed.
+        n_abstained: Utterances that the metric is not defined for, such as pitch without a voiced frame. In
+            older rows `n_failed` counts them.
+        reason: Why `status` is not "ok", or why utterances have no score.
         definition: The metric in words, with the recogniser or extractor that it rests on.
         interval: Method that gave `lo` and `hi`.
         key: Digest of everything the job depends on; the same key gives the same numbers.
@@ -52,7 +57,8 @@ class Row:
             decoded in place of the tokenizer's own decoder; empty for the usual.
         metric_key: Digest of what the metric depends on beside the job; empty where `key` says it all.
         display: How tables show the metric: label, unit, higher_is_better, decimals, its place, the columns
-            of counts that it is the ratio of, and the table that its task declares.
+            of counts that it is the ratio of, the metric that it is a note of, and the table that its task
+            declares.
         date: Day on which the number was made, UTC, as YYYY-MM-DD; empty in older rows.
         base: Tokenizer whose codes a floor shuffles; empty for other tokenizers, and in older rows.
     """
@@ -92,6 +98,7 @@ class Row:
     display: dict[str, Any] = field(default_factory=dict)
     date: str = ""
     base: str = ""
+    n_abstained: int = 0
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -123,8 +130,9 @@ class Row:
             raise ValueError(f"{label}: a row without a value cannot have status 'ok'")
         if self.status != "ok" and not self.reason:
             raise ValueError(f"{label}: status {self.status!r} needs a reason")
-        if self.n_scored < 0 or self.n_failed < 0:
-            raise ValueError(f"{label}: counts {self.n_scored}, {self.n_failed} must not be negative")
+        counts = self.n_scored, self.n_failed, self.n_abstained
+        if min(counts) < 0:
+            raise ValueError(f"{label}: counts {', '.join(map(str, counts))} must not be negative")
         bounds = [x for x in (self.lo, self.value, self.hi) if x is not None]
         if any(math.isinf(x) for x in bounds):
             raise ValueError(f"{label}: {bounds} must be finite")

@@ -51,11 +51,15 @@ class RunContext:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """Value and interval of one metric over all utterances of a task, with the metric's definition."""
+    """Value and interval of one metric over all utterances of a task, with the metric's definition.
+
+    `reasons` says why utterances have no score by this metric; without any, those of the outcome hold.
+    """
 
     metric: str
     interval: Interval
     definition: str
+    reasons: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -320,6 +320,26 @@ def test_a_metric_that_fails_too_often_is_failed(
         assert row.reason.endswith("no frame voiced in both")
 
 
+def test_abstentions_are_counted_apart_with_the_reasons_of_their_metric(
+    job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored = Loudness.run
+
+    def run(self: Any, *arguments: Any) -> Outcome:
+        outcome = scored(self, *arguments)
+        most = mean_interval([1.0, 2.0, 3.0, float("nan"), float("nan")]).with_abstained(1)
+        measure = replace(outcome.measures[0], interval=most, reasons=["silence", "no voiced frame"])
+        return replace(outcome, measures=[measure], notes={"failures": ["of another metric"]})
+
+    monkeypatch.setattr(Loudness, "run", run)
+    job().run()
+    (row,) = rows(job())
+    assert (row.n_scored, row.n_failed, row.n_abstained) == (3, 1, 1)
+    assert row.status == "ok" and row.reason == "silence; no voiced frame"
+    replace(job(), max_failed_share=0.3).run()
+    assert rows(job())[0].status == "failed"
+
+
 def test_a_failure_costs_no_rows_of_other_metrics(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     job().run()
     [before] = rows(job())

@@ -98,6 +98,7 @@ def test_an_offline_run_holds_what_was_promised(
         "gpe": 3.0,
         "gpe_n_scored": 58,
         "gpe_n_failed": 2,
+        "gpe_n_abstained": 0,
     }
     assert {name: run.summary[f"reconstruction/{name}"] for name in numbers} == numbers
     assert run.summary["reconstruction/wer_status"] == "ok"
@@ -193,6 +194,7 @@ def test_one_tracker_that_fails_at_the_end_costs_no_other(
         "hi": "15.0",
         "n_scored": "60",
         "n_failed": "0",
+        "n_abstained": "0",
         "status": "ok",
     }
 

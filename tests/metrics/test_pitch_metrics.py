@@ -8,19 +8,20 @@ from scipy.signal import firwin, lfilter
 
 from benchmark.errors import UserError
 from benchmark.extractors.f0.crepe import Crepe
-from benchmark.extractors.f0.extractors import F0, Dio, Harvest, Pyin
-from benchmark.metrics.base import Metric, MetricUndefined
+from benchmark.extractors.f0.extractors import F0, Autocorrelation, Dio, Harvest, Pyin
+from benchmark.metrics.base import DecodeFailure, Metric, MetricUndefined, Score
 from benchmark.metrics.pitch import (
     F0FrameError,
     GrossPitchError,
     PitchCorrelation,
     PitchMetric,
     PitchRmse,
+    VoicedOverlap,
     VoicingDecisionError,
 )
 from benchmark.metrics.signal_pair import Pair
 
-TRACKERS = [Dio(), Harvest(), Pyin()]
+TRACKERS = [Autocorrelation(), Dio(), Harvest(), Pyin()]
 GPE, VDE, FFE = GrossPitchError(), VoicingDecisionError(), F0FrameError()
 RMSE, CORR = PitchRmse(), PitchCorrelation()
 
@@ -40,7 +41,11 @@ def of_tracks(metric: PitchMetric, reference: np.ndarray, decoded: np.ndarray) -
     wav = np.ones(160, np.float32)
     key = metric.extractor.key
     given = {("reference", key): reference[:, None], ("decoded", f"{key} delay"): decoded[:, None]}
-    return float(metric.score(Pair("a", wav, wav, given=given)))
+    return number(metric.score(Pair("a", wav, wav, given=given)))
+
+
+def number(score: Score | float) -> float:
+    return score.value if isinstance(score, Score) else score
 
 
 @pytest.mark.parametrize("tracker", TRACKERS, ids=lambda tracker: tracker.name)
@@ -70,7 +75,9 @@ def test_harvest_is_that_of_the_filtered_signal(speech: np.ndarray) -> None:
     filtered = lfilter(firwin(255, 70 / 8000, pass_zero=False), 1, speech.astype(np.float64))
     f0, _ = pyworld.harvest(filtered, 16_000, f0_floor=40, f0_ceil=800, frame_period=5)
     np.testing.assert_allclose(track(tracker, speech), f0, rtol=1e-8)
-    assert tracker.words == "WORLD Harvest, 40–800 Hz, 5 ms after a 70 Hz low cut"
+    assert tracker.words == (
+        "Harvest (own implementation, equal to pyworld 0.3.5), 40–800 Hz, 5 ms after a 70 Hz low cut"
+    )
 
 
 def test_pyin_is_that_of_librosa(synthetic: np.ndarray) -> None:
@@ -110,7 +117,8 @@ def test_parameters_of_a_tracker_are_part_of_key_and_definition() -> None:
     ]
     assert len({m.key for m in metrics}) == len({m.definition for m in metrics}) == 5
     assert GPE.definition.startswith(
-        "frames voiced in both whose F0 is off by more than 20 %, pyworld DIO+StoneMask, 60–500 Hz, 10 ms,"
+        "frames voiced in both whose F0 is off by more than 20 %, autocorrelation (Boersma 1993, own "
+        "implementation), 60–500 Hz, 10 ms, Σ errors / Σ frames over files, "
     )
 
 
@@ -150,7 +158,7 @@ def test_frame_error_is_the_sum_of_its_parts(coded: list[tuple[np.ndarray, np.nd
         pair = Pair("a", original, decoded)
         reference, found = GPE.tracks(pair)
         both = ((reference > 0) & (found > 0)).mean()
-        assert FFE.score(pair) == pytest.approx(VDE.score(pair) + both * GPE.score(pair))
+        assert FFE.score(pair) == pytest.approx(VDE.score(pair) + both * number(GPE.score(pair)))
 
 
 def test_rmse_on_frames_voiced_in_both_or_on_all() -> None:
@@ -216,7 +224,79 @@ def test_the_delay_is_removed_before_frames_are_compared(synthetic: np.ndarray) 
 def test_conversion_is_compared_by_p_corr_alone(metric: Callable[[str], Metric]) -> None:
     assert list(metric("p_corr").tasks) == ["voice_conversion"]
     assert not metric("f0_corr").tasks and metric("f0_corr").voice == "kept"
-    assert "no delay removed" in metric("p_corr").definition
+    assert "delay within ±100 ms removed" in metric("p_corr").definition
+
+
+def test_all_default_pitch_metrics_use_one_extractor(metric: Callable[[str], Metric]) -> None:
+    names = ("gpe", "gpe_frames", "vde", "ffe", "p_corr", "f0_rmse", "f0_corr")
+    assert {getattr(metric(name), "extractor") for name in names} == {Autocorrelation()}  # noqa: B009
+    assert getattr(metric("survey_gpe"), "extractor") == Dio()  # noqa: B009
+    assert "no delay removed" in metric("survey_p_corr").definition
+
+
+@pytest.mark.parametrize("late", [10, 20, 40, 80])
+def test_p_corr_does_not_charge_a_decoder_for_its_latency(
+    metric: Callable[[str], Metric], speech: np.ndarray, late: int
+) -> None:
+    delayed = np.pad(speech, (16 * late, 0))
+    assert number(metric("p_corr").score(Pair("a", speech, delayed))) >= 0.99
+    assert number(metric("survey_p_corr").score(Pair("a", speech, delayed))) < 0.99
+
+
+@pytest.mark.parametrize("late", [20, 80])
+def test_p_corr_finds_the_delay_of_another_voice(
+    metric: Callable[[str], Metric], speech: np.ndarray, late: int
+) -> None:
+    other = in_another_voice(speech)
+    correlation = np.corrcoef(speech, other[: len(speech)])[0, 1]
+    assert abs(correlation) < 0.3  # the waveforms have nothing in common
+    at_once, later = (
+        Pair("a", speech, np.pad(other, (16 * shift, 0)).astype(np.float32)) for shift in (0, late)
+    )
+    assert later.delay - at_once.delay == pytest.approx(16 * late, abs=16)
+    scores = [number(metric("p_corr").score(pair)) for pair in (at_once, later)]
+    assert scores[1] == pytest.approx(scores[0], abs=0.05)
+
+
+def in_another_voice(wav: np.ndarray) -> np.ndarray:
+    """Raise pitch by a half and formants by a sixth."""
+    samples = wav.astype(np.float64)
+    f0, times = pyworld.dio(samples, 16_000)
+    envelope = pyworld.cheaptrick(samples, f0, times, 16_000)
+    bins = np.arange(envelope.shape[1])
+    shifted = np.exp([np.interp(bins / 1.17, bins, frame) for frame in np.log(envelope)])
+    return pyworld.synthesize(1.5 * f0, shifted, pyworld.d4c(samples, f0, times, 16_000), 16_000)
+
+
+def test_gross_errors_are_pooled_over_the_frames_of_all_files(speech: np.ndarray) -> None:
+    few, many = np.array([100.0, 0, 0]), np.full(30, 100.0)
+    wav = np.ones(160, np.float32)
+    key = GPE.extractor.key
+    scores = []
+    for reference, decoded in ((few, 2 * few), (many, many)):
+        given = {("reference", key): reference[:, None], ("decoded", f"{key} delay"): decoded[:, None]}
+        scores.append(GPE.score(Pair("a", wav, wav, given=given)))
+    assert [(score.value, score.weight) for score in scores] == [(100.0, 1.0), (0.0, 30.0)]
+
+
+def test_the_share_of_frames_behind_gross_errors() -> None:
+    overlap = VoicedOverlap()
+    assert of_tracks(overlap, REFERENCE, np.array([119.0, 121.0, 150.0, 0.0, 90.0, 0.0])) == 75.0
+    assert of_tracks(overlap, REFERENCE, 0 * REFERENCE) == 0.0
+    with pytest.raises(MetricUndefined, match="original is voiced"):
+        of_tracks(overlap, 0 * REFERENCE, REFERENCE)
+
+
+def test_decoded_silence_is_scored_by_voicing_and_fails_elsewhere(speech: np.ndarray) -> None:
+    pair = Pair("a", speech, np.zeros_like(speech))
+    voiced = 100.0 * (Autocorrelation().extract(speech)[:, 0] > 0).mean()
+    assert VDE.score(pair) == FFE.score(pair) == pytest.approx(voiced) and voiced > 20
+    assert number(VoicedOverlap().score(pair)) == 0.0
+    for metric in (GPE, RMSE, CORR):
+        with pytest.raises(DecodeFailure, match="silence"):
+            metric.score(pair)
+    with pytest.raises(MetricUndefined, match="original is digital silence"):
+        FFE.score(Pair("a", np.zeros_like(speech), speech))
 
 
 def test_wrong_frames_are_refused() -> None:

@@ -90,3 +90,12 @@ def test_rows_from_before_variants_are_the_usual_ones(make_row):
     row = Row.from_json(json.dumps(content))
     assert row == make_row() and row.label == "mel_rvq"
     assert make_row(variant="vocoder").label == "mel_rvq+vocoder"
+
+
+def test_a_row_from_before_abstentions_has_none(make_row):
+    content = json.loads(make_row(n_failed=3, reason="silence").to_json())
+    del content["n_abstained"]
+    row = Row.from_json(json.dumps(content))
+    assert (row.n_failed, row.n_abstained) == (3, 0)
+    with pytest.raises(ValueError, match="negative"):
+        make_row(n_abstained=-1)

@@ -1,4 +1,7 @@
-"""F0 extractors, which estimate the pitch of speech every few milliseconds."""
+"""F0 extractors, which estimate the pitch of speech every few milliseconds.
+
+`docs/measurements/pitch.md` compares them.
+"""
 
 import warnings
 from abc import abstractmethod
@@ -10,6 +13,7 @@ import numpy as np
 from scipy.signal import firwin, lfilter
 
 from benchmark.extractors.base import SignalExtractor
+from benchmark.extractors.f0.autocorrelation import autocorrelation
 from benchmark.extractors.f0.world.dio import dio
 from benchmark.extractors.f0.world.harvest import harvest
 from benchmark.types import SAMPLE_RATE
@@ -96,13 +100,27 @@ def _design_low_cut(cutoff: float) -> np.ndarray:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Autocorrelation(F0):
+    """The autocorrelation method of Boersma (1993), implemented in `benchmark.extractors.f0.autocorrelation`.
+
+    It is Praat's method. Praat itself is GPL, and an extra.
+    """
+
+    name: ClassVar[str] = "autocorrelation (Boersma 1993, own implementation)"
+
+    def track(self, samples: np.ndarray) -> np.ndarray:
+        """See `F0.track`."""
+        return autocorrelation(samples, self.floor, self.ceiling, self.frame_period)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dio(F0):
     """DIO, refined by StoneMask (Morise et al. 2009, 2016).
 
     DIO is implemented in `benchmark.extractors.f0.world`, because pyworld's takes four times as long.
     """
 
-    name: ClassVar[str] = "pyworld DIO+StoneMask"
+    name: ClassVar[str] = "DIO (own implementation, equal to pyworld 0.3.5)+StoneMask (pyworld)"
 
     def track(self, samples: np.ndarray) -> np.ndarray:
         """See `F0.track`."""
@@ -118,7 +136,7 @@ class Harvest(F0):
     pyworld's implementation takes five times as long.
     """
 
-    name: ClassVar[str] = "WORLD Harvest"
+    name: ClassVar[str] = "Harvest (own implementation, equal to pyworld 0.3.5)"
 
     def track(self, samples: np.ndarray) -> np.ndarray:
         """See `F0.track`."""

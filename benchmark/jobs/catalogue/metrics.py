@@ -33,14 +33,16 @@ that are there.
 """
 SCORES = """## How scores become numbers
 
-- Every utterance has one score per metric, or none, with the reason: a failed one is NaN, counted beside the
-  number and never replaced by a filler. Where more than `max_failed_share` of the utterances failed, the cell
-  says `failed`.
+- Every utterance has one score per metric, or none, with the reason: it has failed, or the metric is not
+  defined for it. Both leave the mean, are counted beside the number and are never replaced by a filler.
+  Decoded digital silence is a failure, except for metrics that have a value for it (WER, VDE, FFE). Where more
+  than `max_failed_share` of the utterances have no score, the cell says `failed`.
 - The number is Σ weight × score / Σ weight over the utterances. The weight is one, or for error rates the
-  words or characters of the reference, which makes it the corpus rate.
+  words or characters of the reference, for GPE the frames voiced in both, which makes it the corpus rate.
 - Intervals: {intervals}. `bootstrap=utterances` leaves out utterances instead.
 - Bold: better than every other tokenizer, p ≤ 0.05 in each paired test: a permutation test over speakers and,
-  where trainings stand behind a number, a t test over speakers and at least three training seeds.
+  where trainings stand behind a number, a t test over speakers and at least three training seeds. Numbers
+  without a score on more than 10 % of the utterances do not compete.
 - Delay: the lag of decoded behind original speech by cross-correlation within ±100 ms. It is a column of its
   own (`delay`); metrics that need sample alignment say whether it was removed. `alignment: cut` in a metric's
   config gives the raw value.

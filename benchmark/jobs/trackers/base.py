@@ -2,7 +2,8 @@
 
 A tracker begins when a job has work to do, provides Lightning with a logger for the trainings, and receives
 the numbers of the job at the end. The names of the numbers never change: `<task>/<metric>`, and the same with
-`_lo`, `_hi`, `_n_scored` and `_n_failed`. A tracker that fails causes a warning and never fails the job.
+`_lo`, `_hi`, `_n_scored`, `_n_failed` and `_n_abstained`. A tracker that fails causes a warning and never
+fails the job.
 """
 
 import csv
@@ -95,9 +96,9 @@ class Csv(Tracker):
         assert self._folder is not None
         with (self._folder / "metrics.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")
-            table.writerow(("name", "value", "lo", "hi", "n_scored", "n_failed", "status"))
+            table.writerow(("name", "value", "lo", "hi", "n_scored", "n_failed", "n_abstained", "status"))
             for row in results.rows:
-                numbers = (row.value, row.lo, row.hi, row.n_scored, row.n_failed)
+                numbers = (row.value, row.lo, row.hi, row.n_scored, row.n_failed, row.n_abstained)
                 table.writerow((f"{row.task}/{row.metric}", *numbers, row.status))
 
 
@@ -203,7 +204,8 @@ def scalars(rows: Sequence[Row]) -> dict[str, float]:
         for suffix, value in (("", row.value), ("_lo", row.lo), ("_hi", row.hi)):
             if value is not None:
                 found[name + suffix] = value
-        found |= {f"{name}_n_scored": row.n_scored, f"{name}_n_failed": row.n_failed}
+        counts = ("n_scored", row.n_scored), ("n_failed", row.n_failed), ("n_abstained", row.n_abstained)
+        found |= {f"{name}_{what}": count for what, count in counts}
     return found
 
 

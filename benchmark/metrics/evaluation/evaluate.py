@@ -15,6 +15,7 @@ from benchmark.data.audio import AudioError, read_audio
 from benchmark.data.manifest import Manifest
 from benchmark.extractors.base import Batch, Extractor, Side, Value
 from benchmark.metrics.base import Metric
+from benchmark.metrics.evaluation.reasons import ABSTAINED, FAILED, join_reasons
 from benchmark.metrics.evaluation.reference_cache import AT_ONCE, ReferenceCache, cache_values, extract_batch
 from benchmark.metrics.evaluation.score_log import FORMAT, Entry, ScoreLog
 from benchmark.metrics.evaluation.worker_pool import Entries, score, score_all
@@ -72,7 +73,8 @@ class Evaluation:
 
         Returns:
             Columns `utterance_id` and `speaker_id`; one per metric, NaN where there is no score;
-            "<metric>:weight" and "<metric>:text" of metrics that have any; and `failure`, the reasons of NaN.
+            "<metric>:weight" and "<metric>:text" of metrics that have any; `failure` and `abstained`, the
+            reasons of NaN where decoding or a metric failed, and where metrics are not defined for the pair.
         """
         journal = ScoreLog(self._store.root / "scores" / speech.digest)
         missing = {
@@ -226,7 +228,8 @@ def _table(speech: Speech, metrics: Metrics, journal: ScoreLog) -> pd.DataFrame:
     frame = pd.DataFrame(
         {"utterance_id": names, "speaker_id": [u.speaker_id for u in speech.originals]}, dtype=object
     )
-    reasons: list[list[str]] = [[] for _ in names]
+    failed: list[dict[str, str]] = [{} for _ in names]
+    abstained: list[dict[str, str]] = [{} for _ in names]
     for name, metric in metrics.items():
         entries = [journal.entries.get((utterance, metric.key), Entry()) for utterance in names]
         frame[name] = np.asarray([np.nan if e.value is None else e.value for e in entries], float)
@@ -234,8 +237,10 @@ def _table(speech: Speech, metrics: Metrics, journal: ScoreLog) -> pd.DataFrame:
             frame[f"{name}:weight"] = [np.nan if e.value is None else e.weight for e in entries]
         if any(entry.text is not None for entry in entries):
             frame[f"{name}:text"] = pd.Series([entry.text for entry in entries], dtype=object)
-        for found, entry in zip(reasons, entries, strict=True):
-            found += [f"{name}: {entry.reason}"] if entry.reason else []
-    told = [speech.failures.get(name) or "; ".join(r) or None for name, r in zip(names, reasons, strict=True)]
-    frame["failure"] = pd.Series(told, dtype=object)
+        for place, entry in enumerate(entries):
+            if entry.reason:
+                (abstained if entry.abstained else failed)[place][name] = entry.reason
+    told = [speech.failures.get(name) or join_reasons(r) for name, r in zip(names, failed, strict=True)]
+    frame[FAILED] = pd.Series(told, dtype=object)
+    frame[ABSTAINED] = pd.Series([join_reasons(reasons) for reasons in abstained], dtype=object)
     return frame

@@ -27,12 +27,16 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Entry:
-    """The score of one utterance by one metric; where `value` is None, `reason` says why."""
+    """The score of one utterance by one metric; where `value` is None, `reason` says why.
+
+    Without a value, the metric has either abstained, because it is not defined for the pair, or failed.
+    """
 
     value: float | None = None
     weight: float = 1.0
     text: str | None = None
     reason: str = ""
+    abstained: bool = False
 
 
 class ScoreLog:
@@ -99,7 +103,9 @@ class ScoreLog:
     def _take(self, line: dict[str, Any]) -> None:
         place = line["id"], line["of"]
         if "score" in line:
-            self.entries[place] = Entry(**line["score"])
+            # An earlier version did not tell abstentions from failures: such utterances are scored again.
+            if line["score"]["value"] is not None or "abstained" in line["score"]:
+                self.entries[place] = Entry(**line["score"])
         else:
             self._values[place] = line
 

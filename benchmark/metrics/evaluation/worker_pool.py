@@ -8,7 +8,7 @@ from joblib import delayed
 
 from benchmark.data.audio import AudioError
 from benchmark.errors import UserError
-from benchmark.metrics.base import Metric, MetricUndefined, Score
+from benchmark.metrics.base import DecodeFailure, Metric, MetricUndefined, Score
 from benchmark.metrics.evaluation.score_log import Entry
 from benchmark.metrics.evaluation.single_thread import one_thread, workers
 from benchmark.metrics.signal_pair import Pair
@@ -29,7 +29,9 @@ def score(pair: Pair, metrics: Mapping[str, Metric]) -> Entries:
 def _entry(metric: Metric, pair: Pair) -> Entry:
     try:
         found = metric.score(pair)
-    except (MetricUndefined, AudioError) as error:
+    except MetricUndefined as error:
+        return Entry(reason=str(error), abstained=True)
+    except (DecodeFailure, AudioError) as error:
         return Entry(reason=str(error))
     except (UserError, OSError, MemoryError):
         raise
@@ -37,7 +39,7 @@ def _entry(metric: Metric, pair: Pair) -> Entry:
         return Entry(reason=f"{type(error).__name__}: {error}")
     result = found if isinstance(found, Score) else Score(float(found))
     if not np.isfinite(result.value):
-        return Entry(reason="not defined for this pair", text=result.text)
+        return Entry(reason="not defined for this pair", text=result.text, abstained=True)
     return Entry(float(result.value), float(result.weight), result.text)
 
 

@@ -32,6 +32,7 @@ class Interval:
 
     `lo` and `hi` are NaN if fewer than two clusters were scored, and where the scores tell nothing of their
     spread, see `bounds`. The value is NaN too if nothing was scored.
+    `n_abstained` counts utterances that the metric is not defined for, `n_failed` the others without a score.
     """
 
     value: float
@@ -41,10 +42,15 @@ class Interval:
     n_failed: int
     at_end: bool = False
     """Whether the number lies at an end of its range, so that one bound is the number itself."""
+    n_abstained: int = 0
 
     def scaled(self, factor: float) -> "Interval":
         """Return the interval in another unit, such as percent; `factor` must be positive."""
         return replace(self, value=self.value * factor, lo=self.lo * factor, hi=self.hi * factor)
+
+    def with_abstained(self, count: int) -> "Interval":
+        """Return the interval with `count` of the utterances without a score counted as abstentions."""
+        return replace(self, n_failed=self.n_failed - count, n_abstained=count)
 
     def with_value(self, value: float) -> "Interval":
         """Return the interval with another value, and the same counts and bounds."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from benchmark.metrics.statistics.significance import LEVEL, better_than_all
-from benchmark.results.report.cells import Cell
+from benchmark.results.report.cells import MAX_MISSING_SHARE, Cell
 from benchmark.results.report.paired_scores import Pair, Utterances, scores_of
 from benchmark.results.report.tables import ANCHORS, Table
 from benchmark.results.trainings import too_few
@@ -22,20 +22,23 @@ class Contest:
     best: frozenset[tuple[int, str]] = frozenset()
     columns: list[str] = field(default_factory=list)
     undecided: dict[str, list[str]] = field(default_factory=dict)
+    barred: list[str] = field(default_factory=list)
+    """Numbers that do not compete because too many utterances have no score, in words."""
 
 
 def hold_contest(table: Table, utterances: Utterances) -> Contest:
     """Compare the best number of every column with every other number in the column, per corpus.
 
     The best number is significant if it is better in all of these paired tests. Anchors, trainings that
-    failed or did not converge, and metrics without a direction do not compete. Utterances that either
-    tokenizer failed on are left out of their pair. No column with too few trainings behind one of its
-    numbers is decided, see `too_few`.
+    failed or did not converge, numbers without a score on more than `MAX_MISSING_SHARE` of the utterances,
+    and metrics without a direction do not compete. Utterances that either tokenizer has no score on are left
+    out of their pair. No column with too few trainings behind one of its numbers is decided, see `too_few`.
     """
     best: set[tuple[int, str]] = set()
     undecided: dict[str, list[str]] = {}
     corpora = sorted({line.corpus for line in table.lines})
     columns: list[str] = []
+    barred: list[str] = []
     for metric, definition in table.metrics.items():
         if definition.higher_is_better is None:
             continue
@@ -46,6 +49,9 @@ def hold_contest(table: Table, utterances: Utterances) -> Contest:
                 for place, line in enumerate(table.lines)
                 if line.corpus == corpus and line.kind not in ANCHORS and line.cells[metric].status == "ok"
             }
+            few = {place for place, cell in cells.items() if cell.missing_share > MAX_MISSING_SHARE}
+            barred += [f"{definition.label} of {table.lines[place].tokenizer}" for place in sorted(few)]
+            cells = {place: cell for place, cell in cells.items() if place not in few}
             if len(cells) < 2:
                 continue
             leader, *rivals = sorted(cells, key=lambda place: -sign * (cells[place].value or 0.0))
@@ -55,7 +61,7 @@ def hold_contest(table: Table, utterances: Utterances) -> Contest:
             columns.append(definition.label + (f" on {'/'.join(corpus)}" if len(corpora) > 1 else ""))
             if reason:
                 undecided.setdefault(reason, []).append(columns[-1])
-    return Contest(frozenset(best), columns, undecided)
+    return Contest(frozenset(best), columns, undecided, list(dict.fromkeys(barred)))
 
 
 def _wins(leader: Cell, rivals: list[Cell], sign: int, utterances: Utterances) -> tuple[bool, str]:

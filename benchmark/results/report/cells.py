@@ -18,6 +18,10 @@ CellStatus = Literal["ok", "NC", "failed", "n/a", "missing"]
 SEVERITY: tuple[CellStatus, ...] = ("failed", "missing", "NC", "ok", "n/a")
 """Statuses by severity; a line has the first of these that one of its cells has."""
 
+MAX_MISSING_SHARE = 0.1
+"""Share of utterances without a score above which a number does not compete: a mean over the utterances that
+a tokenizer can be scored on favours one that has no score on the hard ones."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -29,6 +33,7 @@ class Cell:
     hi: float | None = None
     n_scored: int = 0
     n_failed: int = 0
+    n_abstained: int = 0
     reason: str = ""
     rows: tuple[Row, ...] = ()
     """Rows behind the number, one per seed."""
@@ -43,6 +48,20 @@ class Cell:
         """Standard deviation over the trainings; None for fewer than two."""
         values = [row.value for row in self.rows if row.value is not None]
         return stdev(values) if self.n_trainings > 1 and len(values) > 1 else None
+
+    @property
+    def missing_share(self) -> float:
+        """Share of the utterances that have no score, because a step failed or the metric abstained."""
+        missing = self.n_failed + self.n_abstained
+        return missing / max(1, self.n_scored + missing)
+
+    @property
+    def missing(self) -> str:
+        """Utterances without a score in words, such as "3 failed and 4 not defined of 60 utterances"."""
+        counts = (self.n_failed, "failed"), (self.n_abstained, "not defined")
+        told = [f"{count} {what}" for count, what in counts if count]
+        total = self.n_scored + self.n_failed + self.n_abstained
+        return f"{' and '.join(told)} of {total} utterances" if told else ""
 
 
 @dataclass(frozen=True)
@@ -97,8 +116,13 @@ class Line:
 
     @property
     def n_failed(self) -> int:
-        """Largest number of utterances without a score, over all metrics."""
+        """Largest number of failed utterances, over all metrics."""
         return max(cell.n_failed for cell in self.cells.values())
+
+    @property
+    def n_abstained(self) -> int:
+        """Largest number of utterances that a metric is not defined for, over all metrics."""
+        return max(cell.n_abstained for cell in self.cells.values())
 
 
 def combine(rows: Iterable[Row]) -> Cell:
@@ -118,6 +142,7 @@ def combine(rows: Iterable[Row]) -> Cell:
         hi=hi,
         n_scored=min(row.n_scored for row in rows),
         n_failed=max(row.n_failed for row in rows),
+        n_abstained=max(row.n_abstained for row in rows),
         reason="; ".join(
             reason if len(rows) in (1, count) else f"{count} of {len(rows)} seeds: {reason}"
             for reason, count in reasons.items()

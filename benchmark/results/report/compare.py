@@ -7,7 +7,7 @@ from benchmark.errors import UserError
 from benchmark.metrics.reported import MetricInfo
 from benchmark.metrics.statistics.intervals import difference_interval
 from benchmark.metrics.statistics.significance import LEVEL, PairedTest, holm
-from benchmark.results.report.cells import Cell, combine
+from benchmark.results.report.cells import MAX_MISSING_SHARE, Cell, combine
 from benchmark.results.report.layouts import counts_of, shown_as
 from benchmark.results.report.paired_scores import Pair, Utterances, scores_of
 from benchmark.results.row import Row
@@ -131,6 +131,8 @@ def _difference(key: Key, cells: tuple[Cell, Cell], first: Side, second: Side) -
     for side, cell in zip((first, second), cells, strict=True):
         if cell.status != "ok":
             return f"{side.name} is {cell.status}: {cell.reason}"
+        if cell.missing_share > MAX_MISSING_SHARE:
+            return f"{side.name} has no score on more than {MAX_MISSING_SHARE:.0%}: {cell.missing}"
     a, b = (cell.rows[0] for cell in cells)
     if a.metric_key != b.metric_key:
         return f"taken in two ways: {a.definition.rstrip('.')} / {b.definition.rstrip('.')}"

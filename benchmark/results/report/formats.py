@@ -67,7 +67,7 @@ def to_csv(table: Table) -> str:
     """
     parts = ("", "_lo", "_hi", "_sd", "_seeds", *(["_n"] if table.layout.by_condition else []))
     metrics = [metric + part for metric in table.metrics for part in parts]
-    counts = ["n_scored", "n_failed", "status", "reason", "dataset", "split"]
+    counts = ["n_scored", "n_failed", "n_abstained", "status", "reason", "dataset", "split"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(_harmless, [*FACTS, *metrics, *counts]))
@@ -78,7 +78,7 @@ def to_csv(table: Table) -> str:
         writer.writerow(
             [
                 *(*map(_harmless, (line.tokenizer, line.kind, line.decoder)), *map(_digits, facts)),
-                *(*map(_digits, numbers), line.scored[0], line.n_failed),
+                *(*map(_digits, numbers), line.scored[0], line.n_failed, line.n_abstained),
                 *map(_harmless, (line.status, _reason(line), line.dataset, line.split)),
             ]
         )
@@ -203,7 +203,7 @@ def _reason(line: Line) -> str:
     """Describe every cell that is not plainly scored; metrics with the same description are grouped."""
     metrics: dict[str, list[str]] = {}
     for metric, cell in line.cells.items():
-        what = cell.status if cell.status != "ok" else f"{cell.n_failed} failed" if cell.n_failed else ""
+        what = cell.status if cell.status != "ok" else cell.missing
         if what:
             metrics.setdefault(f"{what}: {_line(cell.reason)}".removesuffix(": "), []).append(metric)
     return "; ".join(f"{' '.join(names)} {story}" for story, names in metrics.items())

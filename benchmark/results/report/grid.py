@@ -1,6 +1,6 @@
 """A table as people read it, before any markup: printed numbers, best values, footnotes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmark.metrics.conditions import CONDITIONS
@@ -8,7 +8,7 @@ from benchmark.metrics.reported import MetricInfo
 from benchmark.metrics.statistics.significance import LEVEL
 from benchmark.results.provenance import doubt
 from benchmark.results.report.best_in_column import Contest
-from benchmark.results.report.cells import Cell, Line
+from benchmark.results.report.cells import MAX_MISSING_SHARE, Cell, Line
 from benchmark.results.report.rank_correlation import rank_correlations
 from benchmark.results.report.side_information import prompts_note
 from benchmark.results.report.tables import OVERVIEW, Table
@@ -59,14 +59,19 @@ TESTS = (
     "agree."
 )
 """Explanation of p-values, for notes below tables."""
+COUNTS = (
+    "n: utterances scored (fewest–most over the metrics); failed: utterances without a score as decoding "
+    "or scoring failed (most). Footnotes also count those that a metric is not defined for."
+)
 
 
-def make_grid(table: Table, contest: Contest = NO_CONTEST) -> Grid:
+def make_grid(table: Table, contest: Contest = NO_CONTEST, survivors: Sequence[str] = ()) -> Grid:
     """Print every number of a table to the digits of its metric, and collect the notes below the table.
 
     Args:
         table: Table to print.
         contest: Decides which numbers are bold; by default none is.
+        survivors: Notes on numbers over a part of the test set, see `survivor_notes`.
     """
     has_decoder = any(line.decoder not in ("", "none") for line in table.lines)
     has_seeds = several_seeds(table)
@@ -88,7 +93,7 @@ def make_grid(table: Table, contest: Contest = NO_CONTEST) -> Grid:
         num_names=len(names),
         header=[*names, "Hz", "books", "entries", "kbps", *metrics, "n", "failed", *[SEEDS] * has_seeds],
         body=body,
-        notes=table_notes(table, contest),
+        notes=table_notes(table, contest, survivors),
         footnotes=list(footnotes),
     )
 
@@ -152,9 +157,8 @@ def _mark(text: str, footnotes: dict[str, int]) -> int | None:
 
 def footnote(cell: Cell) -> str:
     """Return the remark that a cell needs, or an empty text if its number stands for itself."""
-    if cell.status == "ok" and cell.n_failed:
-        total = cell.n_scored + cell.n_failed
-        return f"{cell.n_failed} of {total} utterances have no score{cell.reason and ': '}{cell.reason}"
+    if cell.status == "ok" and cell.missing:
+        return cell.missing + (cell.reason and f": {cell.reason}")
     return "" if cell.status in ("ok", "missing") else cell.reason
 
 
@@ -176,7 +180,7 @@ def entry(cell: Cell, definition: MetricInfo, bold: bool = False, mark: int | No
     return Entry(DASH if cell.status == "n/a" else cell.status, mark=mark)
 
 
-def table_notes(table: Table, contest: Contest) -> list[str]:
+def table_notes(table: Table, contest: Contest, survivors: Sequence[str] = ()) -> list[str]:
     """Return the notes below a table: reading help, definitions of metrics, sources of numbers."""
     statuses = {cell.status for line in table.lines for cell in line.cells.values()}
     ran_on = sorted({f"{row.task} on {row.dataset}/{row.split}" for row in table.rows})
@@ -190,7 +194,7 @@ def table_notes(table: Table, contest: Contest) -> list[str]:
     else:
         notes += [
             "Hz: frames per second; books × entries: codebooks and the size of the largest; kbps: nominal.",
-            "n: utterances scored (fewest–most over the metrics); failed: utterances without a score (most).",
+            COUNTS,
         ]
     if table.layout.by_condition:
         notes += _conditions(table)
@@ -208,6 +212,12 @@ def table_notes(table: Table, contest: Contest) -> list[str]:
         notes.append(f"Floors with the codes of another tokenizer in random order: {', '.join(floors)}.")
     if contest.columns:
         notes += _bold(contest)
+    if contest.barred:
+        notes.append(
+            f"Not compared, as more than {MAX_MISSING_SHARE:.0%} of the utterances have no score: "
+            f"{', '.join(contest.barred)}."
+        )
+    notes += survivors
     if "NC" in statuses:
         notes.append("NC: the training did not converge; the number in parentheses is not comparable.")
     if "missing" in statuses:
@@ -247,7 +257,9 @@ def _conditions(table: Table) -> list[str]:
     """Describe each condition with its number of utterances; a cell that scored fewer says so itself."""
     totals: dict[str, set[int]] = {}
     for row in table.rows:
-        totals.setdefault(row.metric.partition("/")[2], set()).add(row.n_scored + row.n_failed)
+        totals.setdefault(row.metric.partition("/")[2], set()).add(
+            row.n_scored + row.n_failed + row.n_abstained
+        )
     present = [name for name in CONDITIONS if name in totals]
     notes = [f"Metrics as in the table {'/'.join(table.layout.tasks)}, over the utterances of one condition."]
     for name in present:

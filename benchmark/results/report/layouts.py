@@ -94,6 +94,7 @@ def shown_as(metric: str, rows: Sequence[Row]) -> MetricInfo:
         least=least,
         most=most,
         order_free=display.get("order_free", False),
+        note_of=display.get("note_of", ""),
     )
 
 

@@ -98,7 +98,7 @@ def problems(tables: Iterable[Table]) -> list[Problem]:
 def _stories(table: Table, line: Line) -> dict[tuple[str, str], list[str]]:
     stories: dict[tuple[str, str], list[str]] = {}
     for metric, cell in line.cells.items():
-        if cell.status in ("failed", "missing", "NC") or (cell.status == "ok" and cell.n_failed):
+        if cell.status in ("failed", "missing", "NC") or (cell.status == "ok" and cell.missing):
             stories.setdefault((cell.status, _reason(cell)), []).append(table.metrics[metric].label)
     return stories
 
@@ -107,8 +107,7 @@ def _reason(cell: Cell) -> str:
     if cell.status == "missing":
         return "this job has not run"
     if cell.status == "ok":
-        told = f"{cell.n_failed} of {cell.n_scored + cell.n_failed} utterances"
-        return f"{told}: {cell.reason}" if cell.reason else told
+        return f"{cell.missing}: {cell.reason}" if cell.reason else cell.missing
     return cell.reason
 
 

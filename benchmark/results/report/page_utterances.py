@@ -25,6 +25,7 @@ TEXTS = {
     "hypothesis": "heard as",
     "prediction": "predicted",
     "failure": "failed because",
+    "abstained": "not defined",
 }
 """Columns of words, which may follow "<metric>:", and their names on the page."""
 FACTS = {"speaker_id": "speaker", "condition": "condition", "target_speaker": "target speaker"}

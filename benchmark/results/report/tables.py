@@ -128,8 +128,13 @@ def _corpus(row: Row) -> tuple[str, str]:
 
 
 def _columns(shown: list[Row], tasks: tuple[str, ...]) -> dict[str, str]:
-    """Return the task of each metric, ordered by task, then by the place in the rows, then by name."""
+    """Return the task of each metric, ordered by task, then by the place in the rows, then by name.
+
+    A metric that qualifies the number of another column has no column, see `MetricInfo.note_of`.
+    """
     columns: dict[str, str] = {}
+    present = {row.metric for row in shown}
+    shown = [row for row in shown if row.display.get("note_of") not in present]
     rank = places(shown)
     for task in tasks:
         found = {row.metric for row in shown if row.task == task}

@@ -24,6 +24,7 @@ from benchmark.results.report.layouts import undeclared
 from benchmark.results.report.overview_table import make_overview, overview_grid
 from benchmark.results.report.page import make_page
 from benchmark.results.report.paired_scores import Utterances
+from benchmark.results.report.survivors import survivor_notes
 from benchmark.results.report.tables import OVERVIEW, Table, make_tables
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore, job_name
@@ -60,7 +61,10 @@ def write_report(folder: Path) -> list[str]:
         log.warning("the task %s declares no table (Task.table): its rows get a table of their own", task)
     tables, refused = make_tables(rows)
     utterances = store.reader()
-    grids = {name: make_grid(table, hold_contest(table, utterances)) for name, table in tables.items()}
+    grids = {
+        name: make_grid(table, hold_contest(table, utterances), survivor_notes(table, utterances))
+        for name, table in tables.items()
+    }
     files = {name: _files(table, grids[name]) for name, table in tables.items()}
     if overview := make_overview(tables):
         grids[OVERVIEW] = overview_grid(overview, hold_contest(overview, utterances))

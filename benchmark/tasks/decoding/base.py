@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from benchmark.data.corpora.base import Corpus
+from benchmark.metrics.evaluation.reasons import ABSTAINED, FAILED, reasons_of
 from benchmark.metrics.statistics.bounds import Range
 from benchmark.metrics.statistics.intervals import Interval, ratio_interval
 from benchmark.models.vocoder.config import VocoderConfig
@@ -96,11 +97,20 @@ def interval_of(frame: pd.DataFrame, metric: str, within: Range, context: RunCon
     """Return a metric over many utterances, Σ weight × value / Σ weight, with its interval.
 
     Args:
-        frame: One row per utterance, with the column `metric`, and "<metric>:weight" unless weights are one.
+        frame: One row per utterance, with the columns `metric` and `abstained`, and "<metric>:weight" unless
+            weights are one.
         metric: Name of the metric.
         within: Range of the metric.
         context: Names the independent unit of intervals.
     """
     values = frame[metric]
     weights = frame[f"{metric}:weight"] if f"{metric}:weight" in frame else values.notna().astype(float)
-    return ratio_interval(values * weights, weights.where(values.notna()), clusters(frame, context), within)
+    weights = weights.where(values.notna())
+    interval = ratio_interval(values * weights, weights, clusters(frame, context), within)
+    return interval.with_abstained(len(reasons_of(frame, metric, ABSTAINED)))
+
+
+def first_reasons(frame: pd.DataFrame, metric: str, most: int = 5) -> list[str]:
+    """Return the first `most` distinct reasons why utterances have no score by a metric, failures first."""
+    reasons = reasons_of(frame, metric, FAILED) + reasons_of(frame, metric, ABSTAINED)
+    return list(dict.fromkeys(reasons))[:most]

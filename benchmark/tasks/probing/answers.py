@@ -28,6 +28,7 @@ def measure_answers(
         One measure per metric, in percent.
     """
     measures = []
+    answered = frame["reference"].notna() & frame[given].notna()
     for name, metric in metrics.items():
         pairs = zip(frame["reference"], frame[given], strict=True)
         counted = [
@@ -43,5 +44,7 @@ def measure_answers(
             with np.errstate(divide="ignore", invalid="ignore"):
                 frame[name], frame[f"{name}:weight"] = 100 * above / below, below
         interval = ratio_interval(100 * above, below, clusters(frame, context), metric.facts.within)
+        abstained = int((answered.to_numpy() & np.isnan(above)).sum())
+        interval = interval.with_abstained(abstained)
         measures.append(Measure(metric=name, interval=interval, definition=metric.definition))
     return measures

@@ -48,3 +48,16 @@ def test_a_whole_line_without_its_end_may_be_half_a_number(tmp_path: Path) -> No
     line = json.dumps({"id": "a", "of": "k", "score": {"value": 1.0}})
     (tmp_path / "x.jsonl").write_text(line)
     assert ScoreLog(tmp_path).entries == {}
+
+
+def test_a_missing_score_that_may_be_an_abstention_is_computed_again(tmp_path: Path) -> None:
+    lines = [
+        {"id": "a", "of": "k", "score": {"value": 1.0, "weight": 1.0, "text": None, "reason": ""}},
+        {"id": "b", "of": "k", "score": {"value": None, "weight": 1.0, "text": None, "reason": "no voice"}},
+    ]
+    (tmp_path / "older.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert ScoreLog(tmp_path).entries == {("a", "k"): Entry(1.0)}
+    abstained = Entry(reason="no voice", abstained=True)
+    with ScoreLog(tmp_path) as journal:
+        journal.add("b", "k", abstained)
+    assert ScoreLog(tmp_path).entries["b", "k"] == abstained

@@ -58,10 +58,14 @@ def test_one_and_four_workers_give_the_same_table_twice(
     pd.testing.assert_frame_equal(frames[0], frames[2], check_exact=True)
     frame = frames[0]
     assert frame["delay"].tolist()[:3] == [0, 40, 80]
-    for name in ("pesq", "stoi", "gpe", "vde", "mel_distance", "p_corr", "versa_f0_corr"):
+    for name in ("vde", "ffe", "gpe_frames"):
+        assert np.isfinite(frame[name][:4]).all() and np.isnan(frame[name][4]), name  # silence counts
+    assert frame["ffe"][3] == frame["vde"][3] > 20 and frame["gpe_frames"][3] == 0
+    assert (frame["gpe:weight"][:3] > 10).all()
+    for name in ("pesq", "stoi", "gpe", "mel_distance", "p_corr", "versa_f0_corr"):
         assert np.isfinite(frame[name][:3]).all(), name
         assert frame[name][3:].isna().all(), name  # silence, and nothing at all
     assert (frame["pesq"][:3] > 1.05).all() and (frame["stoi"][:3] > 0.8).all()
     assert frame["wer:weight"][:4].tolist() == [4, 4, 4, 4] and np.isnan(frame["wer"][4])
     assert "silence" in frame["failure"][3] and frame["failure"][4] == "no codes"
-    assert frame["failure"][:3].isna().all()
+    assert frame["failure"][:3].isna().all() and frame["abstained"].isna().all()

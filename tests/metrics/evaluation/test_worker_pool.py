@@ -3,7 +3,7 @@ import pytest
 from toys import Killer, PeakRatio
 
 from benchmark.errors import UserError
-from benchmark.metrics.base import Metric, MetricUndefined
+from benchmark.metrics.base import DecodeFailure, Metric, MetricUndefined
 from benchmark.metrics.evaluation.score_log import Entry
 from benchmark.metrics.evaluation.worker_pool import DIED, score, score_all
 from benchmark.metrics.signal_pair import Pair
@@ -17,6 +17,7 @@ class Raising(PeakRatio):
     def score(self, pair: Pair) -> float:
         raise {
             "undefined": MetricUndefined("no value"),
+            "silent": DecodeFailure("silence"),
             "wrong": ZeroDivisionError("oops"),
             "user": UserError("extra"),
         }[pair.utterance_id]
@@ -25,9 +26,10 @@ class Raising(PeakRatio):
 def test_failures_of_a_pair_are_entries() -> None:
     metrics: dict[str, Metric] = {"bad": Raising(), "good": PeakRatio()}
     assert score(pair("undefined", 0.25), metrics) == {
-        "bad": Entry(reason="no value"),
+        "bad": Entry(reason="no value", abstained=True),
         "good": Entry(pytest.approx(0.5)),
     }
+    assert score(pair("silent", 0.25), metrics)["bad"] == Entry(reason="silence")
     assert score(pair("wrong", 0.25), metrics)["bad"] == Entry(reason="ZeroDivisionError: oops")
 
 
@@ -37,12 +39,13 @@ def test_what_the_user_must_mend_is_no_failure_of_a_pair() -> None:
 
 
 @pytest.mark.parametrize("found", [float("nan"), float("inf")])
-def test_no_number_is_a_failure(found: float) -> None:
+def test_no_number_is_an_abstention(found: float) -> None:
     class Odd(PeakRatio):
         def score(self, pair: Pair) -> float:
             return found
 
-    assert score(pair("a", 0.25), {"odd": Odd()}) == {"odd": Entry(reason="not defined for this pair")}
+    entry = Entry(reason="not defined for this pair", abstained=True)
+    assert score(pair("a", 0.25), {"odd": Odd()}) == {"odd": entry}
 
 
 def test_a_metric_that_kills_its_process_fails_alone() -> None:

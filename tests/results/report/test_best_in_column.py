@@ -298,3 +298,12 @@ def test_the_scores_compared_are_those_that_the_rows_sum_up(task):
             assert row.n_scored == len(scored)
             checked += 1
     assert checked >= 8
+
+
+def test_numbers_without_a_score_on_many_utterances_do_not_compete(contest):
+    frames = {"a": scores("pesq", GOOD), "b": scores("pesq", BAD), "c": scores("pesq", BAD - 0.5)}
+    for missing in ({"n_failed": 7}, {"n_abstained": 7}, {"n_failed": 4, "n_abstained": 3}):
+        marked, result = contest(frames, a={"n_scored": 53, **missing})
+        assert marked == {"b"} and result.barred == ["PESQ of a"]
+    marked, result = contest(frames, a={"n_scored": 54, "n_failed": 3, "n_abstained": 3})
+    assert marked == {"a"} and not result.barred

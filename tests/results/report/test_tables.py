@@ -62,7 +62,7 @@ def test_csv_columns_are_fixed(rows):
     assert tuple(header[:7]) == FACTS
     metrics = ["wer", "gpe", "pesq"]
     assert header[7:22] == [m + part for m in metrics for part in ("", "_lo", "_hi", "_sd", "_seeds")]
-    assert header[22:] == ["n_scored", "n_failed", "status", "reason", "dataset", "split"]
+    assert header[22:] == ["n_scored", "n_failed", "n_abstained", "status", "reason", "dataset", "split"]
 
 
 def test_csv_reads_back_as_numbers(rows):
@@ -219,7 +219,7 @@ def test_conditions_have_a_table_of_their_own(conversions):
     assert printed(table, "mel_rvq", "wer/cross_lingual") == "–²"
     text = to_markdown(make_grid(table))
     assert "| WER, cross-gender (%) ↓ |" in text
-    assert "¹ 2 of 20 utterances have no score: p_corr: too few" in text
+    assert "¹ 2 failed of 20 utterances: p_corr: too few" in text
     assert "² no recordings in another language" in text and "³ cannot convert" in text
     assert (
         "- Same gender: two speakers of one gender, both recordings in one language (utterances: 20)." in text
