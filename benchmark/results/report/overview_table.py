@@ -52,8 +52,8 @@ def make_overview(tables: Mapping[str, Table]) -> Table | None:
     if len(used) < 2:
         return None
     everywhere: dict[str, Line] = {}
-    for line in (line for name, table in tables.items() if name in used for line in table.lines):
-        everywhere.setdefault(line.tokenizer, line)
+    for first in (x for name, table in tables.items() if name in used for x in table.lines):
+        everywhere.setdefault(first.tokenizer, first)
     dataset, split = (
         "+".join(sorted({part for name in used for line in tables[name].lines for part in pick(line)}))
         for pick in (lambda line: line.dataset.split("+"), lambda line: line.split.split("+"))
