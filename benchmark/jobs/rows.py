@@ -50,6 +50,7 @@ def rows_of(
         status, reason = outcome.status, outcome.reason
         if status != "failed":
             status, reason = outcome.statuses.get(metric, (status, reason))
+        remark, reason = (reason, "") if status == "ok" else ("", reason)
         if status == "ok" and scored is None:
             status, reason = "failed", "; ".join(["no utterance could be scored", *failures])
         elif status == "ok" and scored and _failed_share(scored) > max_failed_share:
@@ -67,6 +68,7 @@ def rows_of(
                 n_failed=interval.n_failed if interval else 0,
                 status=status,
                 reason=reason or "; ".join(failures),
+                remark=remark if status == "ok" else "",
                 definition=measure.definition if measure else definition.definition,
                 metric_key=metric_keys.get(metric, ""),
                 display=_display(definition, place) | table,

@@ -17,7 +17,7 @@ Status = Literal["ok", "NC", "failed", "n/a"]
 """Status of a number. NC: the training behind the number did not converge. n/a: the metric has no meaning for
 the tokenizer."""
 
-ADDED: dict[str, Any] = {"variant": "", "metric_key": "", "display": {}, "date": ""}
+ADDED: dict[str, Any] = {"variant": "", "metric_key": "", "display": {}, "date": "", "remark": ""}
 """Fields that rows of this schema version may lack, with the value that an absent field stands for."""
 
 ROUNDING = 1e-9
@@ -49,6 +49,7 @@ class Row:
         metric_key: Digest of what the metric depends on beside the job; empty where `key` says it all.
         display: How tables show the metric: label, unit, higher_is_better, decimals, its place, the columns
             of counts that it is the ratio of, and the table that its task declares.
+        remark: Caution that belongs beside a number that stands, such as an overfitted probe.
         date: Day on which the number was made, UTC, as YYYY-MM-DD; empty in older rows.
     """
 
@@ -86,6 +87,7 @@ class Row:
     metric_key: str = ""
     display: dict[str, Any] = field(default_factory=dict)
     date: str = ""
+    remark: str = ""
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:

@@ -89,10 +89,15 @@ def heading(definition: MetricInfo) -> str:
 
 def footnote(cell: Cell) -> str:
     """Return the remark that a cell needs, or an empty text if its number stands for itself."""
-    if cell.status == "ok" and cell.n_failed:
+    if cell.status in ("NC", "failed", "n/a"):
+        return cell.reason
+    told = []
+    if cell.status == "partly NC":
+        told.append(f"mean of the {len(cell.rows)} of {cell.n_seeds} seeds that converged: {cell.reason}")
+    elif cell.n_failed:
         total = cell.n_scored + cell.n_failed
-        return f"{cell.n_failed} of {total} utterances have no score{cell.reason and ': '}{cell.reason}"
-    return "" if cell.status in ("ok", "missing") else cell.reason
+        told.append(f"{cell.n_failed} of {total} utterances have no score{cell.reason and ': '}{cell.reason}")
+    return "; ".join([*told, *filter(None, [cell.remark])])
 
 
 def _facts(line: Line) -> list[str]:
@@ -108,9 +113,12 @@ def _facts(line: Line) -> list[str]:
 def entry(cell: Cell, definition: MetricInfo, bold: bool = False, mark: int | None = None) -> Entry:
     """Print a cell: the number to the digits of its metric with its interval, or the word in its place."""
     number = None if cell.value is None else f"{cell.value:z.{definition.decimals}f}"
-    if cell.status == "ok":
+    if cell.status in ("ok", "partly NC"):
         bounds = [f"{x:z.{definition.decimals}f}" for x in (cell.lo, cell.hi) if x is not None]
-        return Entry(str(number), f"[{', '.join(bounds)}]" if len(bounds) == 2 else "", bold, mark)
+        rest = f"[{', '.join(bounds)}]" if len(bounds) == 2 else ""
+        if cell.status == "partly NC":
+            rest = f"{rest} {len(cell.rows)} of {cell.n_seeds} seeds".strip()
+        return Entry(str(number), rest, bold, mark)
     if cell.status == "NC":
         return Entry("NC", f"({number})" if number else "", mark=mark)
     return Entry(DASH if cell.status == "n/a" else cell.status, mark=mark)
@@ -147,6 +155,8 @@ def table_notes(table: Table, contest: Contest) -> list[str]:
         notes += _bold(contest)
     if "NC" in statuses:
         notes.append("NC: the training did not converge; the number in parentheses is not comparable.")
+    if "partly NC" in statuses:
+        notes.append("2 of 3 seeds: the training of the others did not converge; such a number is never bold.")
     if "missing" in statuses:
         notes.append("missing: this job has not run.")
     if not table.layout.by_condition:
