@@ -54,7 +54,9 @@ class Evidence:
     @property
     def lowest(self) -> float:
         """Lowest training loss of an epoch."""
-        return min((row[self.loss] for row in self.history if math.isfinite(row[self.loss])), default=math.inf)
+        return min(
+            (row[self.loss] for row in self.history if math.isfinite(row[self.loss])), default=math.inf
+        )
 
     @property
     def not_finite(self) -> str:

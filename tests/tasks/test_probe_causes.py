@@ -147,7 +147,9 @@ def test_a_collapsed_codebook_is_named(corpus, tmp_path) -> None:
     """Spaces keep a code of their own; all letters share one code."""
     row = probed(corpus, tmp_path, Tones(name="collapsed", entries_used=4), epochs=2)
     assert row.status == "NC"
-    assert row.reason.startswith("codebook collapse (0.64 of 6 bits per frame are used); dev not above the floor")
+    assert row.reason.startswith(
+        "codebook collapse (0.64 of 6 bits per frame are used); dev not above the floor"
+    )
     assert row.reason.endswith("task=codebook_usage tokenizer=collapsed")
     assert row.notes["training"]["codebook"]["used"] == [2 / ENTRIES]
 

@@ -15,8 +15,8 @@ from benchmark.types import Kind
 
 CellStatus = Literal["ok", "partly NC", "NC", "failed", "n/a", "missing"]
 SEVERITY: tuple[CellStatus, ...] = ("failed", "missing", "NC", "partly NC", "ok", "n/a")
-"""Statuses by severity. "partly NC": the number is of those seeds that converged, and does not compete. A line
-has the first of these that one of its cells has."""
+"""Statuses by severity; a line has the first of these that one of its cells has. "partly NC": the number is of
+the seeds that converged, and does not compete."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ class Line:
 def combine(rows: Iterable[Row]) -> Cell:
     """Combine the rows of one metric: over several seeds, their mean and an interval around it.
 
-    The interval covers the choice of utterances and of seeds. Seeds that did not converge (NC) are left out if
-    others did; the cell is then "partly NC".
+    The interval covers the choice of utterances and of seeds. Seeds that did not converge (NC) are left out
+    if others did; the cell is then "partly NC".
     """
     ran = list(rows)
     status: CellStatus = min((row.status for row in ran), key=SEVERITY.index)
@@ -107,7 +107,7 @@ def combine(rows: Iterable[Row]) -> Cell:
 
 
 def _told(texts: Iterable[str]) -> str:
-    """Join the texts of all seeds, each with the number of seeds that it holds for unless it holds for all."""
+    """Join the texts of all seeds, each with the number of its seeds unless it holds for all."""
     told = list(texts)
     return "; ".join(
         text if count == len(told) else f"{count} of {len(told)} seeds: {text}"

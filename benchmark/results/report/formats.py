@@ -194,7 +194,7 @@ def _harmless(text: str) -> str:
 
 
 def _reason(line: Line) -> str:
-    """Describe every cell that is not plainly scored, or has a remark; metrics with the same description are grouped."""
+    """Describe every cell that is not plainly scored or has a remark; group metrics of one description."""
     metrics: dict[str, list[str]] = {}
     for metric, cell in line.cells.items():
         what = cell.status if cell.status != "ok" else f"{cell.n_failed} failed" if cell.n_failed else ""

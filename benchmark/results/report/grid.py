@@ -156,7 +156,9 @@ def table_notes(table: Table, contest: Contest) -> list[str]:
     if "NC" in statuses:
         notes.append("NC: the training did not converge; the number in parentheses is not comparable.")
     if "partly NC" in statuses:
-        notes.append("2 of 3 seeds: the training of the others did not converge; such a number is never bold.")
+        notes.append(
+            "2 of 3 seeds: the training of the others did not converge; such a number is never bold."
+        )
     if "missing" in statuses:
         notes.append("missing: this job has not run.")
     if not table.layout.by_condition:

@@ -252,7 +252,9 @@ def test_the_interval_of_several_seeds_covers_seeds_and_utterances(make_row):
 def test_seeds_that_did_not_converge_are_left_out_and_counted(make_row):
     """Print what the others have, with its own interval; all of them NC is NC."""
     kept = [make_row(seed=seed, value=10.0 + seed, lo=8.0, hi=13.0) for seed in (0, 1)]
-    lost = make_row(seed=2, value=70.0, lo=60.0, hi=80.0, status="NC", reason="did not learn (training loss 2)")
+    lost = make_row(
+        seed=2, value=70.0, lo=60.0, hi=80.0, status="NC", reason="did not learn (training loss 2)"
+    )
     table = make_table("reconstruction", [*kept, lost])
     cell = table.lines[0].cells["wer"]
     alone = make_table("reconstruction", kept).lines[0].cells["wer"]
@@ -278,7 +280,9 @@ def test_an_overfitted_probe_prints_its_number_with_a_remark(make_row):
     assert printed(table, "mel_rvq", "wer") == "84.0 [80.0, 88.0]¹"
     assert f"¹ {remark}" in to_markdown(make_grid(table))
     assert table.lines[0].status == "ok" and remark in to_csv(table)
-    failed = [make_row(value=84.0, lo=80.0, hi=88.0, n_scored=58, n_failed=2, reason="silence", remark=remark)]
+    failed = [
+        make_row(value=84.0, lo=80.0, hi=88.0, n_scored=58, n_failed=2, reason="silence", remark=remark)
+    ]
     assert f"2 of 60 utterances have no score: silence; {remark}" in to_markdown(
         make_grid(make_table("reconstruction", failed))
     )
