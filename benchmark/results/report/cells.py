@@ -15,8 +15,8 @@ from benchmark.types import Kind
 
 CellStatus = Literal["ok", "partly NC", "NC", "failed", "n/a", "missing"]
 SEVERITY: tuple[CellStatus, ...] = ("failed", "missing", "NC", "partly NC", "ok", "n/a")
-"""Statuses by severity; a line has the first of these that one of its cells has. "partly NC": the number is of
-the seeds that converged, and does not compete."""
+"""Statuses by severity; a line has the first of these that one of its cells has. "partly NC": the number is
+of the seeds that converged, and does not compete."""
 
 
 @dataclass(frozen=True)
