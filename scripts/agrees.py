@@ -1,64 +1,45 @@
-"""Compare a results folder with a reference, number by number.
+"""Compare a results folder with a reference, number by number, both ways.
 
     make reproduce-table
     python -m scripts.agrees results/mini                    # with results/reference/mini
     python -m scripts.agrees results/mini --reference other/mini
+    python -m scripts.agrees results/mini --partial          # only the jobs that results/mini has
 
-A number computed from codes and recordings alone must be the same to `TOLERANCE`. A number that depends on a
-training must lie in the reference's interval: another processor rounds differently, and thousands of steps
-magnify the difference. Status and counts must be equal. Prints a list of the differences; the exit status is
-1 if there are any.
+Two outcomes agree. "equal": the same to 1e-3, relative above 1 and absolute below. "within": a number with a
+training behind it that differs by no more than two trainings do. How far two trainings lie apart was measured
+over seeds, and is stored beside the reference (`scripts.training_spread`); the bound is Student's t times √2
+times that standard deviation, at a level shared by all trained numbers.
+
+All other outcomes disagree: "outside" that bound, or different without a training; "unknown", if the number
+differs and no spread was measured; "missing" here; "extra" here. Taken together, the trained numbers must
+also be neither better nor worse than the reference's. The exit status is 1 if anything disagrees.
 """
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
 from benchmark.errors import UserError
+from benchmark.results.agreement import Agreement, agreement
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
+from benchmark.results.training_spread import TrainingSpread
 
 REFERENCE = Path(__file__).resolve().parents[1] / "results" / "reference"
 """One folder per profile."""
-TOLERANCE = 1e-3
-"""Largest difference, relative to the number, or absolute for numbers below 1."""
-NO_TRAINING = ("none", "own", "constant", "unconverted")
-"""Values of `decoder` in rows that depend on no training."""
+WORDS = {
+    "equal": "equal to 1e-3",
+    "within": "within the measured training spread",
+    "outside": "outside it, or different without a training",
+    "unknown": "different, and no training spread is known",
+    "missing": "missing here",
+    "extra": "not in the reference",
+}
 
 
-def disagreements(fresh: list[Row], reference: list[Row]) -> list[str]:
-    """Return a sentence for each row that differs from the reference or is missing there."""
-    known = {_name(row): row for row in reference}
-    return [
-        f"{_name(row)}: {why}"
-        for row in fresh
-        if (why := _difference(row, known[_name(row)]) if _name(row) in known else "not in the reference")
-    ]
-
-
-def _name(row: Row) -> str:
-    tokenizer = f"{row.tokenizer}+{row.variant}" if row.variant else row.tokenizer
-    return f"{row.task} × {tokenizer} × {row.dataset} × seed {row.seed}: {row.metric}"
-
-
-def _difference(row: Row, of: Row) -> str:
-    if (row.status, row.definition) != (of.status, of.definition):
-        return f"{row.status}, {row.definition} and not {of.status}, {of.definition}"
-    if (row.n_scored, row.n_failed) != (of.n_scored, of.n_failed):
-        return f"{row.n_scored} scored, {row.n_failed} failed and not {of.n_scored}, {of.n_failed}"
-    if row.value is None or of.value is None:
-        return "" if row.value == of.value else f"{row.value} and not {of.value}"
-    if abs(row.value - of.value) <= TOLERANCE * max(1.0, abs(of.value)):
-        return ""
-    trained = row.decoder not in NO_TRAINING
-    if trained and of.lo is not None and of.hi is not None and of.lo <= row.value <= of.hi:
-        return ""
-    span = f" in [{of.lo:.4g}, {of.hi:.4g}]" if trained and of.lo is not None and of.hi is not None else ""
-    return f"{row.value:.6g} and not {of.value:.6g}{span}"
-
-
-def read(fresh: Path, reference: Path | None) -> tuple[list[Row], list[Row]]:
-    """Return the rows to check, and those of the reference: by default the committed one of their profile.
+def read(fresh: Path, reference: Path | None) -> tuple[list[Row], list[Row], Path]:
+    """Return the rows to check, those of the reference, by default the committed one, and its folder.
 
     Raises: UserError where a folder has no rows, or the rows to check are the reference's own.
     """
@@ -71,7 +52,7 @@ def read(fresh: Path, reference: Path | None) -> tuple[list[Row], list[Row]]:
         raise UserError(
             f"{fresh} is a copy of the reference; run into an empty folder (RESULTS=…) and give that"
         )
-    return rows, known
+    return rows, known, reference
 
 
 def _rows(folder: Path) -> list[Row]:
@@ -81,22 +62,57 @@ def _rows(folder: Path) -> list[Row]:
     return rows
 
 
+def summary(found: Agreement, partial: bool, reference: Path) -> list[str]:
+    """Return the disagreements, the counts, and what to do about an unknown spread, as lines."""
+    lines = [
+        f"{each.job}: {each.metric}: {each.why}"
+        for each in found.findings
+        if each.outcome in ("outside", "unknown")
+    ]
+    for outcome in ("missing", "extra"):
+        jobs: dict[str, list[str]] = {}
+        for each in found.findings:
+            if each.outcome == outcome and not (partial and outcome == "missing"):
+                jobs.setdefault(each.job, []).append(each.metric)
+        lines += [f"{job}: {WORDS[outcome]}: {', '.join(names)}" for job, names in jobs.items()]
+    if found.shifted:
+        lines.append(found.shifted)
+    counts = Counter(each.outcome for each in found.findings)
+    lines.append("; ".join(f"{counts[outcome]} {words}" for outcome, words in WORDS.items()))
+    if far := sum(each.far for each in found.findings):
+        lines.append(
+            f"{far} of the {counts['within']} within the spread are beyond the 95 % bound of a single "
+            "number; chance puts 5 % there"
+        )
+    if counts["unknown"]:
+        profile = reference.name
+        lines.append(
+            "to measure the training spread, run the profile with several seeds: "
+            f"RESULTS=seeds python -m benchmark sweep experiment={profile} seed=0,1,2; then "
+            f"python -m scripts.training_spread seeds/{profile} {reference}"
+        )
+    if counts["missing"] and not partial:
+        lines.append("if only a part was run on purpose, --partial compares that part")
+    return lines
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Print the differences; return 1 if there are any."""
+    """Print the disagreements and the counts; return 1 if anything disagrees."""
     parser = argparse.ArgumentParser(
         "python -m scripts.agrees", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("fresh", type=Path, help="the results folder to check")
     parser.add_argument("--reference", type=Path, help="default: results/reference/<profile of the rows>")
+    parser.add_argument("--partial", action="store_true", help="allow rows of the reference to be missing")
     given = parser.parse_args(arguments)
     try:
-        fresh, reference = read(given.fresh, given.reference)
+        fresh, known, reference = read(given.fresh, given.reference)
+        found = agreement(fresh, known, TrainingSpread.read(reference))
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    found = disagreements(fresh, reference)
-    print("\n".join([*found, f"{len(fresh) - len(found)} of {len(fresh)} rows agree"]))
-    return 1 if found else 0
+    print("\n".join(summary(found, given.partial, reference)))
+    return 0 if found.passes(given.partial) else 1
 
 
 if __name__ == "__main__":

@@ -223,4 +223,5 @@ def _summary(outcome: Outcome) -> str:
     """Format the numbers in one line for the log."""
     if outcome.status != "ok":
         return f"{outcome.status} ({outcome.reason})"
-    return ", ".join(f"{m.metric} {m.interval.value:.3g}" for m in outcome.measures)
+    numbers = ", ".join(f"{m.metric} {m.interval.value:.3g}" for m in outcome.measures)
+    return f"{numbers} ({outcome.reason})" if outcome.reason else numbers

@@ -20,7 +20,7 @@ Status = Literal["ok", "NC", "failed", "n/a"]
 the tokenizer."""
 
 ADDED: dict[str, Any] = {
-    "variant": "", "metric_key": "", "display": {}, "date": "", "base": "", "n_abstained": 0,
+    "variant": "", "metric_key": "", "display": {}, "date": "", "base": "", "n_abstained": 0, "remark": "",
 }  # fmt: skip
 """Fields that rows of this schema version may lack, with the value that an absent field stands for."""
 
@@ -59,6 +59,7 @@ class Row:
         display: How tables show the metric: label, unit, higher_is_better, decimals, its place, the columns
             of counts that it is the ratio of, the metric that it is a note of, and the table that its task
             declares.
+        remark: Caution that belongs beside a number that stands, such as an overfitted probe.
         date: Day on which the number was made, UTC, as YYYY-MM-DD; empty in older rows.
         base: Tokenizer whose codes a floor shuffles; empty for other tokenizers, and in older rows.
     """
@@ -99,6 +100,7 @@ class Row:
     date: str = ""
     base: str = ""
     n_abstained: int = 0
+    remark: str = ""
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:

@@ -72,6 +72,7 @@ class Outcome:
     decoder: str = "none"
     status: Status = "ok"
     reason: str = ""
+    """Reason of the status; with status "ok", a remark that belongs beside the numbers."""
     notes: dict[str, Any] = field(default_factory=dict)
     """Evidence, JSON-able: curve of an NC run, infeasible share, chance level, first failure reasons."""
     statuses: dict[str, tuple[Status, str]] = field(default_factory=dict)

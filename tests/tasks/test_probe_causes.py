@@ -4,6 +4,7 @@ The corpus spells letters in tones, three frames of 20 ms per letter. A probe th
 healthy tokenizer within seconds, and each damaged tokenizer differs from the healthy one in one respect.
 """
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,16 @@ class Tones(Tokenizer):
         return letters.unflatten(-1, (-1, self.stacked)).transpose(1, 2), -(-lengths // (HOP * self.stacked))
 
 
+@dataclass(kw_only=True)
+class Noise(Tones):
+    """A tokenizer whose codes say nothing about the speech."""
+
+    def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        codes, frames = super()._encode(wav, lengths)
+        seed = torch.Generator().manual_seed(int(lengths.sum()))
+        return torch.randint(ENTRIES, codes.shape, generator=seed), frames
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Spelled:
     return Spelled(name="spelled", folder=str(tmp_path_factory.mktemp("spelled")))
@@ -136,9 +147,19 @@ def test_a_collapsed_codebook_is_named(corpus, tmp_path) -> None:
     """Spaces keep a code of their own; all letters share one code."""
     row = probed(corpus, tmp_path, Tones(name="collapsed", entries_used=4), epochs=2)
     assert row.status == "NC"
-    assert row.reason.startswith("codebook collapse (0.64 of 6 bits per frame are used); not above the floor")
+    assert row.reason.startswith(
+        "codebook collapse (0.64 of 6 bits per frame are used); dev not above the floor"
+    )
     assert row.reason.endswith("task=codebook_usage tokenizer=collapsed")
     assert row.notes["training"]["codebook"]["used"] == [2 / ENTRIES]
+
+
+def test_an_overfitted_probe_has_a_number_and_a_remark(corpus, tmp_path) -> None:
+    row = probed(corpus, tmp_path, Noise(name="noise"))
+    assert (row.status, row.reason, row.notes["training"]["diagnosis"]) == ("ok", "", "overfitted")
+    assert row.remark.startswith("overfitted (training loss fell to ")
+    assert "dev not above the floor: " in row.remark
+    assert row.value > 60
 
 
 def test_12_5_hz_without_the_rule_are_infeasible_for_ctc(corpus, tmp_path) -> None:
@@ -150,10 +171,10 @@ def test_12_5_hz_without_the_rule_are_infeasible_for_ctc(corpus, tmp_path) -> No
 
 
 @pytest.mark.parametrize("learning_rate", [1e3, 1e30])
-def test_a_learning_rate_far_too_high_is_unstable(corpus, tmp_path, learning_rate: float) -> None:
+def test_a_learning_rate_far_too_high_diverges(corpus, tmp_path, learning_rate: float) -> None:
     changes = {"layers": 2, "schedule": "newbob", "epochs": 3}
     row = probed(corpus, tmp_path, Tones(name="tones"), learning_rate=learning_rate, **changes)
     assert row.status == "NC"
-    assert row.reason.startswith("unstable (training loss up to ")
+    assert re.match(r"diverged \((training loss up to|.* is (nan|inf) in epoch)", row.reason)
     training = row.notes["training"]
     assert len(training["curve"]) == len(training["curves"]["grad_norm"]) > 0

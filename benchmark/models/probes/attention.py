@@ -1,12 +1,14 @@
 """The ASR probe with an attention decoder: CTC's encoder and budget, without CTC's assumptions."""
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from benchmark.models.probes.config import AttentionConfig
-from benchmark.models.probes.data import Batch
+from benchmark.models.probes.data import Batch, Labelled
 from benchmark.models.probes.decoder import END, AttentionDecoder
+from benchmark.models.probes.loss_floor import SAMPLE, class_losses, spaced
 from benchmark.models.probes.transcribing import TranscribingProbe
 from benchmark.models.probes.units import CHARACTERS, Units
 from benchmark.types import TokenizerSpec
@@ -50,6 +52,11 @@ class AttentionProbe(TranscribingProbe):
     def loss(self, batch: Batch) -> torch.Tensor:
         """Return the smoothed cross-entropy per label, end included, averaged over utterances."""
         return self._loss(self(batch.codes, batch.lengths, batch.labels), batch)
+
+    def constant_losses(self, train: Labelled) -> np.ndarray:
+        """See `Probe.constant_losses`; the answer ignores the labels before, too, which this probe reads."""
+        labels = ([*row, END] for row, _ in spaced(train, SAMPLE))
+        return class_losses(labels, self.units.num_labels, self.config.label_smoothing)
 
     def judge(self, batch: Batch) -> tuple[torch.Tensor, list[str]]:
         """Return the loss of a dev batch and its greedy transcripts."""

@@ -1,11 +1,13 @@
 """The intent probe, which predicts one label per utterance."""
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from benchmark.models.probes.config import ProbeConfig
-from benchmark.models.probes.data import Batch
+from benchmark.models.probes.data import Batch, Labelled
+from benchmark.models.probes.loss_floor import SAMPLE, class_losses, spaced
 from benchmark.models.probes.module import Probe
 from benchmark.types import TokenizerSpec
 
@@ -27,6 +29,7 @@ class IntentProbe(Probe):
         self, spec: TokenizerSpec, config: ProbeConfig, num_intents: int, table_dim: int | None = None
     ) -> None:
         super().__init__(spec, config, num_intents, table_dim)
+        self.num_intents = num_intents
         self.dropout = nn.Dropout(config.dropout)
         self._dev: list[tuple[torch.Tensor, torch.Tensor]] = []
 
@@ -55,6 +58,10 @@ class IntentProbe(Probe):
     def loss(self, batch: Batch) -> torch.Tensor:
         """Return the cross-entropy over the intents that occur in training."""
         return functional.cross_entropy(self(batch.codes, batch.lengths), batch.labels[:, 0] - 1)
+
+    def constant_losses(self, train: Labelled) -> np.ndarray:
+        """See `Probe.constant_losses`."""
+        return class_losses(([row[0] - 1] for row, _ in spaced(train, SAMPLE)), self.num_intents)
 
     def on_validation_epoch_start(self) -> None:
         """Discard the predictions of the previous epoch."""

@@ -9,9 +9,9 @@ import torch
 
 from benchmark.errors import UserError
 from benchmark.models.probes.data import Labelled
-from benchmark.models.probes.diagnosis import diagnose
-from benchmark.models.probes.scores import verdict
+from benchmark.models.probes.scores import at_floor
 from benchmark.training.callbacks import read_history
+from benchmark.training.convergence import Evidence, judge
 from benchmark.training.trainer import save_report
 
 
@@ -41,7 +41,7 @@ def conclude(
     folder: Path,
     infeasible: float = 0.0,
 ) -> None:
-    """Save the report with the verdict and, for a verdict of NC (not converged), its cause.
+    """Save the report with status, cause (`diagnosis`) and reason of the verdict, see `training.convergence`.
 
     Args:
         report: Report of `fit_probe`, extended by this probe.
@@ -51,11 +51,17 @@ def conclude(
         folder: Folder of the training.
         infeasible: Share of training utterances that have no CTC alignment.
     """
-    history = read_history(folder)
-    status, reason = verdict(history, errors, floor_errors, units)
-    diagnosis = ""
-    if status == "NC":
-        losses = [row["train_loss"] for row in history]
-        diagnosis, evidence = diagnose(report["codebook"], infeasible, report["untrained_loss"], losses)
-        reason = f"{diagnosis} ({evidence}); {reason}"
-    save_report(folder, report | {"status": status, "reason": reason, "diagnosis": diagnosis})
+    verdict = judge(
+        Evidence(
+            history=read_history(folder),
+            loss="train_loss",
+            floor=report["loss_floor"]["loss"],
+            margin=report["loss_floor"]["margin"],
+            untrained=report["untrained_loss"],
+            at_floor=at_floor(errors, floor_errors, units),
+            use=report["codebook"],
+            infeasible=infeasible,
+        )
+    )
+    found = {"status": verdict.status, "reason": verdict.reason, "diagnosis": verdict.cause}
+    save_report(folder, report | found)

@@ -1,11 +1,13 @@
 """The ASR probe trained with CTC on characters or word pieces."""
 
+import numpy as np
 import torch
 from torch import nn
 
 from benchmark.models.probes.beam import prefix_beam_search
 from benchmark.models.probes.config import ProbeConfig
-from benchmark.models.probes.data import Batch
+from benchmark.models.probes.data import Batch, Labelled
+from benchmark.models.probes.loss_floor import CTC_SAMPLE, ctc_losses, spaced
 from benchmark.models.probes.normalize import BLANK, collapse
 from benchmark.models.probes.transcribing import TranscribingProbe, tidy
 from benchmark.models.probes.units import CHARACTERS, Units
@@ -44,6 +46,12 @@ class CTCProbe(TranscribingProbe):
         """Return the CTC loss per label."""
         log_probs, lengths = self(batch.codes, batch.lengths)
         return self._loss(log_probs, lengths, batch)
+
+    def constant_losses(self, train: Labelled) -> np.ndarray:
+        """See `Probe.constant_losses`."""
+        factor = self.frontend.upsampling
+        sample = [(labels, factor * frames) for labels, frames in spaced(train, CTC_SAMPLE)]
+        return ctc_losses(sample, self.units.num_labels)
 
     def judge(self, batch: Batch) -> tuple[torch.Tensor, list[str]]:
         """Return the loss of a dev batch and its greedy transcripts."""

@@ -15,12 +15,13 @@ from safetensors.torch import save
 from benchmark.errors import UserError
 from benchmark.models.probes.config import ProbeConfig
 from benchmark.models.probes.data import Batch, Labelled, dev_loader, steps_of_a_pass, train_loader
-from benchmark.models.probes.diagnosis import codebook_use
 from benchmark.models.probes.frontend import FeatureFrontend, TokenFrontend
+from benchmark.models.probes.loss_floor import LossFloor
 from benchmark.models.probes.module import Probe
 from benchmark.models.probes.predict import WEIGHTS
 from benchmark.storage.atomic_files import write_atomic
 from benchmark.training.callbacks import read_history
+from benchmark.training.convergence import codebook_use
 from benchmark.training.trained_artifact import reported
 from benchmark.training.trainer import TrainerConfig, fit, save_report
 from benchmark.types import TokenizerSpec
@@ -103,7 +104,9 @@ def fit_probe(
         log.info("learning rate %g of %s, picked on dev", rate, config.learning_rates)
     probe = ready(replace(config, learning_rate=rate))
     untrained = untrained_loss(probe, train, spec, trainer.torch_device)
-    _fit(probe, train, dev, spec, trainer, seed, folder)
+    steps = _fit(probe, train, dev, spec, trainer, seed, folder)
+    losses = probe.constant_losses(train)
+    floor = LossFloor(untrained, 0.0) if losses is None else LossFloor.of(losses, steps * config.batch_size)
     write_atomic(folder / WEIGHTS, save(probe.state_dict()))
     history = read_history(folder)
     scores = [row[probe.monitor] for row in history if probe.monitor in row]
@@ -116,6 +119,7 @@ def fit_probe(
         "learning_rate": {"picked": rate, "pilots": pilots},
         "best_epoch": min(range(len(scores)), key=scores.__getitem__, default=None),
         "untrained_loss": untrained,
+        "loss_floor": {"loss": floor.loss, "margin": floor.margin},
         "grad_norm": {"first": history[0]["grad_norm"], "last": history[-1]["grad_norm"]},
         "curve": [row[probe.curve] for row in history if probe.curve in row],
         "curves": {
@@ -145,7 +149,8 @@ def _fit(
     trainer: TrainerConfig,
     seed: int,
     folder: Path,
-) -> None:
+) -> int:
+    """Train a probe; return the number of steps of an epoch."""
     config = probe.config
     per_epoch = config.steps_per_epoch or steps_of_a_pass(train, spec, config, seed)
     steps, epochs = trainer.schedule(per_epoch, config.epochs)
@@ -160,6 +165,7 @@ def _fit(
         monitor=probe.monitor,
         patience=config.patience,
     )
+    return steps
 
 
 @torch.no_grad()

@@ -5,13 +5,14 @@ from math import cos, inf, pi
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 
 from benchmark.models.probes.bilstm import BiLSTM
 from benchmark.models.probes.config import ProbeConfig
-from benchmark.models.probes.data import Batch
+from benchmark.models.probes.data import Batch, Labelled
 from benchmark.models.probes.frontend import make_frontend
 from benchmark.training.collectives import mean_weights
 from benchmark.types import TokenizerSpec
@@ -49,6 +50,13 @@ class Probe(lightning.LightningModule, ABC):
     @abstractmethod
     def loss(self, batch: Batch) -> torch.Tensor:
         """Return the training loss: a mean over the rows of the batch."""
+
+    def constant_losses(self, train: Labelled) -> np.ndarray | None:  # noqa: ARG002
+        """Return the training loss (N,) of the best answer that ignores the codes, over a sample of `train`.
+
+        None, as in this base class, takes the loss of the initial weights in its place.
+        """
+        return None
 
     def encode(self, codes: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Map codes (B, K, T) to features (B, T', 2 · hidden_dim) and their lengths, upsampling included."""

@@ -1,11 +1,13 @@
 """The phone probe, which predicts one phone per frame, so that training needs no alignment."""
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 from benchmark.models.probes.classifier import UNSEEN
 from benchmark.models.probes.config import ProbeConfig
-from benchmark.models.probes.data import Batch
+from benchmark.models.probes.data import Batch, Labelled
+from benchmark.models.probes.loss_floor import SAMPLE, class_losses, spaced
 from benchmark.models.probes.module import Probe
 from benchmark.types import TokenizerSpec
 
@@ -25,6 +27,7 @@ class PhoneProbe(Probe):
         self, spec: TokenizerSpec, config: ProbeConfig, num_phones: int, table_dim: int | None = None
     ) -> None:
         super().__init__(spec, config, num_phones, table_dim)
+        self.num_phones = num_phones
         self._dev: list[torch.Tensor] = []
 
     def forward(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -42,6 +45,11 @@ class PhoneProbe(Probe):
         """Return the cross-entropy per frame of a known phone, averaged over utterances."""
         losses, known = self._losses(self(batch.codes, batch.lengths), batch.labels)
         return (losses.sum(1) / known.sum(1).clamp(min=1)).mean()
+
+    def constant_losses(self, train: Labelled) -> np.ndarray:
+        """See `Probe.constant_losses`."""
+        known = ([label - 1 for label in row if label != UNSEEN] for row, _ in spaced(train, SAMPLE))
+        return class_losses(known, self.num_phones)
 
     def on_validation_epoch_start(self) -> None:
         """Discard the counts of the previous epoch."""

@@ -205,3 +205,13 @@ def constant_distance(mels: list[torch.Tensor]) -> float:
     """Return the L1 distance of (n_mels, T) log-mels to their mean spectrum: the floor of `val/mel`."""
     frames = torch.cat(mels, dim=1)
     return float((frames - frames.mean(dim=1, keepdim=True)).abs().mean())
+
+
+def constant_loss(loss: MelLoss, wavs: list[torch.Tensor]) -> float:
+    """Return the floor of `train/mel`: the loss of the mean spectrum of recordings (S,), per resolution."""
+    distances = [
+        constant_distance([mel(wav[None])[0] for wav in wavs])
+        for mel in loss.analyses
+        if isinstance(mel, LogMel)
+    ]
+    return sum(distances) / len(distances)

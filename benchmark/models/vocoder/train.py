@@ -18,18 +18,21 @@ from benchmark.models.vocoder.dev_monitor import Listening
 from benchmark.models.vocoder.features import kept_features
 from benchmark.models.vocoder.frame_rates import FrameRates
 from benchmark.models.vocoder.model import CTXVec2Wav
-from benchmark.models.vocoder.module import VocoderModule, constant_distance
+from benchmark.models.vocoder.module import VocoderModule, constant_distance, constant_loss
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.token_store import TokenStore
 from benchmark.training.bucket_sampler import BucketBatches, Draw
 from benchmark.training.callbacks import read_history
+from benchmark.training.convergence import Evidence, codebook_use, judge
 from benchmark.training.trainer import TrainerConfig, fit, save_report
 from benchmark.types import TokenizerSpec
 
 WEIGHTS = "model.safetensors"
-MONITOR = "val/mel"
+MONITOR, LOSS = "val/mel", "train/mel"
 STATISTICS_UTTERANCES = 300
 """Training utterances from which the mean and variance of the prompt features are estimated."""
+FLOOR_UTTERANCES = 30
+"""Training utterances on which a constant spectrum is scored."""
 
 
 def train_vocoder(
@@ -108,7 +111,10 @@ def train_vocoder(
     save_file(weights, folder / WEIGHTS)
     contents = [dev[draw].wav for batch in dev_batches for draw in batch]
     floor = constant_distance([module.distance(wav[None])[0] for wav in contents])
-    report = verdict(read_history(folder), floor) | {
+    heard = [torch.from_numpy(train.wav(index)) for index in some[:: -(-len(some) // FLOOR_UTTERANCES)]]
+    train_floor = constant_loss(module.mel_loss, heard)
+    use = codebook_use(tokens, [u.utterance_id for u in manifest if u.utterance_id in tokens], spec)
+    report = verdict(read_history(folder), floor, train_floor, use) | {
         "parameters": sum(parameter.numel() for parameter in module.model.parameters()),
         "steps": int(module.generator_step),
         "max_steps": config.max_steps,
@@ -118,22 +124,31 @@ def train_vocoder(
     save_report(folder, report)
 
 
-def verdict(history: list[dict[str, float]], floor: float) -> dict[str, Any]:
-    """Decide whether a training converged: all numbers finite, and the best epoch below the floor.
+def verdict(
+    history: list[dict[str, float]], floor: float, train_floor: float, use: dict[str, Any]
+) -> dict[str, Any]:
+    """Decide whether a training converged, see `training.convergence`.
 
     Args:
         history: Scalars of every epoch.
-        floor: `val/mel` of a constant prediction.
+        floor: `val/mel` of a constant spectrum.
+        train_floor: `train/mel` of a constant spectrum.
+        use: Use of the codebooks in the training set, see `codebook_use`.
     """
-    curve = [row[MONITOR] for row in history if math.isfinite(row[MONITOR])]
-    best = min(curve, default=math.nan)
-    reason = ""
-    if not all(math.isfinite(value) for row in history for value in row.values()):
-        reason = f"diverged in epoch {len(history) - 1}"
-    elif not best < floor:
-        reason = f"best {MONITOR} {best:.3f} is no better than a constant spectrum ({floor:.3f})"
+    best = min((row[MONITOR] for row in history if math.isfinite(row[MONITOR])), default=math.nan)
+    words = f"best {MONITOR} {best:.3f} is no better than a constant spectrum ({floor:.3f})"
+    evidence = Evidence(
+        history=history,
+        loss=LOSS,
+        floor=train_floor,
+        untrained=history[0][LOSS],
+        at_floor="" if best < floor else words,
+        use=use,
+    )
+    found = judge(evidence)
     scores = {"val_mel": best, "first_val_mel": history[0][MONITOR], "floor_mel": floor}
-    return {"status": "NC" if reason else "ok", "reason": reason} | scores
+    scores |= {"lowest_train_mel": evidence.lowest, "floor_train_mel": train_floor}
+    return {"status": found.status, "reason": found.reason, "diagnosis": found.cause} | scores
 
 
 def _fixed_batches(items: VocoderItems, batch_size: int, most: int | None) -> list[list[Draw]]:

@@ -14,9 +14,10 @@ from benchmark.results.row import Row
 from benchmark.results.trainings import trainings
 from benchmark.types import Kind
 
-CellStatus = Literal["ok", "NC", "failed", "n/a", "missing"]
-SEVERITY: tuple[CellStatus, ...] = ("failed", "missing", "NC", "ok", "n/a")
-"""Statuses by severity; a line has the first of these that one of its cells has."""
+CellStatus = Literal["ok", "partly NC", "NC", "failed", "n/a", "missing"]
+SEVERITY: tuple[CellStatus, ...] = ("failed", "missing", "NC", "partly NC", "ok", "n/a")
+"""Statuses by severity; a line has the first of these that one of its cells has. "partly NC": the number is
+of the seeds that converged, and does not compete."""
 
 MAX_MISSING_SHARE = 0.1
 """Share of utterances without a score above which a number does not compete: a mean over the utterances that
@@ -35,8 +36,11 @@ class Cell:
     n_failed: int = 0
     n_abstained: int = 0
     reason: str = ""
+    remark: str = ""
     rows: tuple[Row, ...] = ()
     """Rows behind the number, one per seed."""
+    n_seeds: int = 0
+    """Seeds that ran, of which `rows` may hold fewer."""
 
     @property
     def n_trainings(self) -> int:
@@ -105,7 +109,7 @@ class Line:
     @property
     def scored(self) -> tuple[int, int]:
         """Fewest and most utterances scored, over all metrics that were attempted."""
-        counts = [c.n_scored for c in self.cells.values() if c.status in ("ok", "NC", "failed")]
+        counts = [c.n_scored for c in self.cells.values() if c.status in ("ok", "partly NC", "NC", "failed")]
         return min(counts, default=0), max(counts, default=0)
 
     @property
@@ -128,13 +132,16 @@ class Line:
 def combine(rows: Iterable[Row]) -> Cell:
     """Combine the rows of one metric: over several seeds, their mean and an interval around it.
 
-    The interval covers the choice of utterances and of seeds.
+    The interval covers the choice of utterances and of seeds. Seeds that did not converge (NC) are left out
+    if others did; the cell is then "partly NC".
     """
-    rows = list(rows)
+    ran = list(rows)
+    status: CellStatus = min((row.status for row in ran), key=SEVERITY.index)
+    rows = [row for row in ran if row.status == "ok"] if status == "NC" else ran
+    status = "partly NC" if rows and len(rows) < len(ran) else status
+    rows = rows or ran
     values = [row.value for row in rows if row.value is not None]
     lo, hi = _interval(rows)
-    status = min((row.status for row in rows), key=SEVERITY.index)
-    reasons = Counter(row.reason for row in rows if row.reason)
     return Cell(
         status=status,
         value=fmean(values) if values else None,
@@ -143,11 +150,19 @@ def combine(rows: Iterable[Row]) -> Cell:
         n_scored=min(row.n_scored for row in rows),
         n_failed=max(row.n_failed for row in rows),
         n_abstained=max(row.n_abstained for row in rows),
-        reason="; ".join(
-            reason if len(rows) in (1, count) else f"{count} of {len(rows)} seeds: {reason}"
-            for reason, count in reasons.items()
-        ),
+        reason=_told(row.reason for row in ran),
+        remark=_told(row.remark for row in ran),
         rows=tuple(rows),
+        n_seeds=len(ran),
+    )
+
+
+def _told(texts: Iterable[str]) -> str:
+    """Join the texts of all seeds, each with the number of its seeds unless it holds for all."""
+    told = list(texts)
+    return "; ".join(
+        text if count == len(told) else f"{count} of {len(told)} seeds: {text}"
+        for text, count in Counter(filter(None, told)).items()
     )
 
 

@@ -200,10 +200,11 @@ def _harmless(text: str) -> str:
 
 
 def _reason(line: Line) -> str:
-    """Describe every cell that is not plainly scored; metrics with the same description are grouped."""
+    """Describe every cell that is not plainly scored or has a remark; group metrics of one description."""
     metrics: dict[str, list[str]] = {}
     for metric, cell in line.cells.items():
         what = cell.status if cell.status != "ok" else cell.missing
-        if what:
-            metrics.setdefault(f"{what}: {_line(cell.reason)}".removesuffix(": "), []).append(metric)
+        story = f"{what}: {_line(cell.reason)}".removesuffix(": ") if what else ""
+        for text in filter(None, (story, _line(cell.remark))):
+            metrics.setdefault(text, []).append(metric)
     return "; ".join(f"{' '.join(names)} {story}" for story, names in metrics.items())

@@ -157,9 +157,14 @@ def _mark(text: str, footnotes: dict[str, int]) -> int | None:
 
 def footnote(cell: Cell) -> str:
     """Return the remark that a cell needs, or an empty text if its number stands for itself."""
-    if cell.status == "ok" and cell.missing:
-        return cell.missing + (cell.reason and f": {cell.reason}")
-    return "" if cell.status in ("ok", "missing") else cell.reason
+    if cell.status in ("NC", "failed", "n/a"):
+        return cell.reason
+    told = []
+    if cell.status == "partly NC":
+        told.append(f"mean of the {len(cell.rows)} of {cell.n_seeds} seeds that converged: {cell.reason}")
+    elif cell.missing:
+        told.append(cell.missing + (cell.reason and f": {cell.reason}"))
+    return "; ".join([*told, *filter(None, [cell.remark])])
 
 
 def _facts(line: Line) -> list[str]:
@@ -170,10 +175,11 @@ def _facts(line: Line) -> list[str]:
 def entry(cell: Cell, definition: MetricInfo, bold: bool = False, mark: int | None = None) -> Entry:
     """Print a cell: the number to the digits of its metric with its interval, or the word in its place."""
     number = None if cell.value is None else f"{cell.value:z.{definition.decimals}f}"
-    if cell.status == "ok":
+    if cell.status in ("ok", "partly NC"):
         bounds = [f"{x:z.{definition.decimals}f}" for x in (cell.lo, cell.hi) if x is not None]
         rest = [f"[{', '.join(bounds)}]"] if len(bounds) == 2 else []
         rest += [] if cell.spread is None else [f"±{cell.spread:.{definition.decimals}f}"]
+        rest += [f"{len(cell.rows)} of {cell.n_seeds} seeds"] if cell.status == "partly NC" else []
         return Entry(str(number), " ".join(rest), bold, mark)
     if cell.status == "NC":
         return Entry("NC", f"({number})" if number else "", mark=mark)
@@ -220,6 +226,10 @@ def table_notes(table: Table, contest: Contest, survivors: Sequence[str] = ()) -
     notes += survivors
     if "NC" in statuses:
         notes.append("NC: the training did not converge; the number in parentheses is not comparable.")
+    if "partly NC" in statuses:
+        notes.append(
+            "2 of 3 seeds: the training of the others did not converge; such a number is never bold."
+        )
     if "missing" in statuses:
         notes.append("missing: this job has not run.")
     if not table.layout.by_condition:

@@ -51,6 +51,7 @@ WORDS = {
     "failed": "failed",
     "missing": "missing",
     "NC": "NC, did not converge",
+    "partly NC": "some seeds did not converge",
     "ok": "some utterances have no score",
 }
 """Names of the problems, most severe first. A metric that has no meaning for a tokenizer is no problem."""
@@ -98,7 +99,7 @@ def problems(tables: Iterable[Table]) -> list[Problem]:
 def _stories(table: Table, line: Line) -> dict[tuple[str, str], list[str]]:
     stories: dict[tuple[str, str], list[str]] = {}
     for metric, cell in line.cells.items():
-        if cell.status in ("failed", "missing", "NC") or (cell.status == "ok" and cell.missing):
+        if cell.status in ("failed", "missing", "NC", "partly NC") or (cell.status == "ok" and cell.missing):
             stories.setdefault((cell.status, _reason(cell)), []).append(table.metrics[metric].label)
     return stories
 

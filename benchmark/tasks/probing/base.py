@@ -39,6 +39,7 @@ class ProbingTask(Task):
         heads: Prediction target of each probe, by the name of the field that holds the probe's preset.
     """
 
+    version: ClassVar[int] = 2
     reads_features: ClassVar[bool] = True
     produces: ClassVar[tuple[str, ...]] = ("probes",)
     prefix: ClassVar[str]

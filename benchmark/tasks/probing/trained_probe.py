@@ -12,7 +12,7 @@ from benchmark.tasks.probing.base import Split
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training.trained_artifact import trained_artifact
 
-VERSION = 1
+VERSION = 2
 """Version of the training code; a higher number makes the store ignore older probes."""
 
 Labels = Mapping[str, Any]

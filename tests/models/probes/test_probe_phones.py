@@ -125,11 +125,10 @@ def test_phones_that_the_codes_tell_are_learned(train, frame_rate: float) -> Non
     assert json.loads((folder / "labels.json").read_text()) == list("aeiou")
 
 
-def test_codes_out_of_order_do_not_converge(train) -> None:
+def test_codes_out_of_order_are_no_better_than_a_constant(train) -> None:
     report = read_report(train(noise=True, epochs=1, steps_per_epoch=6))
-    assert report["status"] == "NC"
-    assert "not above the floor" in report["reason"]
-    assert report["diagnosis"] == "did not learn"
+    assert report["diagnosis"] in ("did not learn", "overfitted")
+    assert "dev not above the floor" in report["reason"]
 
 
 def test_a_phone_that_training_never_showed_is_an_error(train) -> None:

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 
 from benchmark.models.probes.scores import (
+    at_floor,
     char_error_rate,
     constant_transcript,
     most_frequent,
-    verdict,
     word_edits,
     word_error_rate,
 )
@@ -42,32 +42,23 @@ def test_majority_breaks_ties_by_name() -> None:
     assert most_frequent(["b", "a"]) == "a"
 
 
-HISTORY = [{"epoch": 0.0, "train_loss": 2.0}, {"epoch": 1.0, "train_loss": 1.0}]
-
-
-def test_a_clear_gain_is_ok() -> None:
-    assert verdict(HISTORY, [1] * 20, [4] * 10 + [5] * 10, [5] * 20) == ("ok", "")
+def test_a_clear_gain_is_above_the_floor() -> None:
+    assert at_floor([1] * 20, [4] * 10 + [5] * 10, [5] * 20) == ""
 
 
 def test_a_gain_within_chance_is_not() -> None:
     floor = np.full(40, 4)
     changes = np.repeat([-1, 1], [22, 18])  # better on average, but by chance
-    status, reason = verdict(HISTORY, list(floor + changes), list(floor), [5] * 40)
-    assert status == "NC"
-    assert "floor" in reason
-    assert "difference -2.0" in reason
+    words = at_floor(list(floor + changes), list(floor), [5] * 40)
+    assert words.startswith("dev not above the floor: 78.0 % errors, a constant answer has 80.0 %")
+    assert "difference -2.0" in words
 
 
 def test_the_difference_is_paired() -> None:
     """Make every utterance a little better, while the utterances differ widely."""
     floor = np.arange(40) * 3 + 10
-    assert verdict(HISTORY, list(floor - 1), list(floor), [100] * 40)[0] == "ok"
+    assert at_floor(list(floor - 1), list(floor), [100] * 40) == ""
 
 
-def test_worse_than_the_floor_is_not_ok() -> None:
-    assert verdict(HISTORY, [5] * 20, [4] * 20, [5] * 20)[0] == "NC"
-
-
-def test_a_value_that_is_not_finite_is_a_divergence() -> None:
-    history = [*HISTORY, {"epoch": 2.0, "train_loss": float("nan")}]
-    assert verdict(history, [0] * 20, [5] * 20, [5] * 20) == ("NC", "diverged: train_loss is nan in epoch 2")
+def test_worse_than_the_floor_is_at_the_floor() -> None:
+    assert at_floor([5] * 20, [4] * 20, [5] * 20)

@@ -25,8 +25,9 @@ from benchmark.models.vocoder.config import (
 from benchmark.models.vocoder.data import Batch, VocoderItems, collate
 from benchmark.models.vocoder.frame_rates import FrameRates
 from benchmark.models.vocoder.generator import build_generator
+from benchmark.models.vocoder.losses import MelLoss
 from benchmark.models.vocoder.model import CTXVec2Wav
-from benchmark.models.vocoder.module import VocoderModule, constant_distance, crop
+from benchmark.models.vocoder.module import VocoderModule, constant_distance, constant_loss, crop
 from benchmark.models.vocoder.schedule import learning_rate
 from benchmark.models.vocoder.train import train_vocoder, verdict
 from benchmark.storage.artifacts import ArtifactStore
@@ -192,10 +193,27 @@ def test_a_diverging_training_is_not_converged(corpus, make_config: MakeConfig, 
 
 def test_verdict_names_the_reason() -> None:
     good = [{"val/mel": 2.0, "train/mel": 1.0}, {"val/mel": 1.0, "train/mel": 0.5}]
-    assert verdict(good, 1.5)["status"] == "ok" and verdict(good, 1.5)["val_mel"] == 1.0
-    assert "no better" in verdict(good, 0.9)["reason"]
-    broken = verdict([*good, {"val/mel": 1.1, "train/mel": float("nan")}], 1.5)
-    assert broken["status"] == "NC" and broken["reason"] == "diverged in epoch 2"
+
+    def told(history, floor, train_floor=0.9, bits=6.0) -> tuple[str, str, str]:
+        found = verdict(history, floor, train_floor, {"bits": bits, "nominal_bits": 8.0})
+        assert found["val_mel"] == 1.0
+        return found["status"], found["diagnosis"], found["reason"]
+
+    assert told(good, 1.5) == ("ok", "", "")
+    stuck = told(good, 0.9, train_floor=0.4)
+    assert stuck[:2] == ("NC", "did not learn") and "no better than a constant spectrum (0.900)" in stuck[2]
+    overfitted = told(good, 0.9)
+    assert overfitted[:2] == ("ok", "overfitted") and "training loss fell to 0.5, 0.9 for" in overfitted[2]
+    assert told(good, 0.9, bits=1.0)[:2] == ("NC", "codebook collapse")
+    broken = told([*good, {"val/mel": 1.1, "train/mel": float("nan")}], 1.5)
+    assert broken == ("NC", "diverged", "diverged (train/mel is nan in epoch 2)")
+
+
+def test_the_floor_of_the_training_loss_is_that_of_a_constant_spectrum(make_config: MakeConfig) -> None:
+    loss = MelLoss(make_config().losses.resolutions)
+    noise = [torch.randn(8000, generator=torch.Generator().manual_seed(n)) for n in range(2)]
+    assert constant_loss(loss, [torch.zeros(8000)]) == pytest.approx(0.0, abs=1e-6)
+    assert 0.1 < constant_loss(loss, noise) < 2.0
 
 
 def test_a_gradient_that_is_not_finite_leaves_the_weights_and_ends_the_run(
@@ -213,7 +231,8 @@ def test_a_gradient_that_is_not_finite_leaves_the_weights_and_ends_the_run(
     trainer.fit(module, DataLoader([batch], batch_size=None))
     assert all(torch.equal(a, b) for a, b in zip(before, module.model.parameters(), strict=True))
     train(corpus, config, tmp_path)
-    assert len(read_history(tmp_path)) == 1 and read_report(tmp_path)["reason"] == "diverged in epoch 0"
+    assert len(read_history(tmp_path)) == 1
+    assert read_report(tmp_path)["reason"].startswith("diverged (train/mel is nan in epoch 0)")
 
 
 def test_wavlm_stays_out_of_weights_and_parameters(

@@ -249,8 +249,45 @@ def test_the_interval_of_several_seeds_covers_seeds_and_utterances(make_row):
     text = to_markdown(make_grid(table))
     assert "several seeds of [0, 1, 2]" in text and "1 of 3 seeds: silence" in text
     assert "several seeds" not in to_markdown(make_grid(make_table("reconstruction", seeds[:1])))
-    diverged = replace(seeds[1], status="NC", reason="loss became NaN")
-    assert printed(make_table("reconstruction", [seeds[0], diverged]), "mel_rvq", "wer") == "NC (11.0)¹"
+
+
+def test_seeds_that_did_not_converge_are_left_out_and_counted(make_row):
+    """Print what the others have, with its own interval; all of them NC is NC."""
+    kept = [make_row(seed=seed, value=10.0 + seed, lo=8.0, hi=13.0) for seed in (0, 1)]
+    lost = make_row(
+        seed=2, value=70.0, lo=60.0, hi=80.0, status="NC", reason="did not learn (training loss 2)"
+    )
+    table = make_table("reconstruction", [*kept, lost])
+    cell = table.lines[0].cells["wer"]
+    alone = make_table("reconstruction", kept).lines[0].cells["wer"]
+    assert (cell.value, cell.lo, cell.hi) == (10.5, alone.lo, alone.hi)
+    assert cell.status == table.lines[0].status == "partly NC" and [row.seed for row in cell.rows] == [0, 1]
+    assert printed(table, "mel_rvq", "wer").endswith("] 2 of 3 seeds¹")
+    text = to_markdown(make_grid(table))
+    assert "¹ mean of the 2 of 3 seeds that converged: 1 of 3 seeds: did not learn (training loss 2)" in text
+    assert "- 2 of 3 seeds: the training of the others did not converge" in text
+    frame = pd.read_csv(io.StringIO(to_csv(table))).set_index("tokenizer")
+    assert frame.loc["mel_rvq", "status"] == "partly NC" and frame.loc["mel_rvq", "wer"] == 10.5
+    rival = make_row(tokenizer="rival", value=90.0, lo=80.0, hi=95.0)
+    for rows, columns in (([*kept, rival], ["WER"]), ([*kept, lost, rival], [])):
+        contest = hold_contest(make_table("reconstruction", rows), lambda _: pd.DataFrame())
+        assert contest.columns == columns, "a number of some of its seeds does not compete"
+    none = make_table("reconstruction", [replace(lost, seed=seed) for seed in range(3)])
+    assert printed(none, "mel_rvq", "wer").startswith("NC (70.0)")
+
+
+def test_an_overfitted_probe_prints_its_number_with_a_remark(make_row):
+    remark = "overfitted (training loss fell to 0.08, 2.48 for an answer that ignores the codes)"
+    table = make_table("reconstruction", [make_row(value=84.0, lo=80.0, hi=88.0, remark=remark)])
+    assert printed(table, "mel_rvq", "wer") == "84.0 [80.0, 88.0]¹"
+    assert f"¹ {remark}" in to_markdown(make_grid(table))
+    assert table.lines[0].status == "ok" and remark in to_csv(table)
+    failed = [
+        make_row(value=84.0, lo=80.0, hi=88.0, n_scored=58, n_failed=2, reason="silence", remark=remark)
+    ]
+    assert f"2 of 60 utterances have no score: silence; {remark}" in to_markdown(
+        make_grid(make_table("reconstruction", failed))
+    )
 
 
 @pytest.fixture

@@ -62,7 +62,8 @@ function fill(select, groups) {
 function written([value, lo, hi, status]) {
   const digits = (x) => Number(x.toPrecision(4));
   const bounds = lo === null || hi === null ? "" : ` [${digits(lo)}, ${digits(hi)}]`;
-  return digits(value) + bounds + (status === "NC" ? ", NC: did not converge" : "");
+  return digits(value) + bounds + (status === "NC" ? ", NC: did not converge" : "")
+    + (status === "partly NC" ? ", some seeds did not converge" : "");
 }
 
 function scatter(points, across, up, logarithmic) {
