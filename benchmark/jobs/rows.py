@@ -55,9 +55,10 @@ def rows_of(
         elif status == "ok" and scored and _failed_share(scored) > max_failed_share:
             share = f"{_failed_share(scored):.0%} of the utterances have no score, more than max_failed_share"
             status, reason, scored = "failed", "; ".join([share, *failures]), None
+        remark = {"remark": measure.remark} if measure and measure.remark else {}
         rows.append(
             Row(
-                **shared,
+                **shared | {"notes": shared.get("notes", {}) | remark},
                 metric=metric,
                 value=scored.value if scored else None,
                 lo=scored.lo if scored else None,

@@ -51,11 +51,16 @@ class RunContext:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """Value and interval of one metric over all utterances of a task, with the metric's definition."""
+    """Value and interval of one metric over all utterances of a task, with the metric's definition.
+
+    Attributes:
+        remark: How often something happened on the way to the scores; empty if nothing did.
+    """
 
     metric: str
     interval: Interval
     definition: str
+    remark: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

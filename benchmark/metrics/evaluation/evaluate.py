@@ -72,7 +72,8 @@ class Evaluation:
 
         Returns:
             Columns `utterance_id` and `speaker_id`; one per metric, NaN where there is no score;
-            "<metric>:weight" and "<metric>:text" of metrics that have any; and `failure`, the reasons of NaN.
+            "<metric>:weight", "<metric>:text" and "<metric>:remarks" of metrics that have any; and `failure`,
+            the reasons of NaN.
         """
         journal = ScoreLog(self._store.root / "scores" / speech.digest)
         missing = {
@@ -234,6 +235,9 @@ def _table(speech: Speech, metrics: Metrics, journal: ScoreLog) -> pd.DataFrame:
             frame[f"{name}:weight"] = [np.nan if e.value is None else e.weight for e in entries]
         if any(entry.text is not None for entry in entries):
             frame[f"{name}:text"] = pd.Series([entry.text for entry in entries], dtype=object)
+        if any(entry.remarks for entry in entries):
+            remarks = [", ".join(entry.remarks) or None for entry in entries]
+            frame[f"{name}:remarks"] = pd.Series(remarks, dtype=object)
         for found, entry in zip(reasons, entries, strict=True):
             found += [f"{name}: {entry.reason}"] if entry.reason else []
     told = [speech.failures.get(name) or "; ".join(r) or None for name, r in zip(names, reasons, strict=True)]

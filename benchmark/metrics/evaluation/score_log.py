@@ -9,7 +9,7 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,7 @@ class Entry:
     weight: float = 1.0
     text: str | None = None
     reason: str = ""
+    remarks: Sequence[str] = ()
 
 
 class ScoreLog:

@@ -31,6 +31,8 @@ class Cell:
     reason: str = ""
     rows: tuple[Row, ...] = ()
     """Rows behind the number, one per seed."""
+    remark: str = ""
+    """What readers of an "ok" number should know, such as how many transcripts looped."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,6 @@ def combine(rows: Iterable[Row]) -> Cell:
     values = [row.value for row in rows if row.value is not None]
     lo, hi = _interval(rows)
     status = min((row.status for row in rows), key=SEVERITY.index)
-    reasons = Counter(row.reason for row in rows if row.reason)
     return Cell(
         status=status,
         value=fmean(values) if values else None,
@@ -92,11 +93,17 @@ def combine(rows: Iterable[Row]) -> Cell:
         hi=hi,
         n_scored=min(row.n_scored for row in rows),
         n_failed=max(row.n_failed for row in rows),
-        reason="; ".join(
-            reason if len(rows) in (1, count) else f"{count} of {len(rows)} seeds: {reason}"
-            for reason, count in reasons.items()
-        ),
+        reason=_by_seeds([row.reason for row in rows]),
         rows=tuple(rows),
+        remark=_by_seeds([row.notes.get("remark", "") for row in rows]),
+    )
+
+
+def _by_seeds(texts: list[str]) -> str:
+    """Join the texts of the rows of several seeds; a text of only some seeds says of how many."""
+    return "; ".join(
+        text if len(texts) in (1, count) else f"{count} of {len(texts)} seeds: {text}"
+        for text, count in Counter(filter(None, texts)).items()
     )
 
 

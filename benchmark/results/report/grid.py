@@ -89,9 +89,10 @@ def heading(definition: MetricInfo) -> str:
 
 def footnote(cell: Cell) -> str:
     """Return the remark that a cell needs, or an empty text if its number stands for itself."""
-    if cell.status == "ok" and cell.n_failed:
-        total = cell.n_scored + cell.n_failed
-        return f"{cell.n_failed} of {total} utterances have no score{cell.reason and ': '}{cell.reason}"
+    if cell.status == "ok":
+        failed = f"{cell.n_failed} of {cell.n_scored + cell.n_failed} utterances have no score"
+        told = f"{failed}{cell.reason and ': '}{cell.reason}" if cell.n_failed else ""
+        return "; ".join(filter(None, (told, cell.remark)))
     return "" if cell.status in ("ok", "missing") else cell.reason
 
 

@@ -17,7 +17,7 @@ from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.shards import Part
 from benchmark.tasks.base import Encoding, Measure, RunContext
 from benchmark.tasks.costs import CostItem, Estimator
-from benchmark.tasks.decoding.base import DecodingTask, interval_of
+from benchmark.tasks.decoding.base import DecodingTask, count_remarks, interval_of
 from benchmark.tasks.decoding.resynthesis import Resynthesis
 from benchmark.tasks.metric_choice import chosen_metrics
 from benchmark.tokenizers.base import Tokenizer
@@ -161,6 +161,11 @@ class ScoringTask(DecodingTask):
     def measures(self, frame: pd.DataFrame, context: RunContext) -> list[Measure]:
         """Return every metric over the utterances of a frame."""
         return [
-            Measure(metric=name, interval=interval_of(frame, name, context), definition=metric.definition)
+            Measure(
+                metric=name,
+                interval=interval_of(frame, name, context),
+                definition=metric.definition,
+                remark=count_remarks(frame, name, metric.remarked),
+            )
             for name, metric in self.own_metrics.items()
         ]
