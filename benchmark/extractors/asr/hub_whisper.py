@@ -70,10 +70,8 @@ class HubWhisper(Transcriber):
                 **language,
             )
             texts = [[token for token in row if token < self._end][:MOST_TOKENS] for row in rows.tolist()]
-            return [
-                self._decoding(BaseModelOutput(encoded[0][at : at + 1]), text)
-                for at, text in enumerate(texts)
-            ]
+            singles = [BaseModelOutput(single) for single in encoded[0].split(1)]
+            return [self._decoding(single, text) for single, text in zip(singles, texts, strict=True)]
 
     def _decoding(self, encoded: Any, text: list[int]) -> Decoding:
         """Score a text of one window: its tokens, the end token, and no speech in place of the first."""
@@ -102,7 +100,7 @@ class HubWhisper(Transcriber):
 
     @property
     def _no_speech(self) -> int:
-        """The token for no speech, "<|nospeech|>" or "<|nocaptions|>", which precedes that for no timestamps."""
+        """The token "<|nospeech|>" or "<|nocaptions|>", which precedes "<|notimestamps|>"."""
         return self._model.generation_config.no_timestamps_token_id - 1
 
     @cached_property

@@ -12,8 +12,8 @@ MOST_COMPRESSION = 2.4
 MOST_REPEATED_WORDS = 6
 """Number of words that people say again at once.
 
-No passage repeats more in 549 thousand words of Shakespeare, Melville and Austen: the most are "here sir" four
-times and "there she blows" three times.
+No passage repeats more in 549 thousand words of Shakespeare, Melville and Austen. The copies of "here sir",
+said four times, and of "there she blows", said three times, have six.
 """
 # Thai to Tibetan, Burmese, Khmer, kana, Chinese characters: scripts without spaces between words.
 SPACELESS = r"\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"

@@ -19,7 +19,7 @@ import numpy as np
 from benchmark.errors import UserError
 from benchmark.extractors.asr.heard import Heard
 from benchmark.extractors.asr.loops import MOST_COMPRESSION, MOST_REPEATED_WORDS, cut_loops, loops
-from benchmark.extractors.asr.windows import halve, split
+from benchmark.extractors.asr.windows import WINDOW, halve, split
 from benchmark.storage.weights import weights_digest
 from benchmark.types import SAMPLE_RATE
 
@@ -34,16 +34,16 @@ MOST_PROMPT_TOKENS = 4
 MOST_TOKENS = 448 - MOST_PROMPT_TOKENS
 """Text tokens of a window that Whisper's decoder has places for.
 
-Whisper's own code stops at 224, because the text before a window may take the other half. Fluent Bengali has 24
-tokens per second and Georgian 34, so 224 tokens would cut their transcripts after seven to nine seconds.
+Whisper's own code stops at 224, because the text before a window may take the other half. Fluent Bengali has
+24 tokens per second and Georgian 34, so 224 tokens would cut their transcripts after seven to nine seconds.
 """
 SHORTEST_HALVED = 4 * SAMPLE_RATE
 """Samples above which a window is halved when its text fills the decoder."""
 RECIPE = (
-    f"decoded again from 30 s by a beam search of {BEAMS} where the text loops (zlib ratio above "
+    f"decoded again from {WINDOW:g} s by a beam search of {BEAMS} where the text loops (zlib ratio above "
     f"{MOST_COMPRESSION:g}, or more than {MOST_REPEATED_WORDS} words said again at once) or its mean "
-    f"log-probability is below {LEAST_LOG_PROBABILITY:g}; of a loop that stays, one copy counts; no text where "
-    f"the probability of no speech is then above {MOST_NO_SPEECH:g}"
+    f"log-probability is below {LEAST_LOG_PROBABILITY:g}; of a loop that stays, one copy counts; no text "
+    f"where the latter holds and the probability of no speech is above {MOST_NO_SPEECH:g}"
 )
 """The rule for transcripts that have failed, for definitions."""
 
@@ -108,8 +108,8 @@ class Transcriber(ABC):
             wavs: Float32 (T,) at 16 kHz, of any length; an empty clip gives an empty transcript.
 
         Returns:
-            One transcript per clip in Whisper's spelling, not normalised. Remarks are "looped" where a text
-            looped at first, "cut" where the second still did, and "emptied" where a text was taken for silence.
+            One transcript per clip in Whisper's spelling, not normalised. The remarks are "looped" where a text
+            looped at first, "cut" where the better one still does, and "emptied" where it is taken for silence.
 
         Raises:
             UserError: the model does not support the language.

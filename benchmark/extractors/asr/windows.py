@@ -10,7 +10,7 @@ WINDOW = 30.0
 """Length in seconds of the windows that Whisper was trained on."""
 LONGEST = int(WINDOW * SAMPLE_RATE)
 SEARCHED = 5 * SAMPLE_RATE
-"""Samples before the end of a window in which the place to cut is sought; people pause more often than that."""
+"""Samples before the end of a window in which the place to cut is sought; people pause more often."""
 FRAME = SAMPLE_RATE // 10
 
 
