@@ -59,6 +59,8 @@ class HubWhisper(Transcriber):
         language = {"language": self.language, "task": "transcribe"} if self._is_multilingual else {}
         with torch.no_grad():
             encoded = self._model.get_encoder()(inputs.input_features)
+            # Separated first, because a beam search repeats `encoded` in place.
+            singles = [BaseModelOutput(single) for single in encoded[0].split(1)]
             rows = self._model.generate(
                 encoder_outputs=encoded,
                 attention_mask=inputs.attention_mask,
@@ -70,7 +72,6 @@ class HubWhisper(Transcriber):
                 **language,
             )
             texts = [[token for token in row if token < self._end][:MOST_TOKENS] for row in rows.tolist()]
-            singles = [BaseModelOutput(single) for single in encoded[0].split(1)]
             return [self._decoding(single, text) for single, text in zip(singles, texts, strict=True)]
 
     def _decoding(self, encoded: Any, text: list[int]) -> Decoding:

@@ -108,8 +108,9 @@ class Transcriber(ABC):
             wavs: Float32 (T,) at 16 kHz, of any length; an empty clip gives an empty transcript.
 
         Returns:
-            One transcript per clip in Whisper's spelling, not normalised. The remarks are "looped" where a text
-            looped at first, "cut" where the better one still does, and "emptied" where it is taken for silence.
+            One transcript per clip in Whisper's spelling, not normalised. The remarks are "looped" where a
+            text looped at first, "cut" where the better one still does, and "emptied" where it is taken for
+            silence.
 
         Raises:
             UserError: the model does not support the language.
@@ -133,7 +134,7 @@ class Transcriber(ABC):
 
     def _search(self, windows: Sequence[np.ndarray], beams: int) -> list[Decoding]:
         order = sorted(range(len(windows)), key=lambda at: len(windows[at]))
-        found = self._decode([windows[at] for at in order], beams)
+        found = self._decode([windows[at] for at in order], beams) if order else []
         return [decoding for _, decoding in sorted(zip(order, found, strict=True), key=lambda pair: pair[0])]
 
     def _settle(self, window: np.ndarray, first: Decoding, second: Decoding) -> Heard:
