@@ -1,7 +1,7 @@
 """Scores of existing recordings against their originals: two folders whose files are matched by name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,7 @@ from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.hashing import digest
 from benchmark.storage.weights import DIGESTS
 from benchmark.tasks.base import RunContext
-from benchmark.tasks.decoding.base import first_reasons, interval_of
+from benchmark.tasks.decoding.base import count_remarks, first_reasons, interval_of
 from benchmark.tasks.decoding.scoring import metrics_of_kind
 from benchmark.tasks.reconstruction import Reconstruction
 from benchmark.types import Utterance
@@ -109,7 +109,10 @@ def score_folders(folders: Folders, cfg: DictConfig) -> FolderScores:
     cells = {
         name: Cell("n/a", reason=NO_TEXT)
         if name in lacking
-        else _cell(frame, name, metric, context, cfg.max_failed_share)
+        else replace(
+            _cell(frame, name, metric, context, cfg.max_failed_share),
+            remark=count_remarks(frame, name, metric.remarked),
+        )
         for name, metric in metrics.items()
     }
     table = _table(folders, cells, metrics, METHODS[context.bootstrap])

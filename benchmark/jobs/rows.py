@@ -51,7 +51,8 @@ def rows_of(
         status, reason = outcome.status, outcome.reason
         if status != "failed":
             status, reason = outcome.statuses.get(metric, (status, reason))
-        remark, reason = (reason, "") if status == "ok" else ("", reason)
+        remarks = [reason if status == "ok" else "", measure.remark if measure else ""]
+        reason = "" if status == "ok" else reason
         if status == "ok" and scored is None:
             status, reason = "failed", "; ".join(["no utterance could be scored", *reasons])
         elif status == "ok" and scored and _missing_share(scored) > max_failed_share:
@@ -72,7 +73,7 @@ def rows_of(
                 n_abstained=interval.n_abstained if interval else 0,
                 status=status,
                 reason=reason or "; ".join(reasons),
-                remark=remark if status == "ok" else "",
+                remark="; ".join(filter(None, remarks)) if status == "ok" else "",
                 definition=measure.definition if measure else definition.definition,
                 metric_key=metric_keys.get(metric, ""),
                 display=_display(definition, place) | table,

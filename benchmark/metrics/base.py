@@ -31,11 +31,13 @@ class Score(NamedTuple):
         value: Score in the metric's unit.
         weight: One for a mean over utterances; the number of words in the reference for a corpus WER.
         text: Transcript of the decoded speech, if the score was computed from one.
+        remarks: What happened on the way to the score, in words that are counted below tables: "looped".
     """
 
     value: float
     weight: float = 1.0
     text: str | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +47,11 @@ class Metric(ReportedMetric):
     Attributes:
         voice: Decoded speech that the metric applies to: "kept" for speech in the original's voice, "changed"
             for speech in a prompt's voice, "any" for both. Used only where `tasks` is empty.
+        remarked: What the remarks of scores are about, in the plural.
     """
 
     voice: ClassVar[Voice] = "kept"
+    remarked: ClassVar[str] = "utterances"
 
     @abstractmethod
     def score(self, pair: Pair) -> Score | float:

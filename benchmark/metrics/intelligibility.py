@@ -97,6 +97,7 @@ class ErrorRate(Metric):
     counted: ClassVar[bool] = True
     higher_is_better: ClassVar[bool | None] = False
     decimals: ClassVar[int] = 1
+    remarked: ClassVar[str] = "transcripts"
     parts: ClassVar[str]
 
     asr: Transcript
@@ -127,16 +128,16 @@ class ErrorRate(Metric):
     def score(self, pair: Pair) -> Score:
         """Return edits in percent of the reference's units, weighted by their number; see `Metric.score`."""
         reference = self._reference(pair)
-        heard = str(pair.value("decoded", self.asr))
-        edits, parts = _edits(reference, _normalised(heard, self.normaliser), PROCESS[self.parts])
-        return Score(100 * edits / parts, parts, heard)
+        heard = self.asr.heard(pair.value("decoded", self.asr))
+        edits, parts = _edits(reference, _normalised(heard.text, self.normaliser), PROCESS[self.parts])
+        return Score(100 * edits / parts, parts, *heard)
 
     def _reference(self, pair: Pair) -> str:
         """Return the normalised reference text.
 
         Raises: MetricUndefined if the reference contains no word.
         """
-        given = pair.text if self.against == "text" else str(pair.value("reference", self.asr))
+        given = pair.text if self.against == "text" else self._heard_in_original(pair)
         expected = _normalised(given or "", self.normaliser)
         if not expected:
             heard = self.against == "asr"
@@ -144,6 +145,9 @@ class ErrorRate(Metric):
                 "the ASR hears no word in the original" if heard else "no reference transcript"
             )
         return expected
+
+    def _heard_in_original(self, pair: Pair) -> str:
+        return self.asr.heard(pair.value("reference", self.asr)).text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,13 +53,16 @@ class RunContext:
 class Measure:
     """Value and interval of one metric over all utterances of a task, with the metric's definition.
 
-    `reasons` says why utterances have no score by this metric; without any, those of the outcome hold.
+    Attributes:
+        reasons: Why utterances have no score by this metric; without any, those of the outcome hold.
+        remark: How often something happened on the way to the scores; empty if nothing did.
     """
 
     metric: str
     interval: Interval
     definition: str
     reasons: list[str] = field(default_factory=list)
+    remark: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -340,6 +340,21 @@ def test_abstentions_are_counted_apart_with_the_reasons_of_their_metric(
     assert rows(job())[0].status == "failed"
 
 
+def test_a_row_keeps_the_remark_on_its_own_metric(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(self: Any, *arguments: Any) -> Outcome:
+        frame = pd.DataFrame({"utterance_id": ["u"], "speaker_id": "s", "failure": None, "used": 1.0})
+        measure = Measure(
+            metric="used", interval=mean_interval(frame["used"]), definition="test", remark="1 of 1 loud"
+        )
+        plain = replace(measure, metric="entropy", remark="")
+        return Outcome(measures=[measure, plain], utterances=frame, notes={"clips": 1})
+
+    monkeypatch.setattr(Loudness, "run", run)
+    monkeypatch.setattr(Loudness, "reports", {"used": UsedEntries(), "entropy": CodeEntropy()})
+    job().run()
+    assert {row.metric: row.remark for row in rows(job())} == {"used": "1 of 1 loud", "entropy": ""}
+
+
 def test_a_failure_costs_no_rows_of_other_metrics(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     job().run()
     [before] = rows(job())

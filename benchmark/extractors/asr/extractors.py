@@ -11,7 +11,8 @@ import numpy as np
 
 from benchmark.data.audio import AudioError
 from benchmark.errors import UserError
-from benchmark.extractors.asr.transcriber import TOKENS_PER_SECOND, Transcriber
+from benchmark.extractors.asr.heard import Heard
+from benchmark.extractors.asr.transcriber import RECIPE, Transcriber
 from benchmark.extractors.asr.whisper import load_transcriber
 from benchmark.extractors.base import Batch, ModelExtractor, Value
 from benchmark.extractors.clips import on_sound_clips
@@ -19,7 +20,7 @@ from benchmark.storage.checkpoints import is_here, resolve
 from benchmark.storage.weights import weights_digest
 
 Listener = Callable[[list[np.ndarray]], list[str]]
-"""Function from clips, float32 (T,) at 16 kHz, to one text per clip in the model's spelling."""
+"""Function from clips, float32 (T,) at 16 kHz, to one `Heard.pack` per clip, in the model's spelling."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,10 @@ class Transcript(ModelExtractor):
 
         return work
 
+    def heard(self, value: Value) -> Heard:
+        """Return a value of this extractor as a transcript with its remarks."""
+        return Heard.unpack(str(value))
+
     @abstractmethod
     def listener(self, device: str) -> Listener:
         """Load the engine on a device and return its transcription function.
@@ -110,7 +115,7 @@ class Whisper(Transcript):
     def method(self) -> str:
         """See `Transcript.method`."""
         told = "" if self.language == "en" else f" in {self.language}"
-        return f"greedy Whisper{told}, {TOKENS_PER_SECOND} tokens/s at most"
+        return f"greedy Whisper{told}, {RECIPE}"
 
     @property
     def source(self) -> str:
@@ -124,7 +129,8 @@ class Whisper(Transcript):
 
     def listener(self, device: str) -> Listener:
         """See `Transcript.listener`."""
-        return self._transcriber(device).transcribe
+        transcriber = self._transcriber(device)
+        return lambda wavs: [heard.pack() for heard in transcriber.transcribe(wavs)]
 
     def _transcriber(self, device: str) -> Transcriber:
         return load_transcriber(self.checkpoint, self.revision, device, self.batch_size, self.language)

@@ -73,8 +73,9 @@ class Evaluation:
 
         Returns:
             Columns `utterance_id` and `speaker_id`; one per metric, NaN where there is no score;
-            "<metric>:weight" and "<metric>:text" of metrics that have any; `failure` and `abstained`, the
-            reasons of NaN where decoding or a metric failed, and where metrics are not defined for the pair.
+            "<metric>:weight", "<metric>:text" and "<metric>:remarks" of metrics that have any; `failure` and
+            `abstained`, the reasons of NaN where decoding or a metric failed, and where metrics are not
+            defined for the pair.
         """
         journal = ScoreLog(self._store.root / "scores" / speech.digest)
         missing = {
@@ -237,6 +238,9 @@ def _table(speech: Speech, metrics: Metrics, journal: ScoreLog) -> pd.DataFrame:
             frame[f"{name}:weight"] = [np.nan if e.value is None else e.weight for e in entries]
         if any(entry.text is not None for entry in entries):
             frame[f"{name}:text"] = pd.Series([entry.text for entry in entries], dtype=object)
+        if any(entry.remarks for entry in entries):
+            remarks = [", ".join(entry.remarks) or None for entry in entries]
+            frame[f"{name}:remarks"] = pd.Series(remarks, dtype=object)
         for place, entry in enumerate(entries):
             if entry.reason:
                 (abstained if entry.abstained else failed)[place][name] = entry.reason

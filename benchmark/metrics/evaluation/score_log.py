@@ -9,7 +9,7 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -37,6 +37,7 @@ class Entry:
     text: str | None = None
     reason: str = ""
     abstained: bool = False
+    remarks: Sequence[str] = ()
 
 
 class ScoreLog:

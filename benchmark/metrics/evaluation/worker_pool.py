@@ -40,7 +40,7 @@ def _entry(metric: Metric, pair: Pair) -> Entry:
     result = found if isinstance(found, Score) else Score(float(found))
     if not np.isfinite(result.value):
         return Entry(reason="not defined for this pair", text=result.text, abstained=True)
-    return Entry(float(result.value), float(result.weight), result.text)
+    return Entry(float(result.value), float(result.weight), result.text, remarks=result.remarks)
 
 
 def score_all(tasks: Sequence[Task], processes: int = 1) -> Iterator[tuple[int, Entries]]:

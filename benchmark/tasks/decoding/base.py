@@ -1,5 +1,6 @@
 """Base class of tasks that turn codes back into speech: choice, training and cost of the decoder."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -114,3 +115,18 @@ def first_reasons(frame: pd.DataFrame, metric: str, most: int = 5) -> list[str]:
     """Return the first `most` distinct reasons why utterances have no score by a metric, failures first."""
     reasons = reasons_of(frame, metric, FAILED) + reasons_of(frame, metric, ABSTAINED)
     return list(dict.fromkeys(reasons))[:most]
+
+
+def count_remarks(frame: pd.DataFrame, metric: str, remarked: str) -> str:
+    """Return how many scores of a metric have each remark: "2 of 60 transcripts looped, 1 cut".
+
+    Args:
+        frame: One row per utterance, with the column "<metric>:remarks" if any score has one.
+        metric: Name of the metric.
+        remarked: What the remarks are about, in the plural.
+    """
+    told = frame[f"{metric}:remarks"].dropna() if f"{metric}:remarks" in frame else []
+    counts = Counter(remark for remarks in told for remark in remarks.split(", ")).most_common()
+    total = int(frame[metric].notna().sum())
+    first = [f"{count} of {total} {remarked} {remark}" for remark, count in counts[:1]]
+    return ", ".join([*first, *(f"{count} {remark}" for remark, count in counts[1:])])

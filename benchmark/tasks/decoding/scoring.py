@@ -17,7 +17,7 @@ from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.shards import Part
 from benchmark.tasks.base import Encoding, Measure, RunContext
 from benchmark.tasks.costs import CostItem, Estimator
-from benchmark.tasks.decoding.base import DecodingTask, first_reasons, interval_of
+from benchmark.tasks.decoding.base import DecodingTask, count_remarks, first_reasons, interval_of
 from benchmark.tasks.decoding.resynthesis import Resynthesis
 from benchmark.tasks.metric_choice import chosen_metrics
 from benchmark.tokenizers.base import Tokenizer
@@ -166,6 +166,7 @@ class ScoringTask(DecodingTask):
                 interval=interval_of(frame, name, metric.facts.within, context),
                 definition=metric.definition,
                 reasons=first_reasons(frame, name),
+                remark=count_remarks(frame, name, metric.remarked),
             )
             for name, metric in self.own_metrics.items()
         ]

@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 from toys import Heard, Peak, PeakRatio, Spelling, calls
 
-from benchmark.metrics.base import Metric
+from benchmark.metrics.base import Metric, Score
 from benchmark.metrics.evaluation import evaluate
 from benchmark.metrics.evaluation.evaluate import Evaluation
+from benchmark.metrics.signal_pair import Pair
 from benchmark.storage.artifacts import ArtifactStore
 
 
@@ -28,6 +29,21 @@ def test_one_line_per_original_and_a_column_per_metric(store: ArtifactStore, mak
     assert frame["heard:weight"].tolist() == pytest.approx([2.0, np.nan, np.nan], nan_ok=True)
     assert frame["heard:text"].tolist() == ["1 6 0 0", None, None]
     assert frame["failure"].tolist() == [None, "no codes", "heard: no text"]
+
+
+def test_remarks_on_scores_outlive_the_process(
+    store: ArtifactStore, make_speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def score(self: Heard, pair: Pair) -> Score:
+        return Score(50.0, remarks=("looped", "cut") if pair.utterance_id == "u1" else ())
+
+    speech = make_speech([0.25, 0.5], texts=["1", "2"])
+    monkeypatch.setattr(Heard, "score", score)
+    Evaluation(store)(speech, {"heard": Heard()})
+    monkeypatch.undo()
+    frame = Evaluation(store)(speech, {"heard": Heard()})
+    assert frame["heard"].tolist() == [50.0, 50.0]
+    assert frame["heard:remarks"].tolist() == [None, "looped, cut"]
 
 
 def test_another_evaluation_of_the_same_speech_computes_nothing(
