@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NOISY = ("faiss.loader", "lightning.pytorch", "lightning.fabric")
-"""Loggers of libraries that report their build and the devices found; set to warnings only."""
+NOISY = ("lightning.pytorch", "lightning.fabric")
+"""Loggers of libraries that report the devices found; set to warnings only."""
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")

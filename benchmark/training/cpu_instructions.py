@@ -18,8 +18,7 @@ AVX2 = {
     "ATEN_CPU_CAPABILITY": "avx2",  # PyTorch's own kernels
     "ONEDNN_MAX_CPU_ISA": "AVX2",  # PyTorch's convolutions
     "MKL_CBWR": "AVX2",  # PyTorch's matrix products
-    "OPENBLAS_CORETYPE": "Haswell",  # NumPy, SciPy and faiss
-    "FAISS_SIMD_LEVEL": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",  # NumPy, SciPy and scikit-learn
     "CT2_FORCE_CPU_ISA": "AVX2",  # faster-whisper
 }
 """Environment variables of the libraries; a library reads its own when it is loaded or first computes."""
