@@ -67,7 +67,7 @@ def run(cfg: DictConfig) -> None:
 
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
-    torch.set_num_threads(cfg.threads)  # results depend on the number of threads
+    torch.set_num_threads(1)  # codes and scores then depend on no number of cores; trainings set their own
     try:
         world = world_of(cfg)
         group = group_of(world) if world else None

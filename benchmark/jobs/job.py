@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 from benchmark.data.corpora.base import Corpus
 from benchmark.errors import UserError, unknown
-from benchmark.jobs.rows import encode_precision, rows_of, side_info, with_other_metrics
+from benchmark.jobs.rows import encode_precision, rows_of, side_info, trainings, with_other_metrics
 from benchmark.jobs.trackers.base import TrackerCollection, left_by
 from benchmark.results.provenance import git_commit, versions
 from benchmark.results.store import ResultsStore
@@ -24,6 +24,7 @@ from benchmark.storage.hashing import digest
 from benchmark.tasks.base import Outcome, RunContext, Task, not_applicable
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import fit_codebook
+from benchmark.training.machine import machine
 from benchmark.training.process_group import ProcessGroup
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,8 @@ class Job:
             "precision": trainer.precision,
             "seed": self.context.seed,
         }
+        if self.task.trains(self.tokenizer):
+            content |= self.context.trainer_key
         if trainer.max_steps is not None:
             content["max_steps"] = trainer.max_steps
         if self.context.bootstrap != "speakers":
@@ -185,6 +188,7 @@ class Job:
             "versions": versions(),
             "date": datetime.now(UTC).date().isoformat(),
             "device": self.context.device,
+            "machine": machine(self.context.device) | trainings(self.context.store),
             "wall_time": round(seconds, 1),
             "artifacts": sorted(self.context.store.used),
             "variant": self.task.variant(self.tokenizer),

@@ -18,7 +18,8 @@ COMPLETE: frozenset[State] = frozenset(("done", "NC"))
 
 KEYED = (
     *("tokenizer", "dataset", "task", "seed", "bootstrap", "max_failed_share"),
-    *("trainer.precision", "trainer.max_steps"),
+    *(f"trainer.{name}" for name in ("precision", "max_steps", "accelerator", "threads")),
+    *(f"trainer.{name}" for name in ("devices", "num_nodes", "compile")),
 )
 """Parts of the config on which a job's key depends; `task` holds the probe, the vocoder and the metrics."""
 UNKEYED = ("tokenizer.device", "trainer.loggers")

@@ -17,7 +17,7 @@ Status = Literal["ok", "NC", "failed", "n/a"]
 """Status of a number. NC: the training behind the number did not converge. n/a: the metric has no meaning for
 the tokenizer."""
 
-ADDED: dict[str, Any] = {"variant": "", "metric_key": "", "display": {}, "date": ""}
+ADDED: dict[str, Any] = {"variant": "", "metric_key": "", "display": {}, "date": "", "machine": {}}
 """Fields that rows of this schema version may lack, with the value that an absent field stands for."""
 
 ROUNDING = 1e-9
@@ -40,7 +40,8 @@ class Row:
         reason: Why `status` is not "ok", or why utterances failed.
         definition: The metric in words, with the recogniser or extractor that it rests on.
         interval: Method that gave `lo` and `hi`.
-        key: Digest of everything the job depends on; the same key gives the same numbers.
+        key: Digest of everything the job depends on; the same key gives the same numbers on one kind of
+            machine, see docs/explanation/reproducibility.md.
         wall_time: Seconds that the job took.
         artifacts: References "kind/digest" of the artifacts that the job used.
         notes: JSON-able evidence, such as the learning curve behind an NC or a chance level.
@@ -50,6 +51,8 @@ class Row:
         display: How tables show the metric: label, unit, higher_is_better, decimals, its place, the columns
             of counts that it is the ratio of, and the table that its task declares.
         date: Day on which the number was made, UTC, as YYYY-MM-DD; empty in older rows.
+        machine: Where the number was made: processor, instructions and gpu; in trained_on, by artifact, the
+            machines that trained it, with threads and devices. Empty in older rows.
     """
 
     profile: str
@@ -86,6 +89,7 @@ class Row:
     metric_key: str = ""
     display: dict[str, Any] = field(default_factory=dict)
     date: str = ""
+    machine: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:

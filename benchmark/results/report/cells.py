@@ -32,6 +32,11 @@ class Cell:
     rows: tuple[Row, ...] = ()
     """Rows behind the number, one per seed."""
 
+    @property
+    def remark(self) -> str:
+        """What the trainings behind the number say about its use, such as a search that ended at its edge."""
+        return _told([text for row in self.rows if (text := _search_note(row))], len(self.rows))
+
 
 @dataclass(frozen=True)
 class Line:
@@ -84,7 +89,6 @@ def combine(rows: Iterable[Row]) -> Cell:
     values = [row.value for row in rows if row.value is not None]
     lo, hi = _interval(rows)
     status = min((row.status for row in rows), key=SEVERITY.index)
-    reasons = Counter(row.reason for row in rows if row.reason)
     return Cell(
         status=status,
         value=fmean(values) if values else None,
@@ -92,12 +96,24 @@ def combine(rows: Iterable[Row]) -> Cell:
         hi=hi,
         n_scored=min(row.n_scored for row in rows),
         n_failed=max(row.n_failed for row in rows),
-        reason="; ".join(
-            reason if len(rows) in (1, count) else f"{count} of {len(rows)} seeds: {reason}"
-            for reason, count in reasons.items()
-        ),
+        reason=_told([row.reason for row in rows if row.reason], len(rows)),
         rows=tuple(rows),
     )
+
+
+def _told(texts: Iterable[str], rows: int) -> str:
+    """Join texts of several rows, each once, with the number of seeds unless all have it."""
+    counts = Counter(texts).items()
+    return "; ".join(
+        text if rows in (1, count) else f"{count} of {rows} seeds: {text}" for text, count in counts
+    )
+
+
+def _search_note(row: Row) -> str:
+    """Return the note on the learning rate of the probe behind a row, if its training left one."""
+    notes = row.notes.get("heads", {}).get(row.metric, row.notes)  # of several probes, the metric's own
+    note: str = notes.get("training", {}).get("learning_rate", {}).get("at_edge", "")
+    return note
 
 
 def _interval(rows: list[Row]) -> tuple[float | None, float | None]:

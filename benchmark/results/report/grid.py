@@ -88,11 +88,12 @@ def heading(definition: MetricInfo) -> str:
 
 
 def footnote(cell: Cell) -> str:
-    """Return the remark that a cell needs, or an empty text if its number stands for itself."""
+    """Return the remarks that a cell needs, or an empty text if its number stands for itself."""
+    why = "" if cell.status in ("ok", "missing") else cell.reason
     if cell.status == "ok" and cell.n_failed:
         total = cell.n_scored + cell.n_failed
-        return f"{cell.n_failed} of {total} utterances have no score{cell.reason and ': '}{cell.reason}"
-    return "" if cell.status in ("ok", "missing") else cell.reason
+        why = f"{cell.n_failed} of {total} utterances have no score{cell.reason and ': '}{cell.reason}"
+    return "; ".join(filter(None, (why, cell.remark)))
 
 
 def _facts(line: Line) -> list[str]:
