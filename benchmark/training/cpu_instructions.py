@@ -6,8 +6,8 @@ amplify that to a WER of 38.9 % where another machine had 30.6 % (`whisper_kmean
 library can be restricted by an environment variable. A variable that is already set is left alone.
 
 With this restriction 192 of mini's 234 numbers agreed to 1e-3 between two processors, compared with 128
-without it. The others belong to one vocoder: the last bits of its codebook still differ, since NumPy has no
-such variable that is stable across versions, and the size of the cache decides how sums are cut.
+without it. The others belong to one vocoder, which starts from a codebook of a network's features: their last
+bits still differ, since the size of the cache decides how a library cuts its sums.
 """
 
 import os

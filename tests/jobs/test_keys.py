@@ -21,8 +21,8 @@ JOBS = ("tokenizer=mel_rvq,opus_6k", "task=reconstruction,asr_probe,codebook_usa
 TRAINED = {"reconstruction × mel_rvq", "asr_probe × mel_rvq", "asr_probe × opus_6k"}
 TINY = [
     *("dataset.train_utterances=24", "dataset.dev_utterances=8", "dataset.test_utterances=8"),
-    *("tokenizer=mfcc_kmeans", "task=asr_probe", "asr_probe.epochs=4", "asr_probe.steps_per_epoch=10"),
-    *("preflight=off", "trainer.progress_bar=false"),
+    *("tokenizer=mfcc_kmeans", "task=asr_probe", "asr_probe.epochs=2", "asr_probe.steps_per_epoch=2"),
+    *("tokenizer.codebook_size=16", "asr_probe.hidden_dim=32", "preflight=off", "trainer.progress_bar=false"),
 ]
 Keys = dict[str, str]
 

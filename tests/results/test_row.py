@@ -90,3 +90,10 @@ def test_rows_from_before_variants_are_the_usual_ones(make_row):
     row = Row.from_json(json.dumps(content))
     assert row == make_row() and row.label == "mel_rvq"
     assert make_row(variant="vocoder").label == "mel_rvq+vocoder"
+
+
+def test_a_row_without_its_machine_is_an_older_one(make_row):
+    content = json.loads(make_row(machine={"processor": "EPYC"}).to_json())
+    assert Row.from_json(json.dumps(content)).machine == {"processor": "EPYC"}
+    del content["machine"]
+    assert Row.from_json(json.dumps(content)).machine == {}
