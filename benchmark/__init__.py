@@ -2,4 +2,4 @@
 
 from benchmark.training.cpu_instructions import use_avx2
 
-use_avx2()  # before anything here imports NumPy, PyTorch or faiss
+use_avx2()  # before anything here imports NumPy or PyTorch

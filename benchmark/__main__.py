@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NOISY = ("faiss.loader", "lightning.pytorch", "lightning.fabric")
-"""Loggers of libraries that report their build and the devices found; set to warnings only."""
+NOISY = ("lightning.pytorch", "lightning.fabric")
+"""Loggers of libraries that report the devices found; set to warnings only."""
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -68,9 +68,9 @@ def run(cfg: DictConfig) -> None:
 
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    torch.set_num_threads(1)  # codes and scores then depend on no number of cores; trainings set their own
     try:
         require_settings(cfg)
-        torch.set_num_threads(cfg.threads)  # results depend on the number of threads
         world = world_of(cfg)
         group = group_of(world) if world else None
         with group.job() if group else nullcontext():

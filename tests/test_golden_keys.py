@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from benchmark.jobs.build import build, make_job
@@ -78,7 +77,6 @@ def keys(cache: Path) -> dict[str, dict[str, str]]:
     Args:
         cache: Folder for manifests: what a conversion depends on includes its pairs.
     """
-    torch.set_num_threads(1)  # the keys of `speed` say by how many
     found: dict[str, dict[str, str]] = {"jobs": {}, "metrics": {}}
     place = f"paths.cache={cache}"
     with open_hydra() as hydra:

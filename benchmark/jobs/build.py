@@ -130,7 +130,7 @@ def make_job(cfg: DictConfig, make: Callable[[DictConfig], Any] = build) -> Job:
             trainer=make(cfg.trainer),
             seed=cfg.seed,
             device=cfg.device,
-            processes=cfg.threads,
+            processes=cfg.workers,
             progress=cfg.trainer.progress_bar,
             bootstrap=cfg.bootstrap,
         ),
@@ -166,5 +166,5 @@ def scientific_part(cfg: DictConfig) -> dict[str, Any]:
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)
     content["trainer"].pop("loggers")
-    aside = ("paths", "logger", "policy", "preflight", "stage", "part", "patience")
+    aside = ("paths", "logger", "policy", "preflight", "stage", "part", "patience", "workers")
     return {str(name): value for name, value in content.items() if name not in aside}

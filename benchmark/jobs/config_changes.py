@@ -9,7 +9,8 @@ from benchmark.results.row import Row
 
 KEYED = (
     *("tokenizer", "dataset", "task", "seed", "bootstrap", "max_failed_share"),
-    *("trainer.precision", "trainer.max_steps"),
+    *(f"trainer.{name}" for name in ("precision", "max_steps", "accelerator", "threads")),
+    *(f"trainer.{name}" for name in ("devices", "num_nodes", "compile")),
 )
 """Parts of the config on which a job's key depends; `task` holds the probe, the vocoder and the metrics."""
 UNKEYED = ("tokenizer.device", "trainer.loggers")
@@ -34,7 +35,7 @@ def changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         name
         for name in sorted(old.keys() | new.keys())
         if name.startswith(tuple(f"{part}." for part in KEYED)) or name in KEYED
-        if name not in UNKEYED and old.get(name) != new.get(name)
+        if name not in UNKEYED and not name.endswith(".workers") and old.get(name) != new.get(name)
     ]
 
 

@@ -75,7 +75,7 @@ def score_folders(folders: Folders, cfg: DictConfig) -> FolderScores:
 
     Raises: UserError for folders without recordings in common, or if no metric of the config can be used.
     """
-    torch.set_num_threads(cfg.threads)
+    torch.set_num_threads(1)
     store = ArtifactStore(cfg.paths.cache)
     DIGESTS.folder = store.root / "digests"
     originals, made = (_by_stem(folder, SUFFIXES) for folder in (folders.reference, folders.decoded))
@@ -93,7 +93,7 @@ def score_folders(folders: Folders, cfg: DictConfig) -> FolderScores:
         trainer=build(cfg.trainer),
         seed=cfg.seed,
         device=cfg.device,
-        processes=cfg.threads,
+        processes=cfg.workers,
         progress=cfg.trainer.progress_bar,
         bootstrap=cfg.bootstrap if speakers else "utterances",
     )

@@ -174,8 +174,6 @@ class WatchSweep(Callback):
             raise SystemExit(1)
 
     def _look_ahead(self, config: DictConfig) -> Expected:
-        logging.getLogger("faiss.loader").setLevel(logging.WARNING)  # it logs which build it loads
-
         from benchmark.jobs import compose as plan
         from benchmark.jobs.preflight import preflight
 

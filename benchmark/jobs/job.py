@@ -15,7 +15,14 @@ from typing import Any, Literal, get_args
 from benchmark.data.corpora.base import Corpus
 from benchmark.errors import UserError, unknown
 from benchmark.jobs.replacement import require_room
-from benchmark.jobs.rows import JobNames, encode_precision, rows_of, side_info, with_other_metrics
+from benchmark.jobs.rows import (
+    JobNames,
+    encode_precision,
+    rows_of,
+    side_info,
+    trainings,
+    with_other_metrics,
+)
 from benchmark.jobs.trackers.base import TrackerCollection, left_by
 from benchmark.results.provenance import git_commit, versions
 from benchmark.results.store import ResultsStore
@@ -25,6 +32,7 @@ from benchmark.storage.hashing import digest
 from benchmark.tasks.base import Outcome, RunContext, Task, not_applicable
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import fit_codebook
+from benchmark.training.machine import machine
 from benchmark.training.process_group import ProcessGroup
 
 log = logging.getLogger(__name__)
@@ -79,6 +87,8 @@ class Job:
             "precision": trainer.precision,
             "seed": self.context.seed,
         }
+        if self.task.trains(self.tokenizer):
+            content |= self.context.trainer_key
         if trainer.max_steps is not None:
             content["max_steps"] = trainer.max_steps
         if self.context.bootstrap != "speakers":
@@ -195,6 +205,7 @@ class Job:
             "versions": versions(),
             "date": datetime.now(UTC).date().isoformat(),
             "device": self.context.device,
+            "machine": machine(self.context.device) | trainings(self.context.store),
             "wall_time": round(seconds, 1),
             "artifacts": sorted(self.context.store.used),
             "variant": self.task.variant(self.tokenizer),

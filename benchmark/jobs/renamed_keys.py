@@ -12,6 +12,11 @@ RENAMED = {
     "task.usual": "task.default_preset",
 }
 """New name by old name, each as written on the command line."""
+DIVIDED = {
+    "threads": "workers (processes that score a job, which change no number) and "
+    "trainer.threads (of a training on a CPU, part of its key)",
+}
+"""New names, with what each means, by old name."""
 MOVED_METRIC = re.compile(r"\b(versa|codec_superb|dnsmos)_(\w+)")
 """Options of `metric` that have moved into a sub-group: `versa_pesq` is chosen as `versa/pesq`."""
 OVERRIDE = re.compile(r"[+~]*(?P<key>[\w./@-]+)(?P<value>=.*)?", re.DOTALL)
@@ -29,6 +34,8 @@ def refuse_renamed_overrides(arguments: Iterable[str]) -> None:
             raise UserError(
                 f"{argument}: {found['key']} is called {new} now; write {new}{found['value'] or ''}"
             )
+        if found and found["key"] in DIVIDED:
+            raise UserError(f"{argument}: {found['key']} is divided now; write {DIVIDED[found['key']]}")
         value = (found["value"] or "") if found and found["key"] == "metric" else ""
         if old := MOVED_METRIC.search(value):
             written = MOVED_METRIC.sub(r"\1/\2", value)
@@ -43,3 +50,6 @@ def refuse_renamed_keys(config: Mapping[Any, Any]) -> None:
     for old, new in RENAMED.items():
         if old in config:
             raise UserError(f"config: {old} is called {new} now; change it in the yaml that sets it")
+    for old, several in DIVIDED.items():
+        if old in config:
+            raise UserError(f"config: {old} is divided now; set {several} in the yaml that sets it")

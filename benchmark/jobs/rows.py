@@ -13,6 +13,7 @@ from benchmark.results.store import ResultsStore
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.tasks.base import Outcome, Task
 from benchmark.tokenizers.encoding.bfloat16_check import read_check
+from benchmark.training.machine import read_machines
 from benchmark.types import TokenizerSpec
 
 FAMILY = 100
@@ -139,6 +140,13 @@ def side_info(spec: TokenizerSpec) -> dict[str, Any]:
     if not spec.side_info:
         return {}
     return {"side_info": spec.side_info, "side_info_bits_per_utterance": spec.side_info_bits}
+
+
+def trainings(store: ArtifactStore) -> dict[str, Any]:
+    """Return the machines that trained the vocoders and probes of this run; empty without trainings."""
+    folders = [ref for ref in sorted(store.used) if ref.startswith(("vocoders/", "probes/"))]
+    found = {ref: read_machines(store.root / ref) for ref in folders}
+    return {"trained_on": found} if any(found.values()) else {}
 
 
 def encode_precision(store: ArtifactStore) -> dict[str, Any]:

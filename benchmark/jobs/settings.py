@@ -37,7 +37,7 @@ def _is_number(value: Any) -> bool:
 
 RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "seed": (lambda value: _is_whole(value, 0) and value < 2**32, "a whole number from 0 to 2^32 - 1"),
-    "threads": (lambda value: _is_whole(value, 1), "a whole number, at least 1"),
+    "workers": (lambda value: _is_whole(value, 1), "a whole number, at least 1"),
     "limit": (lambda value: value is None or _is_whole(value, 1), "a whole number, at least 1, or null"),
     "device": (lambda value: DEVICE.fullmatch(str(value)) is not None, "cpu, cuda, or cuda:N"),
     "max_failed_share": (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1"),

@@ -14,7 +14,6 @@ PACKAGES = (
     "av",
     "ctranslate2",
     "espeakng-loader",
-    "faiss-cpu",
     "faster-whisper",
     "hydra-core",
     "jiwer",

@@ -21,6 +21,7 @@ the tokenizer."""
 
 ADDED: dict[str, Any] = {
     "variant": "", "metric_key": "", "display": {}, "date": "", "base": "", "n_abstained": 0, "remark": "",
+    "machine": {},
 }  # fmt: skip
 """Fields that rows of this schema version may lack, with the value that an absent field stands for."""
 
@@ -49,7 +50,8 @@ class Row:
         reason: Why `status` is not "ok", or why utterances have no score.
         definition: The metric in words, with the recogniser or extractor that it rests on.
         interval: Method that gave `lo` and `hi`.
-        key: Digest of everything the job depends on; the same key gives the same numbers.
+        key: Digest of everything the job depends on; the same key gives the same numbers on one kind of
+            machine, see docs/explanation/reproducibility.md.
         wall_time: Seconds that the job took.
         artifacts: References "kind/digest" of the artifacts that the job used.
         notes: JSON-able evidence, such as the learning curve behind an NC or a chance level.
@@ -62,6 +64,8 @@ class Row:
         remark: Caution that belongs beside a number that stands, such as an overfitted probe.
         date: Day on which the number was made, UTC, as YYYY-MM-DD; empty in older rows.
         base: Tokenizer whose codes a floor shuffles; empty for other tokenizers, and in older rows.
+        machine: Where the number was made: processor, instructions and gpu; in trained_on, by artifact, the
+            machines that trained it, with threads and devices. Empty in older rows.
     """
 
     profile: str
@@ -101,6 +105,7 @@ class Row:
     base: str = ""
     n_abstained: int = 0
     remark: str = ""
+    machine: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:

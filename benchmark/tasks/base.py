@@ -22,7 +22,7 @@ from benchmark.storage.shards import Part
 from benchmark.tasks.costs import CostItem, Estimator
 from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.training.trainer import TrainerConfig
+from benchmark.training.config import TrainerConfig
 
 Status = Literal["ok", "NC", "failed", "n/a"]
 Encoding = tuple[Tokenizer, Manifest]
@@ -47,6 +47,12 @@ class RunContext:
     def __post_init__(self) -> None:
         if self.bootstrap not in METHODS:
             raise unknown("bootstrap", self.bootstrap, METHODS)
+
+    @property
+    def trainer_key(self) -> dict[str, Any]:
+        """Part of the key of everything trained: kind and number of devices, threads; empty by default."""
+        trainer = self.trainer.identity()
+        return {"trainer": trainer} if trainer else {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +118,13 @@ class Task(ABC):
     @abstractmethod
     def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:
         """Return the splits that the numbers of this tokenizer depend on: part of the rows' key."""
+
+    def trains(self, tokenizer: Tokenizer) -> bool:  # noqa: ARG002
+        """Return whether the numbers of this tokenizer depend on a training.
+
+        The rows' key then holds what `TrainerConfig.identity` returns.
+        """
+        return bool(self.produces)
 
     def encodes(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> list[Encoding]:
         """Return each tokenizer and manifest whose codes `run` needs."""

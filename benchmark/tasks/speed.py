@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,12 +14,14 @@ from benchmark.data.audio import AudioError, read_audio
 from benchmark.data.corpora.base import Corpus
 from benchmark.metrics.reported import ReportedMetric, stated
 from benchmark.models.vocoder.synthesize import Vocoder
+from benchmark.storage.identity import KEY_UNLESS_DEFAULT
 from benchmark.tasks.base import Measure, Outcome, RunContext, failure_reasons, not_applicable
 from benchmark.tasks.decoding.base import DecodingTask, interval_of
 from benchmark.tasks.decoding.prompts import own_prompts
 from benchmark.tasks.decoding.trained_vocoder import trained_vocoder, uses_vocoder
 from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
+from benchmark.training.machine import torch_threads
 from benchmark.training.trainer import read_report
 from benchmark.types import SAMPLE_RATE
 
@@ -31,11 +33,14 @@ Decode = Callable[[torch.Tensor, SideInfo, np.ndarray, int], object]
 
 @dataclass(kw_only=True)
 class Speed(DecodingTask):
-    """Real-time factors of encoding and decoding, on the device and with the threads of the run.
+    """Real-time factors of encoding and decoding, on the device of the run.
 
     Utterances are processed one at a time, as in streaming and in the tables of codec papers. The model is
     loaded and warmed up by one utterance before the clock starts. Encoding includes the side information that
     a codec sends beside its codes. Nothing comes from the cache.
+
+    Attributes:
+        threads: Threads of the models on a CPU.
     """
 
     table: ClassVar[TableLayout | None] = TableLayout(name="speed", title="Speed", place=70)
@@ -58,9 +63,11 @@ class Speed(DecodingTask):
         ),
     }
 
+    threads: int = field(default=1, metadata=KEY_UNLESS_DEFAULT)
+
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
-        """Add the processor to the base class's identity, and the number of threads on a CPU."""
-        return super().identity(tokenizer, corpus, context) | {"where": _where(context)}
+        """Add the GPU or the number of threads to the base class's identity."""
+        return super().identity(tokenizer, corpus, context) | {"where": self._where(context)}
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""
@@ -88,8 +95,8 @@ class Speed(DecodingTask):
                 rows.append(row | {"failure": str(error)})
                 continue
             if not any(earlier["failure"] is None for earlier in rows):
-                _once(tokenizer, decode, wav, prompt)  # warm-up: the first call may load or compile
-            encode_seconds, decode_seconds = _once(tokenizer, decode, wav, prompt)
+                self._once(tokenizer, decode, wav, prompt)  # warm-up: the first call may load or compile
+            encode_seconds, decode_seconds = self._once(tokenizer, decode, wav, prompt)
             seconds = len(wav) / SAMPLE_RATE
             row |= {"rtf_encode": encode_seconds / seconds, "rtf_decode": decode_seconds / seconds}
             rows.append(row | {"rtf_encode:weight": seconds, "rtf_decode:weight": seconds})
@@ -99,7 +106,7 @@ class Speed(DecodingTask):
                 Measure(
                     metric=name,
                     interval=interval_of(frame, name, metric.facts.within, context),
-                    definition=f"{metric.definition}; {_where(context)}",
+                    definition=f"{metric.definition}; {self._where(context)}",
                 )
                 for name, metric in self.reports.items()
             ],
@@ -109,6 +116,12 @@ class Speed(DecodingTask):
             reason=reason,
             notes={"load_average": load, "failures": failure_reasons(frame)},
         )
+
+    def _where(self, context: RunContext) -> str:
+        """Name the processor of a run, as metric definitions print the name."""
+        if context.device.startswith("cuda"):
+            return f"on one {torch.cuda.get_device_name(context.device)}"
+        return f"on the CPU, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
     def _decoder(
         self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext
@@ -131,25 +144,19 @@ class Speed(DecodingTask):
 
         return config.label, report["status"], report["reason"], vocode
 
+    def _once(
+        self, tokenizer: Tokenizer, decode: Decode, wav: np.ndarray, prompt: np.ndarray
+    ) -> tuple[float, float]:
+        """Measure the seconds of encoding and of decoding one utterance.
 
-def _once(tokenizer: Tokenizer, decode: Decode, wav: np.ndarray, prompt: np.ndarray) -> tuple[float, float]:
-    """Measure the seconds of encoding and of decoding one utterance.
-
-    Codes and speech are copied to the CPU within the measured time, so that a GPU has finished its work.
-    """
-    start = time.perf_counter()
-    codes, lengths = tokenizer.encode(torch.from_numpy(wav)[None], torch.tensor([len(wav)]))
-    side = None
-    if tokenizer.spec.decode_needs_prompt:
-        side = [tokenizer.extract_side_info(torch.from_numpy(wav))]
-    middle = time.perf_counter()
-    decode(codes[..., : int(lengths[0])], side, prompt, len(wav))
-    return middle - start, time.perf_counter() - middle
-
-
-def _where(context: RunContext) -> str:
-    """Name the processor of a run, as metric definitions print the name."""
-    threads = torch.get_num_threads()
-    if context.device.startswith("cuda"):
-        return f"on one {torch.cuda.get_device_name(context.device)}"
-    return f"on the CPU, {threads} thread{'s' if threads > 1 else ''}"
+        Codes and speech are copied to the CPU within the measured time, so that a GPU has finished its work.
+        """
+        with torch_threads(self.threads):
+            start = time.perf_counter()
+            codes, lengths = tokenizer.encode(torch.from_numpy(wav)[None], torch.tensor([len(wav)]))
+            side = None
+            if tokenizer.spec.decode_needs_prompt:
+                side = [tokenizer.extract_side_info(torch.from_numpy(wav))]
+            middle = time.perf_counter()
+            decode(codes[..., : int(lengths[0])], side, prompt, len(wav))
+            return middle - start, time.perf_counter() - middle

@@ -18,7 +18,7 @@ from benchmark.errors import UserError, unknown
 from benchmark.storage.hashing import file_digest
 from benchmark.storage.identity import KEY_UNLESS_DEFAULT
 from benchmark.tokenizers.base import NOT_IDENTITY, FittedTokenizer
-from benchmark.tokenizers.kmeans import FrameReservoir, Seeding, fit_kmeans, fit_residual, quantize
+from benchmark.tokenizers.kmeans import FIT_VERSION, FrameReservoir, Seeding, fit_residual, quantize
 from benchmark.tokenizers.position_means import PositionMeans
 
 CODEBOOK, REPORT = "codebook.safetensors", "report.json"
@@ -30,7 +30,7 @@ class QuantizedFeatures(FittedTokenizer):
 
     Attributes:
         num_codebooks: K.
-        codebook_size: Entries per codebook; a power of two where K > 1.
+        codebook_size: Entries per codebook.
         max_frames: Maximum number of frames that the fit uses, a uniform sample of the training speech.
         iterations: Lloyd iterations.
         restarts: Number of fits from different initial centroids; the best is kept.
@@ -60,11 +60,6 @@ class QuantizedFeatures(FittedTokenizer):
             )
         if self.seeding not in get_args(Seeding):
             raise unknown("seeding", self.seeding, get_args(Seeding))
-        if self.num_codebooks > 1 and self.codebook_size & (self.codebook_size - 1):
-            raise UserError(
-                f"{self.name}: codebook_size must be a power of two where num_codebooks > 1, "
-                f"not {self.codebook_size}"
-            )
 
     @property
     def is_published(self) -> bool:
@@ -72,9 +67,9 @@ class QuantizedFeatures(FittedTokenizer):
         return self.centroids is not None
 
     def identity(self) -> dict[str, Any]:
-        """Return the identity of the base class and, if given, the digest of the published centroids."""
+        """Add the version of the fit or, if given, the digest of the published centroids."""
         if self.centroids is None:
-            return super().identity()
+            return {**super().identity(), "fit": FIT_VERSION}
         return {**super().identity(), "centroids": file_digest(self._centroids_file)}
 
     @property
@@ -148,10 +143,7 @@ class QuantizedFeatures(FittedTokenizer):
         mean, scale = self._statistics(frames)
         frames = (frames - mean) / scale
         how = self.restarts, self.iterations, self.seeding
-        if self.num_codebooks == 1:
-            codebooks, report = fit_kmeans(frames, self.codebook_size, seed, *how)
-        else:
-            codebooks, report = fit_residual(frames, self.num_codebooks, self.codebook_size, seed, *how)
+        codebooks, report = fit_residual(frames, self.num_codebooks, self.codebook_size, seed, *how)
         arrays = {"codebooks": codebooks, "mean": mean, "scale": scale, **positions}
         codebook = {name: torch.from_numpy(array) for name, array in arrays.items()}
         return self._with(codebook, {**report, "frames_seen": reservoir.seen, "seed": seed})

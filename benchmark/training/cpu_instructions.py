@@ -6,8 +6,8 @@ amplify that to a WER of 38.9 % where another machine had 30.6 % (`whisper_kmean
 library can be restricted by an environment variable. A variable that is already set is left alone.
 
 With this restriction 192 of mini's 234 numbers agreed to 1e-3 between two processors, compared with 128
-without it. The others belong to one vocoder: the last bits of its codebook still differ, since NumPy has no
-such variable that is stable across versions, and the size of the cache decides how sums are cut.
+without it. The others belong to one vocoder, which starts from a codebook of a network's features: their last
+bits still differ, since the size of the cache decides how a library cuts its sums.
 """
 
 import os
@@ -18,8 +18,7 @@ AVX2 = {
     "ATEN_CPU_CAPABILITY": "avx2",  # PyTorch's own kernels
     "ONEDNN_MAX_CPU_ISA": "AVX2",  # PyTorch's convolutions
     "MKL_CBWR": "AVX2",  # PyTorch's matrix products
-    "OPENBLAS_CORETYPE": "Haswell",  # NumPy, SciPy and faiss
-    "FAISS_SIMD_LEVEL": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",  # NumPy, SciPy and scikit-learn
     "CT2_FORCE_CPU_ISA": "AVX2",  # faster-whisper
 }
 """Environment variables of the libraries; a library reads its own when it is loaded or first computes."""

@@ -78,25 +78,22 @@ def local_devices(world: World, device: str) -> list[torch.device]:
     return [torch.device("cuda", number) for number in range(world.local_size)]
 
 
-def require(world: World | None, devices: int | str, num_nodes: int | str, device: str) -> None:
+def require(world: World | None, devices: int, num_nodes: int, device: str) -> None:
     """Check before the work begins that the launcher started the processes that the config asks for.
 
     Args:
         world: The started processes; None if this process was started alone.
-        devices: Devices per node that the config asks for, or "auto".
-        num_nodes: Nodes that the config asks for, or "auto".
+        devices: Devices per node that the config asks for.
+        num_nodes: Nodes that the config asks for.
         device: "cuda" or "cpu".
 
     Raises: UserError if the numbers differ.
     """
     if world is None:
-        if num_nodes not in (1, "auto"):
-            raise UserError(
-                f"trainer.num_nodes={num_nodes}: processes on other nodes are started by srun, submitit or "
-                "torchrun, and this one was started alone"
-            )
         return
     for name, asked, found in (("devices", devices, world.local_size), ("num_nodes", num_nodes, world.nodes)):
-        if asked not in ("auto", found):
-            raise UserError(f"trainer.{name}={asked}, but {world}: {ONE_EACH}, or trainer.{name}=auto")
+        if asked != found:
+            raise UserError(
+                f"trainer.{name}={asked}, but {world}: {ONE_EACH}, or give trainer.{name}={found}"
+            )
     local_devices(world, device)

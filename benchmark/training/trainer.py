@@ -9,7 +9,6 @@ import json
 import logging
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,81 +18,16 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from torch.utils.data import DataLoader
 
-from benchmark.errors import UserError, unknown
 from benchmark.storage.atomic_files import write_atomic
-from benchmark.training.budget import cap_schedule
 from benchmark.training.callbacks import History, Milestones, RankProcess, StepSeeds, quieten
-from benchmark.training.cluster_environment import World
-from benchmark.training.ddp import ddp, require
+from benchmark.training.config import TrainerConfig
+from benchmark.training.ddp import ddp
+from benchmark.training.machine import machine, sign, torch_threads
 from benchmark.training.process_group import LeftToRankZero, ProcessGroup
 
 log = logging.getLogger(__name__)
 
 LAST, BEST, REPORT = "last.ckpt", "best.ckpt", "report.json"
-STRATEGIES = ("auto", "ddp")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainerConfig:
-    """Devices, precision and limits of all trainings; the config group `trainer` holds the presets.
-
-    Only `precision` and `max_steps` change results beyond rounding, and are part of the cache keys.
-    """
-
-    accelerator: str = "auto"
-    strategy: str = "auto"
-    """auto: one device. ddp: one process per device, each with its rows of every batch. The processes are
-    those that srun, submitit or torchrun started for the job, or else processes spawned on this machine."""
-    devices: int | str = 1
-    """Devices per node. auto: all GPUs of this machine, or one per process that was started on the node."""
-    num_nodes: int | str = "auto"
-    """Nodes. auto: those on which processes were started; no process is started on another node from here."""
-    precision: str = "32-true"
-    compile: bool = False
-    """True passes the vocoder's networks through torch.compile; probes are too small to gain from it."""
-    max_steps: int | None = None
-    """Maximum number of steps of every training; fractions in its schedule then refer to this maximum."""
-    progress_bar: bool = True
-    num_workers: int = 0
-    loggers: dict[str, Any] = field(default_factory=dict)
-    """Lightning loggers by name, in addition to `history.csv`."""
-
-    def __post_init__(self) -> None:
-        """Raise UserError for values that no training can use."""
-        if self.strategy not in STRATEGIES:
-            raise unknown("trainer.strategy", self.strategy, STRATEGIES)
-        for name, count in (("devices", self.devices), ("num_nodes", self.num_nodes)):
-            if count != "auto" and (not isinstance(count, int) or count < 1):
-                raise UserError(f"trainer.{name}={count} must be auto or a number, at least one")
-        if self.strategy == "auto" and self.devices not in (1, "auto"):
-            raise UserError(
-                f"trainer.devices={self.devices} with trainer.strategy=auto: several devices need "
-                "strategy=ddp, which trainer=ddp sets"
-            )
-        if self.max_steps is not None and self.max_steps < 1:
-            raise UserError(f"trainer.max_steps={self.max_steps} must be at least 1, or null for no cap")
-
-    @property
-    def torch_device(self) -> str:
-        """Device on which to run a trained module afterwards, "cuda" or "cpu"."""
-        gpu = self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-        return "cuda" if gpu else "cpu"
-
-    @property
-    def own_devices(self) -> int:
-        """Number of devices of this machine that a training uses if its process was started alone."""
-        if isinstance(self.devices, int):
-            return self.devices
-        several = self.strategy == "ddp" and self.torch_device == "cuda"
-        return torch.cuda.device_count() if several else 1
-
-    def require(self, world: World | None) -> None:
-        """Check the started processes against this config, see `ddp.require`."""
-        require(world, self.devices, self.num_nodes, self.torch_device)
-
-    def schedule(self, steps_per_epoch: int, epochs: int) -> tuple[int, int]:
-        """Return the steps per epoch and the epochs of a training, limited to `max_steps`."""
-        return cap_schedule(steps_per_epoch, epochs, self.max_steps)
 
 
 def fit(
@@ -134,9 +68,14 @@ def fit(
     Raises: LeftToRankZero at the end, on every rank but 0 of processes that a launcher started.
     """
     group, last = ProcessGroup.current, folder / LAST
-    callbacks = [StepSeeds(seed), *observers, *_callbacks(folder, config, monitor, patience)]
-    with warnings.catch_warnings():
+    if group is None:
+        config.require_devices()
+    if group is None or group.leads:
+        here = machine(config.torch_device)
+        sign(folder, here | {"threads": config.threads, "devices": config.world_size})
+    with warnings.catch_warnings(), torch_threads(config.threads):
         quieten()
+        callbacks = [StepSeeds(seed), *observers, *_callbacks(folder, config, monitor, patience)]
         trainer = _trainer(config, group, callbacks, folder, epochs, module.automatic_optimization)
         if group is None:
             checkpoint = _usable_checkpoint(last)
@@ -166,13 +105,13 @@ def _trainer(
 ) -> lightning.Trainer:
     """Build Lightning's trainer for this process, which runs alone or is one of `group`."""
     world = group.world if group else None
-    several = world is not None or config.own_devices > 1
+    several = world is not None or config.devices > 1
     # Under manual optimisation each backward reaches one of several networks.
     strategy = ddp(world, config.torch_device, not automatic_optimization) if several else "auto"
     return lightning.Trainer(
-        accelerator=config.accelerator,
+        accelerator="gpu" if config.on_gpu else "cpu",
         strategy=strategy,
-        devices=1 if world else config.own_devices,  # the strategy knows the devices of a world
+        devices=1 if world else config.devices,  # the strategy knows the devices of a world
         num_nodes=world.nodes if world else 1,
         # Only `World` reads a scheduler's variables: Lightning would wait for others, or requeue the job.
         plugins=[] if several else [LightningEnvironment()],

@@ -5,7 +5,6 @@ order, measures each step and answers with one marked line of JSON.
 """
 
 import json
-import platform
 import resource
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 
 from benchmark.storage.atomic_files import write_atomic
+from benchmark.training import machine
 
 MARK = "@@"
 
@@ -112,8 +112,4 @@ def publish(page: str, out: Path | None) -> None:
 
 def processor(device: str) -> str:
     """Return the name of the processor or GPU."""
-    if device != "cpu":
-        return torch.cuda.get_device_name()
-    info = Path("/proc/cpuinfo")
-    names = [line for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
-    return names[0].split(":")[1].strip() if names else platform.processor()
+    return machine.processor() if device == "cpu" else torch.cuda.get_device_name()

@@ -35,7 +35,8 @@ from benchmark.models.probes.normalize import ALPHABET, encode, normalize
 from benchmark.models.probes.units import CHARACTERS
 from benchmark.storage.atomic_files import write_atomic
 from benchmark.storage.token_store import TokenStore, TokenWriter
-from benchmark.training.trainer import TrainerConfig, fit
+from benchmark.training.config import TrainerConfig
+from benchmark.training.trainer import fit
 from benchmark.types import TokenizerSpec
 from scripts.bench.interleaved import Stopwatch, Worker, processor
 

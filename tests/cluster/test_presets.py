@@ -48,12 +48,12 @@ def cells(name: str) -> list[str]:
         asked = own["ray"]["remote"]  # type: ignore[index]
         cpus, gpus = asked["num_cpus"], asked["num_gpus"] or "–"
         memory = f"{asked['memory'] / 1e9:.0f} GB" if "memory" in asked else "–"
-        return [_threads(cpus), str(gpus), memory, "–", "as many as fit"]
+        return [_workers(cpus), str(gpus), memory, "–", "as many as fit"]
     time = f"{own['timeout_min'] // 60} h"  # type: ignore[operator]
     if name == "submitit_local":
         return ["–", "–", "–", time, "all"]
     tasks = own["tasks_per_node"]
-    cpus = f"{tasks} × {own['cpus_per_task']}" if tasks != 1 else _threads(own["cpus_per_task"])
+    cpus = f"{tasks} × {own['cpus_per_task']}" if tasks != 1 else _workers(own["cpus_per_task"])
     return [
         cpus,
         str(own["gpus_per_node"] or "–"),
@@ -63,8 +63,8 @@ def cells(name: str) -> list[str]:
     ]
 
 
-def _threads(cpus: object) -> str:
-    return "`threads`" if cpus == "${threads}" else str(cpus)
+def _workers(cpus: object) -> str:
+    return "`workers`" if cpus == "${workers}" else str(cpus)
 
 
 def test_the_page_says_what_every_preset_asks_for() -> None:

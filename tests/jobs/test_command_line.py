@@ -122,6 +122,17 @@ def test_an_old_name_is_answered_with_the_new_one(
 
 
 @pytest.mark.parametrize("name", ["", *OF_HYDRA])
+def test_a_divided_name_is_answered_with_both_new_ones(
+    name: str, application: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command_line.main([*([name] if name else []), "task=asr_probe", "threads=8"], application) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "threads=8: threads is divided now" in line
+    assert "workers (processes" in line and "trainer.threads (of a training" in line
+    assert not application.lines
+
+
+@pytest.mark.parametrize("name", ["", *OF_HYDRA])
 def test_a_metric_that_has_moved_is_answered_with_its_place(
     name: str, application: Application, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,7 +26,7 @@ ILLEGAL = {
     "seed=1.5": "seed=1.5 must be",
     "seed=-1": "seed=-1 must be",
     "seed=true": "seed=True must be",
-    "threads=0": "threads=0 must be a whole number, at least 1",
+    "workers=0": "workers=0 must be a whole number, at least 1",
     "limit=-3": "limit=-3 must be",
     "limit=0": "limit=0 must be",
     "device=gpu": "device='gpu' must be cpu, cuda, or cuda:N",
@@ -42,7 +42,7 @@ ILLEGAL = {
     "preflight=of": "Did you mean 'off'?",
     "encode_precision=half": "unknown encode_precision 'half'",
     "+sed=1": "unknown setting 'sed'. Did you mean 'seed'?",
-    "+thread=2": "unknown setting 'thread'. Did you mean 'threads'?",
+    "+worker=2": "unknown setting 'worker'. Did you mean 'workers'?",
 }
 
 
@@ -59,7 +59,7 @@ def test_it_is_refused_in_a_line(override: str) -> None:
     "override",
     [
         "seed=3",
-        "threads=4",
+        "workers=4",
         "limit=null",
         "device=cuda:1",
         "trainer.precision=bf16-mixed",

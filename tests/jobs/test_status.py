@@ -61,7 +61,7 @@ def test_missing_then_done_then_stale_with_what_changed(state: Callable[..., Job
     changed = state("tokenizer.codebook_size=16")
     assert (changed.state, changed.reason) == ("stale", "tokenizer.codebook_size: 8 then, 16 now")
     assert state("seed=1").state == "missing"  # another job, not another state of this one
-    assert state("preflight=off", "threads=2").state == "done"  # no part of the key
+    assert state("preflight=off", "workers=2").state == "done"  # no part of the key
     stricter = state("max_failed_share=0.3")
     assert (stricter.state, stricter.reason) == ("stale", "max_failed_share: 0.5 then, 0.3 now")
 

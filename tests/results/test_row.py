@@ -99,3 +99,10 @@ def test_a_row_from_before_abstentions_has_none(make_row):
     assert (row.n_failed, row.n_abstained) == (3, 0)
     with pytest.raises(ValueError, match="negative"):
         make_row(n_abstained=-1)
+
+
+def test_a_row_without_its_machine_is_an_older_one(make_row):
+    content = json.loads(make_row(machine={"processor": "EPYC"}).to_json())
+    assert Row.from_json(json.dumps(content)).machine == {"processor": "EPYC"}
+    del content["machine"]
+    assert Row.from_json(json.dumps(content)).machine == {}

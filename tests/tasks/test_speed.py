@@ -1,6 +1,7 @@
 """Tests of real-time factors: the work that is timed, the decoder in use, and the weights."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,5 +94,7 @@ def test_the_recording_itself_takes_no_time(voices: Corpus, context: RunContext)
 def test_threads_and_device_make_another_number(voices: Corpus, context: RunContext) -> None:
     codec = Opus(name="opus_6k", bitrate=6000)
     one = task().identity(codec, voices, context)
-    torch.set_num_threads(2)
-    assert task().identity(codec, voices, context) != one
+    two = replace(task(), threads=2)
+    assert two.identity(codec, voices, context) != one
+    measured = two.run(codec, voices, context)
+    assert "2 threads" in measured.measures[0].definition and torch.get_num_threads() == 1

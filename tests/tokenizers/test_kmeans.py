@@ -99,9 +99,19 @@ def test_restarts_keep_the_best(frames: np.ndarray) -> None:
     assert fit_kmeans(frames, 64, seed=0, restarts=8, iterations=5)[1]["mse"][0] < once
 
 
-def test_residual_sizes_are_powers_of_two(frames: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="power of two"):
-        fit_residual(frames, 2, 100, seed=0)
+def test_a_residual_codebook_has_any_size(frames: np.ndarray) -> None:
+    codebooks, report = fit_residual(frames, 2, 100, seed=0)
+    assert codebooks.shape == (2, 100, 12) and report["mse"][1] < report["mse"][0]
+
+
+def test_the_fit_is_as_good_as_that_of_faiss(frames: np.ndarray) -> None:
+    other = faiss.Kmeans(12, 64, niter=25, seed=0, min_points_per_centroid=1, max_points_per_centroid=5000)
+    other.train(frames[:5000])
+    ours = fit_kmeans(frames[:5000], 64, seed=0)[0][0]
+    errors = [
+        np.mean((frames[5000:] - book[nearest(frames[5000:], book)]) ** 2) for book in (ours, other.centroids)
+    ]
+    assert errors[0] < 1.02 * errors[1]
 
 
 def test_a_tie_goes_to_the_lowest_index() -> None:

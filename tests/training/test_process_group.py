@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmark.results.row import Row
@@ -41,6 +42,7 @@ SMALL = [
 ]
 TASKS = "task=reconstruction,asr_probe"
 PROBE = "task=asr_probe"
+DDP = ("trainer=ddp", "trainer.devices=2")
 TOLERANCE = 1e-4
 """Tolerance of validation curves and scores: sums are in another order, over a few steps."""
 WITHOUT_OBJECTS = """
@@ -140,9 +142,10 @@ def assert_as_alone(
     """Assert the same rows, each once, and the same histories."""
     expected = [row for row in rows(alone) if row.task in tasks]
     found = rows(folder)
-    assert [(row.task, row.metric, row.status, row.key) for row in found] == [
-        (row.task, row.metric, row.status, row.key) for row in expected
+    assert [(row.task, row.metric, row.status) for row in found] == [
+        (row.task, row.metric, row.status) for row in expected
     ]
+    assert {row.key for row in found}.isdisjoint(row.key for row in expected)  # numbers of two devices
     for row, other in zip(found, expected, strict=True):
         assert row.value == pytest.approx(other.value, rel=TOLERANCE), row.metric
     for task, kind in (("reconstruction", "vocoders"), ("asr_probe", "probes")):
@@ -154,7 +157,7 @@ def assert_as_alone(
 
 def test_torchrun_ends_with_the_rows_of_one_process(encoded: Path, alone: Path, start: Start) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    sweep = start([*torchrun, *line(encoded, "-m", TASKS, "trainer=ddp")], environment(encoded))
+    sweep = start([*torchrun, *line(encoded, "-m", TASKS, *DDP)], environment(encoded))
     said = sweep.communicate(timeout=280)[0]
     assert sweep.returncode == 0, said[-3000:]
     assert_as_alone(encoded, alone)
@@ -164,7 +167,7 @@ def test_torchrun_ends_with_the_rows_of_one_process(encoded: Path, alone: Path, 
 
 def test_submitit_ends_with_the_rows_of_one_process(encoded: Path, alone: Path, start: Start) -> None:
     launcher = ["hydra/launcher=submitit_local", "hydra.launcher.tasks_per_node=2"]
-    command = line(encoded, "-m", PROBE, "trainer=ddp", "trainer.devices=2", *launcher)
+    command = line(encoded, "-m", PROBE, *DDP, *launcher)
     sweep = start([sys.executable, *command], environment(encoded))
     said = sweep.communicate(timeout=280)[0]
     assert sweep.returncode == 0, said[-3000:]
@@ -179,10 +182,10 @@ def wait_for_a_checkpoint(folder: Path, processes: list[subprocess.Popen[str]]) 
         time.sleep(0.01)
 
 
-def test_a_killed_rank_ends_the_job_which_one_process_then_completes(
+def test_a_killed_rank_ends_the_job_which_spawned_processes_then_complete(
     encoded: Path, alone: Path, pair: Callable[..., list[subprocess.Popen[str]]], start: Start
 ) -> None:
-    ranks = pair(encoded, PROBE, "trainer=ddp")
+    ranks = pair(encoded, PROBE, *DDP)
     wait_for_a_checkpoint(encoded, ranks)
     ranks[1].send_signal(signal.SIGKILL)
     said = ranks[0].communicate(timeout=200)[0]
@@ -193,25 +196,28 @@ def test_a_killed_rank_ends_the_job_which_one_process_then_completes(
     (begun,) = (encoded / "cache" / "probes").glob("*.building")
     before = read_history(begun)
     assert 0 < len(before) < 6
-    again = start([sys.executable, *line(encoded, PROBE)], environment(encoded))
+    again = start([sys.executable, *line(encoded, PROBE, *DDP)], environment(encoded))
     said = again.communicate(timeout=200)[0]
     assert again.returncode == 0, said[-3000:]
     assert_as_alone(encoded, alone, ("asr_probe",))
     assert read_history(trained(encoded, "probes"))[: len(before)] == before  # epochs of two processes
 
 
-def test_what_one_process_began_two_complete(
+def test_what_spawned_processes_began_two_of_a_launcher_complete(
     encoded: Path, alone: Path, pair: Callable[..., list[subprocess.Popen[str]]], start: Start
 ) -> None:
-    first = start([sys.executable, *line(encoded, PROBE)], environment(encoded))
+    first = start([sys.executable, *line(encoded, PROBE, *DDP)], environment(encoded))
     wait_for_a_checkpoint(encoded, [first])
-    first.send_signal(signal.SIGKILL)
+    spawned = psutil.Process(first.pid).children(recursive=True)
+    for process in (first, *spawned):
+        process.send_signal(signal.SIGKILL)
+    psutil.wait_procs(spawned)
     first.communicate()
     (begun,) = (encoded / "cache" / "probes").glob("*.building")
     before = read_history(begun)
     assert 0 < len(before) < 6
     (encoded / "sitecustomize.py").write_text(WITHOUT_OBJECTS)
-    for rank in pair(encoded, PROBE, "trainer=ddp", PYTHONPATH=f"{encoded}:{ROOT}"):
+    for rank in pair(encoded, PROBE, *DDP, PYTHONPATH=f"{encoded}:{ROOT}"):
         said = rank.communicate(timeout=200)[0]
         assert rank.returncode == 0, said[-3000:]
     assert_as_alone(encoded, alone, ("asr_probe",))
@@ -222,7 +228,7 @@ def test_what_one_process_began_two_complete(
 def test_a_killed_rank_0_ends_the_others(
     encoded: Path, pair: Callable[..., list[subprocess.Popen[str]]]
 ) -> None:
-    ranks = pair(encoded, PROBE, "trainer=ddp")
+    ranks = pair(encoded, PROBE, *DDP)
     wait_for_a_checkpoint(encoded, ranks)
     ranks[0].send_signal(signal.SIGKILL)
     said = ranks[1].communicate(timeout=60)[0]
@@ -243,7 +249,7 @@ def test_two_processes_pick_the_learning_rate_of_one(
     single = start([sys.executable, *line(one, PROBE, *pilots)], environment(one))
     said = single.communicate(timeout=200)[0]
     assert single.returncode == 0, said[-3000:]
-    ranks = pair(encoded, PROBE, "trainer=ddp", *pilots)
+    ranks = pair(encoded, PROBE, *DDP, *pilots)
     end = time.monotonic() + 120
     while not list((encoded / "cache" / "probes").glob(f"*.building/pilots/0.01/{LAST}")):
         assert time.monotonic() < end and all(process.poll() is None for process in ranks)
@@ -252,7 +258,7 @@ def test_two_processes_pick_the_learning_rate_of_one(
     ranks[0].communicate(timeout=200)
     (first,) = (encoded / "cache" / "probes").glob("*.building/pilots/0.0001/report.json")
     before = first.stat().st_mtime_ns
-    for rank in pair(encoded, PROBE, "trainer=ddp", *pilots):
+    for rank in pair(encoded, PROBE, *DDP, *pilots):
         said = rank.communicate(timeout=200)[0]
         assert rank.returncode == 0, said[-3000:]
     assert_as_alone(encoded, one, ("asr_probe",))
@@ -358,7 +364,7 @@ def test_a_rank_that_hangs_after_the_failure_of_another_ends(
 def test_processes_of_different_commands_do_not_train_together(
     encoded: Path, pair: Callable[..., list[subprocess.Popen[str]]]
 ) -> None:
-    leader, other = pair(encoded, PROBE, "trainer=ddp", others=["seed=1"])
+    leader, other = pair(encoded, PROBE, *DDP, others=["seed=1"])
     said = leader.communicate(timeout=200)[0]
     assert leader.returncode == 1
     assert f"rank 1 (process {other.pid} on" in said and "must be given the same command" in said, said[

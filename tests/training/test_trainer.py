@@ -1,6 +1,7 @@
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from benchmark.errors import UserError
 from benchmark.training import trainer as training
 from benchmark.training.bucket_sampler import BucketBatches, Draw
 from benchmark.training.callbacks import HISTORY, read_history
-from benchmark.training.trainer import LAST, TrainerConfig, fit, read_report, save_report
+from benchmark.training.config import TrainerConfig
+from benchmark.training.machine import MACHINES, read_machines
+from benchmark.training.trainer import LAST, fit, read_report, save_report
 
 CONFIG = TrainerConfig(accelerator="cpu", progress_bar=False)
 EPOCHS = 5
@@ -69,6 +72,8 @@ def train(
     epochs: int = EPOCHS,
     patience: int | None = None,
     monitor: str | None = "dev_loss",
+    config: TrainerConfig = CONFIG,
+    observers: Sequence[Callback] = (),
 ) -> dict[str, torch.Tensor]:
     batches = BucketBatches(list(range(1, 25)), 4, 3, seed=7)
     dev = DataLoader(Points(), batch_sampler=[[(index, 0) for index in range(24)]])
@@ -79,9 +84,10 @@ def train(
         folder,
         epochs=epochs,
         seed=5,
-        config=CONFIG,
+        config=config,
         monitor=monitor,
         patience=patience,
+        observers=observers,
     )
     return {name: value.clone() for name, value in module.state_dict().items()}
 
@@ -227,7 +233,7 @@ def test_a_diverged_run_stops_and_says_so(tmp_path: Path) -> None:
 
 
 def test_checkpoints_do_not_stay(whole: Whole) -> None:
-    assert {path.name for path in whole[1].iterdir()} == {HISTORY}
+    assert {path.name for path in whole[1].iterdir()} == {HISTORY, MACHINES}
 
 
 def test_history_has_a_row_for_every_epoch(whole: Whole) -> None:
@@ -256,8 +262,11 @@ def test_a_cap_shortens_the_budget_and_is_never_exceeded(cap: int | None, expect
     [
         ({"strategy": "dpp"}, "Did you mean 'ddp'"),
         ({"devices": 2}, "strategy=ddp"),
-        ({"devices": 0}, "at least one"),
-        ({"num_nodes": "all"}, "num_nodes=all must be auto or a number"),
+        ({"devices": 0}, "at least 1"),
+        ({"num_nodes": 2}, "strategy=ddp"),
+        ({"num_nodes": "auto"}, "num_nodes=auto must be a whole number"),
+        ({"threads": 0}, "threads=0 must be"),
+        ({"accelerator": "auto"}, "cpu, cuda, gpu"),
         ({"max_steps": 0}, "null for no cap"),
     ],
 )
@@ -270,3 +279,40 @@ def test_messages_tell_the_pace(tmp_path: Path, caplog: pytest.LogCaptureFixture
     with caplog.at_level("INFO"):
         train(Line(), tmp_path, epochs=2)
     assert re.search(r"Line: epoch 2/2, dev_loss [\d.]+, [\d.e+]+ steps/s, 0 s left", caplog.text)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a machine without a GPU is needed")
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"accelerator": "gpu"}, "this machine has 0 GPUs: train where they are"),
+        ({"accelerator": "cpu", "strategy": "ddp", "num_nodes": 2}, "this one was started alone"),
+    ],
+)
+def test_a_training_says_which_devices_it_lacks(choice: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        train(Line(), tmp_path, epochs=1, config=TrainerConfig(**choice))
+
+
+def test_a_training_has_its_own_threads(tmp_path: Path) -> None:
+    seen = []
+
+    class Watch(Callback):
+        def on_train_batch_start(self, *_: Any) -> None:
+            seen.append(torch.get_num_threads())
+
+    two = replace(CONFIG, threads=2)
+    train(Line(), tmp_path, epochs=1, config=two, observers=[Watch()])
+    assert set(seen) == {2} and torch.get_num_threads() == 1
+
+
+def test_the_machines_that_trained_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(Line(), tmp_path, epochs=1)
+    (first,) = read_machines(tmp_path)
+    assert first["threads"] == first["devices"] == 1 and first["processor"] and first["instructions"]
+    train(Line(), tmp_path, epochs=1)
+    assert read_machines(tmp_path) == [first]
+    monkeypatch.setattr(training, "machine", lambda device: {"processor": "another"})
+    train(Line(), tmp_path, epochs=1)
+    assert [each["processor"] for each in read_machines(tmp_path)] == [first["processor"], "another"]
+    assert read_machines(tmp_path / "older") == []

@@ -86,9 +86,7 @@ class JobEstimate:
         self._job, self._workload = job, workload
         self._seed, self._trainer = job.context.seed, job.context.trainer
         self._device = "gpu" if job.context.device.startswith("cuda") else "cpu"
-        on_gpu = self._trainer.accelerator in ("gpu", "cuda")
-        auto = self._trainer.accelerator == "auto" and self._device == "gpu"
-        self._trains_on = "gpu" if on_gpu or auto else "cpu"
+        self._trains_on = "gpu" if self._trainer.on_gpu else "cpu"
         self._rates, self._training_rates = rates[self._device], rates[self._trains_on]
 
     def seconds(self, split: str, limit: int | None = None) -> float:

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -21,9 +21,10 @@ from benchmark.models.probes.module import Probe
 from benchmark.models.probes.predict import WEIGHTS
 from benchmark.storage.atomic_files import write_atomic
 from benchmark.training.callbacks import read_history
+from benchmark.training.config import TrainerConfig
 from benchmark.training.convergence import codebook_use
 from benchmark.training.trained_artifact import reported
-from benchmark.training.trainer import TrainerConfig, fit, save_report
+from benchmark.training.trainer import fit, save_report
 from benchmark.types import TokenizerSpec
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,8 @@ def fit_probe(
     rate = best["learning_rate"] if best else config.learning_rates[0]
     if best:
         log.info("learning rate %g of %s, picked on dev", rate, config.learning_rates)
+    if edge := _edge(rate, config.learning_rates):
+        log.warning("probe %s on %s: %s", config.name, spec.name, edge)
     probe = ready(replace(config, learning_rate=rate))
     untrained = untrained_loss(probe, train, spec, trainer.torch_device)
     steps = _fit(probe, train, dev, spec, trainer, seed, folder)
@@ -116,7 +119,7 @@ def fit_probe(
         "skipped": {"train": train.skipped, "dev": dev.skipped},
         "max_steps": trainer.max_steps,
         "upsampling": probe.frontend.upsampling,
-        "learning_rate": {"picked": rate, "pilots": pilots},
+        "learning_rate": {"picked": rate, "pilots": pilots, "at_edge": edge},
         "best_epoch": min(range(len(scores)), key=scores.__getitem__, default=None),
         "untrained_loss": untrained,
         "loss_floor": {"loss": floor.loss, "margin": floor.margin},
@@ -128,6 +131,14 @@ def fit_probe(
         "codebook": codebook_use(train.tokens, list(train.labels), spec),
         "seconds": time.perf_counter() - started,
     }
+
+
+def _edge(rate: float, rates: Sequence[float]) -> str:
+    """Return a sentence if a picked rate has no neighbour on one side, where a better one may lie."""
+    if len(rates) < 2 or min(rates) < rate < max(rates):
+        return ""
+    side = "largest" if rate == max(rates) else "smallest"
+    return f"the learning rate {rate:g}, picked on dev, is the {side} of {', '.join(f'{r:g}' for r in rates)}"
 
 
 def _pilot_report(probe: Probe, rate: float, history: list[dict[str, float]]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from benchmark.models.probes.transcribing import TranscribingProbe
 from benchmark.models.probes.units import units_for
 from benchmark.storage.atomic_files import write_atomic
 from benchmark.storage.token_store import TokenStore
-from benchmark.training.trainer import TrainerConfig
+from benchmark.training.config import TrainerConfig
 from benchmark.types import TokenizerSpec
 
 

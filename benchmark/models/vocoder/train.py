@@ -23,8 +23,9 @@ from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.token_store import TokenStore
 from benchmark.training.bucket_sampler import BucketBatches, Draw
 from benchmark.training.callbacks import read_history
+from benchmark.training.config import TrainerConfig
 from benchmark.training.convergence import Evidence, codebook_use, judge
-from benchmark.training.trainer import TrainerConfig, fit, save_report
+from benchmark.training.trainer import fit, save_report
 from benchmark.types import TokenizerSpec
 
 WEIGHTS = "model.safetensors"

@@ -151,7 +151,7 @@ def combine(rows: Iterable[Row]) -> Cell:
         n_failed=max(row.n_failed for row in rows),
         n_abstained=max(row.n_abstained for row in rows),
         reason=_told(row.reason for row in ran),
-        remark=_told(row.remark for row in ran),
+        remark=_told("; ".join(filter(None, (row.remark, _search_note(row)))) for row in ran),
         rows=tuple(rows),
         n_seeds=len(ran),
     )
@@ -164,6 +164,13 @@ def _told(texts: Iterable[str]) -> str:
         text if count == len(told) else f"{count} of {len(told)} seeds: {text}"
         for text, count in Counter(filter(None, told)).items()
     )
+
+
+def _search_note(row: Row) -> str:
+    """Return the note on the learning rate of the probe behind a row, if its training left one."""
+    notes = row.notes.get("heads", {}).get(row.metric, row.notes)  # of several probes, the metric's own
+    note: str = notes.get("training", {}).get("learning_rate", {}).get("at_edge", "")
+    return note
 
 
 def _interval(rows: list[Row]) -> tuple[float | None, float | None]:

@@ -55,6 +55,10 @@ class DecodingTask(Task):
         splits = ("train", "dev") if self._trains(tokenizer) else ()
         return [(tokenizer.base_tokenizer, corpus.manifest(split, store)) for split in splits]
 
+    def trains(self, tokenizer: Tokenizer) -> bool:
+        """Return whether the vocoder decodes the codes of this tokenizer."""
+        return uses_vocoder(tokenizer, self.decoder)
+
     def variant(self, tokenizer: Tokenizer) -> str:
         """Return "vocoder" where the vocoder replaces the tokenizer's own decoder; empty otherwise."""
         by_vocoder = uses_vocoder(tokenizer, self.decoder)

@@ -82,7 +82,7 @@ def trained_vocoder(tokenizer: Tokenizer, corpus: Corpus, config: VocoderConfig,
         "prompt": prompt_identity(config.prompt),
         "precision": context.trainer.precision,
         "seed": context.seed,
-    }
+    } | context.trainer_key
 
     def build(folder: Path) -> None:
         log.info("training vocoder %s on the codes of %s", config.name, source.name)

@@ -10,6 +10,7 @@ from benchmark.storage.identity import describe
 from benchmark.tasks.base import RunContext
 from benchmark.tasks.probing.base import Split
 from benchmark.tokenizers.base import Tokenizer
+from benchmark.training.config import DEFAULT_PRECISION
 from benchmark.training.trained_artifact import trained_artifact
 
 VERSION = 2
@@ -55,9 +56,12 @@ def trained_probe(
         "dev": dev[0].manifest.digest,
         "config": describe(config),
         "seed": context.seed,
-    } | dict(label_key or {})
+    }
+    key |= context.trainer_key | dict(label_key or {})
     if tokenizer.spec.continuous:
         key["features"] = FEATURES_VERSION
+    if context.trainer.precision != DEFAULT_PRECISION:
+        key["precision"] = context.trainer.precision
     if context.trainer.max_steps is not None:
         key["max_steps"] = context.trainer.max_steps
 

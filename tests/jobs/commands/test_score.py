@@ -15,7 +15,7 @@ from benchmark.metrics.statistics.intervals import mean_interval
 from tests.door import door
 
 SENTENCES = ["Call me later.", "It rained all day.", "We left at noon.", "Who is there?"]
-QUIET = ["trainer.progress_bar=false", "threads=1"]
+QUIET = ["trainer.progress_bar=false", "workers=1"]
 score = partial(door, "score")
 
 

@@ -51,10 +51,17 @@ def asr(make_store, make_spec, make_config, tmp_path: Path):
 GRID = {"learning_rate": [1e-6, 0.02, 30.0], "pilot_epochs": 2}
 
 
+def test_a_learning_rate_at_the_edge_of_those_tried_is_said(asr, caplog: pytest.LogCaptureFixture) -> None:
+    found = read_report(asr(learning_rate=[1e-6, 1e-5, 0.02], pilot_epochs=2))["learning_rate"]
+    assert found["at_edge"] == "the learning rate 0.02, picked on dev, is the largest of 1e-06, 1e-05, 0.02"
+    assert found["at_edge"] in caplog.text
+    assert read_report(asr("single", learning_rate=0.02))["learning_rate"]["at_edge"] == ""
+
+
 def test_pilots_pick_the_learning_rate_that_learns_and_are_kept(asr) -> None:
     folder = asr(**GRID)
     report = read_report(folder)
-    assert report["learning_rate"]["picked"] == 0.02
+    assert report["learning_rate"]["picked"] == 0.02 and report["learning_rate"]["at_edge"] == ""
     pilots = report["learning_rate"]["pilots"]
     assert [pilot["learning_rate"] for pilot in pilots] == GRID["learning_rate"]
     assert all(len(pilot["curve"]) == 2 for pilot in pilots)

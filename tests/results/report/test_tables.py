@@ -491,3 +491,13 @@ def test_latex_compiles(rows, hostile, name, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Overfull" not in done.stdout
+
+
+def test_a_learning_rate_at_the_edge_is_a_footnote(make_row):
+    note = {"training": {"learning_rate": {"at_edge": "0.01 is the largest"}}}
+    facts = {"task": "asr_probe", "metric": "probe_wer"}
+    seeds = [make_row(**facts, seed=seed, notes=note if seed else {}) for seed in range(3)]
+    assert make_grid(make_table("probing", seeds)).footnotes == ["2 of 3 seeds: 0.01 is the largest"]
+    heads = make_row(**facts, notes={"heads": {"probe_wer": note, "attention_wer": {}}})
+    assert make_grid(make_table("probing", [heads])).footnotes == ["0.01 is the largest"]
+    assert make_grid(make_table("probing", seeds[:1])).footnotes == []
