@@ -17,8 +17,8 @@ from typing import Any
 
 from benchmark.errors import UserError
 from benchmark.metrics.reported import MetricInfo
-from benchmark.results.report.grid import heading
 from benchmark.results.report.layouts import layouts
+from benchmark.results.report.printed import heading
 from benchmark.results.report.tables import make_table
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore

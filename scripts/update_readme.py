@@ -6,7 +6,9 @@ python -m scripts.update_readme
 from pathlib import Path
 
 from benchmark.results.report.cells import Cell
-from benchmark.results.report.grid import BAG, DASH, counts_note, entry, heading
+from benchmark.results.report.grid import BAG, entry
+from benchmark.results.report.notes import counts_note
+from benchmark.results.report.printed import DASH, heading
 from benchmark.results.report.tables import make_table
 from benchmark.results.store import ResultsStore
 

@@ -19,7 +19,9 @@ from benchmark.metrics.base import Metric
 from benchmark.metrics.evaluation.evaluate import Evaluation, Speech
 from benchmark.metrics.statistics.intervals import METHODS
 from benchmark.results.report.cells import Cell
-from benchmark.results.report.grid import COUNTS, Entry, Grid, entry, footnote, heading
+from benchmark.results.report.grid import entry, footnote
+from benchmark.results.report.notes import COUNTS
+from benchmark.results.report.printed import Entry, Grid, heading
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.hashing import digest
 from benchmark.storage.weights import DIGESTS

@@ -11,8 +11,8 @@ from benchmark.extractors.f0.extractors import Pitched, checked
 from benchmark.extractors.libraries import require
 from benchmark.metrics.base import Metric, MetricUndefined
 from benchmark.metrics.dtw import warp
+from benchmark.metrics.f0_tracks import pearson
 from benchmark.metrics.framing import align_audible, extract_original
-from benchmark.metrics.pitch import pearson
 from benchmark.metrics.signal_pair import ALIGNMENTS, Alignment, Pair
 from benchmark.types import SAMPLE_RATE
 

@@ -20,7 +20,8 @@ from benchmark.data.audio import read_audio
 from benchmark.errors import UserError
 from benchmark.extractors.f0.crepe import Crepe
 from benchmark.extractors.f0.extractors import F0, Autocorrelation, Dio, Harvest, Pyin
-from benchmark.metrics.pitch import GROSS_ERROR, gross
+from benchmark.metrics.f0_tracks import gross
+from benchmark.metrics.pitch import GROSS_ERROR
 from benchmark.types import SAMPLE_RATE
 from scripts.bench.interleaved import processor, publish
 from scripts.bench.pitch_synthesis import add_noise, contour, hear_voice, most_voiced, resynthesise

@@ -17,7 +17,7 @@ from benchmark.jobs.compose import compose, open_hydra
 from benchmark.metrics.conditions import CONDITIONS
 from benchmark.metrics.reported import MetricInfo, ReportedMetric
 from benchmark.metrics.statistics.intervals import METHODS
-from benchmark.results.report.grid import heading
+from benchmark.results.report.printed import heading
 from benchmark.storage.atomic_files import write_atomic
 from benchmark.tasks.base import Task
 

@@ -13,7 +13,7 @@ from benchmark.jobs.build import build
 from benchmark.jobs.compose import compose, open_hydra
 from benchmark.jobs.requirements import extras, has_weights
 from benchmark.results.report.formats import to_markdown
-from benchmark.results.report.grid import DASH, Entry, Grid
+from benchmark.results.report.printed import DASH, Entry, Grid
 from benchmark.storage.atomic_files import write_atomic
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.types import TokenizerSpec

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from benchmark.metrics.statistics.significance import LEVEL, holm
 from benchmark.results.report.compare import Comparison, Difference
-from benchmark.results.report.grid import DASH, SEEDS, TESTS, Entry, Grid, heading
+from benchmark.results.report.notes import TESTS
+from benchmark.results.report.printed import DASH, SEEDS, Entry, Grid, heading
 
 FEW = 4
 """Maximum number of names in a note."""

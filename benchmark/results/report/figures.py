@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from benchmark.results.report.cells import Cell, Line
-from benchmark.results.report.grid import heading
+from benchmark.results.report.printed import heading
 from benchmark.results.report.tables import Table
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")

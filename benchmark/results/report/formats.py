@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from benchmark.results.report.cells import Cell, Line
-from benchmark.results.report.grid import Entry, Grid
+from benchmark.results.report.printed import Entry, Grid
 from benchmark.results.report.tables import Table
 
 FACTS = (

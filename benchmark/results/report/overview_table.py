@@ -10,21 +10,10 @@ from dataclasses import replace
 
 from benchmark.results.report.best_in_column import Contest
 from benchmark.results.report.cells import Cell, Line
-from benchmark.results.report.grid import (
-    DASH,
-    SEEDS,
-    Entry,
-    Grid,
-    bitrate_entry,
-    counts_note,
-    heading,
-    number_entries,
-    role,
-    seeds_entry,
-    several_seeds,
-    table_notes,
-)
+from benchmark.results.report.grid import bitrate_entry, number_entries, role, seeds_entry
 from benchmark.results.report.layouts import Layout, layouts
+from benchmark.results.report.notes import counts_note, several_seeds, table_notes
+from benchmark.results.report.printed import DASH, SEEDS, Entry, Grid, heading
 from benchmark.results.report.tables import OVERVIEW, Table, line_order
 from benchmark.results.row import Row
 

@@ -12,13 +12,13 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from benchmark.results.report.grid import Grid
 from benchmark.results.report.page_audio import FLAC, collect
 from benchmark.results.report.page_charts import growth, histograms, library, rates
 from benchmark.results.report.page_facts import jobs, meanings, problems, versions
 from benchmark.results.report.page_tables import View, view
 from benchmark.results.report.page_utterances import cases, ids, jobs_of
 from benchmark.results.report.paired_scores import Utterances
+from benchmark.results.report.printed import Grid
 from benchmark.results.report.tables import OVERVIEW, Table
 from benchmark.results.row import Row
 

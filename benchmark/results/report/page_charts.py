@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.results.report.figures import code_shares
-from benchmark.results.report.grid import heading
+from benchmark.results.report.printed import heading
 from benchmark.results.report.tables import Table
 
 MOST_RANKS = 160

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from benchmark.results.report.cells import Cell, Line
-from benchmark.results.report.grid import heading
 from benchmark.results.report.page_tables import anchor_of
+from benchmark.results.report.printed import heading
 from benchmark.results.report.tables import Table
 from benchmark.results.row import Row
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from benchmark.results.report.grid import DASH, Entry, Grid, heading
+from benchmark.results.report.printed import DASH, Entry, Grid, heading
 from benchmark.results.report.tables import OVERVIEW, Table
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")

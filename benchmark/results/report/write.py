@@ -19,11 +19,12 @@ from benchmark.results.report.figures import (
     trade_off,
 )
 from benchmark.results.report.formats import to_csv, to_latex, to_markdown
-from benchmark.results.report.grid import Grid, make_grid
+from benchmark.results.report.grid import make_grid
 from benchmark.results.report.layouts import undeclared
 from benchmark.results.report.overview_table import make_overview, overview_grid
 from benchmark.results.report.page import make_page
 from benchmark.results.report.paired_scores import Utterances
+from benchmark.results.report.printed import Grid
 from benchmark.results.report.survivors import survivor_notes
 from benchmark.results.report.tables import OVERVIEW, Table, make_tables
 from benchmark.results.row import Row
