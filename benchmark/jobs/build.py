@@ -132,7 +132,7 @@ def make_job(cfg: DictConfig, make: Callable[[DictConfig], Any] = build) -> Job:
             device=cfg.device,
             processes=cfg.workers,
             progress=cfg.trainer.progress_bar,
-            bootstrap=cfg.bootstrap,
+            interval_unit=cfg.interval_unit,
         ),
         results=ResultsStore(f"{cfg.paths.results}/{cfg.profile_name}"),
         config=scientific_part(cfg),

@@ -8,7 +8,7 @@ from typing import Any
 from benchmark.results.row import Row
 
 KEYED = (
-    *("tokenizer", "dataset", "task", "seed", "bootstrap", "max_failed_share"),
+    *("tokenizer", "dataset", "task", "seed", "interval_unit", "max_failed_share"),
     *(f"trainer.{name}" for name in ("precision", "max_steps", "accelerator", "threads")),
     *(f"trainer.{name}" for name in ("devices", "num_nodes", "compile")),
 )

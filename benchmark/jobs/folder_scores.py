@@ -97,7 +97,7 @@ def score_folders(folders: Folders, cfg: DictConfig) -> FolderScores:
         device=cfg.device,
         processes=cfg.workers,
         progress=cfg.trainer.progress_bar,
-        bootstrap=cfg.bootstrap if speakers else "utterances",
+        interval_unit=cfg.interval_unit if speakers else "utterances",
     )
     speech = Speech(
         originals=Manifest(_utterance(name, path, labels.get(name)) for name, path in originals.items()),
@@ -117,7 +117,7 @@ def score_folders(folders: Folders, cfg: DictConfig) -> FolderScores:
         )
         for name, metric in metrics.items()
     }
-    table = _table(folders, cells, metrics, METHODS[context.bootstrap])
+    table = _table(folders, cells, metrics, METHODS[context.interval_unit])
     if surplus := made.keys() - originals.keys():
         table.notes.append(f"Not scored, for {folders.reference} has no original: {_few(surplus)}.")
     return FolderScores(frame, table)

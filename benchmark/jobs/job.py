@@ -24,6 +24,7 @@ from benchmark.jobs.rows import (
     with_other_metrics,
 )
 from benchmark.jobs.trackers.base import TrackerCollection, left_by
+from benchmark.metrics.statistics.intervals import INTERVALS_VERSION
 from benchmark.results.provenance import git_commit, versions
 from benchmark.results.store import ResultsStore
 from benchmark.storage.atomic_files import write_atomic
@@ -86,13 +87,12 @@ class Job:
             "task": self.task.identity(self.tokenizer, self.corpus, self.context),
             "precision": trainer.precision,
             "seed": self.context.seed,
+            "intervals": [INTERVALS_VERSION, self.context.interval_unit],
         }
         if self.task.trains(self.tokenizer):
             content |= self.context.trainer_key
         if trainer.max_steps is not None:
             content["max_steps"] = trainer.max_steps
-        if self.context.bootstrap != "speakers":
-            content["bootstrap"] = self.context.bootstrap
         if self.max_failed_share != MAX_FAILED_SHARE:
             content["max_failed_share"] = self.max_failed_share
         return digest(content)
@@ -211,7 +211,9 @@ class Job:
             "variant": self.task.variant(self.tokenizer),
             "notes": outcome.notes | side_info(spec) | encode_precision(self.context.store),
         }
-        rows = rows_of(outcome, shared, self.task, metric_keys, self.context.bootstrap, self.max_failed_share)
+        rows = rows_of(
+            outcome, shared, self.task, metric_keys, self.context.interval_unit, self.max_failed_share
+        )
         names = self.task.name, self.tokenizer.name, self.corpus.name, self.context.seed, rows[0].variant
         rows, utterances = with_other_metrics(self.results, names, rows, outcome.utterances)
         self.results.write(rows, utterances, outcome.audio)

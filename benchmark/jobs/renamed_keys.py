@@ -8,6 +8,7 @@ from benchmark.errors import UserError
 
 RENAMED = {
     "shard": "part",
+    "bootstrap": "interval_unit",
     "usual_probe": "default_probe",
     "task.usual": "task.default_preset",
 }

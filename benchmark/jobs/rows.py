@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.metrics.reported import MetricInfo
-from benchmark.metrics.statistics.intervals import Bootstrap, Interval, described
+from benchmark.metrics.statistics.intervals import IntervalUnit, Interval, described
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 from benchmark.storage.artifacts import ArtifactStore
@@ -27,7 +27,7 @@ def rows_of(
     shared: Mapping[str, Any],
     task: Task,
     metric_keys: Mapping[str, str],
-    bootstrap: Bootstrap,
+    interval_unit: IntervalUnit,
     max_failed_share: float,
 ) -> list[Row]:
     """Build one row for every metric that the task reports, including metrics without a value.
@@ -37,7 +37,7 @@ def rows_of(
         shared: Fields that all rows of the job have in common.
         task: Task that declares the metrics and their table.
         metric_keys: For each metric, the digest of what this metric alone depends on.
-        bootstrap: Unit that intervals take as independent.
+        interval_unit: Unit that intervals take as independent.
         max_failed_share: Share of utterances without a score above which a metric's number is not shown.
     """
     measures = {measure.metric: measure for measure in outcome.measures}
@@ -68,7 +68,7 @@ def rows_of(
                 value=scored.value if scored else None,
                 lo=scored.lo if scored else None,
                 hi=scored.hi if scored else None,
-                interval=described(scored, bootstrap) if scored else "",
+                interval=described(scored, interval_unit) if scored else "",
                 n_scored=interval.n_scored if interval else 0,
                 n_failed=interval.n_failed if interval else 0,
                 n_abstained=interval.n_abstained if interval else 0,

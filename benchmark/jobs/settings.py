@@ -14,7 +14,7 @@ PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-t
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "encode_precision": ("float32", "bfloat16", "auto"),
     "decoder": ("auto", "own", "vocoder"),
-    "bootstrap": ("speakers", "utterances"),
+    "interval_unit": ("speakers", "utterances"),
     "stage": ("all", "encode", "train", "score"),
     "policy": ("only_missing", "always"),
     "preflight": ("stop", "warn", "off"),

@@ -15,7 +15,7 @@ from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError, unknown
 from benchmark.metrics.reported import MetricInfo, ReportedMetric
-from benchmark.metrics.statistics.intervals import METHODS, Bootstrap, Interval, mean_interval
+from benchmark.metrics.statistics.intervals import METHODS, IntervalUnit, Interval, mean_interval
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.identity import describe
 from benchmark.storage.shards import Part
@@ -41,12 +41,12 @@ class RunContext:
     device: str = "cpu"
     processes: int = 1
     progress: bool = False
-    bootstrap: Bootstrap = "speakers"
+    interval_unit: IntervalUnit = "speakers"
     """Unit that intervals take as independent; affects their bounds only."""
 
     def __post_init__(self) -> None:
-        if self.bootstrap not in METHODS:
-            raise unknown("bootstrap", self.bootstrap, METHODS)
+        if self.interval_unit not in METHODS:
+            raise unknown("interval_unit", self.interval_unit, METHODS)
 
     @property
     def trainer_key(self) -> dict[str, Any]:
@@ -221,4 +221,4 @@ def mean_measure(frame: pd.DataFrame, name: str, metric: ReportedMetric, context
 
 def clusters(frame: pd.DataFrame, context: RunContext) -> np.ndarray | None:
     """Return the speaker of every row as the independent unit, (rows,); None where each row is one."""
-    return frame["speaker_id"].to_numpy() if context.bootstrap == "speakers" else None
+    return frame["speaker_id"].to_numpy() if context.interval_unit == "speakers" else None

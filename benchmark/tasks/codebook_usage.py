@@ -102,7 +102,7 @@ class CodebookUsageTask(Task):
         test = corpus.manifest("test", context.store)
         tokens = encode_manifest(tokenizer, test, context.store, context.progress)
         spec = tokenizer.spec
-        by_speaker = context.bootstrap == "speakers"
+        by_speaker = context.interval_unit == "speakers"
         speakers = {each.utterance_id: each.speaker_id if by_speaker else each.utterance_id for each in test}
         usage, growth = _count(tokens, spec, speakers)
         codes = Codes(usage, spec)

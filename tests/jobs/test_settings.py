@@ -38,7 +38,7 @@ ILLEGAL = {
     "decoder=foo": "unknown decoder 'foo'. Legal: auto, own, vocoder",
     "policy=allways": "Did you mean 'always'?",
     "stage=encod": "Did you mean 'encode'?",
-    "bootstrap=words": "unknown bootstrap 'words'",
+    "interval_unit=words": "unknown interval_unit 'words'",
     "preflight=of": "Did you mean 'off'?",
     "encode_precision=half": "unknown encode_precision 'half'",
     "+sed=1": "unknown setting 'sed'. Did you mean 'seed'?",
@@ -83,7 +83,7 @@ def test_the_legal_words_are_those_of_the_code_that_reads_them() -> None:
     own: dict[str, tuple[str, ...]] = {
         "encode_precision": get_args(Precision),
         "decoder": get_args(Decoder),
-        "bootstrap": tuple(METHODS),
+        "interval_unit": tuple(METHODS),
         "stage": STAGES,
         "policy": get_args(Policy),
         "preflight": POLICIES,

@@ -39,7 +39,7 @@ SCORES = """## How scores become numbers
   more than `max_failed_share` of the utterances have no score, the cell says `failed`.
 - The number is Σ weight × score / Σ weight over the utterances. The weight is one, or for error rates the
   words or characters of the reference, for GPE the frames voiced in both, which makes it the corpus rate.
-- Intervals: {intervals}. `bootstrap=utterances` leaves out utterances instead.
+- Intervals: {intervals}. `interval_unit=utterances` leaves out utterances instead.
 - Bold: better than every other tokenizer, p ≤ 0.05 in each paired test: a permutation test over speakers and,
   where trainings stand behind a number, a t test over speakers and at least three training seeds. Numbers
   without a score on more than 10 % of the utterances do not compete.

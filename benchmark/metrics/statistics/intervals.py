@@ -16,12 +16,14 @@ from benchmark.metrics.statistics.bounds import VARIATION, Range, Spread, bounds
 BLOCK = 4_000_000
 """Largest number of random numbers held at a time."""
 
-Bootstrap = Literal["speakers", "utterances"]
-METHODS: dict[Bootstrap, str] = {
+IntervalUnit = Literal["speakers", "utterances"]
+METHODS: dict[IntervalUnit, str] = {
     unit: f"95 % jackknife over {unit}, Student's t, inside the metric's range"
-    for unit in get_args(Bootstrap)
+    for unit in get_args(IntervalUnit)
 }
 """Descriptions of the intervals in tables, by the unit that is left out."""
+INTERVALS_VERSION = 2
+"""Part of every job's key; raised when a code change gives other bounds."""
 AT_END = "with no event seen, the exact 97.5 % bound for {unit} whose rates vary by {variation:.0%}"
 """Description of the interval of a number at an end of its range."""
 
@@ -87,7 +89,7 @@ def ratio_interval(
     return Interval(float(value), float(lo), float(hi), count, scored.size - count, at_end)
 
 
-def described(interval: Interval, unit: Bootstrap) -> str:
+def described(interval: Interval, unit: IntervalUnit) -> str:
     """Return the method of an interval in words; empty for a number without bounds."""
     if not np.isfinite(interval.lo):
         return ""
