@@ -13,9 +13,10 @@ from benchmark.metrics.pitch import F0FrameError, VoicedOverlap, VoicingDecision
 from benchmark.metrics.signal_pair import Pair
 
 NAMES = [
-    "pesq", "stoi", "estoi", "si_sdr", "mel_distance", "mr_stft", "mcd", "gpe", "gpe_frames", "vde", "ffe", "f0_rmse",
-    "f0_corr", "p_corr", "delay", "versa_mcd", "versa_f0_rmse", "versa_f0_corr", "versa_pesq", "versa_stoi",
-    "codec_superb_mel", "codec_superb_stft", "codec_superb_pesq", "codec_superb_stoi", "codec_superb_f0_corr",
+    "pesq", "stoi", "estoi", "si_sdr", "mel_distance", "mr_stft", "mcd", "gpe", "gpe_frames", "vde", "ffe",
+    "f0_rmse", "f0_corr", "p_corr", "delay", "versa_mcd", "versa_f0_rmse", "versa_f0_corr", "versa_pesq",
+    "versa_stoi", "codec_superb_mel", "codec_superb_stft", "codec_superb_pesq", "codec_superb_stoi",
+    "codec_superb_f0_corr",
 ]  # fmt: skip
 NEEDS_TIME = [name for name in NAMES if name.endswith(("pesq", "stoi"))] + ["f0_corr", "p_corr"]
 """What 50 ms are too short for."""

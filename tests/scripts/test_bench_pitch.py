@@ -1,4 +1,4 @@
-"""Tests of the comparison of pitch extractors: the counts, and that synthesised speech has the pitch it should."""
+"""Tests of the comparison of pitch extractors: its counts, and the pitch of the synthesised speech."""
 
 from pathlib import Path
 

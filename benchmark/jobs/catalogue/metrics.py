@@ -34,9 +34,9 @@ that are there.
 SCORES = """## How scores become numbers
 
 - Every utterance has one score per metric, or none, with the reason: it has failed, or the metric is not
-  defined for it. Both leave the mean, are counted beside the number and are never replaced by a filler. Decoded
-  digital silence is a failure, except for metrics that have a value for it (WER, VDE, FFE). Where more than
-  `max_failed_share` of the utterances have no score, the cell says `failed`.
+  defined for it. Both leave the mean, are counted beside the number and are never replaced by a filler.
+  Decoded digital silence is a failure, except for metrics that have a value for it (WER, VDE, FFE). Where
+  more than `max_failed_share` of the utterances have no score, the cell says `failed`.
 - The number is Σ weight × score / Σ weight over the utterances. The weight is one, or for error rates the
   words or characters of the reference, for GPE the frames voiced in both, which makes it the corpus rate.
 - Intervals: {intervals}. `bootstrap=utterances` resamples utterances instead.
