@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.metrics.reported import MetricInfo
-from benchmark.metrics.statistics.intervals import IntervalUnit, Interval, described
+from benchmark.metrics.statistics.intervals import Interval, IntervalUnit, described
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 from benchmark.storage.artifacts import ArtifactStore

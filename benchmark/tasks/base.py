@@ -15,7 +15,7 @@ from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError, unknown
 from benchmark.metrics.reported import MetricInfo, ReportedMetric
-from benchmark.metrics.statistics.intervals import METHODS, IntervalUnit, Interval, mean_interval
+from benchmark.metrics.statistics.intervals import METHODS, Interval, IntervalUnit, mean_interval
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.identity import describe
 from benchmark.storage.shards import Part

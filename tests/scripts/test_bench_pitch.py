@@ -1,4 +1,4 @@
-"""Tests of the comparison of pitch extractors: counts, and the pitch of synthesised speech."""
+"""Tests of the comparison of pitch extractors: its counts, and the pitch of the synthesised speech."""
 
 from pathlib import Path
 
