@@ -89,7 +89,7 @@ def _changes(job: Job, row: Row) -> list[str]:
         name
         for name in sorted(then.keys() | now.keys())
         if name.startswith(tuple(f"{part}." for part in KEYED)) or name in KEYED
-        if name not in UNKEYED and then.get(name) != now.get(name)
+        if name not in UNKEYED and not name.endswith(".workers") and then.get(name) != now.get(name)
     ]
     if not names:
         return [

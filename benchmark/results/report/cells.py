@@ -34,7 +34,7 @@ class Cell:
 
     @property
     def remark(self) -> str:
-        """What the trainings behind the number say about its use, such as a search that ended at its edge."""
+        """Remark of the trainings behind the number, such as a search of a learning rate that ended at its edge."""
         return _told([text for row in self.rows if (text := _search_note(row))], len(self.rows))
 
 
