@@ -70,7 +70,7 @@ class TrainerConfig:
 
     @property
     def on_gpu(self) -> bool:
-        """Whether trainings run on GPUs, wherever the machine is that has them."""
+        """True if trainings run on GPUs, whether or not this machine has any."""
         return self.accelerator != "cpu"
 
     @property

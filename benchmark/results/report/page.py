@@ -145,6 +145,7 @@ def _provenance(rows: list[Row]) -> list[tuple[str, str]]:
         "numbers made on (UTC)": {row.date or "unknown" for row in rows},
         "seeds": {str(row.seed) for row in rows},
         "device": {row.device for row in rows},
+        "processor": {row.machine.get("processor", "unknown") for row in rows},
         "python": {row.versions.get("python", "unknown") for row in rows},
         "intervals": {row.interval for row in rows if row.interval},
         "schema version of the rows": {str(row.schema_version) for row in rows},
