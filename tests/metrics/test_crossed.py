@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_ind, ttest_rel
+from scipy.stats import binom, ttest_ind, ttest_rel
+from scipy.stats import t as student_t
 
 from benchmark.metrics.statistics.crossed import CrossedError, crossed_error
 from benchmark.metrics.statistics.significance import paired_test
@@ -43,7 +44,7 @@ def test_a_rate_of_equally_long_speakers_is_a_mean():
 @pytest.mark.parametrize("seeds", [(3, 3), (4, 1)])
 def test_on_average_it_is_the_variance_of_the_difference(seeds, ratio):
     """Draw noise of all kinds, that of single utterances above all, which must not count twice."""
-    rng, speakers, trials = np.random.default_rng(0), 12, 3000
+    rng, speakers, trials = np.random.default_rng(0), 12, 1500
     differences, variances = [], []
     for _ in range(trials):
         hard, sides = rng.normal(size=speakers), []
@@ -66,6 +67,20 @@ def test_half_of_the_width_is_the_difference_with_a_p_value_of_five_percent():
     assert error.p_value(-error.half_width) == pytest.approx(0.05)
     # The part with two degrees of freedom alone would be wider, the other alone narrower.
     assert 2.26 * 1.5**0.5 < error.half_width < 4.31 * 1.5**0.5
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_the_level_holds_where_three_seeds_of_one_system_are_most_of_the_error(share):
+    """Draw both variances and the difference; Satterthwaite's degrees of freedom would reject more often."""
+    rng, trials, freedom = np.random.default_rng(0), 4000, (39.0, 2.0)
+    rejected, by_satterthwaite = 0, 0
+    for difference in rng.normal(size=trials):
+        parts = [each * rng.chisquare(nu) / nu for each, nu in zip((1 - share, share), freedom, strict=True)]
+        rejected += CrossedError((parts[0], parts[1]), freedom).p_value(difference) <= 0.05
+        pooled = sum(parts) ** 2 / sum(part**2 / nu for part, nu in zip(parts, freedom, strict=True))
+        by_satterthwaite += 2 * student_t.sf(abs(difference) / sum(parts) ** 0.5, pooled) <= 0.05
+    assert rejected <= binom.ppf(0.999, trials, 0.05) and rejected < by_satterthwaite
+    assert share < 0.9 or by_satterthwaite > binom.ppf(0.999, trials, 0.06)
 
 
 def test_without_spread_every_difference_is_certain_and_one_speaker_tells_nothing():
