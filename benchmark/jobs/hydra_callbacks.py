@@ -175,12 +175,14 @@ class WatchSweep(Callback):
 
     def _look_ahead(self, config: DictConfig) -> Expected:
         from benchmark.jobs import compose as plan
-        from benchmark.jobs.preflight import preflight
 
         try:
             with plan.running() as hydra:
                 configs = plan.expand_sweep(hydra, config)
             _require_settings(configs)
+            logging.getLogger("faiss.loader").setLevel(logging.WARNING)  # it logs which build it loads
+            from benchmark.jobs.preflight import preflight  # imports the models' libraries
+
             found = preflight(configs, launchers.at_once(config), launchers.is_elsewhere(config))
         except (UserError, HydraException, OmegaConfBaseException) as error:
             # A mistake in the overrides, which Hydra is about to report, or another kind of sweeper.

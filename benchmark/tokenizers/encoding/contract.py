@@ -133,5 +133,5 @@ def _differ(tokenizer: Tokenizer, one: torch.Tensor, other: torch.Tensor) -> tor
     """Return which codes differ; continuous features, which are float16 patterns, may differ in last bits."""
     if not tokenizer.spec.continuous:
         return one != other
-    numbers = (codes.to(torch.int32).to(torch.int16).view(torch.float16).float() for codes in (one, other))
-    return ~torch.isclose(*numbers, rtol=1e-2, atol=1e-2)
+    first, second = (codes.to(torch.int16).view(torch.float16).float() for codes in (one, other))
+    return ~torch.isclose(first, second, rtol=1e-2, atol=1e-2)
