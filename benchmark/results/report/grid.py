@@ -48,7 +48,7 @@ class Grid:
 NO_CONTEST = Contest()
 COUNTS = (
     "n: utterances scored (fewest–most over the metrics); failed: utterances without a score as decoding "
-    "or scoring failed (most). Footnotes also count those that a metric is not defined for."
+    "or scoring failed (most). Footnotes also count those that abstained: the metric is not defined for them."
 )
 
 
