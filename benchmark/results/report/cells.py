@@ -61,11 +61,11 @@ class Cell:
 
     @property
     def missing(self) -> str:
-        """Utterances without a score in words, such as "3 failed and 4 not defined of 60 utterances"."""
-        counts = (self.n_failed, "failed"), (self.n_abstained, "not defined")
-        told = [f"{count} {what}" for count, what in counts if count]
+        """Utterances without a score in words, such as "2 of 60 utterances failed, 4 abstained"; or empty."""
+        counts = (self.n_failed, "failed"), (self.n_abstained, "abstained")
+        first, *more = [f"{count} {what}" for count, what in counts if count] or [""]
         total = self.n_scored + self.n_failed + self.n_abstained
-        return f"{' and '.join(told)} of {total} utterances" if told else ""
+        return ", ".join([first.replace(" ", f" of {total} utterances "), *more])
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ TESTS = (
 """Explanation of p-values, for notes below tables."""
 COUNTS = (
     "n: utterances scored (fewest–most over the metrics); failed: utterances without a score as decoding "
-    "or scoring failed (most). Footnotes also count those that a metric is not defined for."
+    "or scoring failed (most). Footnotes also count those that abstained: the metric is not defined for them."
 )
 
 

@@ -28,7 +28,8 @@ def test_one_line_per_original_and_a_column_per_metric(store: ArtifactStore, mak
     assert frame["heard"].tolist() == pytest.approx([50.0, np.nan, np.nan], nan_ok=True)
     assert frame["heard:weight"].tolist() == pytest.approx([2.0, np.nan, np.nan], nan_ok=True)
     assert frame["heard:text"].tolist() == ["1 6 0 0", None, None]
-    assert frame["failure"].tolist() == [None, "no codes", "heard: no text"]
+    assert frame["failure"].tolist() == [None, "no codes", None]
+    assert frame["abstained"].tolist() == [None, None, "heard: no text"]
 
 
 def test_remarks_on_scores_outlive_the_process(

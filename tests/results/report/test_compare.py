@@ -208,5 +208,7 @@ def test_mistakes_get_a_sentence(folder, tmp_path, capsys):
 def test_a_number_without_a_score_on_many_utterances_is_not_compared(sides):
     first, second = sides
     few = replace(second, rows=[replace(second.rows[0], n_scored=50, n_failed=2, n_abstained=8)])
-    with pytest.raises(UserError, match="b has no score on more than 10%: 2 failed and 8 not defined of 60"):
+    with pytest.raises(
+        UserError, match="b has no score on more than 10%: 2 of 60 utterances failed, 8 abstained"
+    ):
         compare(first, few, by_tokenizer=False)

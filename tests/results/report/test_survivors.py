@@ -72,7 +72,7 @@ def test_the_share_of_frames_behind_a_number_is_a_note_and_no_column(make_row, f
     )
     text = to_markdown(make_grid(table, survivors=notes))
     assert "Behind GPE: a 91.0 %, b 40.0 %" in text and "on the 3 utterances" in text
-    assert "1 not defined of 4 utterances" in text
+    assert "1 of 4 utterances abstained" in text
 
 
 def test_a_qualifying_metric_alone_has_a_column(make_row):

@@ -15,14 +15,19 @@ from benchmark.results.report.best_in_column import hold_contest
 from benchmark.results.report.cells import combine
 from benchmark.results.report.formats import FACTS, latex, to_csv, to_latex, to_markdown
 from benchmark.results.report.grid import make_grid
+from benchmark.results.report.survivors import survivor_notes
 from benchmark.results.report.tables import make_table, make_tables
 
 GOLDEN = Path(__file__).parent / "golden"
 FORMATS = {
     "csv": lambda table, scores: to_csv(table),
-    "md": lambda table, scores: to_markdown(make_grid(table, hold_contest(table, scores))),
-    "tex": lambda table, scores: to_latex(make_grid(table, hold_contest(table, scores))),
+    "md": lambda table, scores: to_markdown(grid_of(table, scores)),
+    "tex": lambda table, scores: to_latex(grid_of(table, scores)),
 }
+
+
+def grid_of(table, scores):
+    return make_grid(table, hold_contest(table, scores), survivor_notes(table, scores))
 
 
 def lines_of(table, *names):
@@ -219,7 +224,7 @@ def test_conditions_have_a_table_of_their_own(conversions):
     assert printed(table, "mel_rvq", "wer/cross_lingual") == "–²"
     text = to_markdown(make_grid(table))
     assert "| WER, cross-gender (%) ↓ |" in text
-    assert "¹ 2 failed of 20 utterances: p_corr: too few" in text
+    assert "¹ 2 of 20 utterances failed: p_corr: too few" in text
     assert "² no recordings in another language" in text and "³ cannot convert" in text
     assert (
         "- Same gender: two speakers of one gender, both recordings in one language (utterances: 20)." in text
