@@ -290,7 +290,7 @@ def test_an_overfitted_probe_prints_its_number_with_a_remark(make_row):
     failed = [
         make_row(value=84.0, lo=80.0, hi=88.0, n_scored=58, n_failed=2, reason="silence", remark=remark)
     ]
-    assert f"2 of 60 utterances have no score: silence; {remark}" in to_markdown(
+    assert f"2 of 60 utterances failed: silence; {remark}" in to_markdown(
         make_grid(make_table("reconstruction", failed))
     )
 
@@ -361,7 +361,7 @@ def test_seeds_together_stay_within_the_metric_s_range_in_new_rows_and_old(
     make_row, metric, values, ends, declared
 ):
     percent = metric in ("wer", "gpe", "speaker_accuracy")
-    shown = {"label": metric, "unit": "%" if percent else "", "higher_is_better": None, "decimals": 3}
+    shown = {"label": metric, "unit": "%" if percent else "", "higher_is_better": None, "decimals": 3, "place": 0}
     if declared:
         shown |= {"least": ends[0], "most": ends[1]}
     rows = [
