@@ -2,7 +2,8 @@
 
 A training is NC (not converged) if it diverged, if its loss never fell below that of an answer that ignores
 the codes, or if its score on dev is at the floor and the codes explain that: they have collapsed, or CTC
-cannot align them. An overfitted network converged. Its number stands, with a remark.
+cannot align them. It is also NC if dev is at the floor and was still improving at the end. An overfitted
+network converged. Its number stands, with a remark.
 
 Dev selects the epoch. For this reason dev alone decides on no status.
 """
@@ -17,7 +18,9 @@ import numpy as np
 from benchmark.storage.token_store import TokenStore
 from benchmark.types import TokenizerSpec
 
-Cause = Literal["codebook collapse", "CTC infeasible", "diverged", "did not learn", "overfitted"]
+Cause = Literal[
+    "codebook collapse", "CTC infeasible", "diverged", "did not learn", "undertrained", "overfitted"
+]
 
 COLLAPSED = 0.25
 """Share of the nominal bits below which the entropy of the codes counts as a collapse."""
@@ -29,7 +32,7 @@ DIVERGED = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What a training has left for the verdict.
+    """Evidence of one training for the verdict.
 
     Attributes:
         history: Scalars by epoch.
@@ -38,6 +41,7 @@ class Evidence:
         margin: Distance below `floor` that chance alone could reach.
         untrained: Loss of the initial weights; 0 if unknown.
         at_floor: Words that say that dev is not above its floor; empty if dev is.
+        improving: Whether the last epoch was the best on dev.
         use: Result of `codebook_use`.
         infeasible: Share of training utterances that have no CTC alignment.
     """
@@ -48,6 +52,7 @@ class Evidence:
     margin: float = 0.0
     untrained: float = 0.0
     at_floor: str
+    improving: bool = False
     use: Mapping[str, Any] = field(default_factory=dict)
     infeasible: float = 0.0
 
@@ -85,8 +90,9 @@ def judge(evidence: Evidence) -> Verdict:
             "CTC infeasible": at least `INFEASIBLE` of the utterances have no alignment; with "diverged": a
             scalar is not finite, or the loss rose above `DIVERGED` times that of the initial weights and
             never fell; with "did not learn": the loss was calm and never fell. The first two need a dev score
-            at the floor or a loss that never fell. "ok" with "overfitted": the loss fell, and dev is at the
-            floor. "ok" without a cause otherwise.
+            at the floor or a loss that never fell. With "undertrained": the loss fell, dev is at the floor
+            and was improving. "ok" with "overfitted": the same, and dev was not improving. "ok" without a
+            cause otherwise.
     """
     broken = evidence.not_finite
     fell = evidence.lowest < evidence.floor - evidence.margin
@@ -108,6 +114,8 @@ def _cause(evidence: Evidence, broken: str, fell: bool) -> tuple[Cause, str]:
     if broken:
         return "diverged", broken
     without = f"{floor:.3g} for an answer that ignores the codes"
+    if fell and evidence.improving:
+        return "undertrained", f"dev was best in the last of {len(evidence.history)} epochs"
     if fell:
         return "overfitted", f"training loss fell to {evidence.lowest:.3g}, {without}"
     highest = max(row[evidence.loss] for row in evidence.history)

@@ -104,7 +104,7 @@ def test_an_unknown_command_is_answered_in_a_line(
 ) -> None:
     assert command_line.main(["statsu", "experiment=mini"], application) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "'statsu'" in line and "Did you mean 'status'?" in line and "catalogue, compare" in line
+    assert "'statsu'" in line and "Did you mean 'status'?" in line and "catalogue, check, compare" in line
     assert not application.lines
 
 

@@ -4,7 +4,7 @@ import pystoi
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.metrics.base import Metric, MetricUndefined
+from benchmark.metrics.base import DecodeFailure, Metric, MetricUndefined
 from benchmark.metrics.perceptual import Pesq
 from benchmark.metrics.signal_pair import Pair
 from benchmark.metrics.stoi import Stoi, StoiBands
@@ -90,9 +90,12 @@ def test_more_noise_scores_lower(metric: Metric, speech: np.ndarray, noise: np.n
 @pytest.mark.parametrize("metric", ALL, ids=lambda metric: metric.label)
 def test_silence_on_either_side_is_undefined(metric: Metric, speech: np.ndarray) -> None:
     silence = np.zeros_like(speech)
-    for pair in ((silence, speech), (speech, silence), (silence, silence)):
-        with pytest.raises(MetricUndefined, match="silence"):
-            score(metric, *pair)
+    for original in (silence, speech):
+        expected = DecodeFailure if original is speech else MetricUndefined
+        with pytest.raises(expected, match="silence"):
+            score(metric, original, silence)
+    with pytest.raises(MetricUndefined, match="silence"):
+        score(metric, silence, speech)
     for pair in ((speech[:0], speech), (speech, speech[:0])):
         with pytest.raises(MetricUndefined, match="empty"):
             score(metric, *pair)

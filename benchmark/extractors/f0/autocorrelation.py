@@ -76,7 +76,8 @@ def _candidates(frames: np.ndarray, floor: float, ceiling: float) -> tuple[np.nd
     height = peak + np.square(slope) / (2 * curve)
     height = np.where(height > 1, 1 / np.maximum(height, 1), height)
     found = (peak > before) & (peak >= after) & (peak > VOICING / 2) & (pitch >= floor) & (pitch <= ceiling)
-    strength = np.where(found, height - OCTAVE_COST * np.log2(ceiling / pitch), -np.inf)
+    octaves = np.log2(ceiling / np.where(found, pitch, ceiling))
+    strength = np.where(found, height - OCTAVE_COST * octaves, -np.inf)
     best = np.argpartition(-strength, MOST - 2, axis=1)[:, : MOST - 1]
     strength = np.take_along_axis(strength, best, axis=1)
     return np.where(np.isfinite(strength), np.take_along_axis(pitch, best, axis=1), 0), strength

@@ -144,6 +144,7 @@ def verdict(
         floor=train_floor,
         untrained=history[0][LOSS],
         at_floor="" if best < floor else words,
+        improving=history[-1][MONITOR] == best,
         use=use,
     )
     found = judge(evidence)

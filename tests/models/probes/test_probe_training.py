@@ -80,7 +80,8 @@ def test_eight_utterances_are_learned_by_heart(asr: Callable[..., Path]) -> None
     assert report["grad_norm"]["first"] == pytest.approx(history[0]["grad_norm"])
     weights = load_file(folder / "model.safetensors")
     assert report["parameters"] == sum(array.size for array in weights.values())
-    assert {path.name for path in folder.iterdir()} == {"model.safetensors", "history.csv", "report.json"}
+    made = {"model.safetensors", "history.csv", "report.json", "machines.json"}
+    assert {path.name for path in folder.iterdir()} == made
 
 
 def test_a_killed_training_ends_with_the_same_bits(

@@ -180,7 +180,7 @@ def test_a_killed_training_resumes_to_the_same_weights(
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
     assert read_history(tmp_path / "undisturbed") == read_history(tmp_path / "killed")
     assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == [
-        *("history.csv", "model.safetensors", "report.json")
+        *("history.csv", "machines.json", "model.safetensors", "report.json")
     ]
 
 

@@ -361,7 +361,8 @@ def test_seeds_together_stay_within_the_metric_s_range_in_new_rows_and_old(
     make_row, metric, values, ends, declared
 ):
     percent = metric in ("wer", "gpe", "speaker_accuracy")
-    shown = {"label": metric, "unit": "%" if percent else "", "higher_is_better": None, "decimals": 3, "place": 0}
+    unit = "%" if percent else ""
+    shown = {"label": metric, "unit": unit, "higher_is_better": None, "decimals": 3, "place": 0}
     if declared:
         shown |= {"least": ends[0], "most": ends[1]}
     rows = [
