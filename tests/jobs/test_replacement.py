@@ -80,7 +80,7 @@ def test_lists_of_one_file_name_are_told(
         ["tokenizer=opus_6k,mel_rvq"],
         ["task=codebook_usage,reconstruction"],
         ["stage=encode", "part=1/2,2/2"],
-        ["threads=1,2"],
+        ["workers=1,2"],
         ["task=reconstruction", "metric=pesq,stoi"],  # the rows of one job by two runs
     ],
 )

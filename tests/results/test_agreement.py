@@ -129,7 +129,7 @@ def simulated(make_row, rng: np.random.Generator, shift: float = 0.0) -> bool:
         for metric, better in (("wer", False), ("pesq", True), ("stoi", True)):
             sd = rng.uniform(0.5, 2.0)
             draws = 50 + sd * rng.standard_normal(4)
-            shown = {"label": metric, "higher_is_better": better}
+            shown = {"label": metric, "unit": "", "higher_is_better": better, "decimals": 2, "place": 0}
             common = {"tokenizer": name, "metric": metric, "display": shown}
             for seed, value in enumerate(draws[:3]):
                 rows.append(make_row(**common, seed=seed, value=value, artifacts=[f"vocoders/{name}{seed}"]))

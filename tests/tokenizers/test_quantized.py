@@ -95,9 +95,7 @@ def test_a_codebook_of_another_shape_is_refused(voice: Voice, tmp_path: Path) ->
         Envelope(name="a", codebook_size=16).with_codebook(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "arguments", [{"num_codebooks": 0}, {"codebook_size": 1}, {"num_codebooks": 2, "codebook_size": 100}]
-)
+@pytest.mark.parametrize("arguments", [{"num_codebooks": 0}, {"codebook_size": 1}])
 def test_impossible_codebooks_are_refused(arguments: dict[str, int]) -> None:
     with pytest.raises(UserError, match="codebook_size"):
         Envelope(name="a", **arguments)

@@ -9,7 +9,7 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +37,7 @@ class Entry:
     text: str | None = None
     reason: str = ""
     abstained: bool = False
-    remarks: Sequence[str] = ()
+    remarks: tuple[str, ...] = ()
 
 
 class ScoreLog:
@@ -105,8 +105,9 @@ class ScoreLog:
         place = line["id"], line["of"]
         if "score" in line:
             # An earlier version did not tell abstentions from failures: such utterances are scored again.
-            if line["score"]["value"] is not None or "abstained" in line["score"]:
-                self.entries[place] = Entry(**line["score"])
+            score = line["score"]
+            if score["value"] is not None or "abstained" in score:
+                self.entries[place] = Entry(**score | {"remarks": tuple(score.get("remarks", ()))})
         else:
             self._values[place] = line
 
