@@ -107,8 +107,10 @@ class Noise(Tones):
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         codes, frames = super()._encode(wav, lengths)
-        seed = torch.Generator().manual_seed(int(lengths.sum()))
-        return torch.randint(ENTRIES, codes.shape, generator=seed), frames
+        for row, samples in enumerate(lengths.tolist()):  # seeds of its own: no other utterance matters
+            seed = torch.Generator().manual_seed(samples)
+            codes[row] = torch.randint(ENTRIES, codes[row].shape, generator=seed)
+        return codes, frames
 
 
 @pytest.fixture(scope="module")
