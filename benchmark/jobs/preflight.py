@@ -44,7 +44,7 @@ class Preflight:
     labels: Mapping[int, str] = field(default_factory=dict)
     """Labels of jobs in printed lines, by number."""
     clashes: list[str] = field(default_factory=list)
-    """Sentences about jobs that would replace each other's rows, or those of a larger job."""
+    """Sentences about jobs that would replace each other's rows."""
 
     @property
     def text(self) -> str:

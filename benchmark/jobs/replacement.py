@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-QUOTES = '"'
 TRIAL = ("task.limit", "trainer.max_steps")
 """Settings that make a job smaller, for a trial; null is the whole job."""
 
@@ -100,7 +99,7 @@ def _remedy(job: "Job", values: Mapping[str, Sequence[str]]) -> str:
     differing = next(iter(values), "")
     of_corpus = differing.startswith("dataset.")
     part, base = ("dataset", job.corpus.name) if of_corpus else ("tokenizer", job.tokenizer.name)
-    named = [f"{base}_{value.strip(QUOTES)}" for value in values.get(differing, ())]
+    named = [base + "_" + value.strip('"') for value in values.get(differing, ())]
     if named and all(NAME.fullmatch(name) for name in named):
         return f"'{part}.name={base}_${{{differing}}}'"
     return f"{part}.name=… in a command for each"
