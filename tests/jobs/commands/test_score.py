@@ -56,7 +56,7 @@ def test_every_pair_is_scored_and_what_is_missing_is_named(
     interval = mean_interval(scores)
     assert f"{interval.value:.2f} [{interval.lo:.2f}, {interval.hi:.2f}]" in table
     assert "bootstrap over utterances" in table and "has no original: stranger." in table
-    assert "1 of 4 utterances have no score" in table and "it needs transcripts" in table
+    assert "1 of 4 utterances failed" in table and "it needs transcripts" in table
     assert "wer" not in frame
 
 
