@@ -75,9 +75,10 @@ def test_what_jobs_share_counts_once(plan: Callable[..., Sweep]) -> None:
 def test_a_floor_shares_the_vocoder_and_codebook_of_its_base(plan: Callable[..., Sweep]) -> None:
     sweep = plan("tokenizer=whisper_kmeans,shuffled", "task=reconstruction", *SMALL)
     assert len(of(sweep, "vocoder", "whisper_kmeans")) == len(of(sweep, "codebook", "whisper_kmeans")) == 1
-    assert not of(sweep, "vocoder", "shuffled") and not of(sweep, "codebook", "shuffled")
+    floor = "shuffled_whisper_kmeans"
+    assert not of(sweep, "vocoder", floor) and not of(sweep, "codebook", floor)
     assert len(of(sweep, "tokens", "whisper_kmeans")) == 3
-    assert len(of(sweep, "tokens", "shuffled")) == 1  # the vocoder learns from the base's
+    assert len(of(sweep, "tokens", floor)) == 1  # the vocoder learns from the base's
 
 
 def test_seeds_share_given_codes_and_not_fitted_ones(plan: Callable[..., Sweep]) -> None:
