@@ -1,4 +1,4 @@
-"""How far a number moves when its network is trained again: spread over seeds, stored beside a reference.
+"""Spread of trained numbers over seeds, stored beside a reference.
 
 The spread of a metric is pooled over the tokenizers of its task, because two degrees of freedom from three
 seeds of one tokenizer bound nothing. A tokenizer whose own seeds differ more keeps its own spread.

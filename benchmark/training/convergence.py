@@ -29,7 +29,7 @@ DIVERGED = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What a training has left for the verdict.
+    """Curves, floors and codebook use of a training, from which the verdict follows.
 
     Attributes:
         history: Scalars by epoch.
