@@ -34,7 +34,7 @@ class Cell:
 
     @property
     def remark(self) -> str:
-        """Remark of the trainings behind the number, such as a search of a learning rate that ended at its edge."""
+        """Remark of the trainings behind the number, such as a learning rate at the edge of those tried."""
         return _told([text for row in self.rows if (text := _search_note(row))], len(self.rows))
 
 
