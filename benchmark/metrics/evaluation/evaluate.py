@@ -236,8 +236,7 @@ def _table(speech: Speech, metrics: Metrics, journal: ScoreLog) -> pd.DataFrame:
         if any(entry.text is not None for entry in entries):
             frame[f"{name}:text"] = pd.Series([entry.text for entry in entries], dtype=object)
         if any(entry.remarks for entry in entries):
-            remarks = [", ".join(entry.remarks) or None for entry in entries]
-            frame[f"{name}:remarks"] = pd.Series(remarks, dtype=object)
+            frame[f"{name}:remarks"] = pd.Series([entry.remarks or None for entry in entries], dtype=object)
         for found, entry in zip(reasons, entries, strict=True):
             found += [f"{name}: {entry.reason}"] if entry.reason else []
     told = [speech.failures.get(name) or "; ".join(r) or None for name, r in zip(names, reasons, strict=True)]

@@ -9,7 +9,7 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,13 +27,16 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Entry:
-    """The score of one utterance by one metric; where `value` is None, `reason` says why."""
+    """The score of one utterance by one metric; where `value` is None, `reason` says why.
+
+    `remarks` are those of the score, joined by commas.
+    """
 
     value: float | None = None
     weight: float = 1.0
     text: str | None = None
     reason: str = ""
-    remarks: Sequence[str] = ()
+    remarks: str = ""
 
 
 class ScoreLog:

@@ -38,7 +38,7 @@ def _entry(metric: Metric, pair: Pair) -> Entry:
     result = found if isinstance(found, Score) else Score(float(found))
     if not np.isfinite(result.value):
         return Entry(reason="not defined for this pair", text=result.text)
-    return Entry(float(result.value), float(result.weight), result.text, remarks=result.remarks)
+    return Entry(float(result.value), float(result.weight), result.text, remarks=", ".join(result.remarks))
 
 
 def score_all(tasks: Sequence[Task], processes: int = 1) -> Iterator[tuple[int, Entries]]:
