@@ -16,6 +16,8 @@ from tests.door import door
 ROOT = Path(__file__).resolve().parents[2]
 SHEET = ROOT / "docs" / "reference" / "tokenizers.md"
 NAMES = sorted(path.stem for path in (ROOT / "conf" / "tokenizer").glob("*.yaml"))
+LABELS = sorted("shuffled_whisper_kmeans" if name == "shuffled" else name for name in NAMES)
+"""Names in rows: a floor is called after its base."""
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +45,7 @@ def test_every_yaml_has_a_line(
     assert door("catalogue", ["tokenizers", "--out", f"{tmp_path}/sheet.md"]) == 0
     assert capsys.readouterr().out == f"{tmp_path}/sheet.md\n"
     written = (tmp_path / "sheet.md").read_text(encoding="utf-8")
-    assert sorted(cells(printed)) == sorted(cells(written)) == NAMES
+    assert sorted(cells(printed)) == sorted(cells(written)) == LABELS
     for name, line in cells(written).items():
         assert cells(printed)[name][: len(line)] == line  # the machine's columns come last
     assert "installed" in printed and "installed" not in written and str(ROOT) not in written

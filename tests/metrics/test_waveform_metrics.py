@@ -3,7 +3,7 @@ import pytest
 import torch
 from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio
 
-from benchmark.metrics.base import MetricUndefined
+from benchmark.metrics.base import DecodeFailure, MetricUndefined
 from benchmark.metrics.signal_pair import Pair
 from benchmark.metrics.waveform import Delay, SiSdr
 
@@ -44,5 +44,5 @@ def test_si_sdr_of_nothing_is_no_number(speech: np.ndarray) -> None:
 def test_delay_is_that_of_the_pair(speech: np.ndarray) -> None:
     assert Delay().score(Pair("a", speech, np.pad(speech, (104, 0)))) == 104
     assert Delay().score(Pair("a", speech, speech[8:])) == -8
-    with pytest.raises(MetricUndefined, match="silence"):
+    with pytest.raises(DecodeFailure, match="silence"):
         Delay().score(Pair("a", speech, np.zeros_like(speech)))

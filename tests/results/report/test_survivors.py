@@ -51,6 +51,7 @@ def test_nothing_is_said_where_all_have_the_same_utterances(make_row, frames):
 def test_rates_of_counts_are_in_percent(make_row):
     names = {"utterance_id": list("xy"), "speaker_id": list("st")}
     counts = {"counts": ["wrong", "words"], "label": "WER", "unit": "%", "decimals": 1}
+    counts |= {"higher_is_better": False, "place": 0}
     frames = {
         "a": pd.DataFrame(names | {"wrong": [1.0, 3.0], "words": [10.0, 4.0]}),
         "b": pd.DataFrame(names | {"wrong": [2.0, np.nan], "words": [10.0, np.nan]}),
@@ -77,5 +78,6 @@ def test_the_share_of_frames_behind_a_number_is_a_note_and_no_column(make_row, f
 
 def test_a_qualifying_metric_alone_has_a_column(make_row):
     display = {"label": "Voiced in both", "note_of": "gpe", "place": 9}
+    display |= {"unit": "%", "higher_is_better": None, "decimals": 1}
     table = make_table("reconstruction", [make_row(metric="gpe_frames", value=91.0, display=display)])
     assert list(table.metrics) == ["gpe_frames"]
