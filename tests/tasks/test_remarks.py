@@ -17,12 +17,12 @@ def test_remarks_are_counted_over_the_scored_utterances() -> None:
 
 
 def test_a_remark_is_a_footnote_of_its_number(make_row) -> None:
-    looped = {"notes": {"remark": "2 of 60 transcripts looped, 1 cut"}}
+    looped = {"remark": "2 of 60 transcripts looped, 1 cut"}
     assert footnote(combine([make_row(**looped)])) == "2 of 60 transcripts looped, 1 cut"
     assert footnote(combine([make_row()])) == ""
     partly = make_row(n_scored=58, n_failed=2, reason="silence", **looped)
     assert footnote(combine([partly])) == (
-        "2 of 60 utterances have no score: silence; 2 of 60 transcripts looped, 1 cut"
+        "2 of 60 utterances failed: silence; 2 of 60 transcripts looped, 1 cut"
     )
     seeds = [make_row(seed=seed, **(looped if seed else {})) for seed in range(3)]
     assert footnote(combine(seeds)) == "2 of 3 seeds: 2 of 60 transcripts looped, 1 cut"
