@@ -88,7 +88,7 @@ def test_more_noise_scores_lower(metric: Metric, speech: np.ndarray, noise: np.n
 
 
 @pytest.mark.parametrize("metric", ALL, ids=lambda metric: metric.label)
-def test_a_silent_original_is_undefined_and_a_silent_decode_has_failed(metric: Metric, speech: np.ndarray) -> None:
+def test_a_silent_original_is_undefined_and_a_silent_decode_fails(metric: Metric, speech: np.ndarray) -> None:
     silence = np.zeros_like(speech)
     for original in (silence, speech):
         expected = DecodeFailure if original is speech else MetricUndefined
