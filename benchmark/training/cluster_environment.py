@@ -11,8 +11,11 @@ from dataclasses import dataclass
 
 from benchmark.errors import UserError
 
-PORTS = 20_000, 60_000
-"""Range of the rendezvous port where MASTER_PORT is not set; the id of the SLURM step selects the port."""
+PORTS = 20_000, 32_000
+"""Range of the rendezvous port where MASTER_PORT is not set; the id of the SLURM step selects the port.
+
+It lies below the ports that Linux gives to outgoing connections, which could take the port meanwhile.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

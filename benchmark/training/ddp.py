@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
+from lightning.fabric.plugins.environments.lightning import find_free_network_port
 from lightning.pytorch.strategies import DDPStrategy
 from torch import distributed
 
@@ -33,6 +34,21 @@ class TextDDP(DDPStrategy):
         return json.loads(bytes(content.tolist()))
 
 
+class SpawnedProcesses(LightningEnvironment):
+    """Environment of spawned processes, which meet at a port that is free when their training begins.
+
+    Lightning would take the port of the variable MASTER_PORT, which the first training of a sweep sets. Any
+    other program may have that port by the time of the second training.
+    """
+
+    @property
+    def main_port(self) -> int:
+        """Port of rank 0, chosen once and then sent to the spawned processes."""
+        if self._main_port == -1:
+            self._main_port = find_free_network_port()
+        return self._main_port
+
+
 def ddp(world: World | None, device: str, find_unused_parameters: bool) -> DDPStrategy:
     """Build a DDP strategy with one process per device.
 
@@ -42,7 +58,7 @@ def ddp(world: World | None, device: str, find_unused_parameters: bool) -> DDPSt
     """
     if world is None:
         return TextDDP(
-            cluster_environment=LightningEnvironment(),
+            cluster_environment=SpawnedProcesses(),
             start_method="spawn",
             find_unused_parameters=find_unused_parameters,
         )

@@ -10,12 +10,13 @@ import os
 import platform
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from types import TracebackType
+
+from tests.ports import free_port
 
 PROGRAMS = "munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol"
 SYSTEM = "/usr/sbin:/sbin"
@@ -94,7 +95,7 @@ class Slurm:
         (self.folder / "bin/sacct").write_text(SACCT.format(python=sys.executable))
         (self.folder / "bin/sacct").chmod(0o755)
         facts = {"host": platform.node().partition(".")[0], "user": getpass.getuser(), "folder": self.folder}
-        ports = {"controller": _free_port(), "daemon": _free_port()}
+        ports = {"controller": free_port(), "daemon": free_port()}
         (self.folder / "slurm.conf").write_text(CONFIG.format(**facts, **ports, cpus=self.cpus))
         try:
             munge = [
@@ -154,12 +155,6 @@ class Slurm:
                 }
                 raise RuntimeError(f"SLURM does not start; ended: {dead}; said: {said}")
             time.sleep(0.2)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

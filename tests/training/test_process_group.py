@@ -6,7 +6,6 @@ The processes are real: started by torchrun, by submitit, or with the variables 
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 from benchmark.training.callbacks import read_history
 from benchmark.training.trainer import LAST, read_report
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = [
@@ -97,8 +97,7 @@ def pair(start: Start) -> Callable[..., list[subprocess.Popen[str]]]:
     def pair(
         folder: Path, *overrides: str, others: Sequence[str] = (), **variables: str
     ) -> list[subprocess.Popen[str]]:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.getsockname()[1])}
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
         return [
             start(
                 [sys.executable, *line(folder, *overrides, *(others if rank else ()), name=f"rank{rank}")],
@@ -320,8 +319,7 @@ def misfits(tmp_path: Path, start: Start) -> Callable[..., list[subprocess.Popen
 
     def misfits(fails: str, rest: str) -> list[subprocess.Popen[str]]:
         (tmp_path / "misfit.py").write_text(MISFIT.format(fails=fails, rest=rest))
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(server.getsockname()[1])}
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
         return [
             start(
                 [sys.executable, str(tmp_path / "misfit.py")],

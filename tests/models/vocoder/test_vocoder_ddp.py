@@ -3,6 +3,7 @@ kill.
 """
 
 import os
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -55,9 +56,14 @@ def assert_same(one: Path, other: Path) -> None:
     assert read_report(one)["steps"] == read_report(other)["steps"] == 6
 
 
-def test_two_processes_learn_what_one_does(corpus, without_dropout: VocoderConfig, tmp_path: Path) -> None:
+def test_two_processes_learn_what_one_does(
+    corpus, without_dropout: VocoderConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The port that an earlier training left in the environment is taken by another program meanwhile."""
     train(corpus, without_dropout, tmp_path / "one", ONE)
-    train(corpus, without_dropout, tmp_path / "two", TWO)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setenv("MASTER_PORT", str(other.getsockname()[1]))
+        train(corpus, without_dropout, tmp_path / "two", TWO)
     assert_same(tmp_path / "one", tmp_path / "two")
 
 

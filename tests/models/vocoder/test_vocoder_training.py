@@ -202,7 +202,8 @@ def test_verdict_names_the_reason() -> None:
     assert told(good, 1.5) == ("ok", "", "")
     stuck = told(good, 0.9, train_floor=0.4)
     assert stuck[:2] == ("NC", "did not learn") and "no better than a constant spectrum (0.900)" in stuck[2]
-    overfitted = told(good, 0.9)
+    assert told(good, 0.9)[:2] == ("NC", "undertrained")
+    overfitted = told([*good, {"val/mel": 1.1, "train/mel": 0.5}], 0.9)
     assert overfitted[:2] == ("ok", "overfitted") and "training loss fell to 0.5, 0.9 for" in overfitted[2]
     assert told(good, 0.9, bits=1.0)[:2] == ("NC", "codebook collapse")
     broken = told([*good, {"val/mel": 1.1, "train/mel": float("nan")}], 1.5)

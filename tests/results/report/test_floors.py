@@ -14,7 +14,7 @@ from benchmark.results.report.tables import make_table, make_tables
 from benchmark.results.row import Row
 
 FLOOR = {"kind": "floor", "base": "mel_rvq"}
-SHOWN = {"label": "Intent", "unit": "%", "higher_is_better": True, "decimals": 1}
+SHOWN = {"label": "Intent", "unit": "%", "higher_is_better": True, "decimals": 1, "place": 0}
 PROBING = {"name": "probing", "title": "Probing"}
 
 
