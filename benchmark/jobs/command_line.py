@@ -9,6 +9,7 @@ from importlib import import_module
 
 from benchmark.errors import UserError, unknown
 from benchmark.jobs.commands.parser import PROGRAM
+from benchmark.jobs.own_yamls import refuse_broken_yamls
 from benchmark.jobs.renamed_keys import refuse_renamed_overrides
 from benchmark.jobs.settings import refuse_several
 
@@ -103,6 +104,7 @@ def main(arguments: Sequence[str], application: Application) -> int:
         if COMMANDS[name].takes_overrides:
             refuse_renamed_overrides(rest)
             refuse_several(rest)
+            refuse_broken_yamls(rest)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return USAGE

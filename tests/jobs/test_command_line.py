@@ -155,6 +155,29 @@ def test_an_old_name_in_a_yaml_is_answered_too(
         assert capsys.readouterr().err.startswith("error: config: usual_probe is called default_probe now")
 
 
+@pytest.mark.parametrize("name", ["", *OF_HYDRA])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"name: x\n  levels: 4\n", "line 2, column 9: mapping values are not allowed here"),
+        (b'name: "x\n', "line 2, column 1: found unexpected end of stream"),
+        (b"name: \xff\n", "is no text in UTF-8"),
+    ],
+    ids=["indentation", "quote", "bytes"],
+)
+def test_a_yaml_with_broken_syntax_is_answered_with_its_line(
+    name: str, content: bytes, words: str, tmp_path: Path, application: Application, capsys
+) -> None:
+    (tmp_path / "tokenizer").mkdir()
+    (tmp_path / "tokenizer" / "mine.yaml").write_bytes(content)
+    (tmp_path / "notes.yaml").write_text("a folder beside: [may hold anything")
+    for folder in (["--config-dir", str(tmp_path)], [f"--config-dir={tmp_path}"], ["-cd", str(tmp_path)]):
+        assert command_line.main([*([name] if name else []), *folder, "tokenizer=mine"], application) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "tokenizer/mine.yaml" in line and words in line
+    assert not application.lines
+
+
 def test_help_is_printed_without_the_models_libraries(tmp_path: Path) -> None:
     program = tmp_path / "every_help.py"
     program.write_text(
