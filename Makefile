@@ -13,7 +13,7 @@ PEERS   := .peers
 # which make does by itself; an explicit export would set those that are not given to nothing.
 
 EXPERIMENTS_mini    := mini
-EXPERIMENTS_probing := probing probing_toplines ctc_ablation
+EXPERIMENTS_probing := probing probing_anchors ctc_ablation
 EXPERIMENTS_libri   := libri_speech libri_commands
 EXPERIMENTS_paper   := paper_speech paper_asr paper_intent
 EXPERIMENTS         := $(EXPERIMENTS_$(PROFILE))
