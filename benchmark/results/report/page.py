@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from benchmark.results.report.page_audio import FLAC, collect
 from benchmark.results.report.page_charts import growth, histograms, library, rates
-from benchmark.results.report.page_facts import jobs, meanings, problems, versions
+from benchmark.results.report.page_facts import jobs, meanings, problems, provenance, versions
 from benchmark.results.report.page_tables import View, view
 from benchmark.results.report.page_utterances import cases, ids, jobs_of
 from benchmark.results.report.paired_scores import Utterances
@@ -87,7 +87,7 @@ def make_page(
         refused=refused,
         problems=wrong,
         meanings=[(title, list(group)) for title, group in groupby(told, key=lambda each: each.table)],
-        provenance=_provenance(rows),
+        provenance=provenance(rows),
         jobs=jobs(rows),
         versions=versions(rows),
         left_out=sounds.left_out,
@@ -136,21 +136,6 @@ def _sections(charts: Mapping[str, Any]) -> list[tuple[str, str]]:
         "provenance": ("Provenance", True),
     }
     return [(anchor, name) for anchor, (name, present) in sections.items() if present]
-
-
-def _provenance(rows: list[Row]) -> list[tuple[str, str]]:
-    facts = {
-        "profile": {row.profile for row in rows},
-        "commit": {row.git_commit or "unknown" for row in rows},
-        "numbers made on (UTC)": {row.date or "unknown" for row in rows},
-        "seeds": {str(row.seed) for row in rows},
-        "device": {row.device for row in rows},
-        "processor": {row.machine.get("processor", "unknown") for row in rows},
-        "python": {row.versions.get("python", "unknown") for row in rows},
-        "intervals": {row.interval for row in rows if row.interval},
-        "schema version of the rows": {str(row.schema_version) for row in rows},
-    }
-    return [(word, "; ".join(sorted(texts))) for word, texts in facts.items()]
 
 
 def _listed(texts: set[str]) -> str:

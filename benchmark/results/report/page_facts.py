@@ -1,7 +1,8 @@
 """Explanations on the page beside its numbers: definitions, missing numbers with reasons, and provenance."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from benchmark.results.report.cells import Cell, Line
 from benchmark.results.report.page_tables import anchor_of
@@ -138,3 +139,35 @@ def versions(rows: Iterable[Row]) -> Mapping[str, str]:
         for package, version in row.versions.items():
             found.setdefault(package, set()).add(version)
     return {package: ", ".join(sorted(found[package])) for package in sorted(found)}
+
+
+def provenance(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Return where the numbers come from, as pairs of a fact and all its values, if it has any."""
+    facts = {
+        "profile": {row.profile for row in rows},
+        "commit": {row.git_commit or "unknown" for row in rows},
+        "numbers made on (UTC)": {row.date or "unknown" for row in rows},
+        "seeds": {str(row.seed) for row in rows},
+        "device": {row.device for row in rows},
+        "processor": {_processor(row.machine) for row in rows},
+        "trained on": {machine for row in rows for machine in _trained_on(row)},
+        "python": {row.versions.get("python", "unknown") for row in rows},
+        "intervals": {row.interval for row in rows if row.interval},
+        "schema version of the rows": {str(row.schema_version) for row in rows},
+    }
+    return [(word, "; ".join(sorted(texts))) for word, texts in facts.items() if texts]
+
+
+def _processor(machine: Mapping[str, Any]) -> str:
+    """Name a processor with the instruction set of its kernels, which changes last digits."""
+    instructions = machine.get("instructions")
+    return str(machine.get("processor", "unknown")) + (f" ({instructions})" if instructions else "")
+
+
+def _trained_on(row: Row) -> Iterator[str]:
+    """Yield the machines that trained the models behind a number."""
+    for machines in row.machine.get("trained_on", {}).values():
+        for machine in machines:
+            threads, devices = machine.get("threads", 1), machine.get("devices", 1)
+            where = machine.get("gpu") or _processor(machine)
+            yield f"{where}, {threads} thread{'s' * (threads != 1)}, {devices} device{'s' * (devices != 1)}"

@@ -15,7 +15,7 @@ from benchmark.results.report.best_in_column import hold_contest
 from benchmark.results.report.grid import make_grid
 from benchmark.results.report.page_audio import FLAC, OPUS, collect
 from benchmark.results.report.page_charts import histograms, library
-from benchmark.results.report.page_facts import problems, versions
+from benchmark.results.report.page_facts import problems, provenance, versions
 from benchmark.results.report.page_tables import anchor_of
 from benchmark.results.report.tables import make_table, make_tables
 from benchmark.storage.hashing import file_name
@@ -240,6 +240,18 @@ def test_versions_that_differ_are_all_told(make_row):
     row = make_row()
     found = versions([row, replace(row, versions={"python": "3.11.9", "torch": "2.11.0"})])
     assert found == {"python": "3.11.7, 3.11.9", "torch": "2.11.0"}
+
+
+def test_provenance_names_the_machines_of_scores_and_of_trainings(make_row):
+    trained = [{"processor": "EPYC", "instructions": "AVX2", "threads": 4, "devices": 1}]
+    scored = make_row(machine={"processor": "Xeon", "instructions": "AVX512"})
+    both = replace(
+        scored, machine=scored.machine | {"trained_on": {"probes/1": trained, "probes/2": trained}}
+    )
+    facts = dict(provenance([scored, both, make_row()]))
+    assert facts["processor"] == "Xeon (AVX512); unknown"
+    assert facts["trained on"] == "EPYC (AVX2), 4 threads, 1 device"
+    assert "trained on" not in dict(provenance([scored]))
 
 
 def test_anchors_are_words_of_their_own():
