@@ -12,7 +12,7 @@ PEERS   := .peers
 # LIBRISPEECH=, SLURP=, LYRA= and WHISPER= on the command line reach the profiles as environment variables,
 # which make does by itself; an explicit export would set those that are not given to nothing.
 
-EXPERIMENTS_mini    := mini
+EXPERIMENTS_mini    := mini mini_floors
 EXPERIMENTS_probing := probing probing_anchors ctc_ablation
 EXPERIMENTS_libri   := libri_speech libri_commands
 EXPERIMENTS_paper   := paper_speech paper_asr paper_intent

@@ -142,7 +142,7 @@ def test_what_stands_in_the_way_of_a_download_is_said(
 
 
 def test_a_sweep_names_each_thing_once(doctor: Any, hub: Asked) -> None:
-    status, said = doctor("experiment=mini", "whisper_checkpoint=openai/whisper-tiny.en")
+    status, said = doctor("experiment=mini,mini_floors", "whisper_checkpoint=openai/whisper-tiny.en")
     lines = said.splitlines()
     tokenizers = [line for line in lines if " tokenizer " in line]
     assert status == 1 and len(tokenizers) == 9 and len([line for line in lines if " corpus " in line]) == 1

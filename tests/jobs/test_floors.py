@@ -24,7 +24,9 @@ def test_a_floor_is_named_for_its_base(overrides: list[str], base: str) -> None:
     assert tokenizer.name == f"shuffled_{base}" and tokenizer.base_tokenizer.name == base
 
 
-@pytest.mark.parametrize("experiments", [["mini"], ["probing", "probing_anchors"]], ids=["mini", "probing"])
+@pytest.mark.parametrize(
+    "experiments", [["mini", "mini_floors"], ["probing", "probing_anchors"]], ids=["mini", "probing"]
+)
 def test_every_tokenizer_under_test_has_a_floor_of_its_own(experiments: list[str]) -> None:
     with open_hydra() as hydra:
         jobs = [

@@ -24,13 +24,15 @@ def main(arguments: Sequence[str]) -> int:
     given = sweep_parser("doctor", __doc__).parse_intermixed_args(arguments)
     # Imported here: --help needs none of the models' libraries.
     from benchmark.jobs.compose import compose_jobs, open_hydra
+    from benchmark.jobs.cost.dry_jobs import sweeps
     from benchmark.jobs.doctor import Examination, text
     from benchmark.storage.hub_downloads import Hub
 
     examination = Examination(Hub())
     with open_hydra(given.config_dir) as hydra:
-        for cfg in compose_jobs(hydra, given.overrides, given.multirun):
-            examination.add(cfg)
+        for overrides in sweeps(given.overrides):
+            for cfg in compose_jobs(hydra, overrides, given.multirun):
+                examination.add(cfg)
     items = examination.items
     sys.stdout.write(text(items) + "\n")
     return int(any(item.needs for item in items))
