@@ -97,6 +97,13 @@ def test_the_full_size_is_the_published_recipe(shipped: Shipped) -> None:
     assert (config.steps, config.segment_seconds, config.adversarial_start) == (1_000_000, 1.0, 0.0)
 
 
+def test_the_survey_has_batches_of_four_gpus(shipped: Shipped) -> None:
+    alpha, config = shipped("vocoder=ctx_vec2wav_alpha"), shipped("vocoder=ctx_vec2wav_survey")
+    assert config.batch_seconds == 4 * 36.0 == config.batch_size * config.min_seconds
+    batches = {"batch_size": alpha.batch_size, "batch_seconds": alpha.batch_seconds}
+    assert describe(replace(config, name=alpha.name, **batches)) == describe(alpha)
+
+
 def test_ctx_vec2wav_is_alpha_with_a_mel_prompt_and_auxiliary_features(shipped: Shipped) -> None:
     alpha, config = shipped("vocoder=ctx_vec2wav_alpha"), shipped("vocoder=ctx_vec2wav")
     assert config.auxiliary is not None and config.losses.auxiliary == 5.0
