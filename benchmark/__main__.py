@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NOISY = ("lightning.pytorch", "lightning.fabric")
-"""Loggers of libraries that report the devices found; set to warnings only."""
-
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def main(cfg: DictConfig) -> Failure | None:
@@ -61,13 +58,10 @@ def run(cfg: DictConfig) -> None:
     Raises: CompactHydraException in place of every UserError.
     """
     # Imported here: --help and the process that only launches a sweep need none of the models' libraries.
-    import lightning  # noqa: F401  # importing lightning sets the levels of its loggers, changed below
     import torch
 
     from benchmark.training.process_group import group_of
 
-    for name in NOISY:
-        logging.getLogger(name).setLevel(logging.WARNING)
     torch.set_num_threads(1)  # codes and scores then depend on no number of cores; trainings set their own
     try:
         require_settings(cfg)
@@ -88,7 +82,7 @@ def work(cfg: DictConfig, group: "ProcessGroup | None") -> None:
     from benchmark.jobs.build import make_job, make_trackers
     from benchmark.jobs.requirements import require_devices
     from benchmark.jobs.stages import join_stage, run_stage
-    from benchmark.training.ddp import use_own_device
+    from benchmark.training.devices import use_own_device
 
     job = make_job(cfg)
     require_devices(cfg.device, job.tokenizer)

@@ -26,7 +26,7 @@ from benchmark.tasks.probing.heads import INTENT
 from benchmark.tasks.probing.trained_probe import probe_label, trained_probe
 from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.training.trainer import read_report
+from benchmark.training.report import read_report
 
 
 @dataclass(kw_only=True)

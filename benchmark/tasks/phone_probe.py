@@ -36,7 +36,7 @@ from benchmark.tasks.probing.heads import FRAME_PHONES
 from benchmark.tasks.probing.trained_probe import probe_label, trained_probe
 from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
-from benchmark.training.trainer import read_report
+from benchmark.training.report import read_report
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 PHONE_ERROR = stated(

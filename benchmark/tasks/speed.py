@@ -22,7 +22,7 @@ from benchmark.tasks.decoding.trained_vocoder import trained_vocoder, uses_vocod
 from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training.machine import torch_threads
-from benchmark.training.trainer import read_report
+from benchmark.training.report import read_report
 from benchmark.types import SAMPLE_RATE
 
 ALONE = "(Σ / Σ over files), one utterance at a time by a loaded model"

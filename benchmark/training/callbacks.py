@@ -30,7 +30,9 @@ NOTHING_TO_SEE = (
 
 
 def quieten() -> None:
-    """Suppress the warnings of Lightning that do not concern the user of the benchmark."""
+    """Suppress what Lightning says that does not concern the user, such as the devices that it found."""
+    for name in LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
     for pattern in NOTHING_TO_SEE:
         warnings.filterwarnings("ignore", pattern)
 

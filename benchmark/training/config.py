@@ -8,7 +8,7 @@ import torch
 from benchmark.errors import UserError, unknown
 from benchmark.training.budget import cap_schedule
 from benchmark.training.cluster_environment import World
-from benchmark.training.ddp import require
+from benchmark.training.devices import require
 from benchmark.training.machine import REFERENCE, instructions
 
 DEFAULT_PRECISION = "32-true"
@@ -96,7 +96,7 @@ class TrainerConfig:
         return content
 
     def require(self, world: World | None) -> None:
-        """Check the started processes against this config, see `ddp.require`."""
+        """Check the started processes against this config, see `devices.require`."""
         require(world, self.devices, self.num_nodes, self.torch_device)
 
     def require_devices(self) -> None:

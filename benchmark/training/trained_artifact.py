@@ -11,7 +11,7 @@ from typing import Any
 from benchmark.errors import UserError
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.training.process_group import LeftToRankZero, ProcessGroup
-from benchmark.training.trainer import REPORT
+from benchmark.training.report import REPORT
 
 APPEARS = 60.0
 """Seconds to wait until a folder made on another machine appears on a shared file system."""

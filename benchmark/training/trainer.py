@@ -5,12 +5,10 @@ checkpoint and a validation after each. A killed training resumes from its last 
 batches, crops and dropout masks as an undisturbed one, because all of them derive from (seed, epoch, batch).
 """
 
-import json
 import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import lightning
 import torch
@@ -18,7 +16,6 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from torch.utils.data import DataLoader
 
-from benchmark.storage.atomic_files import write_atomic
 from benchmark.training.callbacks import History, Milestones, RankProcess, StepSeeds, quieten
 from benchmark.training.config import TrainerConfig
 from benchmark.training.ddp import ddp
@@ -27,7 +24,7 @@ from benchmark.training.process_group import LeftToRankZero, ProcessGroup
 
 log = logging.getLogger(__name__)
 
-LAST, BEST, REPORT = "last.ckpt", "best.ckpt", "report.json"
+LAST, BEST = "last.ckpt", "best.ckpt"
 
 
 def fit(
@@ -145,17 +142,6 @@ def _callbacks(
         ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     )
     return [*callbacks, TQDMProgressBar(refresh_rate=10) if config.progress_bar else Milestones(monitor)]
-
-
-def save_report(folder: Path, report: dict[str, Any]) -> None:
-    """Write a JSON-able training report beside the weights."""
-    write_atomic(folder / REPORT, json.dumps(report, indent=1, sort_keys=True))
-
-
-def read_report(folder: Path) -> dict[str, Any]:
-    """Return the report that `save_report` wrote."""
-    report: dict[str, Any] = json.loads((folder / REPORT).read_text())
-    return report
 
 
 def _usable_checkpoint(path: Path) -> Path | None:

@@ -225,21 +225,45 @@ def test_the_shell_completes_commands_and_overrides(script: list[str]) -> None:
     assert PROGRAM in said(script, "-sc", "install=bash")[1].splitlines()[-1]
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
-def test_other_processes_run_the_jobs_of_the_script(launcher: str, script: list[str], tmp_path: Path) -> None:
-    if launcher == "submitit_local":
-        pytest.importorskip("submitit")
+@pytest.fixture
+def usage(tmp_path: Path) -> list[str]:
+    """Return the arguments of a code-only job on a corpus of four clips, which trains nothing."""
     rng = np.random.default_rng(0)
     lines = ["audio_path,speaker_id,split"]
     for number in range(4):
         soundfile.write(str(tmp_path / f"{number}.wav"), 0.1 * rng.standard_normal(9000), 16_000)
         lines.append(f"{number}.wav,s{number % 2},{'train' if number < 2 else 'test'}")
     (tmp_path / "my.csv").write_text("\n".join(lines) + "\n")
+    return [
+        *(
+            "dataset=custom",
+            f"manifest={tmp_path / 'my.csv'}",
+            "task=codebook_usage",
+            "tokenizer=mfcc_kmeans",
+        ),
+        *("tokenizer.codebook_size=8", "trainer.progress_bar=false"),
+    ]
+
+
+def test_a_job_that_trains_nothing_does_without_lightning(usage: list[str], tmp_path: Path) -> None:
+    """Lightning takes longer to import than all else together."""
+    without = tmp_path / "without.py"
+    without.write_text(SCRIPT.replace("import sys\n", "import sys\nsys.modules['lightning'] = None\n"))
+    place = {"CACHE": str(tmp_path / "cache"), "RESULTS": str(tmp_path / "results")}
+    for line in ([*usage, f"hydra.run.dir={tmp_path}/run"], ["plan", *usage], ["status", *usage]):
+        status, out, err = said([sys.executable, str(without)], *line, **place)
+        assert status == 0, out[-2000:] + err[-2000:]
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_other_processes_run_the_jobs_of_the_script(
+    launcher: str, script: list[str], usage: list[str], tmp_path: Path
+) -> None:
+    if launcher == "submitit_local":
+        pytest.importorskip("submitit")
     status, out, err = said(
         script,
-        *("sweep", "dataset=custom", f"manifest={tmp_path / 'my.csv'}", "task=codebook_usage", "seed=0,1"),
-        *("tokenizer=mfcc_kmeans", "tokenizer.codebook_size=8", f"hydra/launcher={launcher}"),
-        *("trainer.progress_bar=false", f"hydra.sweep.dir={tmp_path}/sweep"),
+        *("sweep", *usage, "seed=0,1", f"hydra/launcher={launcher}", f"hydra.sweep.dir={tmp_path}/sweep"),
         CACHE=str(tmp_path / "cache"),
         RESULTS=str(tmp_path / "results"),
     )

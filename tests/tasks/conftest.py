@@ -21,7 +21,8 @@ from benchmark.metrics.stoi import Stoi
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.tasks.base import RunContext
 from benchmark.tasks.decoding import resynthesis
-from benchmark.training.trainer import TrainerConfig, save_report
+from benchmark.training.report import save_report
+from benchmark.training.trainer import TrainerConfig
 from benchmark.types import Utterance
 
 PITCH = {"s0": 210.0, "s1": 230.0, "s2": 110.0, "s3": 125.0, "s4": 250.0, "s5": 95.0}

@@ -18,7 +18,8 @@ import pytest
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 from benchmark.training.callbacks import read_history
-from benchmark.training.trainer import LAST, read_report
+from benchmark.training.report import read_report
+from benchmark.training.trainer import LAST
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,7 +18,8 @@ from benchmark.training.bucket_sampler import BucketBatches, Draw
 from benchmark.training.callbacks import HISTORY, read_history
 from benchmark.training.config import TrainerConfig
 from benchmark.training.machine import MACHINES, read_machines
-from benchmark.training.trainer import LAST, fit, read_report, save_report
+from benchmark.training.report import read_report, save_report
+from benchmark.training.trainer import LAST, fit
 
 CONFIG = TrainerConfig(accelerator="cpu", progress_bar=False)
 EPOCHS = 5

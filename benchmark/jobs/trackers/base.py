@@ -11,13 +11,15 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from benchmark.results.row import Row
 from benchmark.results.store import job_name
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ class Tracker:
     def begin(self, info: RunInfo) -> None:
         """Prepare for a job that has work to do."""
 
-    def curves(self) -> Logger | None:
+    def curves(self) -> "Logger | None":
         """Return the logger for the trainings of the job, or None."""
         return None
 
@@ -87,8 +89,10 @@ class Csv(Tracker):
         """Store the output folder of the job."""
         self._folder = info.folder
 
-    def curves(self) -> Logger:
+    def curves(self) -> "Logger":
         """Return Lightning's CSV logger."""
+        from lightning.pytorch.loggers import CSVLogger  # slow to import
+
         return CSVLogger(str(self._folder))
 
     def end(self, results: Results) -> None:
@@ -106,13 +110,15 @@ class Csv(Tracker):
 class TensorBoard(Tracker):
     """Tracker that writes event files to the job's output folder: curves, and the numbers at the end."""
 
-    _logger: TensorBoardLogger | None = None
+    _logger: "TensorBoardLogger | None" = None
 
     def begin(self, info: RunInfo) -> None:
         """Open one folder of events for the whole job."""
+        from lightning.pytorch.loggers import TensorBoardLogger  # slow to import
+
         self._logger = TensorBoardLogger(str(info.folder), name="tensorboard", version="")
 
-    def curves(self) -> Logger | None:
+    def curves(self) -> "Logger | None":
         """Return Lightning's TensorBoard logger."""
         return self._logger
 
@@ -135,17 +141,17 @@ class TrackerCollection:
     config: dict[str, Any] = field(default_factory=dict)
     _followed: dict[str, Tracker] = field(default_factory=dict)
 
-    def begin(self, task: str, name: str) -> dict[str, Logger]:
+    def begin(self, task: str, name: str) -> "dict[str, Logger]":
         """Begin every tracker; return the loggers for the trainings by the trackers' names."""
         info = self.info(task, name)
-        loggers: dict[str, Logger] = {}
+        loggers: dict[str, Any] = {}
         for key, tracker in self.trackers.items():
-            if isinstance(tracker, Logger):
+            if not isinstance(tracker, Tracker):
                 loggers[key] = tracker
             elif _tried(key, tracker.begin, info) is not Failed:
                 self._followed[key] = tracker
                 curves = _tried(key, tracker.curves)
-                if isinstance(curves, Logger):
+                if curves not in (None, Failed):
                     loggers[key] = curves
         return loggers
 

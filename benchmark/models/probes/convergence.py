@@ -12,7 +12,7 @@ from benchmark.models.probes.data import Labelled
 from benchmark.models.probes.scores import at_floor
 from benchmark.training.callbacks import read_history
 from benchmark.training.convergence import Evidence, judge
-from benchmark.training.trainer import save_report
+from benchmark.training.report import save_report
 
 
 @contextmanager

@@ -23,8 +23,9 @@ from benchmark.storage.atomic_files import write_atomic
 from benchmark.training.callbacks import read_history
 from benchmark.training.config import TrainerConfig
 from benchmark.training.convergence import codebook_use
+from benchmark.training.report import save_report
 from benchmark.training.trained_artifact import reported
-from benchmark.training.trainer import fit, save_report
+from benchmark.training.trainer import fit
 from benchmark.types import TokenizerSpec
 
 log = logging.getLogger(__name__)

@@ -15,6 +15,9 @@ from benchmark.models.vocoder.mel import NormalisedMel
 from benchmark.models.vocoder.prenet import build_prenet
 from benchmark.models.vocoder.prompt import build_prompt
 
+WEIGHTS = "model.safetensors"
+"""File of a trained vocoder's weights."""
+
 
 class Encoded(NamedTuple):
     """Outputs of the encoder part, from which the generator and the frontend's own losses are computed.

@@ -12,8 +12,7 @@ from benchmark.data.batching import cut
 from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.models.vocoder.frame_rates import FrameRates
 from benchmark.models.vocoder.generator import finalise
-from benchmark.models.vocoder.model import CTXVec2Wav
-from benchmark.models.vocoder.train import WEIGHTS
+from benchmark.models.vocoder.model import WEIGHTS, CTXVec2Wav
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 BATCH_SECONDS = 90.0

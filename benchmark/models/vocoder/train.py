@@ -17,7 +17,7 @@ from benchmark.models.vocoder.data import NONE_KEPT, VocoderItems, collate
 from benchmark.models.vocoder.dev_monitor import Listening
 from benchmark.models.vocoder.features import kept_features
 from benchmark.models.vocoder.frame_rates import FrameRates
-from benchmark.models.vocoder.model import CTXVec2Wav
+from benchmark.models.vocoder.model import WEIGHTS, CTXVec2Wav
 from benchmark.models.vocoder.module import VocoderModule, constant_distance, constant_loss
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.token_store import TokenStore
@@ -25,10 +25,10 @@ from benchmark.training.bucket_sampler import BucketBatches, Draw
 from benchmark.training.callbacks import read_history
 from benchmark.training.config import TrainerConfig
 from benchmark.training.convergence import Evidence, codebook_use, judge
-from benchmark.training.trainer import fit, save_report
+from benchmark.training.report import save_report
+from benchmark.training.trainer import fit
 from benchmark.types import TokenizerSpec
 
-WEIGHTS = "model.safetensors"
 MONITOR, LOSS = "val/mel", "train/mel"
 STATISTICS_UTTERANCES = 300
 """Training utterances from which the mean and variance of the prompt features are estimated."""

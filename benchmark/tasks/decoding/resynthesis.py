@@ -22,7 +22,7 @@ from benchmark.tasks.base import RunContext, Status
 from benchmark.tasks.decoding.trained_vocoder import Decoder, takes_prompt, trained_vocoder, uses_vocoder
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import encode_manifest
-from benchmark.training.trainer import read_report
+from benchmark.training.report import read_report
 from benchmark.types import SAMPLE_RATE, Utterance
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,6 @@ from benchmark.errors import UserError, unknown
 from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.models.vocoder.features import prompt_identity
 from benchmark.models.vocoder.frame_rates import FrameRates
-from benchmark.models.vocoder.train import train_vocoder
 from benchmark.storage.identity import describe
 from benchmark.tasks.base import RunContext
 from benchmark.tokenizers.base import Tokenizer
@@ -85,6 +84,8 @@ def trained_vocoder(tokenizer: Tokenizer, corpus: Corpus, config: VocoderConfig,
     } | context.trainer_key
 
     def build(folder: Path) -> None:
+        from benchmark.models.vocoder.train import train_vocoder  # imports Lightning, which is slow
+
         log.info("training vocoder %s on the codes of %s", config.name, source.name)
         tokens, dev_tokens = (
             encode_manifest(source, manifest, context.store, context.progress) for manifest in (train, dev)

@@ -18,7 +18,8 @@ from benchmark.models.probes.normalize import NUM_LABELS, encode
 from benchmark.models.probes.predict import infeasible, transcribe
 from benchmark.models.probes.train import train_asr_probe
 from benchmark.models.probes.units import CHARACTERS
-from benchmark.training.trainer import TrainerConfig, read_report
+from benchmark.training.report import read_report
+from benchmark.training.trainer import TrainerConfig
 
 TRAINER = TrainerConfig(accelerator="cpu", progress_bar=False)
 LENGTHS = torch.tensor([9, 4, 7])

@@ -19,7 +19,8 @@ from benchmark.models.probes.predict import classify, infeasible, transcribe
 from benchmark.models.probes.scores import word_error_rate
 from benchmark.models.probes.train import train_asr_probe, train_intent_probe
 from benchmark.training.callbacks import read_history
-from benchmark.training.trainer import TrainerConfig, read_report
+from benchmark.training.report import read_report
+from benchmark.training.trainer import TrainerConfig
 
 TRAINER = TrainerConfig(accelerator="cpu", progress_bar=False)
 TEXTS = {

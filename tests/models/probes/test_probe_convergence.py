@@ -10,7 +10,8 @@ import pytest
 from benchmark.models.probes.normalize import encode
 from benchmark.models.probes.train import train_asr_probe
 from benchmark.training.convergence import codebook_use
-from benchmark.training.trainer import TrainerConfig, read_report
+from benchmark.training.report import read_report
+from benchmark.training.trainer import TrainerConfig
 
 TRAINER = TrainerConfig(accelerator="cpu", progress_bar=False)
 WORDS = ("go", "stop", "left", "right", "up", "down")

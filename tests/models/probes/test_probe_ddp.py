@@ -18,7 +18,8 @@ from benchmark.models.probes.data import Batch
 from benchmark.models.probes.normalize import encode
 from benchmark.models.probes.train import train_asr_probe, train_intent_probe, train_phone_probe
 from benchmark.training.callbacks import read_history
-from benchmark.training.trainer import TrainerConfig, read_report
+from benchmark.training.report import read_report
+from benchmark.training.trainer import TrainerConfig
 
 ONE = TrainerConfig(accelerator="cpu", progress_bar=False)
 TWO = replace(ONE, strategy="ddp", devices=2)

@@ -14,7 +14,8 @@ from benchmark.models.probes.phones import PhoneProbe
 from benchmark.models.probes.predict import phones_by_frame
 from benchmark.models.probes.scores import frames_wrong
 from benchmark.models.probes.train import train_phone_probe
-from benchmark.training.trainer import TrainerConfig, read_report
+from benchmark.training.report import read_report
+from benchmark.training.trainer import TrainerConfig
 
 TRAINER = TrainerConfig(accelerator="cpu", progress_bar=False)
 LENGTHS = torch.tensor([5, 3])

@@ -18,7 +18,8 @@ from benchmark.models.vocoder.data import Batch
 from benchmark.models.vocoder.module import VocoderModule
 from benchmark.models.vocoder.train import train_vocoder
 from benchmark.training.callbacks import read_history
-from benchmark.training.trainer import TrainerConfig, read_report
+from benchmark.training.report import read_report
+from benchmark.training.trainer import TrainerConfig
 
 MakeConfig = Callable[..., VocoderConfig]
 ONE = TrainerConfig(accelerator="cpu", progress_bar=False)

@@ -14,7 +14,8 @@ from benchmark.models.vocoder.synthesize import Vocoder
 from benchmark.models.vocoder.train import train_vocoder
 from benchmark.storage.token_store import TokenStore, TokenWriter
 from benchmark.training.callbacks import read_history
-from benchmark.training.trainer import TrainerConfig, read_report
+from benchmark.training.report import read_report
+from benchmark.training.trainer import TrainerConfig
 
 CPU = TrainerConfig(accelerator="cpu", progress_bar=False)
 BOOKS, ENTRIES = 3, 11

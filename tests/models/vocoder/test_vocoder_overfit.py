@@ -14,7 +14,8 @@ from benchmark.jobs.build import build
 from benchmark.models.vocoder.train import train_vocoder
 from benchmark.storage.token_store import TokenStore, TokenWriter
 from benchmark.training.callbacks import read_history
-from benchmark.training.trainer import TrainerConfig, read_report
+from benchmark.training.report import read_report
+from benchmark.training.trainer import TrainerConfig
 from benchmark.types import SAMPLE_RATE, TokenizerSpec, Utterance
 
 CONF = Path(__file__).resolve().parents[3] / "conf"

@@ -33,7 +33,8 @@ from benchmark.models.vocoder.train import train_vocoder, verdict
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.identity import describe
 from benchmark.training.callbacks import read_history
-from benchmark.training.trainer import TrainerConfig, read_report
+from benchmark.training.report import read_report
+from benchmark.training.trainer import TrainerConfig
 
 MakeConfig = Callable[..., VocoderConfig]
 CPU = TrainerConfig(accelerator="cpu", progress_bar=False)
