@@ -37,11 +37,16 @@ def compact_table() -> str:
     lines = {name: {line.tokenizer: line for line in table.lines} for name, table in tables.items() if table}
     head = ["tokenizer", "kbit/s", *(f"{prefix}{heading(metrics[n, m])}" for n, m, prefix in COLUMNS)]
     text = [head, ["---", *["--:"] * (len(head) - 1)]]
-    for tokenizer, first in lines["reconstruction"].items():
-        if any(tokenizer not in lines[name] for name, _, _ in COLUMNS):
+    floors = {name: line for name, line in lines["probing"].items() if line.kind == "floor"}
+    for tokenizer, first in (lines["reconstruction"] | floors).items():
+        found = [lines[name].get(tokenizer) for name, _, _ in COLUMNS]
+        if tokenizer not in floors and None in found:
             continue  # a variant, which has no line in every table
-        printed = [entry(lines[n][tokenizer].cells[m], metrics[n, m]) for n, m, _ in COLUMNS]
-        cells = [f"{cell.value} {cell.rest}".strip() for cell in printed]
+        printed = [
+            entry(line.cells[m], metrics[n, m]) if line else None
+            for line, (n, m, _) in zip(found, COLUMNS, strict=True)
+        ]
+        cells = [f"{cell.value} {cell.rest}".strip() if cell else DASH for cell in printed]
         if first.base:  # codes without their order, which are no floor where order does not matter
             cells = [
                 f"{cell} ({BAG})" if metrics[n, m].order_free and cell != DASH else cell

@@ -70,18 +70,19 @@ def test_another_seed_is_within_the_spread(probing: list[Row]) -> None:
 
 def test_missing_and_extra_rows_disagree(mini: list[Row]) -> None:
     one_job = [row for row in mini if (row.task, row.tokenizer) == ("codebook_usage", "mel_rvq")]
-    assert outcomes(one_job, mini) == {"equal": 11, "missing": 223}
+    some, rest = len(one_job), len(mini) - len(one_job)
+    assert some >= 11 and outcomes(one_job, mini) == {"equal": some, "missing": rest}
     found = agreement(one_job, mini, TrainingSpread())
     assert not found.passes() and found.passes(partial=True)
     more = [*mini, *(replace(row, tokenizer="mel_rvq_9") for row in one_job)]
     found = agreement(more, mini, TrainingSpread())
-    assert outcomes(more, mini) == {"equal": 234, "extra": 11} and not found.passes(partial=True)
+    assert outcomes(more, mini) == {"equal": len(mini), "extra": some} and not found.passes(partial=True)
 
 
 @pytest.mark.parametrize("change", [{"profile": "paper"}, {"split": "dev"}, {"seed": 7}, {"variant": "dasb"}])
 def test_profile_split_seed_and_variant_are_part_of_the_name(mini: list[Row], change) -> None:
     other = [replace(row, **change) for row in mini]
-    assert outcomes(other, mini) == {"missing": 234, "extra": 234}
+    assert outcomes(other, mini) == {"missing": len(mini), "extra": len(mini)}
 
 
 def test_what_no_training_stands_behind_must_be_equal(mini: list[Row]) -> None:

@@ -20,14 +20,9 @@ JOBS = (
     ("task=codebook_usage,intent_probe", "tokenizer=mel_rvq"),
 )
 """Recompute the cheapest rows: tokenizers with their own decoders, a codebook, and one training."""
-
-
 QUIET = ("trainer.progress_bar=false", "trainer.accelerator=cpu")
 
 
-@pytest.mark.skip(
-    reason="results/reference/mini is older than today's WER, pitch, intervals and voices: remake it"
-)
 @pytest.mark.timeout(900)
 def test_a_fresh_run_agrees_with_the_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for jobs in JOBS:

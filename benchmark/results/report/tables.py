@@ -67,7 +67,8 @@ def make_table(name: str, rows: Sequence[Row], layout: Layout | None = None) -> 
     If each task was run on a single corpus, all tasks share one line per tokenizer; otherwise every corpus
     has lines of its own. A tokenizer is expected on those corpora of the table that it was run on in any
     task, or on all of them if it was run on none. A number that is expected and absent is "missing". A
-    variant of a tokenizer has lines of its own, only on the corpora that it was run on.
+    variant of a tokenizer has lines of its own, only on the corpora that it was run on. A floor stands only
+    in tables of tasks that it was run in.
 
     Args:
         name: Name of the table.
@@ -89,9 +90,10 @@ def make_table(name: str, rows: Sequence[Row], layout: Layout | None = None) -> 
     for group in groups:
         for label in sorted({row.label for row in rows}):
             known = [row for row in rows if row.label == label]
-            counting = [row for row in shown if row.label == label] if known[0].variant else known
+            optional = bool(known[0].variant) or known[0].kind == "floor"
+            counting = [row for row in shown if row.label == label] if optional else known
             ran_on = {_corpus(row) for row in counting}
-            if ran_on & group or not (known[0].variant or ran_on & set(corpora)):
+            if ran_on & group or not (optional or ran_on & set(corpora)):
                 lines.append(_line(known, [row for row in shown if _corpus(row) in group], columns))
     lines.sort(key=line_order)
     metrics = {metric: shown_as(metric, shown) for metric in columns}
@@ -179,6 +181,8 @@ def _cell(metric: str, task: str, mine: list[Row], group: list[Row]) -> Cell:
         return combine(here)
     if any(row.task == task for row in mine):
         return Cell("n/a", reason=f"{task} gave no such number")
+    if any(row.kind == "floor" for row in mine):
+        return Cell("n/a", reason="a floor of other tasks alone")
     if any(row.task == task for row in group):
         return Cell("missing")
     return Cell("n/a", reason=f"{task} was not run on this corpus")

@@ -88,6 +88,18 @@ def test_the_overview_marks_bags_and_counts_utterances(probed, make_row) -> None
     assert "Reconstruction 53–60" in counts and "Probing 60" in counts
 
 
+def test_a_floor_of_probes_alone_is_missing_nowhere_else(probed, make_row) -> None:
+    overview = {"overview": ["intent_accuracy", "probe_wer"]}
+    rows = [replace(row, display=row.display | {"table": PROBING | overview}) for row in probed]
+    rows += [make_row(tokenizer=name, value=9.0) for name in ("mel_rvq", "opus_6k")]
+    tables, _ = make_tables(rows)
+    assert {line.tokenizer for line in tables["reconstruction"].lines} == {"mel_rvq", "opus_6k"}
+    lines = {line.tokenizer: line for line in make_overview(tables).lines}
+    missing = {name for name, line in lines.items() if "missing" in {c.status for c in line.cells.values()}}
+    assert missing == {"opus_6k"}  # no floor: its probes have not run
+    assert "shuffled_mel_rvq" in lines
+
+
 def test_older_rows_without_a_base_stay_readable(make_row) -> None:
     content = json.loads(make_row(kind="floor").to_json())
     del content["base"]
