@@ -1,6 +1,7 @@
 """Syntax of the yaml files in a folder of the user's own, checked before Hydra reads them."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
@@ -33,7 +34,7 @@ def refuse_broken_yamls(arguments: Sequence[str]) -> None:
 
 def _folders(arguments: Sequence[str]) -> Iterator[Path]:
     """Yield the folders after --config-dir, in either way of writing it."""
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in pairwise([*arguments, ""]):
         name, equals, value = argument.partition("=")
         if name in FLAGS and (equals or following):
             yield Path(value if equals else following).expanduser()
