@@ -16,6 +16,7 @@ EXPERIMENTS_mini    := mini
 EXPERIMENTS_probing := probing probing_anchors ctc_ablation
 EXPERIMENTS_libri   := libri_speech libri_commands
 EXPERIMENTS_paper   := paper_speech paper_asr paper_intent
+EXPERIMENTS_codec_paper := codec_paper
 EXPERIMENTS         := $(EXPERIMENTS_$(PROFILE))
 TABLES              := $(or $(RESULTS),results)/$(PROFILE)
 MEASURED            := $(or $(OUT),$(or $(RESULTS),results)/measurements)
@@ -26,7 +27,7 @@ MEASURED            := $(or $(OUT),$(or $(RESULTS),results)/measurements)
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 	@echo
-	@echo "  profiles: mini (default), probing, libri (make reproduce-table PROFILE=libri LIBRISPEECH=… SLURP=… LYRA=…), paper"
+	@echo "  profiles: mini (default), probing, libri (make reproduce-table PROFILE=libri LIBRISPEECH=… SLURP=… LYRA=…), paper, codec_paper"
 
 reproduce-table: $(READY) ## Run every job of PROFILE that has no result yet, and write results/PROFILE/tables
 	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper" >&2; exit 2; }

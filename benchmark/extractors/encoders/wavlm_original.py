@@ -1,4 +1,4 @@
-"""WavLM (Chen et al. 2022) from weights in the layout of its authors' code, built as transformers' `WavLMModel`."""
+"""WavLM (Chen et al. 2022) in transformers, from weights in the layout of its authors' code."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The speaker verification model behind SIM in papers on codecs and synthesis: ECAPA-TDNN on all of WavLM-large."""
+"""The speaker encoder behind SIM in papers on codecs and synthesis: ECAPA-TDNN on WavLM-large."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,9 +84,11 @@ class _Network(nn.Module):
     def forward(self, wav: torch.Tensor) -> torch.Tensor:
         """Map a clip (1, T) at 16 kHz to its embedding (1, E).
 
-        The layers are the input of each of WavLM's layers, and the normalised output of the last one.
+        Features are the input of each of WavLM's layers, and the output of the last one after the final norm.
+        transformers lists that output without the norm.
         """
         inside = torch.ones_like(wav, dtype=torch.bool)
-        states = self.wavlm(normalised(wav, inside), output_hidden_states=True).hidden_states
+        found = self.wavlm(normalised(wav, inside), output_hidden_states=True)
+        states = (*found.hidden_states[:-1], found.last_hidden_state)
         features = sum(weight * state for weight, state in zip(self.weights, states, strict=True))
         return self.head(features.mT + OFFSET)
