@@ -91,7 +91,7 @@ class ModelProcess:
         self.end = weakref.finalize(self, _end, self._child)
         self._drain = Thread(target=_drain, args=(self._child.stderr, self._said), daemon=True)
         self._drain.start()
-        order = {"script": str(program.script), "settings": program.settings}
+        order = {"script": str(program.script.absolute()), "settings": program.settings}
         try:
             reply, _ = self._exchange(order, (), program.start_timeout)
         except Mishap as error:
@@ -100,11 +100,6 @@ class ModelProcess:
             self.end()
             raise UserError(f"{program.name} cannot be loaded by {program.python}: {reply['refused']}")
         log.debug("%s: process %d of %s is ready", program.name, self._child.pid, program.python)
-
-    @property
-    def pid(self) -> int:
-        """Number of the process."""
-        return self._child.pid
 
     def ask(self, clips: Sequence[np.ndarray]) -> list[Answer]:
         """Return the model's answers to a batch of clips, one per clip.
@@ -140,6 +135,9 @@ class ModelProcess:
             raise UserError(
                 f"{self.program.name}: {self.program.python} breaks the protocol: {error}; is it a Python?"
             ) from error
+        except BaseException:  # a reply that nobody has read would be taken for that of the next batch
+            self.kill()
+            raise
         finally:
             timer.cancel()
 
