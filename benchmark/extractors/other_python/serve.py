@@ -16,7 +16,7 @@ import struct
 import sys
 import threading
 import time
-from typing import Any, BinaryIO, Callable, Sequence  # noqa: UP035 - Python 3.8 runs this file
+from typing import IO, Any, Callable, Sequence  # noqa: UP035 - Python 3.8 runs this file
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class ProtocolError(Exception):
     """Raised for bytes that are no message."""
 
 
-def write_message(stream: BinaryIO, header: dict[str, Any], arrays: Sequence[np.ndarray] = ()) -> None:
+def write_message(stream: IO[bytes], header: dict[str, Any], arrays: Sequence[np.ndarray] = ()) -> None:
     """Write one message.
 
     Raises:
@@ -52,7 +52,7 @@ def write_message(stream: BinaryIO, header: dict[str, Any], arrays: Sequence[np.
     stream.flush()
 
 
-def read_message(stream: BinaryIO) -> tuple[dict[str, Any], list[np.ndarray]]:
+def read_message(stream: IO[bytes]) -> tuple[dict[str, Any], list[np.ndarray]]:
     """Read one message; return its header and its arrays.
 
     Raises:
@@ -73,7 +73,7 @@ def read_message(stream: BinaryIO) -> tuple[dict[str, Any], list[np.ndarray]]:
     return header, arrays
 
 
-def _read(stream: BinaryIO, count: int) -> bytes:
+def _read(stream: IO[bytes], count: int) -> bytes:
     content = stream.read(count)
     if len(content) < count:
         raise EOFError
@@ -94,7 +94,7 @@ def answer(model: Model, clips: Sequence[np.ndarray]) -> tuple[dict[str, Any], l
     return {"answers": plain, "places": places}, [answers[place] for place in places]
 
 
-def serve(inbox: BinaryIO, outbox: BinaryIO) -> None:
+def serve(inbox: IO[bytes], outbox: IO[bytes]) -> None:
     """Load the model that the first message names, then answer batches until the parent ends."""
     try:
         header, _ = read_message(inbox)

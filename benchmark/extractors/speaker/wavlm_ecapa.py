@@ -65,6 +65,8 @@ class WavlmEcapa(PretrainedEncoder):
 class _Network(nn.Module):
     """WavLM, the mean of its layers, and ECAPA-TDNN."""
 
+    weights: torch.Tensor
+
     def __init__(self, state: Mapping[str, torch.Tensor], source: object) -> None:
         super().__init__()
         wavlm, head = {}, {}
@@ -90,5 +92,6 @@ class _Network(nn.Module):
         inside = torch.ones_like(wav, dtype=torch.bool)
         found = self.wavlm(normalised(wav, inside), output_hidden_states=True)
         states = (*found.hidden_states[:-1], found.last_hidden_state)
-        features = sum(weight * state for weight, state in zip(self.weights, states, strict=True))
+        layers = (weight * state for weight, state in zip(self.weights, states, strict=True))
+        features = sum(layers, start=torch.zeros_like(found.last_hidden_state))
         return self.head(features.mT + OFFSET)
