@@ -16,6 +16,7 @@ EXPERIMENTS_mini    := mini mini_floors
 EXPERIMENTS_probing := probing probing_anchors ctc_ablation
 EXPERIMENTS_libri   := libri_speech libri_commands
 EXPERIMENTS_paper   := paper_speech paper_asr paper_intent
+EXPERIMENTS_codec_paper := codec_paper
 EXPERIMENTS         := $(EXPERIMENTS_$(PROFILE))
 TABLES              := $(or $(RESULTS),results)/$(PROFILE)
 MEASURED            := $(or $(OUT),$(or $(RESULTS),results)/measurements)
@@ -26,22 +27,22 @@ MEASURED            := $(or $(OUT),$(or $(RESULTS),results)/measurements)
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 	@echo
-	@echo "  profiles: mini (default), probing, libri (make reproduce-table PROFILE=libri LIBRISPEECH=… SLURP=… LYRA=…), paper"
+	@echo "  profiles: mini (default), probing, libri (make reproduce-table PROFILE=libri LIBRISPEECH=… SLURP=… LYRA=…), paper, codec_paper"
 
 reproduce-table: $(READY) ## Run every job of PROFILE that has no result yet, and write results/PROFILE/tables
-	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper" >&2; exit 2; }
+	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper, codec_paper" >&2; exit 2; }
 	@status=0; for experiment in $(EXPERIMENTS); do \
 		$(RUN) -m benchmark run experiment=$$experiment || status=1; \
 	done; $(RUN) -m benchmark report $(TABLES) && exit $$status
 
 # Together, for what their jobs share costs once.
 plan: $(READY) ## Say what PROFILE costs before it starts: hours, disk, what is done (WORKERS=, RATES=, ARGS=)
-	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper" >&2; exit 2; }
+	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper, codec_paper" >&2; exit 2; }
 	@$(RUN) -m benchmark plan experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) \
 		$(if $(WORKERS),--workers $(WORKERS)) $(if $(RATES),--rates $(RATES)) $(ARGS)
 
 status: $(READY) ## Say which jobs of PROFILE are done, missing, stale or failed, and why
-	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper" >&2; exit 2; }
+	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper, codec_paper" >&2; exit 2; }
 	@$(RUN) -m benchmark status experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) $(ARGS)
 
 tables: $(READY) ## Rewrite tables, figures and report.html of PROFILE from its rows

@@ -13,12 +13,14 @@ from benchmark.jobs.build import build
 from benchmark.jobs.renamed_keys import refuse_renamed_keys
 from benchmark.jobs.requirements import (
     MissingRequirement,
-    checkpoint_needs,
     corpus_needs,
     device_needs,
+    environment_needs,
+    environments,
     libraries,
     library_needs,
     list_needs,
+    model_needs,
     models,
     parts,
     weight_needs,
@@ -83,9 +85,13 @@ class Examination:
             return
         for library, user in libraries(task):
             self._item("metrics", library, library).look("library", library_needs([user]))
-        for kind, checkpoint, revision in models(task, tokenizer):
-            item = self._item(kind, f"{checkpoint}@{revision}", checkpoint)
-            item.look("weights", checkpoint_needs(self._hub, checkpoint, revision))
+        for environment in environments(task):
+            own = self._item("environment", environment.interpreter, environment.interpreter)
+            own.look(environment.package, environment_needs(environment))
+        for kind, model in models(task, tokenizer):
+            revision = getattr(model, "revision", None)
+            item = self._item(kind, f"{model.checkpoint}@{revision}", model.checkpoint)
+            item.look("weights", model_needs(self._hub, model))
         if isinstance(corpus, Custom):
             for aspect, needs in list_needs(corpus, task, tokenizer):
                 speech.look(aspect, needs)
@@ -139,7 +145,8 @@ def text(items: list[Item]) -> str:
     if commands or downloads:
         lines += ["To fetch what can be fetched:", "", *(f"    {command}" for command in commands)]
     for download in downloads:
-        notes = "; ".join(filter(None, (download.size, download.note)))
+        licence = download.licence and f"licence {download.licence}"
+        notes = "; ".join(filter(None, (download.size, licence, download.note)))
         lines.append(f"    {download.command}  # {notes}")
     if downloads:
         lines += ["", f"To download in all: {total(downloads)}."]

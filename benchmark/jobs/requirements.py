@@ -2,7 +2,7 @@
 
 import importlib.util
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from benchmark.data.corpora.custom import Custom
 from benchmark.data.manifest_errors import Problems
 from benchmark.errors import UserError
 from benchmark.extractors.base import Extractor
+from benchmark.extractors.other_python.environment import Environment
 from benchmark.extractors.phones.aligner import Aligner
 from benchmark.jobs.settings import DEVICE
 from benchmark.metrics.base import Metric
+from benchmark.metrics.reported import ReportedMetric
 from benchmark.models.vocoder.config import PromptConfig
 from benchmark.storage.checkpoints import is_here, is_hub_id, resolve
 from benchmark.storage.hub_downloads import Download, Hub
@@ -96,7 +98,7 @@ def weight_needs(tokenizer: Tokenizer, hub: Hub | None) -> Iterator[MissingRequi
                 f"centroids {part.centroids}: no such file; python -m scripts.convert_kmeans makes one"
             )
         if isinstance(part, Pretrained):
-            yield from checkpoint_needs(hub, part.checkpoint, part.revision, part.files, part.size_mb)
+            yield from model_needs(hub, part)
             continue
         try:
             part.weights_digest()
@@ -112,6 +114,25 @@ def has_weights(tokenizer: Tokenizer) -> bool | None:
     if all(part.spec.checkpoint is None for part in parts(tokenizer)):
         return None
     return not any(weight_needs(tokenizer, hub=None))
+
+
+def model_needs(hub: Hub | None, model: Any) -> Iterator[MissingRequirement]:
+    """Yield the weights of a tokenizer or model that are not on this machine, with size and licence.
+
+    Fields that a class lacks, of `files`, `size_mb` and `licence`, are not stated.
+    """
+    files, size_mb = list(getattr(model, "files", ())), getattr(model, "size_mb", None)
+    for need in checkpoint_needs(hub, model.checkpoint, getattr(model, "revision", None), files, size_mb):
+        licensed = need.download and replace(need.download, licence=getattr(model, "licence", ""))
+        yield replace(need, download=licensed)
+
+
+def environment_needs(environment: Environment) -> Iterator[MissingRequirement]:
+    """Yield what an environment of its own lacks: a Python that runs, or the package."""
+    try:
+        _ = environment.version
+    except UserError as error:
+        yield MissingRequirement(str(error))
 
 
 def checkpoint_needs(
@@ -168,15 +189,15 @@ def _need(what: str, problems: Problems) -> Iterator[MissingRequirement]:
         )
 
 
-def models(task: Task, tokenizer: Tokenizer) -> Iterator[tuple[str, str, str | None]]:
-    """Yield kind, checkpoint and revision of every pretrained model that the task uses for this tokenizer."""
+def models(task: Task, tokenizer: Tokenizer) -> Iterator[tuple[str, Any]]:
+    """Yield the kind and the config of every pretrained model that the task uses for this tokenizer."""
     own = isinstance(task, DecodingTask) and not uses_vocoder(tokenizer, task.decoder)
     decoder = getattr(tokenizer, "decoder", None) if own else None
     for part in [*_nested(task), *([decoder] if decoder else [])]:
         if isinstance(part, PromptConfig) and (part.features == "mel" or part.random_weights or own):
             continue  # such prompts, and a tokenizer's own decoder, need no weights
         if isinstance(getattr(part, "checkpoint", None), str):
-            yield _kind(part), part.checkpoint, getattr(part, "revision", None)
+            yield _kind(part), part
 
 
 def _kind(part: Any) -> str:
@@ -191,10 +212,22 @@ def _kind(part: Any) -> str:
 def libraries(task: Task) -> Iterator[tuple[str, Any]]:
     """Yield each optional library that the metrics of a task need, with the object that needs the library."""
     for metric in task.reported().values():
-        needs = metric.needs() if isinstance(metric, Metric) else ()
-        for part in [metric, *(need for _, need in needs)]:
+        for part in [metric, *_extractors(metric)]:
             if library := getattr(part, "library", ""):
                 yield library, part
+
+
+def environments(task: Task) -> Iterator[Environment]:
+    """Yield each Python environment of its own that the metrics of a task need."""
+    for metric in task.reported().values():
+        for part in _extractors(metric):
+            environment = getattr(part, "environment", None)
+            if isinstance(environment, Environment):
+                yield environment
+
+
+def _extractors(metric: ReportedMetric) -> list[Extractor]:
+    return [need for _, need in metric.needs()] if isinstance(metric, Metric) else []
 
 
 def _nested(config: Any) -> Iterator[Any]:

@@ -30,6 +30,7 @@ class Utmos(ModelExtractor):
     Clips are scored one at a time, as the package's authors advise, because padding changes the score.
 
     Attributes:
+        files: The checkpoint's file that is read.
         checkpoint: Hub id or folder with the package's `utmos_state_dict.pt`.
         revision: Commit of a hub id.
     """
@@ -37,6 +38,7 @@ class Utmos(ModelExtractor):
     kind: ClassVar[str] = "utmos"
     library: ClassVar[str] = "utmos_pytorch"
     extra: ClassVar[str] = "mos"
+    files: ClassVar[tuple[str, ...]] = (WEIGHTS,)
 
     checkpoint: str
     revision: str | None = None
@@ -47,7 +49,7 @@ class Utmos(ModelExtractor):
 
         Raises: UserError if the checkpoint can neither be found nor fetched.
         """
-        return resolve(self.checkpoint, self.revision, [WEIGHTS])
+        return resolve(self.checkpoint, self.revision, self.files)
 
     def identity(self) -> dict[str, Any]:
         """See `Extractor.identity`."""
@@ -55,7 +57,7 @@ class Utmos(ModelExtractor):
         return {
             "class": type(self).__name__,
             "version": self.version,
-            "weights": weights_digest(self.folder, [WEIGHTS]),
+            "weights": weights_digest(self.folder, self.files),
             "package": version("utmos-pytorch"),
         }
 

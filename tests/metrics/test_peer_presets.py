@@ -13,6 +13,10 @@ from omegaconf import OmegaConf
 from scipy.signal import firwin, lfilter, resample_poly
 
 from benchmark.errors import UserError
+from benchmark.extractors.asr.wav2vec2_ctc import Ctc
+from benchmark.extractors.speaker.wavlm_ecapa import WavlmEcapa
+from benchmark.jobs.build import build
+from benchmark.jobs.compose import compose, compose_jobs, open_hydra
 from benchmark.metrics.base import Metric, MetricUndefined
 from benchmark.metrics.praat import ContourCorrelation, Praat
 from benchmark.metrics.signal_pair import Pair
@@ -102,6 +106,39 @@ def superb_stoi(reference: np.ndarray, decoded: np.ndarray) -> float:
         y = np.minimum(y * np.sqrt((x**2).sum(1) / (y**2).sum(1))[:, None], x * (1 + 10 ** (15 / 20)))
         scores += [np.corrcoef(a, b)[0, 1] for a, b in zip(x, y, strict=True)]
     return float(np.clip(np.mean(scores), 0, 1))
+
+
+def test_codec_papers_signal_metrics_are_their_scripts(metric: Named, coded: Coded) -> None:
+    for wav, decoded in coded[1:3]:
+        shorter = decoded[:-500]  # no delay is removed, and both are cut to the shorter
+        first = wav[: len(shorter)]
+        expected = {
+            "codec_paper_pesq_nb": pesq.pesq(16_000, first, shorter, "nb"),
+            "codec_paper_pesq_wb": pesq.pesq(16_000, first, shorter, "wb"),
+            "codec_paper_stoi": pystoi.stoi(first, shorter, 16_000),
+        }
+        found = {name: metric(name).score(Pair("a", wav, shorter)) for name in expected}
+        assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_codec_papers_have_the_listener_and_the_voices_of_llasa() -> None:
+    with open_hydra() as hydra:
+        chosen = compose(hydra, ["metric=codec_paper"]).metric
+        (job, *others) = compose_jobs(hydra, ["experiment=codec_paper"], multirun=False)
+    metrics = {str(name): build(node) for name, node in chosen.items()}
+    columns = ("wer", "stoi", "pesq_nb", "pesq_wb", "utmos", "sim")
+    assert list(metrics) == [f"codec_paper_{name}" for name in columns]
+    assert all("(codec papers)" in metric.label for metric in metrics.values())
+    wer, sim = metrics["codec_paper_wer"], metrics["codec_paper_sim"]
+    assert wer.asr.checkpoint == "facebook/hubert-large-ls960-ft" and isinstance(wer.asr, Ctc)
+    assert (wer.normaliser, wer.against) == ("whisper_english", "text")
+    assert isinstance(sim.encoder, WavlmEcapa) and sim.against == "reference"
+    assert job.metric == chosen and job.profile_name == "codec_paper" and job.limit is None
+    assert {tuple(other.dataset.splits.test) for other in (job, *others)} == {("test-clean",)}
+    names = [other.tokenizer.name for other in (job, *others)]
+    # The rows of MOSS-Audio-Tokenizer's table that have a tokenizer here, and the originals.
+    moss = {"xcodec2", "speechtokenizer", "bigcodec", "mimi", "mimi_32", "dac_24khz", "encodec_24khz_1k5"}
+    assert moss | {"ground_truth"} <= set(names) and len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("preset", ["versa", "codec_superb"])

