@@ -9,7 +9,7 @@ import torch
 from benchmark.errors import UserError
 from benchmark.storage.weights import load_into, load_tensors
 from benchmark.tokenizers.networks.llm_codec import GROUP, STRIDES, LlmCodecNetwork, rename
-from benchmark.tokenizers.pretrained import Pretrained
+from benchmark.tokenizers.pretrained import Pretrained, stack_books
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 HOP = 480
@@ -71,10 +71,7 @@ class LlmCodec(Pretrained):
 
     def codebook_vectors(self) -> torch.Tensor:
         """Return the projected codebooks, (3, 32000, 512); the smallest is completed by its mean."""
-        longest = max(CODEBOOK_SIZES)
-        books = [book.weight for book in self._model.books]
-        whole = [torch.cat([book, book.mean(0).expand(longest - len(book), -1)]) for book in books]
-        return torch.stack(whole).cpu()
+        return stack_books([book.weight for book in self._model.books])
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         books = self._model.encode(wav)
