@@ -64,14 +64,14 @@ class LlmCodec(Pretrained):
             raise UserError(f"{self.name}: {path} is no LLM-Codec checkpoint; it lacks {error}") from error
         self.check(
             hop=(model.hop, HOP),
-            codebook_sizes=(tuple(book.num_embeddings for book in model.books), CODEBOOK_SIZES),
+            codebook_sizes=(tuple(map(len, model.books)), CODEBOOK_SIZES),
         )
         load_into(model, state, path)
         return model.to(self.device)
 
     def codebook_vectors(self) -> torch.Tensor:
         """Return the projected codebooks, (3, 32000, 512); the smallest is completed by its mean."""
-        return stack_books([book.weight for book in self._model.books])
+        return stack_books(list(self._model.books))
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         books = self._model.encode(wav)

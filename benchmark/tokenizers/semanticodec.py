@@ -79,8 +79,7 @@ class SemantiCodec(Pretrained):
             encoder = SemantiCodecEncoder.of_shapes(state)
         except KeyError as error:
             raise UserError(f"{self.name}: {path} is no encoder of SemantiCodec; it lacks {error}") from error
-        sizes = tuple(book.num_embeddings for book in encoder.books)
-        self.check(codebook_sizes=(sizes, CODEBOOK_SIZES))
+        self.check(codebook_sizes=(tuple(map(len, encoder.books)), CODEBOOK_SIZES))
         load_into(encoder, state, path)
         return encoder.to(self.device)
 
@@ -101,7 +100,7 @@ class SemantiCodec(Pretrained):
 
     def codebook_vectors(self) -> torch.Tensor:
         """Return the codebooks, (2, 32768, 1536); the smaller is completed by its mean."""
-        return stack_books([book.weight for book in self._encoder.books])
+        return stack_books(list(self._encoder.books))
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         frames = BANDS * -(-lengths // (BANDS * HOP))

@@ -159,7 +159,8 @@ class TransformerLayer(nn.Module):
         super().__init__()
         self.attn1 = Attention(channels, channels)
         self.attn2 = Attention(channels, context)
-        self.ff = GatedLinear(channels)
+        layers = Gated(channels, 4 * channels), nn.Identity(), nn.Linear(4 * channels, channels)
+        self.ff = nn.ModuleDict({"net": nn.Sequential(*layers)})
         self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(channels) for _ in range(3))
 
     def forward(self, x: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
@@ -168,7 +169,7 @@ class TransformerLayer(nn.Module):
         x = x + self.attn1(normed, normed)
         normed = self.norm2(x)
         x = x + self.attn2(normed, normed if context is None else context)
-        return x + self.ff(self.norm3(x))
+        return x + self.ff["net"](self.norm3(x))
 
 
 class Attention(nn.Module):
@@ -188,19 +189,17 @@ class Attention(nn.Module):
         return self.to_out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
 
 
-class GatedLinear(nn.Module):
-    """A feed-forward network whose hidden channels are gated (GEGLU, Shazeer 2020)."""
+class Gated(nn.Module):
+    """A linear layer whose outputs are gated by those of another (GEGLU, Shazeer 2020, arXiv 2002.05202)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        gate = nn.Module()
-        gate.proj = nn.Linear(channels, 8 * channels)
-        self.net = nn.ModuleList([gate, nn.Identity(), nn.Linear(4 * channels, channels)])
+        self.proj = nn.Linear(inputs, 2 * outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (…, channels) to the same shape."""
-        values, gates = self.net[0].proj(x).chunk(2, dim=-1)
-        return self.net[2](values * F.gelu(gates))
+        """Map (…, inputs) to (…, outputs)."""
+        values, gates = self.proj(x).chunk(2, dim=-1)
+        return values * F.gelu(gates)
 
 
 class Halve(nn.Module):

@@ -43,7 +43,7 @@ class LlmCodecNetwork(nn.Module):
         dimension = filters * 2 ** len(strides)
         self.hop = prod(strides)
         self.encoder = encoder(strides, filters)
-        self.books = nn.ModuleList(nn.Embedding(size, dimension) for size in sizes)
+        self.books = nn.ParameterList(torch.zeros(size, dimension) for size in sizes)
         self.decoder = decoder(strides[::-1], dimension, width)
 
     @classmethod
@@ -60,7 +60,7 @@ class LlmCodecNetwork(nn.Module):
             strides=strides,
             filters=len(state["encoder.0.weight"]),
             width=len(state["decoder.1.weight"]),
-            sizes=[len(state[f"books.{level}.weight"]) for level in range(len(STRIDES))],
+            sizes=[len(state[f"books.{level}"]) for level in range(len(STRIDES))],
         )
 
     def encode(self, wav: torch.Tensor) -> list[torch.Tensor]:
@@ -74,15 +74,20 @@ class LlmCodecNetwork(nn.Module):
         for stride, book in zip(STRIDES, self.books, strict=True):
             latents = F.avg_pool1d(residual, stride, stride).transpose(1, 2)
             # Row by row, because distances to 32,000 entries take much memory.
-            codes.append(torch.stack([nearest(row, book.weight) for row in latents]))
-            residual = residual - book(codes[-1]).transpose(1, 2).repeat_interleave(stride, -1)
+            codes.append(torch.stack([nearest(row, book) for row in latents]))
+            residual = residual - spread(codes[-1], book, stride)
         return codes
 
     def decode(self, codes: Sequence[torch.Tensor]) -> torch.Tensor:
         """Decode the codes of each book, (B, T' / stride), to a waveform (B, T' · hop); draws noise."""
         books = zip(STRIDES, self.books, codes, strict=True)
-        vectors = [book(code).transpose(1, 2).repeat_interleave(s, -1) for s, book, code in books]
+        vectors = [spread(code, book, stride) for stride, book, code in books]
         return self.decoder(vectors[0] + vectors[1] + vectors[2])[:, 0]
+
+
+def spread(codes: torch.Tensor, book: torch.Tensor, stride: int) -> torch.Tensor:
+    """Return the vectors (B, D, stride · T) of codes (B, T), each repeated `stride` times."""
+    return F.embedding(codes, book).transpose(1, 2).repeat_interleave(stride, -1)
 
 
 def nearest(latents: torch.Tensor, book: torch.Tensor) -> torch.Tensor:
@@ -215,5 +220,5 @@ def rename(published: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             published[f"{layer}.{name}"].float()
             for name in ("codebook.weight", "cb_proj.weight", "cb_proj.bias")
         )
-        state[f"books.{level}.weight"] = F.linear(words, weight, bias)
+        state[f"books.{level}"] = F.linear(words, weight, bias)
     return fold_weight_norm(state)

@@ -43,15 +43,10 @@ class MelDecoder(nn.Module):
                 "block_2": Residual(channels, channels),
             }
         )
-        levels = []
+        levels: list[Level] = []
         for level, factor in reversed(list(enumerate(FACTORS))):
-            blocks = [Residual(channels, factor * width)]
+            levels.insert(0, Level(channels, factor * width, doubles=level > 0))
             channels = factor * width
-            blocks += [Residual(channels, channels) for _ in range(BLOCKS - 1)]
-            parts: dict[str, nn.Module] = {"block": nn.Sequential(*blocks)}
-            if level:
-                parts["upsample"] = nn.ModuleDict({"conv": nn.Conv2d(channels, channels, 3, padding=1)})
-            levels.insert(0, nn.ModuleDict(parts))
         self.up = nn.ModuleList(levels)
         self.norm_out = nn.GroupNorm(GROUPS, channels, EPS)
         self.conv_out = nn.Conv2d(channels, 1, 3, padding=1)
@@ -71,10 +66,27 @@ class MelDecoder(nn.Module):
         for layer in self.mid.values():
             x = layer(x)
         for level in reversed(self.up):
-            x = level["block"](x)
-            if "upsample" in level:
-                x = level["upsample"]["conv"](F.interpolate(x, scale_factor=2.0, mode="nearest"))
+            x = level(x)
         return self.conv_out(F.silu(self.norm_out(x)))[:, 0]
+
+
+class Level(nn.Module):
+    """Residual blocks; then, if it doubles, repetition of every value and a convolution."""
+
+    def __init__(self, inputs: int, outputs: int, *, doubles: bool) -> None:
+        super().__init__()
+        following = (Residual(outputs, outputs) for _ in range(BLOCKS - 1))
+        self.block = nn.Sequential(Residual(inputs, outputs), *following)
+        self.upsample = nn.ModuleDict()
+        if doubles:
+            self.upsample["conv"] = nn.Conv2d(outputs, outputs, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, inputs, T, F) to (B, outputs, T, F), or (B, outputs, 2 T, 2 F) if it doubles."""
+        x = self.block(x)
+        for layer in self.upsample.values():
+            x = layer(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        return x
 
 
 class Residual(nn.Module):
@@ -120,7 +132,8 @@ class HifiGan(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.conv_pre = nn.Conv1d(MELS, width, 7, padding=3)
-        ups, blocks = [], []
+        ups: list[nn.Module] = []
+        blocks: list[nn.Module] = []
         for stride, kernel in zip(STRIDES, KERNELS, strict=True):
             ups.append(nn.ConvTranspose1d(width, width // 2, kernel, stride, padding=(kernel - stride) // 2))
             width //= 2

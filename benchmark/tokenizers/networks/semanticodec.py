@@ -33,7 +33,7 @@ RENAMED = {
     ".mlp.": ".",
     "encoder_output_linear.": "project.",
     "encoder.": "lstm.",
-    "quantizer._codebook.embed": "books.1.weight",
+    "quantizer._codebook.embed": "books.1",
 }
 """Parts of the names in a published checkpoint, and their replacements here, in the order of their use."""
 UNUSED = re.compile(r"audiomae\.model\.(decoder_|mask_token)|quantizer\.(?!_codebook\.embed$)")
@@ -56,7 +56,7 @@ class SemantiCodecEncoder(nn.Module):
         self.audio_mae = AudioMae(width, hidden, layers[0])
         self.lstm = nn.LSTM(2 * vector, 2 * vector, layers[1], batch_first=True, bidirectional=True)
         self.project = nn.Linear(4 * vector, vector, bias=False)
-        self.books = nn.ModuleList(nn.Embedding(size, vector) for size in sizes)
+        self.books = nn.ParameterList(torch.zeros(size, vector) for size in sizes)
 
     @classmethod
     def of_shapes(cls, state: Mapping[str, torch.Tensor]) -> "SemantiCodecEncoder":
@@ -70,21 +70,21 @@ class SemantiCodecEncoder(nn.Module):
             sum(bool(re.fullmatch(r"audio_mae\.blocks\.\d+\.fc1\.weight", name)) for name in state),
             sum(bool(re.fullmatch(r"lstm\.weight_ih_l\d+", name)) for name in state),
         )
-        sizes = len(state["books.0.weight"]), len(state["books.1.weight"])
+        sizes = len(state["books.0"]), len(state["books.1"])
         return cls(width, hidden, layers, sizes)
 
     def encode(self, mel: torch.Tensor) -> torch.Tensor:
         """Encode one spectrogram (FRAMES, BINS) to semantic and acoustic codes (2, FRAMES / 4)."""
         features = self.audio_mae(mel[None])[0].unflatten(0, (FRAMES // FRAMES_PER_CODE, 2)).flatten(1)
-        semantic = nearest(features, self.books[0].weight)
-        both = torch.cat([features, self.books[0](semantic)], 1)
+        semantic = nearest(features, self.books[0])
+        both = torch.cat([features, self.books[0][semantic]], 1)
         both[vectors_with_sound(mel) :] = MASKED
         residual = self.project(self.lstm(both[None])[0][0])
-        return torch.stack([semantic, nearest(residual, self.books[1].weight)])
+        return torch.stack([semantic, nearest(residual, self.books[1])])
 
     def vectors(self, codes: torch.Tensor) -> torch.Tensor:
         """Return the vectors (T', 2 D) of codes (2, T'), the acoustic ones first, as decoding wants."""
-        return torch.cat([self.books[1](codes[1]), self.books[0](codes[0])], 1)
+        return torch.cat([self.books[1][codes[1]], self.books[0][codes[0]]], 1)
 
 
 def nearest(vectors: torch.Tensor, book: torch.Tensor) -> torch.Tensor:
@@ -125,13 +125,13 @@ def spectrograms(wav: torch.Tensor) -> torch.Tensor:
 
 def rename(published: Mapping[str, torch.Tensor], centroids: torch.Tensor) -> dict[str, torch.Tensor]:
     """Rename a published state dict to the names here, and add the semantic codebook (V, D)."""
-    state = {"books.0.weight": centroids}
+    state = {"books.0": centroids}
     for name, tensor in published.items():
         if UNUSED.match(name):
             continue
         for theirs, ours in RENAMED.items():
             name = name.replace(theirs, ours)
         state[name] = tensor
-    if "books.1.weight" in state:  # some versions of upstream's library have an axis of heads
-        state["books.1.weight"] = state["books.1.weight"].flatten(0, -2)
+    if "books.1" in state:  # some versions of upstream's library have an axis of heads
+        state["books.1"] = state["books.1"].flatten(0, -2)
     return state
