@@ -80,7 +80,7 @@ def load_tensors(path: Path, *, settings: bool = False) -> dict[str, Any]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        named = [*((Unread, name) for name in SETTINGS), *CONTAINERS] if settings else []
+        named: list[Any] = [*((Unread, name) for name in SETTINGS), *CONTAINERS] if settings else []
         with torch.serialization.safe_globals(named):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the two libraries raise a dozen exception types between them

@@ -95,8 +95,11 @@ def stage(inputs: int, outputs: int, time: int, context: int | None) -> "Stage":
     return Stage(*layers)
 
 
-class Stage(nn.Sequential):
+class Stage(nn.ModuleList):
     """Layers in sequence, each of which gets what it is conditioned on."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__(layers)
 
     def forward(self, x: torch.Tensor, time: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         """Map (B, C, T, F) to (B, C', T', F')."""
