@@ -1,5 +1,6 @@
 """Model weights on disk: digests of checkpoint files, and loading that never runs code from a file."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from functools import lru_cache
@@ -45,8 +46,33 @@ def _cached_digest(path: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001
     return DIGESTS(path)
 
 
-def load_tensors(path: Path) -> dict[str, Any]:
+SETTINGS = (
+    "omegaconf.base.ContainerMetadata",
+    "omegaconf.base.Metadata",
+    "omegaconf.dictconfig.DictConfig",
+    "omegaconf.listconfig.ListConfig",
+    "omegaconf.nodes.AnyNode",
+    "typing.Any",
+)
+"""Classes by which training settings are pickled beside the weights of some checkpoints."""
+CONTAINERS = (dict, list, int, defaultdict)
+"""Plain types that such settings name."""
+
+
+class Unread:
+    """Stand-in for a pickled object that is not a tensor; it keeps nothing of the object."""
+
+    def __setstate__(self, state: object) -> None:
+        """Forget the state."""
+
+
+def load_tensors(path: Path, *, settings: bool = False) -> dict[str, Any]:
     """Load a safetensors or pickled checkpoint file to the CPU without running any code in the file.
+
+    Args:
+        path: The file.
+        settings: True if the pickle may hold training settings, objects of the classes `SETTINGS`. They are
+            not read; an `Unread` stands in the place of each.
 
     Raises:
         UserError: the pickle holds more than tensors and plain containers, or the file is damaged.
@@ -54,7 +80,9 @@ def load_tensors(path: Path) -> dict[str, Any]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        named: list[Any] = [*((Unread, name) for name in SETTINGS), *CONTAINERS] if settings else []
+        with torch.serialization.safe_globals(named):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the two libraries raise a dozen exception types between them
         raise UserError(f"{path} cannot be loaded safely: {str(error).splitlines()[0]}") from error
 

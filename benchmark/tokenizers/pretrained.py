@@ -1,6 +1,7 @@
 """Base class of tokenizers that use published weights."""
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -125,3 +126,13 @@ class Pretrained(Tokenizer):
                     f"{self.name}: {self.checkpoint} has {name} {found}, where {expected} is expected; "
                     "is it the checkpoint of another model?"
                 )
+
+
+def stack_books(books: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Stack codebooks (V, D) of several sizes to (K, max V, D) on the CPU.
+
+    Copies of its mean complete a smaller codebook, so that centring it stays what it was.
+    """
+    longest = max(map(len, books))
+    whole = [torch.cat([book, book.mean(0).expand(longest - len(book), -1)]) for book in books]
+    return torch.stack(whole).cpu()
