@@ -49,7 +49,7 @@ class ProbeHead(NamedTuple):
     """Prediction target of a probe, and the network that predicts the target.
 
     Attributes:
-        target: The target; its `kind` is part of the probe's key.
+        target: Labels and scoring of the target.
         network: Builds the untrained network, so that its parameters can be counted.
         labels_in_manifest: Whether the labels depend on the manifest alone; the trained probe can then be
             looked up without making labels.
@@ -58,6 +58,11 @@ class ProbeHead(NamedTuple):
     target: "type[Target]"
     network: Callable[[TokenizerSpec, ProbeConfig], nn.Module]
     labels_in_manifest: bool = True
+
+    @property
+    def kind(self) -> str:
+        """Name of the target, such as "asr"; part of the probe's key."""
+        return self.target.kind
 
 
 class Estimator(Protocol):

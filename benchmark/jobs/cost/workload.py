@@ -193,7 +193,7 @@ class JobEstimate:
             frames * network.per_frame / speed("parameter_frames"), in_a_row / speed("frames_in_a_row")
         )
         corpus = [split_key(self._job.corpus, split) for split in ("train", "dev")]
-        key = self._key("probe", tokenizer, head.target.kind, describe(config), *corpus)
+        key = self._key("probe", tokenizer, head.kind, describe(config), *corpus)
         size, scratch = network.kept * FLOAT, network.kept * CHECKPOINT * CHECKPOINTS
         ask = asks.probe(self._job, config, head)
         return CostItem(key, "probes", tokenizer.name, seconds, size, scratch, self._trains_on, ask)
