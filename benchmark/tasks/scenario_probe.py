@@ -22,7 +22,7 @@ class ScenarioProbe(ClassificationTask):
     """Accuracy in percent of a probe trained on scenarios; its presets are those of the intent probe."""
 
     table: ClassVar[TableLayout | None] = TableLayout(
-        name="probing", title="Probing", place=43, axis="content", overview=(METRIC,)
+        name="probing", title="Probing", place=41, axis="content", overview=(METRIC,)
     )
     reports: ClassVar[Mapping[str, ReportedMetric]] = {
         METRIC: stated(

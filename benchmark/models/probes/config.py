@@ -118,6 +118,11 @@ class ProbeConfig:
             raise UserError(f"probe {self.name!r}: learning_rate=[] must hold at least one value")
         if len(self.learning_rates) > 1 and not self.pilot_epochs:
             raise UserError(f"probe {self.name!r}: several learning rates need pilot_epochs of 1 or more")
+        if self.batching == "ascending" and self.steps_per_epoch is not None:
+            raise UserError(
+                f"probe {self.name!r}: steps_per_epoch={self.steps_per_epoch} with batching=ascending would "
+                "train on the shortest utterances alone; use steps_per_epoch=null or batching=bucketed"
+            )
         if self.shared_rows and (self.combine == "concat" or self.init == "codebook"):
             raise UserError(
                 f"probe {self.name!r}: shared_rows={self.shared_rows} keeps the number of parameters, which "

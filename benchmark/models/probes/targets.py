@@ -1,4 +1,4 @@
-"""What probes learn to answer with: transcripts, one class per utterance, or one phone per frame."""
+"""Prediction targets of the probes: transcripts, one class per utterance, or one phone per frame."""
 
 import json
 from abc import ABC, abstractmethod
@@ -32,7 +32,7 @@ class Target(ABC):
     """Base of the targets: numbers for the answers, the network that gives them, and its errors on dev.
 
     Attributes:
-        kind: Name of the target in keys and reports.
+        kind: Name of the target in keys.
         called: Name of one answer in messages.
     """
 
