@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark.models.probes.config import ProbeConfig
 from benchmark.models.probes.frontend import FEATURES_VERSION
-from benchmark.models.probes.targets import Target
-from benchmark.models.probes.train import train_probe
-from benchmark.models.probes.training import Examples, ProbeTraining
 from benchmark.storage.identity import describe
 from benchmark.tasks.base import RunContext
 from benchmark.tasks.probing.base import Split
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training.config import DEFAULT_PRECISION
 from benchmark.training.trained_artifact import trained_artifact
+
+if TYPE_CHECKING:
+    from benchmark.models.probes.targets import Target
 
 VERSION = 2
 """Version of the training code; a higher number makes the store ignore older probes."""
@@ -30,7 +30,7 @@ def probe_label(config: ProbeConfig, context: RunContext) -> str:
 
 
 def trained_probe(
-    target: type[Target],
+    target: "type[Target]",
     tokenizer: Tokenizer,
     train: tuple[Split, Labels],
     dev: tuple[Split, Labels],
@@ -67,6 +67,10 @@ def trained_probe(
         key["max_steps"] = context.trainer.max_steps
 
     def build(folder: Path) -> None:
+        # Imports Lightning, which is slow, and which a plan does without.
+        from benchmark.models.probes.train import train_probe
+        from benchmark.models.probes.training import Examples, ProbeTraining
+
         training = ProbeTraining(
             spec=tokenizer.spec,
             train=Examples(train[0].tokens, train[1]),
