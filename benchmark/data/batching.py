@@ -1,10 +1,13 @@
 """Deterministic batches of items of similar length."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
 Numbers = Sequence[int] | np.ndarray
+Order = Literal["bucketed", "random", "ascending"]
+"""Order of training items: batches of similar length in random order, random items, or items by length."""
 
 
 def sorted_batches(lengths: Numbers, batch_size: int, max_frames: int | None = None) -> list[list[int]]:

@@ -12,7 +12,6 @@ from benchmark.metrics.answers import AnswerMetric, TranscriptCharErrors, Transc
 from benchmark.models.probes.normalize import normalize
 from benchmark.models.probes.predict import infeasible, transcribe
 from benchmark.models.probes.scores import constant_transcript
-from benchmark.models.probes.train import train_asr_probe
 from benchmark.tasks.base import Outcome, RunContext, failure_reasons, not_applicable
 from benchmark.tasks.costs import ProbeHead
 from benchmark.tasks.probing.answers import measure_answers
@@ -71,7 +70,7 @@ class AsrProbe(ProbingTask):
             notes: dict[str, Any] = {"answer": constant}
         else:
             data = (train, train_texts), (dev, dev_texts)
-            folder = trained_probe("asr", train_asr_probe, tokenizer, *data, self.probe, context)
+            folder = trained_probe(TRANSCRIPTS.target, tokenizer, *data, self.probe, context)
             report, spec = read_report(folder), tokenizer.spec
             hypotheses = transcribe(folder, spec, test.tokens, list(test.tokens), self.probe, context.device)
             impossible = infeasible(folder, spec, test.tokens, test.manifest.column("text"), self.probe)

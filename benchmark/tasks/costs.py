@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from torch import nn
 
@@ -11,6 +11,9 @@ from benchmark.models.probes.config import ProbeConfig
 from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.types import TokenizerSpec
+
+if TYPE_CHECKING:  # every task imports this module, and most train no probe
+    from benchmark.models.probes.targets import Target
 
 Ask = Callable[[], object]
 """Looks an artifact up in the store; raises an exception where something is missing."""
@@ -46,15 +49,20 @@ class ProbeHead(NamedTuple):
     """Prediction target of a probe, and the network that predicts the target.
 
     Attributes:
-        kind: Name of the target, such as "asr"; part of the probe's key.
+        target: Labels and scoring of the target.
         network: Builds the untrained network, so that its parameters can be counted.
         labels_in_manifest: Whether the labels depend on the manifest alone; the trained probe can then be
             looked up without making labels.
     """
 
-    kind: str
+    target: "type[Target]"
     network: Callable[[TokenizerSpec, ProbeConfig], nn.Module]
     labels_in_manifest: bool = True
+
+    @property
+    def kind(self) -> str:
+        """Name of the target, such as "asr"; part of the probe's key."""
+        return self.target.kind
 
 
 class Estimator(Protocol):

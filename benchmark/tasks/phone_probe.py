@@ -18,8 +18,7 @@ from benchmark.metrics.statistics.intervals import ratio_interval
 from benchmark.models.probes.config import ProbeConfig
 from benchmark.models.probes.data import Derived
 from benchmark.models.probes.predict import phones_by_frame
-from benchmark.models.probes.scores import frames_wrong, most_frequent
-from benchmark.models.probes.train import train_phone_probe
+from benchmark.models.probes.scores import labels_wrong, most_frequent
 from benchmark.storage.token_store import TokenStore
 from benchmark.tasks.base import Measure, Outcome, RunContext, clusters, failure_reasons, not_applicable
 from benchmark.tasks.costs import ProbeHead
@@ -105,9 +104,7 @@ class PhoneProbe(ProbingTask):
         else:
             data = (train, labels), (dev, dev_labels)
             label_key = {"aligner": self.aligner.identity()}
-            folder = trained_probe(
-                "phones", train_phone_probe, tokenizer, *data, self.probe, context, label_key
-            )
+            folder = trained_probe(FRAME_PHONES.target, tokenizer, *data, self.probe, context, label_key)
             report, ids = read_report(folder), list(references)
             answers = phones_by_frame(folder, tokenizer.spec, test.tokens, ids, self.probe, context.device)
             decoder, notes = probe_label(self.probe, context), {"training": report}
@@ -115,7 +112,7 @@ class PhoneProbe(ProbingTask):
         unlabelled = frame["failure"].eq("no label")
         frame.loc[unlabelled, "failure"] = frame["utterance_id"].map(known[2].failures).fillna("no label")
         frame["hypothesis"] = frame["utterance_id"].map({key: _spelled(row) for key, row in answers.items()})
-        wrong = {key: frames_wrong(row, answers[key]) for key, row in references.items()}
+        wrong = {key: labels_wrong(row, answers[key]) for key, row in references.items()}
         frame["frames_wrong"] = frame["utterance_id"].map(wrong).astype(float)
         frame["frames"] = frame["utterance_id"].map({k: len(row) for k, row in references.items()})
         interval = ratio_interval(

@@ -1,4 +1,4 @@
-"""Length-bucketed batches whose order depends on the seed and the epoch alone.
+"""Training batches whose order depends on the seed and the epoch alone.
 
 Each item comes with a random number of its own, drawn here and not in the workers. Crops and prompts are
 therefore the same for any number of workers, and after a killed run is resumed.
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from torch.utils.data import Sampler
 
-from benchmark.data.batching import Numbers, cut
+from benchmark.data.batching import Numbers, Order, cut
 from benchmark.training.collectives import own_rows
 
 Draw = tuple[int, int]
@@ -17,7 +17,7 @@ Draw = tuple[int, int]
 
 
 class BucketBatches(Sampler[list[Draw]]):
-    """Sampler of a fixed number of training batches per epoch, each of utterances of similar length.
+    """Sampler of a fixed number of training batches per epoch, by default of utterances of similar length.
 
     With several ranks, every rank draws the same batches and yields its own rows of them.
 
@@ -28,6 +28,8 @@ class BucketBatches(Sampler[list[Draw]]):
         seed: Fixes every epoch.
         max_frames: Maximum number of frames per batch, padding counted; None for no limit. Two items are
             batched together even above the limit: a batch of one would make a poor gradient of the longest.
+        order: "bucketed" batches items of similar length and shuffles the batches, "random" shuffles the
+            items, "ascending" sorts the items by length, in every pass alike.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class BucketBatches(Sampler[list[Draw]]):
         batches_per_epoch: int,
         seed: int,
         max_frames: int | None = None,
+        order: Order = "bucketed",
     ) -> None:
         if not len(lengths):
             raise ValueError("no item to make batches of")
@@ -45,6 +48,7 @@ class BucketBatches(Sampler[list[Draw]]):
         self.batches_per_epoch = batches_per_epoch
         self.seed = seed
         self.max_frames = max_frames
+        self.order = order
         self.epoch = 0
 
     @property
@@ -79,7 +83,14 @@ class BucketBatches(Sampler[list[Draw]]):
                 made += 1
 
     def _one_pass(self, rng: np.random.Generator) -> list[np.ndarray]:
-        """Batch every item once: sort by jittered length, cut into batches, shuffle the batches."""
+        """Batch every item once; similar lengths come from sorting by jittered length."""
+        if self.order == "random":
+            return self._cut(rng.permutation(len(self.lengths)))
+        if self.order == "ascending":
+            return self._cut(np.argsort(self.lengths, kind="stable"))
         jitter = self.lengths * rng.uniform(0.9, 1.1, len(self.lengths))
-        batches = cut(np.argsort(jitter, kind="stable"), self.lengths, self.batch_size, self.max_frames)
+        batches = self._cut(np.argsort(jitter, kind="stable"))
         return [batches[i] for i in rng.permutation(len(batches))]
+
+    def _cut(self, order: np.ndarray) -> list[np.ndarray]:
+        return cut(order, self.lengths, self.batch_size, self.max_frames)

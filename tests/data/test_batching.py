@@ -49,6 +49,22 @@ def test_batches_are_of_similar_length_and_come_in_any_order() -> None:
     assert means != sorted(means, reverse=True)
 
 
+def test_ascending_batches_are_sorted_by_length_in_every_epoch() -> None:
+    batches = BucketBatches(LENGTHS, 8, 13, seed=0, order="ascending")
+    first, second = ([[index for index, _ in batch] for batch in epoch(batches, n)] for n in (0, 1))
+    assert first == second
+    assert [LENGTHS[index] for batch in first for index in batch] == sorted(LENGTHS)
+
+
+def test_random_batches_hold_every_item_once_and_any_lengths_together() -> None:
+    batches = BucketBatches(LENGTHS, 8, 13, seed=0, order="random")
+    first, second = ([index for batch in epoch(batches, n) for index, _ in batch] for n in (0, 1))
+    assert sorted(first) == sorted(second) == list(range(97)) and first != second
+    spread = [np.ptp([LENGTHS[index] for index, _ in batch]) for batch in epoch(batches, 0)]
+    bucketed = [np.ptp([LENGTHS[index] for index, _ in batch]) for batch in BucketBatches(LENGTHS, 8, 13, 0)]
+    assert np.mean(spread) > 3 * np.mean(bucketed)
+
+
 def test_max_frames_counts_the_padding() -> None:
     batches = list(BucketBatches(LENGTHS, 8, 60, seed=0, max_frames=900))
     sizes = [len(batch) * max(LENGTHS[index] for index, _ in batch) for batch in batches]

@@ -64,17 +64,13 @@ def probe(job: Job, config: ProbeConfig, head: ProbeHead) -> Ask | None:
     def ask() -> object:
         own = _fitted(job, job.tokenizer)
         train, dev, _ = tokenized_splits(own, job.corpus, job.context)
-        return trained_probe(head.kind, _never_trained, own, (train, {}), (dev, {}), config, job.context)
+        return trained_probe(head.target, own, (train, {}), (dev, {}), config, job.context)
 
     return ask
 
 
 def _fitted(job: Job, tokenizer: Tokenizer) -> Tokenizer:
     return fit_codebook(tokenizer, job.corpus, job.context.store, job.context.seed)
-
-
-def _never_trained(*_: Any) -> None:
-    raise AssertionError("a plan asks what is there, and trains nothing")
 
 
 class _NeverCalled:

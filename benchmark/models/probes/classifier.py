@@ -13,6 +13,8 @@ from benchmark.types import TokenizerSpec
 
 UNSEEN = 0
 """Label of an intent that does not occur in training; it always counts as an error."""
+ERROR_THEN_LOSS = "dev_error_then_loss"
+"""Dev scalar that ranks epochs by error, and those of equal error by loss."""
 
 
 class IntentProbe(Probe):
@@ -21,7 +23,7 @@ class IntentProbe(Probe):
     Label i + 1 is the i-th of `num_intents`; label 0 is `UNSEEN` and has no output.
     """
 
-    monitor = "dev_error_then_loss"
+    monitor = ERROR_THEN_LOSS
     curve = "dev_error"
     anneal_on = "dev_error"
 
@@ -83,4 +85,4 @@ class IntentProbe(Probe):
         self.log("dev_loss", loss, sync_dist=True)
         # The loss breaks ties between epochs of equal error: its term stays below the weight of one
         # utterance.
-        self.log(self.monitor, error + loss / (1 + loss) / len(labels), sync_dist=True)
+        self.log(ERROR_THEN_LOSS, error + loss / (1 + loss) / len(labels), sync_dist=True)

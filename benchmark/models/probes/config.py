@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from math import ceil
 from typing import TYPE_CHECKING
 
+from benchmark.data.batching import Order
 from benchmark.errors import UserError, unknown
 from benchmark.storage.identity import KEY_UNLESS_DEFAULT
 from benchmark.types import TokenizerSpec
@@ -17,10 +18,19 @@ CHOICES = {
     "combine": ("sum", "concat", "attention"),
     "init": ("random", "codebook"),
     "schedule": ("cosine", "newbob"),
-    "select": ("cer", "wer"),
-    "units": ("characters", "bpe"),
+    "select": ("cer", "wer", "loss"),
+    "units": ("characters", "characters_31", "bpe"),
+    "batching": ("bucketed", "random", "ascending"),
 }
-MAY_BE_ZERO = {"substitution", "weight_decay", "dropout", "warmup", "pilot_epochs", "label_smoothing"}
+MAY_BE_ZERO = {
+    "substitution",
+    "weight_decay",
+    "dropout",
+    "warmup",
+    "pilot_epochs",
+    "label_smoothing",
+    "min_frame_rate",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +44,8 @@ class ProbeConfig:
     """Combination of the K embeddings of a frame: "sum", "concat" with a projection from K · D to the width,
     or "attention" over codebooks as in DASB."""
     min_frame_rate: float
-    """Minimum number of frames per second of the probe; slower codes are repeated, see `upsampling`."""
+    """Minimum number of frames per second of the probe; slower codes are repeated, see `upsampling`. Zero
+    repeats none."""
     hidden_dim: int
     """Units per direction of the BiLSTM."""
     layers: int
@@ -61,7 +72,8 @@ class ProbeConfig:
     """Epochs of a pilot training, which has a complete schedule; required with several learning rates."""
     schedule: str = "cosine"
     """Schedule after the warm-up: "cosine" decays to zero; "newbob" multiplies the rate by 0.8 after an epoch
-    whose dev loss (for intents, dev error) is not at least 0.25 % below that of the epoch before."""
+    whose dev loss is not at least 0.25 % below that of the epoch before (for intents, the dev error, unless
+    `select` is "loss")."""
     shared_rows: int | None = None
     """Rows of one embedding table shared by all codebooks, so that the number of parameters does not depend
     on K and V, see `frontend.row_numbers`. None gives every code a row of its own."""
@@ -74,9 +86,11 @@ class ProbeConfig:
     projection_dim: int | None = None
     """Intent: width of a linear layer between the BiLSTM and the output; None for no such layer."""
     select: str = "cer"
-    """ASR: dev score that selects the epoch."""
+    """Dev score that selects the epoch: "loss", or else the errors of the probe, which for ASR are "cer" or
+    "wer"."""
     units: str = "characters"
-    """ASR: output units of CTC: "characters", or "bpe" for word pieces trained on the training texts."""
+    """ASR: output units of CTC: "characters", "characters_31" with two more for the ends of a sentence (see
+    `units.CharactersAndEnds`), or "bpe" for word pieces trained on the training texts."""
     bpe_size: int = 200
     """Number of word pieces, single characters included; used only with `units` "bpe"."""
     beam: int | None = None
@@ -84,6 +98,9 @@ class ProbeConfig:
     batch_seconds: float | None = field(default=None, metadata=KEY_UNLESS_DEFAULT)
     """Maximum seconds of speech in a batch, padding counted, whatever K and the frame rate; None leaves
     `batch_size` as the only limit."""
+    batching: Order = field(default="bucketed", metadata=KEY_UNLESS_DEFAULT)
+    """Order of the training utterances: "bucketed" for batches of similar length, "random", or "ascending" by
+    length in every epoch."""
 
     def __post_init__(self) -> None:
         """Raise UserError for a value that no training can use."""
@@ -101,6 +118,11 @@ class ProbeConfig:
             raise UserError(f"probe {self.name!r}: learning_rate=[] must hold at least one value")
         if len(self.learning_rates) > 1 and not self.pilot_epochs:
             raise UserError(f"probe {self.name!r}: several learning rates need pilot_epochs of 1 or more")
+        if self.batching == "ascending" and self.steps_per_epoch is not None:
+            raise UserError(
+                f"probe {self.name!r}: steps_per_epoch={self.steps_per_epoch} with batching=ascending would "
+                "train on the shortest utterances alone; use steps_per_epoch=null or batching=bucketed"
+            )
         if self.shared_rows and (self.combine == "concat" or self.init == "codebook"):
             raise UserError(
                 f"probe {self.name!r}: shared_rows={self.shared_rows} keeps the number of parameters, which "
@@ -136,7 +158,7 @@ class ProbeConfig:
 
     @property
     def _pieces(self) -> str:
-        return f" to {self.bpe_size} BPE pieces" if self.units == "bpe" else ""
+        return {"bpe": f" to {self.bpe_size} BPE pieces", "characters_31": " to 31 units"}.get(self.units, "")
 
     @property
     def learning_rates(self) -> tuple[float, ...]:

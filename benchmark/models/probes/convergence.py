@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -33,23 +33,31 @@ def require_labels(train: Labelled, dev: Labelled, label: str) -> None:
             )
 
 
-def conclude(
-    report: dict[str, Any],
-    errors: Sequence[int],
-    floor_errors: Sequence[int],
-    units: Sequence[int],
-    folder: Path,
-    infeasible: float = 0.0,
-) -> None:
+class DevErrors(NamedTuple):
+    """Errors on dev of a probe and of the best constant answer, by utterance.
+
+    Attributes:
+        own: Errors of the probe.
+        floor: Errors of the constant answer.
+        units: Number of units that errors are counted in (words, frames, or 1).
+        report: What the probe's report says of them, JSON-able.
+        infeasible: Share of training utterances that have no CTC alignment.
+    """
+
+    own: Sequence[int]
+    floor: Sequence[int]
+    units: Sequence[int]
+    report: dict[str, Any]
+    infeasible: float = 0.0
+
+
+def conclude(report: dict[str, Any], errors: DevErrors, folder: Path) -> None:
     """Save the report with status, cause (`diagnosis`) and reason of the verdict, see `training.convergence`.
 
     Args:
-        report: Report of `fit_probe`, extended by this probe.
-        errors: Errors of the probe on dev, by utterance.
-        floor_errors: Errors of the best constant answer, by utterance.
-        units: Number of units that errors are counted in (such as words), by utterance.
+        report: Report of `fit_probe`.
+        errors: Errors of the trained probe on dev.
         folder: Folder of the training.
-        infeasible: Share of training utterances that have no CTC alignment.
     """
     verdict = judge(
         Evidence(
@@ -58,10 +66,10 @@ def conclude(
             floor=report["loss_floor"]["loss"],
             margin=report["loss_floor"]["margin"],
             untrained=report["untrained_loss"],
-            at_floor=at_floor(errors, floor_errors, units),
+            at_floor=at_floor(errors.own, errors.floor, errors.units),
             use=report["codebook"],
-            infeasible=infeasible,
+            infeasible=errors.infeasible,
         )
     )
     found = {"status": verdict.status, "reason": verdict.reason, "diagnosis": verdict.cause}
-    save_report(folder, report | found)
+    save_report(folder, report | errors.report | found)

@@ -165,7 +165,7 @@ def pad_codes(items: Sequence[np.ndarray]) -> torch.Tensor:
 def train_loader(
     labelled: Labelled, spec: TokenizerSpec, config: ProbeConfig, steps: int, seed: int, workers: int
 ) -> DataLoader:
-    """Load training batches of similar length, `steps` per epoch; seed and epoch determine them."""
+    """Load training batches, `steps` per epoch; seed and epoch determine them."""
     return DataLoader(
         LabelledTokens(labelled, spec.codebook_sizes, 0.0 if spec.continuous else config.substitution),
         batch_sampler=_train_batches(labelled, spec, config, steps, seed),
@@ -183,7 +183,7 @@ def _train_batches(
     labelled: Labelled, spec: TokenizerSpec, config: ProbeConfig, steps: int, seed: int
 ) -> BucketBatches:
     limit = config.batch_frames(spec.frame_rate)
-    return BucketBatches(labelled.frames, config.batch_size, steps, seed, limit)
+    return BucketBatches(labelled.frames, config.batch_size, steps, seed, limit, config.batching)
 
 
 def dev_loader(labelled: Labelled, spec: TokenizerSpec, config: ProbeConfig) -> DataLoader:

@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -19,9 +18,9 @@ from benchmark.models.probes.frontend import FeatureFrontend, TokenFrontend
 from benchmark.models.probes.loss_floor import LossFloor
 from benchmark.models.probes.module import Probe
 from benchmark.models.probes.predict import WEIGHTS
+from benchmark.models.probes.training import ProbeTraining
 from benchmark.storage.atomic_files import write_atomic
 from benchmark.training.callbacks import read_history
-from benchmark.training.config import TrainerConfig
 from benchmark.training.convergence import codebook_use
 from benchmark.training.report import save_report
 from benchmark.training.trained_artifact import reported
@@ -37,20 +36,13 @@ STANDARDISED_ON = 1000
 UNTRAINED_BATCHES = 4
 """Dev batches over which the loss before training is measured."""
 
-SomeProbe = TypeVar("SomeProbe", bound=Probe)
-
 
 def fit_probe(
-    make_probe: Callable[[ProbeConfig, int | None], SomeProbe],
-    config: ProbeConfig,
+    make_probe: Callable[[ProbeConfig, int | None], Probe],
+    training: ProbeTraining,
     train: Labelled,
     dev: Labelled,
-    spec: TokenizerSpec,
-    vectors: torch.Tensor | None,
-    trainer: TrainerConfig,
-    seed: int,
-    folder: Path,
-) -> tuple[SomeProbe, dict[str, Any]]:
+) -> tuple[Probe, dict[str, Any]]:
     """Train a probe, write its weights, and return the probe with the part of the report common to all.
 
     Each pilot is a training of its own in a folder of its own, so that a killed run resumes the one it was
@@ -59,28 +51,23 @@ def fit_probe(
 
     Args:
         make_probe: Builds a probe from a config and a table width; its weights depend on the seed alone.
-        config: Size and schedule; may hold several learning rates.
+        training: Config, which may hold several learning rates, and destination.
         train: Training utterances.
         dev: Utterances that pick the learning rate and the epoch.
-        spec: Tokenizer behind the tokens.
-        vectors: Codebook vectors (K, V, D) of the tokenizer, for `init: codebook`.
-        trainer: Device and precision.
-        seed: Fixes batches, substitutions and dropout.
-        folder: Destination of all files.
 
     Raises:
         UserError: `init: codebook` without codebook vectors.
     """
-    if config.init != "codebook":
-        vectors = None
-    elif vectors is None and not spec.continuous:
+    spec, config, folder = training.spec, training.config, training.folder
+    vectors = training.vectors if config.init == "codebook" else None
+    if config.init == "codebook" and vectors is None and not spec.continuous:
         raise UserError(
             f"probe {config.name!r} starts from codebook vectors (init=codebook), which tokenizer "
             f"{spec.name!r} does not give; use init=random"
         )
     started = time.perf_counter()
 
-    def ready(run_config: ProbeConfig) -> SomeProbe:
+    def ready(run_config: ProbeConfig) -> Probe:
         probe = make_probe(run_config, None if vectors is None else vectors.shape[2])
         if vectors is not None and isinstance(probe.frontend, TokenFrontend):
             probe.frontend.start_from(vectors)
@@ -90,14 +77,16 @@ def fit_probe(
         return probe
 
     def pilot(rate: float) -> dict[str, Any]:
-        target = folder / PILOTS / f"{rate:g}"
+        own = replace(
+            training, folder=folder / PILOTS / f"{rate:g}", trainer=replace(training.trainer, loggers={})
+        )
 
         def train_pilot() -> None:
             probe = ready(replace(config, learning_rate=rate, epochs=config.pilot_epochs, patience=None))
-            _fit(probe, train, dev, spec, replace(trainer, loggers={}), seed, target)
-            save_report(target, _pilot_report(probe, rate, read_history(target)))
+            _fit(probe, train, dev, own)
+            save_report(own.folder, _pilot_report(probe, rate, read_history(own.folder)))
 
-        return reported(target, train_pilot)
+        return reported(own.folder, train_pilot)
 
     pilots = [pilot(rate) for rate in config.learning_rates] if len(config.learning_rates) > 1 else []
     best = min(pilots, key=lambda record: (record["score"], record["dev_loss"]), default=None)
@@ -107,8 +96,8 @@ def fit_probe(
     if edge := _edge(rate, config.learning_rates):
         log.warning("probe %s on %s: %s", config.name, spec.name, edge)
     probe = ready(replace(config, learning_rate=rate))
-    untrained = untrained_loss(probe, train, spec, trainer.torch_device)
-    steps = _fit(probe, train, dev, spec, trainer, seed, folder)
+    untrained = untrained_loss(probe, train, spec, training.trainer.torch_device)
+    steps = _fit(probe, train, dev, training)
     losses = probe.constant_losses(train)
     floor = LossFloor(untrained, 0.0) if losses is None else LossFloor.of(losses, steps * config.batch_size)
     write_atomic(folder / WEIGHTS, save(probe.state_dict()))
@@ -118,7 +107,7 @@ def fit_probe(
         "parameters": sum(parameter.numel() for parameter in probe.parameters() if parameter.requires_grad),
         "utterances": {"train": len(train.labels), "dev": len(dev.labels)},
         "skipped": {"train": train.skipped, "dev": dev.skipped},
-        "max_steps": trainer.max_steps,
+        "max_steps": training.trainer.max_steps,
         "upsampling": probe.frontend.upsampling,
         "learning_rate": {"picked": rate, "pilots": pilots, "at_edge": edge},
         "best_epoch": min(range(len(scores)), key=scores.__getitem__, default=None),
@@ -153,24 +142,16 @@ def _pilot_report(probe: Probe, rate: float, history: list[dict[str, float]]) ->
     }
 
 
-def _fit(
-    probe: Probe,
-    train: Labelled,
-    dev: Labelled,
-    spec: TokenizerSpec,
-    trainer: TrainerConfig,
-    seed: int,
-    folder: Path,
-) -> int:
-    """Train a probe; return the number of steps of an epoch."""
-    config = probe.config
+def _fit(probe: Probe, train: Labelled, dev: Labelled, training: ProbeTraining) -> int:
+    """Train a probe by its own config; return the number of steps of an epoch."""
+    config, spec, seed, trainer = probe.config, training.spec, training.seed, training.trainer
     per_epoch = config.steps_per_epoch or steps_of_a_pass(train, spec, config, seed)
     steps, epochs = trainer.schedule(per_epoch, config.epochs)
     fit(
         probe,
         train_loader(train, spec, config, steps, seed, trainer.num_workers),
         dev_loader(dev, spec, config),
-        folder,
+        training.folder,
         epochs=epochs,
         seed=seed,
         config=trainer,

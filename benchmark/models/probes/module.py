@@ -36,6 +36,8 @@ class Probe(lightning.LightningModule, ABC):
     ) -> None:
         super().__init__()
         self.spec, self.config = spec, config
+        if config.select == "loss":
+            self.monitor = self.anneal_on = "dev_loss"
         self.frontend = make_frontend(spec, config, table_dim)
         self.encoder = BiLSTM(
             config.embedding_dim, config.hidden_dim, config.layers, config.dropout, config.open_forget_gates
@@ -50,6 +52,10 @@ class Probe(lightning.LightningModule, ABC):
     @abstractmethod
     def loss(self, batch: Batch) -> torch.Tensor:
         """Return the training loss: a mean over the rows of the batch."""
+
+    @abstractmethod
+    def predict(self, codes: torch.Tensor, lengths: torch.Tensor) -> list[Any]:
+        """Return the answer for each utterance."""
 
     def constant_losses(self, train: Labelled) -> np.ndarray | None:  # noqa: ARG002
         """Return the training loss (N,) of the best answer that ignores the codes, over a sample of `train`.

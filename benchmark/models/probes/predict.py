@@ -13,9 +13,9 @@ from benchmark.models.probes.asr import can_emit, make_asr_probe
 from benchmark.models.probes.classifier import IntentProbe
 from benchmark.models.probes.config import ProbeConfig
 from benchmark.models.probes.data import pad_codes
+from benchmark.models.probes.module import Probe
 from benchmark.models.probes.normalize import normalize
 from benchmark.models.probes.phones import PhoneProbe
-from benchmark.models.probes.transcribing import TranscribingProbe
 from benchmark.models.probes.units import units_of
 from benchmark.storage.token_store import TokenStore
 from benchmark.types import TokenizerSpec
@@ -31,7 +31,7 @@ def transcribe(
     config: ProbeConfig,
     device: str,
 ) -> dict[str, str]:
-    """Transcribe utterances by the ASR probe that `train_asr_probe` left in `folder`.
+    """Transcribe utterances by the ASR probe that `train_probe` left in `folder`.
 
     Args:
         folder: Folder of the probe.
@@ -70,13 +70,13 @@ def classify(
     config: ProbeConfig,
     device: str,
 ) -> dict[str, str]:
-    """Classify intents by the probe that `train_intent_probe` left; arguments as in `transcribe`."""
-    intents: list[str] = json.loads((folder / LABELS).read_text())
+    """Classify intents or scenarios by the probe that `train_probe` left; arguments as in `transcribe`."""
+    classes: list[str] = json.loads((folder / LABELS).read_text())
     weights = load_file(folder / WEIGHTS)
-    probe = IntentProbe(spec, config, len(intents), _table_dim(weights))
+    probe = IntentProbe(spec, config, len(classes), _table_dim(weights))
     probe.load_state_dict(weights)
     positions = answers(probe, tokens, ids, device)
-    return {utterance_id: intents[position] for utterance_id, position in positions.items()}
+    return {utterance_id: classes[position] for utterance_id, position in positions.items()}
 
 
 def phones_by_frame(
@@ -87,7 +87,7 @@ def phones_by_frame(
     config: ProbeConfig,
     device: str,
 ) -> dict[str, list[str]]:
-    """Return the phone of every upsampled frame by the probe that `train_phone_probe` left in `folder`."""
+    """Return the phone of every upsampled frame by the probe that `train_probe` left in `folder`."""
     phones: list[str] = json.loads((folder / LABELS).read_text())
     weights = load_file(folder / WEIGHTS)
     probe = PhoneProbe(spec, config, len(phones), _table_dim(weights))
@@ -103,9 +103,7 @@ def _table_dim(weights: Mapping[str, torch.Tensor]) -> int | None:
 
 
 @torch.no_grad()
-def answers(
-    probe: TranscribingProbe | IntentProbe | PhoneProbe, tokens: TokenStore, ids: Sequence[str], device: str
-) -> dict[str, Any]:
+def answers(probe: Probe, tokens: TokenStore, ids: Sequence[str], device: str) -> dict[str, Any]:
     """Run `probe.predict` on every utterance that has tokens, in batches of similar length."""
     probe.to(device).eval()
     present = [utterance_id for utterance_id in ids if utterance_id not in tokens.failures]

@@ -31,8 +31,8 @@ def word_edits(reference: str, hypothesis: str) -> int:
     return result.substitutions + result.deletions + result.insertions
 
 
-def frames_wrong(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
-    """Count frames with a wrong phone; a phone that does not occur in training is always wrong."""
+def labels_wrong(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
+    """Count wrong labels, such as phones of frames; one that does not occur in training is always wrong."""
     return sum(own != other for own, other in zip(reference, hypothesis, strict=True))
 
 

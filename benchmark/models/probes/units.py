@@ -1,4 +1,4 @@
-"""Output units of the ASR probes: characters, or word pieces found by byte-pair encoding."""
+"""Output units of the ASR probes: one of two sets of characters, or word pieces by byte-pair encoding."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -45,6 +45,27 @@ class Characters:
     def decode(self, labels: Sequence[int]) -> str:
         """See `Units`."""
         return decode(labels)
+
+
+class CharactersAndEnds:
+    """The 31 units of DASB's LibriSpeech recipe, in which the survey's ASR probe writes.
+
+    The 28 characters of `normalize` follow the blank and the marks of the two ends of a sentence, as in a
+    character model of SentencePiece whose piece for unknown characters is the blank. No transcript holds a
+    mark; an emitted one spells nothing.
+    """
+
+    symbols = ("<blank>", "<s>", "</s>", *ALPHABET)
+    num_labels = len(symbols)
+    _added = num_labels - NUM_LABELS
+
+    def encode(self, text: str) -> list[int]:
+        """See `Units`."""
+        return [label + self._added for label in encode(text)]
+
+    def decode(self, labels: Sequence[int]) -> str:
+        """See `Units`."""
+        return decode([label - self._added for label in labels if label > self._added])
 
 
 class Pieces:
@@ -97,12 +118,14 @@ class Pieces:
 
 
 CHARACTERS = Characters()
+FIXED: dict[str, Units] = {"characters": CHARACTERS, "characters_31": CharactersAndEnds()}
+"""Units that no training has to find, by their name in a config."""
 
 
 def units_for(config: ProbeConfig, texts: Iterable[str], folder: Path) -> Units:
     """Return the units for a training on `texts`; learned pieces are saved in its `folder`."""
-    if config.units == "characters":
-        return CHARACTERS
+    if config.units in FIXED:
+        return FIXED[config.units]
     pieces = Pieces.train(sorted(texts), config.bpe_size)
     pieces.save(folder)
     return pieces
@@ -110,4 +133,4 @@ def units_for(config: ProbeConfig, texts: Iterable[str], folder: Path) -> Units:
 
 def units_of(config: ProbeConfig, folder: Path) -> Units:
     """Load the units of the probe in `folder`."""
-    return CHARACTERS if config.units == "characters" else Pieces.load(folder)
+    return FIXED[config.units] if config.units in FIXED else Pieces.load(folder)

@@ -1,8 +1,8 @@
 """The probe of one tokenizer as an artifact of the store, trained once for all tasks that need it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark.models.probes.config import ProbeConfig
 from benchmark.models.probes.frontend import FEATURES_VERSION
@@ -13,11 +13,14 @@ from benchmark.tokenizers.base import Tokenizer
 from benchmark.training.config import DEFAULT_PRECISION
 from benchmark.training.trained_artifact import trained_artifact
 
+if TYPE_CHECKING:
+    from benchmark.models.probes.targets import Target
+
 VERSION = 2
 """Version of the training code; a higher number makes the store ignore older probes."""
 
 Labels = Mapping[str, Any]
-"""Transcript, intent, or phones of all frames, by utterance id."""
+"""Transcript, intent, scenario, or phones of all frames, by utterance id."""
 
 
 def probe_label(config: ProbeConfig, context: RunContext) -> str:
@@ -27,8 +30,7 @@ def probe_label(config: ProbeConfig, context: RunContext) -> str:
 
 
 def trained_probe(
-    kind: str,
-    train_probe: Callable[..., None],
+    target: "type[Target]",
     tokenizer: Tokenizer,
     train: tuple[Split, Labels],
     dev: tuple[Split, Labels],
@@ -39,8 +41,7 @@ def trained_probe(
     """Return the folder of the probe; train the probe if the store has none.
 
     Args:
-        kind: "asr", "intent" or "phones".
-        train_probe: Function of `models.probes.train` for this kind of probe.
+        target: What the probe learns to answer with.
         tokenizer: The tokenizer, with a fitted codebook if the tokenizer needs one.
         train: Tokens and labels of the training split.
         dev: Tokens and labels of the dev split, which select the best epoch.
@@ -50,7 +51,7 @@ def trained_probe(
     """
     key = {
         "version": VERSION,
-        "task": kind,
+        "task": target.kind,
         "tokenizer": tokenizer.identity(),
         "train": train[0].manifest.digest,
         "dev": dev[0].manifest.digest,
@@ -66,9 +67,20 @@ def trained_probe(
         key["max_steps"] = context.trainer.max_steps
 
     def build(folder: Path) -> None:
-        tokens, dev_tokens = train[0].tokens, dev[0].tokens
-        spec, trainer, seed = tokenizer.spec, context.trainer, context.seed
-        vectors = tokenizer.codebook_vectors() if config.init == "codebook" else None
-        train_probe(spec, tokens, train[1], dev_tokens, dev[1], config, trainer, seed, folder, vectors)
+        # Imports Lightning, which is slow, and which a plan does without.
+        from benchmark.models.probes.train import train_probe
+        from benchmark.models.probes.training import Examples, ProbeTraining
+
+        training = ProbeTraining(
+            spec=tokenizer.spec,
+            train=Examples(train[0].tokens, train[1]),
+            dev=Examples(dev[0].tokens, dev[1]),
+            config=config,
+            trainer=context.trainer,
+            seed=context.seed,
+            folder=folder,
+            vectors=tokenizer.codebook_vectors() if config.init == "codebook" else None,
+        )
+        train_probe(target, training)
 
     return trained_artifact(context.store, "probes", key, build)

@@ -16,7 +16,9 @@ from benchmark.models.probes.decoder import END, AttentionDecoder
 from benchmark.models.probes.frontend import PADDING
 from benchmark.models.probes.normalize import NUM_LABELS, encode
 from benchmark.models.probes.predict import infeasible, transcribe
-from benchmark.models.probes.train import train_asr_probe
+from benchmark.models.probes.targets import Transcripts
+from benchmark.models.probes.train import train_probe
+from benchmark.models.probes.training import Examples, ProbeTraining
 from benchmark.models.probes.units import CHARACTERS
 from benchmark.training.report import read_report
 from benchmark.training.trainer import TrainerConfig
@@ -168,7 +170,16 @@ def train(make_store, make_spec, attention_config, tmp_path: Path):
         path = tmp_path / folder
         path.mkdir(exist_ok=True)
         config = attention_config(**changes)
-        train_asr_probe(make_spec(), stores[0], texts, stores[1], dev, config, TRAINER, 3, path)
+        training = ProbeTraining(
+            spec=make_spec(),
+            train=Examples(stores[0], texts),
+            dev=Examples(stores[1], dev),
+            config=config,
+            trainer=TRAINER,
+            seed=3,
+            folder=path,
+        )
+        train_probe(Transcripts, training)
         answers = transcribe(path, make_spec(), stores[1], list(dev), config, "cpu")
         report = read_report(path)
         wrong = sum(answers[key] != text for key, text in dev.items())

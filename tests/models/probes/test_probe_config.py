@@ -83,6 +83,8 @@ def test_an_impossible_value_is_named(make_config, change) -> None:
         ({"shared_rows": 64, "combine": "concat"}, "shared_rows=64"),
         ({"shared_rows": 64, "init": "codebook"}, "shared_rows=64"),
         ({"beam": 0}, "beam=0"),
+        ({"batching": "sorted"}, "ascending"),
+        ({"batching": "ascending", "steps_per_epoch": 4}, "steps_per_epoch=4 with batching=ascending"),
     ],
 )
 def test_choices_that_contradict_each_other_are_named(make_config, change, message) -> None:

@@ -12,15 +12,19 @@ import pytest
 import torch
 
 from benchmark.errors import UserError
+from benchmark.models.probes.config import ProbeConfig
 from benchmark.models.probes.ctc import CTCProbe
 from benchmark.models.probes.module import learning_rate_factor
 from benchmark.models.probes.normalize import encode
 from benchmark.models.probes.predict import classify, infeasible, transcribe
 from benchmark.models.probes.scores import word_error_rate
-from benchmark.models.probes.train import train_asr_probe, train_intent_probe
+from benchmark.models.probes.targets import Intents, Transcripts
+from benchmark.models.probes.train import train_probe
+from benchmark.models.probes.training import Examples, ProbeTraining
 from benchmark.training.callbacks import read_history
 from benchmark.training.report import read_report
 from benchmark.training.trainer import TrainerConfig
+from benchmark.types import TokenizerSpec
 
 TRAINER = TrainerConfig(accelerator="cpu", progress_bar=False)
 TEXTS = {
@@ -32,6 +36,21 @@ TEXTS = {
 SPOKEN = {key: np.repeat(encode(text), 3)[None] for key, text in TEXTS.items()}
 
 
+def training(
+    spec: TokenizerSpec, split: Examples, config: ProbeConfig, folder: Path, vectors: torch.Tensor | None
+) -> ProbeTraining:
+    return ProbeTraining(
+        spec=spec,
+        train=split,
+        dev=split,
+        config=config,
+        trainer=TRAINER,
+        seed=3,
+        folder=folder,
+        vectors=vectors,
+    )
+
+
 @pytest.fixture
 def asr(make_store, make_spec, make_config, tmp_path: Path):
     """Train on eight sentences that also serve as dev."""
@@ -40,7 +59,7 @@ def asr(make_store, make_spec, make_config, tmp_path: Path):
         path, store = tmp_path / folder, make_store(SPOKEN)
         path.mkdir(exist_ok=True)
         config = make_config(**changes)
-        train_asr_probe(make_spec(), store, TEXTS, store, TEXTS, config, TRAINER, 3, path, vectors)
+        train_probe(Transcripts, training(make_spec(), Examples(store, TEXTS), config, path, vectors))
         answers = transcribe(path, make_spec(), store, list(TEXTS), config, "cpu")
         rate = word_error_rate(list(TEXTS.values()), list(answers.values()))
         assert read_report(path)["dev"]["wer"] == pytest.approx(rate)
@@ -195,6 +214,6 @@ def test_intents_take_pilots_and_vectors_as_well(make_store, make_spec, make_con
     config = make_config(
         learning_rate=[1e-6, 0.02], pilot_epochs=1, init="codebook", projection_dim=8, schedule="newbob"
     )
-    train_intent_probe(spec, store, labels, store, labels, config, TRAINER, 3, tmp_path, vectors)
+    train_probe(Intents, training(spec, Examples(store, labels), config, tmp_path, vectors))
     assert read_report(tmp_path)["learning_rate"]["picked"] == 0.02
     assert classify(tmp_path, spec, store, list(labels), config, "cpu") == labels

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from benchmark.models.probes.normalize import encode
-from benchmark.models.probes.train import train_asr_probe
+from benchmark.models.probes.targets import Transcripts
+from benchmark.models.probes.train import train_probe
+from benchmark.models.probes.training import Examples, ProbeTraining
 from benchmark.training.convergence import codebook_use
 from benchmark.training.report import read_report
 from benchmark.training.trainer import TrainerConfig
@@ -31,17 +33,16 @@ def report(make_store, make_spec, make_config, tmp_path: Path) -> Callable[..., 
         rng = np.random.default_rng(0)
         splits = [{f"u{i:02d}": " ".join(rng.choice(WORDS, 3)) for i in range(24)} for _ in range(2)]
         stores = [make_store({key: speak(text) for key, text in texts.items()}) for texts in splits]
-        train_asr_probe(
-            make_spec(frame_rate=frame_rate),
-            stores[0],
-            splits[0],
-            stores[1],
-            splits[1],
-            make_config(**{"epochs": 2, "steps_per_epoch": 6} | changes),
-            TRAINER,
-            0,
-            tmp_path,
+        training = ProbeTraining(
+            spec=make_spec(frame_rate=frame_rate),
+            train=Examples(stores[0], splits[0]),
+            dev=Examples(stores[1], splits[1]),
+            config=make_config(**{"epochs": 2, "steps_per_epoch": 6} | changes),
+            trainer=TRAINER,
+            seed=0,
+            folder=tmp_path,
         )
+        train_probe(Transcripts, training)
         return read_report(tmp_path)
 
     return train

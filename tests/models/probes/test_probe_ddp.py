@@ -16,7 +16,9 @@ from benchmark.models.probes.config import AttentionConfig, ProbeConfig
 from benchmark.models.probes.ctc import CTCProbe
 from benchmark.models.probes.data import Batch
 from benchmark.models.probes.normalize import encode
-from benchmark.models.probes.train import train_asr_probe, train_intent_probe, train_phone_probe
+from benchmark.models.probes.targets import FramePhones, Intents, Transcripts
+from benchmark.models.probes.train import train_probe
+from benchmark.models.probes.training import Examples, ProbeTraining
 from benchmark.training.callbacks import read_history
 from benchmark.training.report import read_report
 from benchmark.training.trainer import TrainerConfig
@@ -30,6 +32,14 @@ CURVE, WEIGHTS = 1e-4, 1e-3
 """Relative tolerances of validation curves and weights: sums are taken in another order."""
 TRAINING = {"train_loss": 0.1, "grad_norm": 0.1}
 """Means over the rows that the ranks have seen in an epoch; a row that both ranks take counts twice."""
+
+TARGETS: dict[str, tuple[Any, Callable[[str], Any]]] = {
+    "intent": (Intents, lambda text: text.split()[-1]),
+    "phone": (FramePhones, lambda text: [letter for letter in text for _ in range(3)]),
+    "ctc": (Transcripts, str),
+    "attention": (Transcripts, str),
+}
+"""Target of each kind of probe, and its answer to a text."""
 
 
 @pytest.fixture
@@ -45,16 +55,14 @@ def trained(make_store, make_spec, make_config, tmp_path: Path) -> Callable[...,
         path.mkdir(exist_ok=True)
         size = {"batch_size": BATCH, "steps_per_epoch": 4, "epochs": EPOCHS, "patience": 3}
         config: ProbeConfig = make_config(**size | changes)
-        if kind == "intent":
-            intents = {key: text.split()[-1] for key, text in texts.items()}
-            train_intent_probe(spec, store, intents, store, intents, config, trainer, 3, path)
-        elif kind == "phone":
-            phones = {key: [letter for letter in text for _ in range(3)] for key, text in texts.items()}
-            train_phone_probe(spec, store, phones, store, phones, config, trainer, 3, path)
-        else:
-            if kind == "attention":
-                config = AttentionConfig(**vars(config), label_smoothing=0.1)
-            train_asr_probe(spec, store, texts, store, texts, config, trainer, 3, path)
+        if kind == "attention":
+            config = AttentionConfig(**vars(config), label_smoothing=0.1)
+        target, answer = TARGETS[kind]
+        split = Examples(store, {key: answer(text) for key, text in texts.items()})
+        training = ProbeTraining(
+            spec=spec, train=split, dev=split, config=config, trainer=trainer, seed=3, folder=path
+        )
+        train_probe(target, training)
         return path
 
     return trained

@@ -12,8 +12,10 @@ from benchmark.models.probes.data import Batch
 from benchmark.models.probes.frontend import PADDING
 from benchmark.models.probes.phones import PhoneProbe
 from benchmark.models.probes.predict import phones_by_frame
-from benchmark.models.probes.scores import frames_wrong
-from benchmark.models.probes.train import train_phone_probe
+from benchmark.models.probes.scores import labels_wrong
+from benchmark.models.probes.targets import FramePhones
+from benchmark.models.probes.train import train_probe
+from benchmark.models.probes.training import Examples, ProbeTraining
 from benchmark.training.report import read_report
 from benchmark.training.trainer import TrainerConfig
 
@@ -74,9 +76,9 @@ def test_dev_error_is_over_all_frames_and_an_unknown_phone_is_wrong(probe: Phone
 
 
 def test_frames_are_compared_one_by_one() -> None:
-    assert frames_wrong(["a", "a", "sil"], ["a", "b", "a"]) == 2
+    assert labels_wrong(["a", "a", "sil"], ["a", "b", "a"]) == 2
     with pytest.raises(ValueError, match="shorter"):
-        frames_wrong(["a"], [])
+        labels_wrong(["a"], [])
 
 
 def utterances(count: int, seed: int, frame_factor: int) -> tuple[dict, dict]:
@@ -105,9 +107,18 @@ def train(make_store, make_spec, make_config, tmp_path: Path):
         stores = make_store(codes), make_store(dev_codes)
         path, spec = tmp_path / folder, make_spec(frame_rate=frame_rate)
         path.mkdir(exist_ok=True)
-        train_phone_probe(spec, stores[0], phones, stores[1], dev_phones, config, TRAINER, 3, path)
+        training = ProbeTraining(
+            spec=spec,
+            train=Examples(stores[0], phones),
+            dev=Examples(stores[1], dev_phones),
+            config=config,
+            trainer=TRAINER,
+            seed=3,
+            folder=path,
+        )
+        train_probe(FramePhones, training)
         answers = phones_by_frame(path, spec, stores[1], list(dev_codes), config, "cpu")
-        wrong = sum(frames_wrong(dev_phones[key], answers[key]) for key in dev_phones)
+        wrong = sum(labels_wrong(dev_phones[key], answers[key]) for key in dev_phones)
         frames = sum(map(len, dev_phones.values()))
         assert read_report(path)["dev"]["error"] == pytest.approx(wrong / frames)
         return path
