@@ -61,7 +61,7 @@ sheets: $(READY) ## Rewrite docs/reference/tokenizers.md and metrics.md from the
 doctor: $(READY) ## Say what a run with ARGS="tokenizer=… task=…" would miss on this machine
 	@$(RUN) -m benchmark doctor $(ARGS)
 
-data: $(READY) ## Download and check a corpus: DATASET=librispeech, libritts or slurp, ROOT=folder, SUBSETS=…
+data: $(READY) ## Download and check a corpus: DATASET=librispeech, libritts, testset_b or slurp, ROOT=folder, SUBSETS=…
 	@$(RUN) -m benchmark data $(DATASET) $(if $(ROOT),"$(ROOT)") $(if $(SUBSETS),--subsets $(SUBSETS)) $(ARGS)
 
 bench: $(READY) ## Measure memory at scale, k-means, encoding, metrics and launchers; pages land in results/measurements, or OUT=

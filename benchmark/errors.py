@@ -1,4 +1,4 @@
-"""The exception for mistakes that the user can correct."""
+"""The exception for mistakes that the user can correct, and the wording of its messages."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -9,6 +9,13 @@ class UserError(Exception):
 
     The message names the value received, and the legal values or the next step.
     """
+
+
+def list_some(names: Iterable[str], most: int = 5) -> str:
+    """Return the first `most` of the sorted names, and the number of the others."""
+    ordered = sorted(set(names))
+    more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
+    return ", ".join(ordered[:most]) + more
 
 
 def unknown(what: str, value: object, legal: Iterable[object]) -> UserError:

@@ -1,7 +1,8 @@
 """Types that every part of the benchmark shares: utterances and tokenizer facts.
 
 Conventions used throughout:
-* `wav` is float32 (B, T) in [-1, 1] at `SAMPLE_RATE`; its `lengths` are samples.
+* `wav` is float32 (B, T) in [-1, 1] at `SAMPLE_RATE`, or at the rate at which a tokenizer hears; its
+  `lengths` are samples.
 * `codes` is int64 (B, K, T): batch, codebook, frame; its `lengths` are frames.
 """
 
@@ -12,7 +13,9 @@ from typing import Literal, get_args
 from benchmark.errors import UserError, unknown
 
 SAMPLE_RATE = 16_000
-"""Rate (Hz) at which all speech is read, decoded and scored."""
+"""Rate (Hz) at which all speech is read, decoded and scored.
+
+Tokenizers of a higher rate may hear more, see `benchmark.tokenizers.hearing`."""
 
 Kind = Literal[
     "acoustic",
@@ -50,7 +53,9 @@ class TokenizerSpec:
     name: str
     kind: Kind
     sample_rate: int
-    """Rate of the tokenizer's own model in Hz; the base class resamples to and from `SAMPLE_RATE`."""
+    """Rate of the tokenizer's own model in Hz. The base class resamples to it from the rate of the speech,
+    which is the same where the recordings allow it (`benchmark.tokenizers.hearing`), and from it to
+    `SAMPLE_RATE`."""
     frame_rate: float
     """Frames per second of the `codes` array."""
     codebook_sizes: tuple[int, ...]
@@ -136,3 +141,13 @@ class TokenizerSpec:
         """
         rates = zip(self.frame_rates, self.codebook_sizes, strict=True)
         return sum(rate * log2(size) for rate, size in rates)
+
+    @property
+    def whole_bit_rate(self) -> float:
+        """Bits per second if every code takes whole bits: the sum of frame_rate · ⌈log2(codebook_size)⌉.
+
+        Published tables count this way (Guo et al. 2025, Table II), so their LSCodec of 300 entries at 50 Hz
+        has 0.45 kbit/s and not 0.411.
+        """
+        rates = zip(self.frame_rates, self.codebook_sizes, strict=True)
+        return sum(rate * (size - 1).bit_length() for rate, size in rates)

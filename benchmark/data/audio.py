@@ -1,4 +1,4 @@
-"""Audio input and output: mono float32 at 16 kHz, decoded once."""
+"""Audio input and output: mono float32, decoded once, at 16 kHz unless a tokenizer hears another rate."""
 
 import io
 import re
@@ -33,8 +33,8 @@ def resample(wav: np.ndarray, source_rate: int, target_rate: int) -> np.ndarray:
     return soxr.resample(wav.T, source_rate, target_rate).T.astype(np.float32)
 
 
-def read_audio(path: str | Path) -> np.ndarray:
-    """Read a file as mono float32 (T,) at 16 kHz; channels are averaged, other rates resampled.
+def read_audio(path: str | Path, target_rate: int = SAMPLE_RATE) -> np.ndarray:
+    """Read a file as mono float32 (T,) at `target_rate`; channels are averaged, other rates resampled.
 
     Raises:
         AudioError: the file is missing, damaged, cut off, without a stated length, shorter than 0.1 s,
@@ -59,7 +59,15 @@ def read_audio(path: str | Path) -> np.ndarray:
         raise AudioError(f"{path} lasts {len(mono) / rate:.3f} s; at least {MIN_SECONDS} s is needed")
     if not np.isfinite(mono).all():
         raise AudioError(f"{path} holds NaN or infinite samples")
-    return resample(mono, rate, SAMPLE_RATE)
+    return resample(mono, rate, target_rate)
+
+
+def file_rate(path: str | Path) -> int | None:
+    """Return the sample rate that a file's header states, in Hz; None without a readable header."""
+    try:
+        return soundfile.info(str(path)).samplerate
+    except (soundfile.LibsndfileError, OSError, TypeError):
+        return None
 
 
 def write_audio(path: str | Path, wav: np.ndarray) -> None:

@@ -21,6 +21,7 @@ from benchmark.jobs.rows import (
     rows_of,
     side_info,
     trainings,
+    whole_bits,
     with_other_metrics,
 )
 from benchmark.jobs.trackers.base import TrackerCollection, left_by
@@ -33,6 +34,7 @@ from benchmark.storage.hashing import digest
 from benchmark.tasks.base import Outcome, RunContext, Task, not_applicable
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import fit_codebook
+from benchmark.tokenizers.hearing import hearing
 from benchmark.training.machine import machine
 from benchmark.training.process_group import ProcessGroup
 
@@ -80,11 +82,11 @@ class Job:
 
         Raises: UserError if a corpus folder or a model is missing.
         """
-        trainer = self.context.trainer
+        trainer, tokenizer = self.context.trainer, self.heard_tokenizer()
         content = {
-            "tokenizer": self.tokenizer.identity(),
-            "corpus": [self.corpus.identity(split) for split in self.task.reads(self.tokenizer, self.corpus)],
-            "task": self.task.identity(self.tokenizer, self.corpus, self.context),
+            "tokenizer": tokenizer.identity(),
+            "corpus": [self.corpus.identity(split) for split in self.task.reads(tokenizer, self.corpus)],
+            "task": self.task.identity(tokenizer, self.corpus, self.context),
             "precision": trainer.precision,
             "seed": self.context.seed,
             "intervals": [INTERVALS_VERSION, self.context.interval_unit],
@@ -139,7 +141,9 @@ class Job:
                 if self.tokenizer.spec.continuous and not self.task.reads_features:
                     outcome = not_applicable("its codes are continuous features, which only probes read")
                 else:
-                    outcome = self.task.run(self.fitted_tokenizer(), self.corpus, self.begin())
+                    tokenizer = self.fitted_tokenizer()
+                    outcome = self.task.run(tokenizer, self.corpus, self.begin())
+                    outcome = replace(outcome, notes=outcome.notes | {"input_rate": tokenizer.input_rate})
         except Exception as error:
             reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             log.error(
@@ -160,9 +164,13 @@ class Job:
             self._write(outcome, key, metric_keys, seconds)
         log.info("done in %.0f s: %s: %s", seconds, self.label, _summary(outcome))
 
+    def heard_tokenizer(self) -> Tokenizer:
+        """Return the tokenizer at the rate at which it hears the corpus; `self.tokenizer` is unchanged."""
+        return hearing(self.tokenizer, self.corpus, self.context.store)
+
     def fitted_tokenizer(self) -> Tokenizer:
-        """Return the tokenizer with its fitted codebook; `self.tokenizer`, part of the key, is unchanged."""
-        return fit_codebook(self.tokenizer, self.corpus, self.context.store, self.context.seed)
+        """Return the tokenizer at the rate at which it hears the corpus, with its fitted codebook."""
+        return fit_codebook(self.heard_tokenizer(), self.corpus, self.context.store, self.context.seed)
 
     def begin(self) -> RunContext:
         """Tell the trackers and the other processes of the group that the job has work to do.
@@ -209,7 +217,10 @@ class Job:
             "wall_time": round(seconds, 1),
             "artifacts": sorted(self.context.store.used),
             "variant": self.task.variant(self.tokenizer),
-            "notes": outcome.notes | side_info(spec) | encode_precision(self.context.store),
+            "notes": outcome.notes
+            | side_info(spec)
+            | whole_bits(spec)
+            | encode_precision(self.context.store),
         }
         rows = rows_of(
             outcome, shared, self.task, metric_keys, self.context.interval_unit, self.max_failed_share

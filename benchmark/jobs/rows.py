@@ -142,6 +142,11 @@ def side_info(spec: TokenizerSpec) -> dict[str, Any]:
     return {"side_info": spec.side_info, "side_info_bits_per_utterance": spec.side_info_bits}
 
 
+def whole_bits(spec: TokenizerSpec) -> dict[str, Any]:
+    """Return the bitrate of whole bits per code, see `TokenizerSpec`; empty where it is the nominal one."""
+    return {} if spec.whole_bit_rate == spec.bitrate else {"whole_bit_rate": spec.whole_bit_rate}
+
+
 def trainings(store: ArtifactStore) -> dict[str, Any]:
     """Return the machines that trained the vocoders and probes of this run; empty without trainings."""
     folders = [ref for ref in sorted(store.used) if ref.startswith(("vocoders/", "probes/"))]

@@ -47,7 +47,7 @@ def state_of(job: Job) -> JobState:
     failed = next((row for row in rows if row.status == "failed"), None)
     try:
         key, metric_keys = job.key(), job.metric_keys()
-    except Absent as error:  # the key depends on the pairs to convert, which manifests determine
+    except Absent as error:  # the key depends on the pairs to convert or the rate heard, see manifests
         reason = f"its rows depend on {error}, which this cache does not hold"
         return JobState(label, "unclear" if rows else "missing", reason if rows else "")
     except (UserError, OSError) as error:

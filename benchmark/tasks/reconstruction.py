@@ -1,5 +1,6 @@
 """Reconstruction: encoding and decoding of recordings, and metrics against the originals."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, get_args
 
@@ -16,6 +17,7 @@ from benchmark.tasks.decoding.scoring import Decoded, ScoringTask
 from benchmark.tasks.decoding.trained_vocoder import takes_prompt, uses_vocoder
 from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
+from benchmark.types import Utterance
 
 
 @dataclass(kw_only=True)
@@ -87,7 +89,7 @@ class Reconstruction(ScoringTask):
             decoder=audio.decoder,
             status=audio.status,
             reason=audio.reason,
-            notes={"failures": failure_reasons(frame)} | self._voice(tokenizer, test),
+            notes={"failures": failure_reasons(frame)} | self._voice(tokenizer, test, prompts),
             audio=examples(
                 {u.utterance_id: u.speaker_id for u in test},
                 test,
@@ -98,11 +100,19 @@ class Reconstruction(ScoringTask):
             ),
         )
 
-    def _voice(self, tokenizer: Tokenizer, test: Manifest) -> dict[str, Any]:
-        """Return the prompt rule, and the rate of finite side information over the test set in bit/s."""
+    def _voice(
+        self, tokenizer: Tokenizer, test: Manifest, prompts: Mapping[str, Utterance]
+    ) -> dict[str, Any]:
+        """Return the prompt rule, the number of utterances that a list of prompts gives themselves although
+        the rule is another recording, and the rate of finite side information over the test set in bit/s.
+        """
         if not takes_prompt(tokenizer, self.decoder):
             return {}
+        voice: dict[str, Any] = {"prompt": self.prompt}
+        own = sum(prompt.utterance_id == name for name, prompt in prompts.items())
+        if own and self.prompt == "same_speaker":
+            voice["self_prompted"] = own
         bits, seconds = tokenizer.spec.side_info_bits, test.hours * 3600
-        if uses_vocoder(tokenizer, self.decoder) or bits is None or not seconds:
-            return {"prompt": self.prompt}
-        return {"prompt": self.prompt, "side_info_bitrate": bits * len(test) / seconds}
+        if not uses_vocoder(tokenizer, self.decoder) and bits is not None and seconds:
+            voice["side_info_bitrate"] = bits * len(test) / seconds
+        return voice

@@ -89,7 +89,7 @@ class Speed(DecodingTask):
                 "failure": None,
             }
             try:
-                wav = read_audio(utterance.audio_path)
+                wav = read_audio(utterance.audio_path, tokenizer.input_rate)
                 prompt = read_audio(prompts.get(utterance.utterance_id, utterance).audio_path)
             except AudioError as error:
                 rows.append(row | {"failure": str(error)})
@@ -97,7 +97,7 @@ class Speed(DecodingTask):
             if not any(earlier["failure"] is None for earlier in rows):
                 self._once(tokenizer, decode, wav, prompt)  # warm-up: the first call may load or compile
             encode_seconds, decode_seconds = self._once(tokenizer, decode, wav, prompt)
-            seconds = len(wav) / SAMPLE_RATE
+            seconds = len(wav) / tokenizer.input_rate
             row |= {"rtf_encode": encode_seconds / seconds, "rtf_decode": decode_seconds / seconds}
             rows.append(row | {"rtf_encode:weight": seconds, "rtf_decode:weight": seconds})
         frame = pd.DataFrame(rows)
@@ -158,5 +158,6 @@ class Speed(DecodingTask):
             if tokenizer.spec.decode_needs_prompt:
                 side = [tokenizer.extract_side_info(torch.from_numpy(wav))]
             middle = time.perf_counter()
-            decode(codes[..., : int(lengths[0])], side, prompt, len(wav))
+            samples = round(len(wav) * SAMPLE_RATE / tokenizer.input_rate)
+            decode(codes[..., : int(lengths[0])], side, prompt, samples)
             return middle - start, time.perf_counter() - middle

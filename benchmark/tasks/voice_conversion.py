@@ -16,7 +16,7 @@ from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.shards import Part
 from benchmark.tasks.base import Measure, Outcome, RunContext, failure_reasons, not_applicable
 from benchmark.tasks.decoding.audio_examples import examples
-from benchmark.tasks.decoding.conversion_pairs import Pairing, read_pairs
+from benchmark.tasks.decoding.conversion_pairs import ANY_SPEAKER, Pairing, read_pairs
 from benchmark.tasks.decoding.pairing import make_pairs
 from benchmark.tasks.decoding.prompts import own_prompts
 from benchmark.tasks.decoding.resynthesis import resynthesise
@@ -45,8 +45,9 @@ class VoiceConversion(ScoringTask):
 
     Attributes:
         conditions: Conditions of the pairs, names among `CONDITIONS`; sources take the conditions in turn.
-        pairs: CSV file of the pairs to convert, in the format of the command `pairs`; None draws the pairs
-            here. The file alone decides which sources are converted: `limit` does not shorten the list.
+        pairs: File of the pairs to convert, as CSV in the format of the command `pairs`, or as a published
+            list of source and prompt ids such as LSCodec's utt2prompt; None draws the pairs here. The file
+            alone decides which sources are converted: `limit` does not shorten the list.
         pairing_seed: Seed of the pairs drawn here.
     """
 
@@ -112,18 +113,23 @@ class VoiceConversion(ScoringTask):
             self._refuse_other_conditions(pairing)
             sources = Manifest(split[pair.source_id] for pair in pairing.pairs)
             absent = [condition for condition in self.conditions if condition not in pairing.counts()]
-            pairing = replace(
-                pairing, left_out=dict.fromkeys(absent, f"{Path(self.pairs).name} has no such pair")
-            )
+            pairing = replace(pairing, left_out=dict.fromkeys(absent, self._why_absent(pairing)))
         else:
             sources = split.subset(self.limit)
             prompts = list({u.utterance_id: u for u in (listed or {}).values()}.values()) or list(sources)
             pool = {u.utterance_id: u for u in (*prompts, *abroad)}
             own = own_prompts(corpus, sources, store) if "self" in self.conditions else {}
+            own = {name: prompt for name, prompt in own.items() if prompt.utterance_id != name}
             pool |= {prompt.utterance_id: prompt for prompt in own.values()}
             candidates = [*prompts, *abroad]
             pairing = make_pairs(sources, candidates, own, self.conditions, self.pairing_seed)
         return Conversion(sources, pairing, {pair.source_id: pool[pair.target_id] for pair in pairing.pairs})
+
+    def _why_absent(self, pairing: Pairing) -> str:
+        """Return why a list of pairs has none of a condition."""
+        why = f"{Path(str(self.pairs)).name} has no such pair"
+        unsure = pairing.counts().get(ANY_SPEAKER)
+        return f"{why}, but {unsure} of speakers whose gender is not known" if unsure else why
 
     def _foreign(self, corpus: Corpus) -> tuple[str, ...]:
         """Return the splits that may hold a prompt in another language."""

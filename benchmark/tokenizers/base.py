@@ -1,4 +1,4 @@
-"""The interface of tokenizers: 16 kHz speech in, codes (B, K, T) out, and back if the tokenizer can decode.
+"""The interface of tokenizers: speech in, codes (B, K, T) out, and 16 kHz speech if the tokenizer can decode.
 
 A tokenizer is a dataclass whose fields are the keys of its yaml. The property `spec` states its facts. A
 tokenizer implements `_encode` (and `_decode`) at its own sample rate, and loads weights on first use, so that
@@ -7,6 +7,7 @@ building a tokenizer is cheap. The base class resamples, pads to whole frames an
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field, fields
 from math import ceil
 from pathlib import Path
@@ -35,6 +36,8 @@ class Tokenizer(ABC):
         name: Label of rows; the file name of the yaml unless the yaml holds a variant.
         encode_precision: Precision in which a network encodes. "bfloat16" uses autocast, and only if the
             codes of a sample stay the same (`encoding.bfloat16_check`); "auto" is bfloat16 on a GPU.
+        input_rate: Rate (Hz) of the speech that `encode` and `extract_side_info` take. It is not for yamls:
+            `benchmark.tokenizers.hearing` sets it by the recordings of the corpus.
         version: Number to raise when a change of the code changes the codes; old artifacts are then ignored.
     """
 
@@ -43,6 +46,7 @@ class Tokenizer(ABC):
     name: str
     device: str = field(default="cpu", metadata=NOT_IDENTITY)
     encode_precision: Precision = field(default="float32", metadata=NOT_IDENTITY)
+    input_rate: int = field(default=SAMPLE_RATE, metadata=KEY_UNLESS_DEFAULT)
 
     @property
     @abstractmethod
@@ -90,12 +94,23 @@ class Tokenizer(ABC):
             **precision,
         }
 
+    def hearing(self, rate: int) -> Self:
+        """Return a copy that takes speech at `rate`, as do copies of the tokenizers in its fields."""
+        if rate == self.input_rate:
+            return self
+        heard = copy(self)  # shallow, so that both share a loaded model and a codebook
+        parts = {item.name: getattr(self, item.name) for item in fields(self)}
+        inner = {name: part.hearing(rate) for name, part in parts.items() if isinstance(part, Tokenizer)}
+        for name, value in {"input_rate": rate, **inner}.items():
+            object.__setattr__(heard, name, value)  # a tokenizer may be frozen
+        return heard
+
     @torch.no_grad()  # not inference_mode: codes made there cannot enter a trainable layer
     def encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Tokenize speech.
 
         Args:
-            wav: (B, T) float32 at 16 kHz, zero beyond `lengths`.
+            wav: (B, T) float32 at `input_rate`, zero beyond `lengths`.
             lengths: (B,) samples.
 
         Returns:
@@ -109,12 +124,12 @@ class Tokenizer(ABC):
         if not self.spec.supports_padding and len(set(lengths.tolist())) > 1:
             raise ValueError(f"{self.name} takes batches of equal length only; got {lengths.tolist()}")
         rate, hop = self.spec.sample_rate, self.spec.hop_length
-        native = _resample(wav, SAMPLE_RATE, rate)
-        native_lengths = torch.ceil(lengths * (rate / SAMPLE_RATE)).long()
+        native = _resample(wav, self.input_rate, rate)
+        native_lengths = torch.ceil(lengths * (rate / self.input_rate)).long()
         padded = ceil(native.shape[-1] / hop) * hop
         native = torch.nn.functional.pad(native, (0, padded - native.shape[-1])).to(self.device)
         result = self._encode(native, native_lengths.to(self.device))
-        return checked_codes(self.spec, result, lengths)
+        return checked_codes(self.spec, result, lengths.double() / self.input_rate)
 
     @torch.no_grad()
     def decode(
@@ -160,14 +175,14 @@ class Tokenizer(ABC):
         """Extract from one recording what the decoder needs besides the codes, such as the speaker.
 
         Args:
-            wav: (T,) float32 at 16 kHz.
+            wav: (T,) float32 at `input_rate`.
 
         Raises:
             TypeError: the decoder takes none (`spec.decode_needs_prompt` is False).
         """
         if not self.spec.decode_needs_prompt:
             raise TypeError(f"{self.name} has no side information")
-        native = _resample(wav[None], SAMPLE_RATE, self.spec.sample_rate)
+        native = _resample(wav[None], self.input_rate, self.spec.sample_rate)
         return self._side_info(native.to(self.device)).cpu()
 
     def decoder_identity(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from benchmark.errors import UserError
-from benchmark.types import SAMPLE_RATE, TokenizerSpec
+from benchmark.types import TokenizerSpec
 
 ROUNDING = 0.01
 """Frames by which resampling to the tokenizer's rate may move the end of an utterance."""
@@ -24,22 +24,22 @@ class BrokenContract(UserError):
 
 
 def checked_codes(
-    spec: TokenizerSpec, result: Any, samples: torch.Tensor
+    spec: TokenizerSpec, result: Any, seconds: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return codes (B, K, T) and lengths (B,) as int64 on the CPU, as the specification promises them.
 
     Args:
         spec: Facts of the tokenizer.
         result: What the tokenizer returned for the batch.
-        samples: (B,) lengths of the utterances in samples at 16 kHz.
+        seconds: (B,) lengths of the utterances.
 
     Raises: BrokenContract with what was expected, what was returned, and the likely mistake.
     """
     codes, lengths = _require_tensors(spec, result)
-    _require_shape(spec, codes, lengths, len(samples))
+    _require_shape(spec, codes, lengths, len(seconds))
     codes, lengths = codes.cpu().long(), lengths.cpu().long()
     _require_lengths(spec, codes, lengths)
-    _require_rate(spec, lengths, samples)
+    _require_rate(spec, lengths, seconds)
     _require_range(spec, codes, lengths)
     return codes, lengths
 
@@ -101,8 +101,7 @@ def _require_lengths(spec: TokenizerSpec, codes: torch.Tensor, lengths: torch.Te
             )
 
 
-def _require_rate(spec: TokenizerSpec, lengths: torch.Tensor, samples: torch.Tensor) -> None:
-    seconds = samples.double() / SAMPLE_RATE
+def _require_rate(spec: TokenizerSpec, lengths: torch.Tensor, seconds: torch.Tensor) -> None:
     allowed = 1 + spec.frame_slack
     off = (lengths - seconds * spec.frame_rate).abs()
     row = int(off.argmax())

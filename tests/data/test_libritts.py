@@ -157,7 +157,6 @@ def test_only_the_published_list_is_called_testset_b(
             "19_7_000000_000000 19_7_000001_000000",
             "not in test-clean: 19_7_000000_000000, 19_7_000001_000000",
         ),
-        ("121_7_000005_000000 121_7_000005_000000", "prompted by itself: 121_7_000005_000000"),
         ("237_7_000000_000000 121_7_000005_000000", "prompted by another speaker: 237_7_000000_000000"),
     ],
 )
@@ -169,8 +168,20 @@ def test_a_damaged_list_is_refused_with_its_ids(
         corpus(tree, test_list=path).identity("test")
 
 
+def test_an_utterance_that_prompts_itself_is_kept_and_said(
+    tree: Path, store: ArtifactStore, listed: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    own, other = "121_7_000005_000000", "237_7_000001_000000"
+    given = corpus(tree, test_list=listed(f"{own} {own}", f"{other} 237_7_000005_000000"))
+    with caplog.at_level("INFO"):
+        assert ids(given.manifest("test", store)) == [own, other]
+    assert f"1 of 2 utterances prompted by themselves, as published: {own}" in caplog.text
+    prompts = given.listed_prompts(store)
+    assert prompts is not None and prompts[own].utterance_id == own
+
+
 def test_an_empty_or_missing_list_says_what_to_do(tree: Path, listed: Callable[..., str]) -> None:
     with pytest.raises(UserError, match="it is empty"):
         corpus(tree, test_list=listed("")).identity("test")
-    with pytest.raises(UserError, match=r"no file '/no/list'.*utt2prompt.*test_list=null"):
+    with pytest.raises(UserError, match=r"no file '/no/list'.*DATASET=testset_b.*test_list=null"):
         corpus(tree, test_list="/no/list").identity("test")

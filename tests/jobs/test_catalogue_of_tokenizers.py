@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.jobs.build import build
 from benchmark.jobs.catalogue import tokenizers as tokenizer_sheet
 from benchmark.jobs.catalogue.tokenizers import configured, facts, sheet
+from benchmark.jobs.compose import compose, open_hydra
 from benchmark.tokenizers.ground_truth import GroundTruth
 from benchmark.tokenizers.lyra import Lyra
 from benchmark.tokenizers.pretrained import Pretrained
@@ -50,7 +52,7 @@ def test_every_yaml_has_a_line(
         assert cells(printed)[name][: len(line)] == line  # the machine's columns come last
     assert "installed" in printed and "installed" not in written and str(ROOT) not in written
     mel = cells(written)["mel_rvq"]
-    assert mel[:6] == ["mel_rvq", "acoustic", "16000", "50", "4 × 256", "1.6"] and mel[8] == "none"
+    assert mel[:7] == ["mel_rvq", "acoustic", "16000", "50", "4 × 256", "1.6", "1.6"] and mel[9] == "none"
     assert cells(printed)["ground_truth"][-3:] == ["–", "–", "–"]
     assert cells(printed)["lyra_3k2"][-3] == "lyra" and cells(printed)["lyra_3k2"][-1] == "absent"
 
@@ -90,10 +92,24 @@ def test_facts_that_few_tokenizers_have() -> None:
         revision="0123456789abcdef0123456789abcdef01234567",
     )
     assert facts(spec) == [
-        *("odd", "acoustic-disentangled", "16000 → 24000", "12.5 / 25 / 50", "1 × 4096 + 3 × 1024", "1.4"),
+        *("odd", "acoustic-disentangled", "16000 → 24000", "12.5 / 25 / 50", "1 × 4096 + 3 × 1024"),
+        *("1.4", "1.4"),
         *("global tokens: 384 bit", "no", "own, with prompt", "equal length"),
         *("unknown (none stated)", "some/one@0123456789"),
     ]
+
+
+def test_whole_bits_give_the_bitrates_of_the_surveys_table() -> None:
+    published = {"lscodec_50hz": 0.45, "vq_wav2vec": 1.8, "wav2vec2_vq": 0.9, "wavlm_large_l24": 0.55}
+    published |= {"snac_24khz": 0.98, "mimi": 1.1, "wavtokenizer_small_75": 0.9}
+    with open_hydra() as hydra:
+        specs = {name: build(compose(hydra, [f"tokenizer={name}"]).tokenizer).spec for name in published}
+    assert {name: round(spec.whole_bit_rate / 1000, 2) for name, spec in specs.items()} == published
+    assert {name: round(specs[name].bitrate / 1000, 2) for name in published} == published | {
+        "lscodec_50hz": 0.41,
+        "vq_wav2vec": 1.66,
+        "wav2vec2_vq": 0.83,
+    }
 
 
 def test_a_library_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
+import torch
 
-from benchmark.data.audio import header, write_audio
+from benchmark.data.audio import header
 from benchmark.data.corpora.base import Corpus
 from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
@@ -28,7 +30,7 @@ from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import encode_manifest
 from benchmark.tokenizers.ground_truth import GroundTruth
 from benchmark.training.trainer import TrainerConfig
-from benchmark.types import Utterance
+from benchmark.types import TokenizerSpec, Utterance
 
 
 @dataclass(kw_only=True)
@@ -36,6 +38,7 @@ class Clips(Corpus):
     """A corpus of four noise clips in a folder that a test may remove."""
 
     root: str
+    rate: int = 16_000
 
     def identity(self, split: str) -> dict[str, Any]:
         if not Path(self.root).is_dir():
@@ -47,7 +50,7 @@ class Clips(Corpus):
         utterances = []
         for number in range(4):
             path = Path(self.root) / f"{number}.wav"
-            write_audio(path, 0.1 * rng.standard_normal(3200).astype(np.float32))
+            soundfile.write(path, 0.1 * rng.standard_normal(self.rate // 5), self.rate)
             utterances.append(Utterance(f"u{number}", str(path), f"s{number % 2}", *header(path)))
         return Manifest(utterances)
 
@@ -212,6 +215,38 @@ def test_a_damaged_clip_is_counted(job: Any, tmp_path: Path) -> None:
     (row,) = rows(job())
     assert row.n_scored == 3  # the task scores what has tokens; tasks of the benchmark count the rest
     assert (job().results.root / "configs" / f"{row.config_digest}.json").is_file()
+
+
+@dataclass(kw_only=True)
+class Fine(GroundTruth):
+    """A tokenizer of 24 kHz speech with 300 entries, which take 9 bits each where bits are whole."""
+
+    @property
+    def spec(self) -> TokenizerSpec:
+        return replace(super().spec, sample_rate=24_000, frame_rate=24_000, codebook_sizes=(300,))
+
+    def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        codes, frames = super()._encode(wav, lengths)
+        return codes // 256, frames
+
+
+def test_rows_and_keys_say_the_rate_that_was_heard(job: Any, tmp_path: Path) -> None:
+    plain = replace(job(), tokenizer=Fine(name="ground_truth"))
+    plain.run()
+    (low,) = rows(plain)
+    fast = Clips(name="clips", root=str(tmp_path / "fast"), rate=24_000)
+    (tmp_path / "fast").mkdir()
+    store = ArtifactStore(tmp_path / "other")
+    native = replace(plain, corpus=fast, context=replace(plain.context, store=store))
+    native.run()
+    (high,) = rows(native)
+    assert (low.notes["input_rate"], high.notes["input_rate"]) == (16_000, 24_000)
+    assert low.key == plain.key() != high.key == native.key()  # their corpora have one identity
+    assert replace(native, tokenizer=GroundTruth(name="ground_truth")).key() == job().key()
+    assert high.notes["whole_bit_rate"] == 24_000 * 9 > high.bitrate
+    job().run()
+    (sixteen,) = rows(job())
+    assert sixteen.notes["input_rate"] == 16_000 and "whole_bit_rate" not in sixteen.notes
 
 
 def test_what_an_outcome_leaves_beside_its_numbers(job: Any, monkeypatch: pytest.MonkeyPatch) -> None:

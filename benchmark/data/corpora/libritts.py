@@ -5,23 +5,27 @@ Texts are beside them in `.normalized.txt` and `.original.txt`, and genders in `
 `speakers.tsv`.
 
 Testset-B of UniCATS (Du et al., AAAI 2024) consists of 500 utterances of test-clean by 37 speakers, each with
-a prompt. It is published as a list: https://cpdu.github.io/unicats/resources/testsetB_utt2prompt.
+a prompt. It is published as a list: https://cpdu.github.io/unicats/resources/testsetB_utt2prompt. Its speaker
+672 has one utterance, which is its own prompt.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
+from benchmark.data.corpora.prompt_list import read_prompt_list
 from benchmark.data.corpora.subsets import Recording, SubsetCorpus, read_transcript
 from benchmark.data.manifest import Manifest
-from benchmark.errors import UserError
+from benchmark.errors import UserError, list_some
 from benchmark.storage.artifacts import ArtifactStore
 from benchmark.storage.hashing import digest
 from benchmark.types import Utterance
+
+log = logging.getLogger(__name__)
 
 PROMPTS = "test_prompts"
 PROMPT_SECONDS = 3.0
@@ -155,7 +159,7 @@ class LibriTTS(SubsetCorpus):
 
     @cached_property
     def _list(self) -> dict[str, str]:
-        """Prompt by utterance, read from `test_list`.
+        """Prompt by utterance, read from `test_list`; utterances that prompt themselves are kept and logged.
 
         Raises:
             UserError: the list is missing or damaged; the message names every kind of damage with its ids.
@@ -163,29 +167,28 @@ class LibriTTS(SubsetCorpus):
         path = Path(str(self.test_list)).expanduser()
         if not path.is_file():
             raise UserError(
-                f"test_list: there is no file {str(self.test_list)!r}; fetch testset-B's utt2prompt from "
-                "https://cpdu.github.io/unicats, or set dataset.test_list=null for a seeded list"
+                f"test_list: there is no file {str(self.test_list)!r}; fetch testset-B's utt2prompt by "
+                "make data DATASET=testset_b ROOT=<root>, or set dataset.test_list=null for a seeded list"
             )
-        lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        pairs = [(fields[0], fields[1]) for fields in lines if len(fields) == 2]
+        try:
+            listed = read_prompt_list(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"test_list {path} cannot be read: {error}. Fetch it again.") from error
+        pairs = listed.pairs
         present = {recording.utterance_id for recording in self.recordings("test")}
-        counts = Counter(name for name, _ in pairs)
         damage = {
-            "not two ids": [" ".join(fields) for fields in lines if len(fields) != 2],
-            "listed twice": [name for name, count in counts.items() if count > 1],
+            "not two ids": listed.malformed,
+            "listed twice": listed.repeated,
             f"not in {', '.join(self._subsets('test'))}": {n for pair in pairs for n in pair} - present,
-            "prompted by itself": [name for name, prompt in pairs if name == prompt],
             "prompted by another speaker": [n for n, p in pairs if n.split("_")[0] != p.split("_")[0]],
         }
-        found = [f"{what}: {_list_some(names)}" for what, names in damage.items() if names]
+        found = [f"{what}: {list_some(names)}" for what, names in damage.items() if names]
         if found or not pairs:
             reasons = "; ".join(found) or "it is empty"
             raise UserError(f"test_list {path} is damaged or of another corpus: {reasons}. Fetch it again.")
+        if own := listed.self_prompted:
+            log.info(
+                "%s: %d of %d utterances prompted by themselves, as published: %s",
+                *(path.name, len(own), len(pairs), list_some(own)),
+            )
         return dict(pairs)
-
-
-def _list_some(names: Iterable[str], most: int = 5) -> str:
-    """Return the first `most` names, and the number of the others."""
-    ordered = sorted(names)
-    more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
-    return ", ".join(ordered[:most]) + more

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from benchmark.data.corpora.librispeech import LibriSpeech
 from benchmark.data.corpora.libritts import LibriTTS
+from benchmark.data.corpora.prompt_list import read_prompt_list
 from benchmark.data.corpora.slurp import Slurp
 from benchmark.data.corpora.subsets import SubsetCorpus
-from benchmark.data.download.published_corpora import Counts
+from benchmark.data.download.published_corpora import CONVERSION_LIST, PROMPT_LIST, Counts
 
 
 class Fault(NamedTuple):
@@ -72,12 +73,51 @@ def take_slurp_inventory(reader: Slurp, audio: Path, part: str, published: Count
     return Inventory(part, published, speakers, [], len(rows))
 
 
-def take_inventories(title: str, root: Path, place: Path, parts: dict[str, Counts]) -> Iterator[Inventory]:
-    """Yield the inventories of the parts of one archive, which was unpacked to `place`."""
+def take_list_inventory(path: Path, folder: Path, published: Counts) -> Inventory:
+    """Return the inventory of a list of prompts such as testset-B's, which names recordings of LibriTTS.
+
+    Args:
+        path: The list; a missing one names nothing.
+        folder: Folder of the subset that the list is drawn from.
+        published: Numbers of listed utterances and of their speakers.
+
+    Raises:
+        UserError: the subset holds no audio.
+    """
+    part = path.name
+    reader = LibriTTS(name=part, root=str(folder.parent), splits={part: [folder.name]})
+    recordings = {one.utterance_id: one for one in reader.recordings(part)}
+    try:
+        listed = read_prompt_list(path)
+    except FileNotFoundError:
+        return Inventory(part, published, {}, [])
+    except (OSError, UnicodeDecodeError):
+        return Inventory(part, published, {}, [Fault(part, "no readable list", str(path))])
+    wrong = {
+        "line without two ids": listed.malformed,
+        "utterance listed twice": listed.repeated,
+        f"utterance not in {folder.name}": sorted({name for name, _ in listed.pairs} - recordings.keys()),
+        f"prompt not in {folder.name}": sorted({prompt for _, prompt in listed.pairs} - recordings.keys()),
+    }
+    known = [recordings[name] for name, _ in listed.pairs if name in recordings]
+    speakers: dict[str, str | None] = {str(folder / one.path): one.speaker_id for one in known}
+    faults = [Fault(part, kind, where) for kind, places in wrong.items() for where in places]
+    return Inventory(part, published, speakers, faults)
+
+
+def take_inventories(
+    title: str, root: Path, place: Path, parts: dict[str, Counts], annotations: Path
+) -> Iterator[Inventory]:
+    """Yield the inventories of the parts of one archive, which was unpacked to `place`.
+
+    Lists of prompts lie in the folder `annotations`.
+    """
     kinds: dict[str, type[SubsetCorpus]] = {kind.title: kind for kind in (LibriSpeech, LibriTTS)}
     slurp = Slurp(name="slurp", root=str(root))
     for part, published in parts.items():
-        if title in kinds:
+        if part in (PROMPT_LIST, CONVERSION_LIST):
+            yield take_list_inventory(annotations / part, place, published)
+        elif title in kinds:
             yield take_subset_inventory(kinds[title], place, part, published)
         else:
             yield take_slurp_inventory(slurp, place, part, published)

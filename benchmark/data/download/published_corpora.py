@@ -16,13 +16,21 @@ annotations are those of one commit, and their checksums are the names that git 
 train and for the synthetic part only rounded numbers of recordings were found; they are not needed, because
 the annotations list every recording and so tell what is missing. Numbers of sentences are from MASSIVE, which
 keeps the splits. Hours and speakers of the splits are not published.
+
+Testset-B (https://cpdu.github.io/unicats) is LibriTTS's test-clean with a list of 500 utterances by 37
+speakers and their prompts. The conversion list is that of LSCodec's page, which Guo et al. 2025 name as
+theirs (arXiv 2502.06490v4, footnote 17): the same utterances, each with the prompt of one other speaker. Its
+address names a commit; of the first list neither size nor checksum was found.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 LIBRISPEECH = "https://www.openslr.org/resources/12/"
 LIBRITTS = "https://www.openslr.org/resources/60/"
+TESTSET_B = "https://cpdu.github.io/unicats/resources/"
+LSCODEC_COMMIT = "c294db4d79cc137864bc75fc8dde03038243a944"
+LSCODEC_PAGE = f"https://raw.githubusercontent.com/cantabile-kwok/cantabile-kwok.github.io/{LSCODEC_COMMIT}/"
 SLURP_AUDIO = "https://zenodo.org/records/4274930/files/"
 SLURP_COMMIT = "8eb16545762be97ace75334109d73824217311f1"
 SLURP_TEXT = f"https://raw.githubusercontent.com/pswietojanski/slurp/{SLURP_COMMIT}/dataset/slurp/"
@@ -83,6 +91,8 @@ class PublishedCorpus:
     """True if the archives hold a folder named like `title`, which lies in the root given by the user."""
     annotation_places: tuple[str, ...] = ()
     """Possible folders of the annotations; new ones are written to the first."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """Annotation by the setting that takes its path, such as TESTSET_B."""
 
 
 def _subsets(
@@ -127,6 +137,22 @@ _SLURP_FILES = (
     Source("train_synthetic.jsonl", SLURP_TEXT, None, "git:42a7c199979dcbceb3a83603dff1d3aaa14c70a4"),
 )
 
+PROMPT_LIST, CONVERSION_LIST = "testsetB_utt2prompt", "utt2prompt"
+"""Published names of the lists of testset-B: prompts by the same speaker, and by another one."""
+_TESTSET_B = Counts(utterances=500, speakers=37)
+
+
+def _with_lists(archive: Archive) -> Archive:
+    """Return LibriTTS's test-clean with the lists of testset-B, each of which is a part of its own name."""
+    lists = (
+        Source(PROMPT_LIST, TESTSET_B),
+        Source(CONVERSION_LIST, f"{LSCODEC_PAGE}LSCodec/audio_ready/VC/", 25_212),
+    )
+    return replace(
+        archive, annotations=lists, parts=archive.parts | {source.name: _TESTSET_B for source in lists}
+    )
+
+
 CORPORA = {
     "librispeech": PublishedCorpus(
         title="LibriSpeech",
@@ -139,6 +165,18 @@ CORPORA = {
         variable="LIBRITTS",
         archives=_subsets("LibriTTS", LIBRITTS, _LIBRITTS_SUBSETS, unpacked=1.25),
         chosen=tuple(name for name, *_ in _LIBRITTS_SUBSETS),
+    ),
+    "testset_b": PublishedCorpus(
+        title="LibriTTS",
+        variable="LIBRITTS",
+        archives={
+            name: _with_lists(archive)
+            for name, archive in _subsets("LibriTTS", LIBRITTS, _LIBRITTS_SUBSETS, unpacked=1.25).items()
+            if name == "test-clean"
+        },
+        chosen=("test-clean",),
+        annotation_places=("testset-B",),
+        settings={"TESTSET_B": PROMPT_LIST, "task.pairs": CONVERSION_LIST},
     ),
     "slurp": PublishedCorpus(
         title="SLURP",

@@ -99,7 +99,8 @@ def verify(preparation: Preparation, subsets: Sequence[str], workers: int) -> Ve
             faults.append(Fault(name, "not there", str(preparation.folder)))
             found += [Inventory(part, counts, {}, []) for part, counts in parts.items()]
         else:
-            found += take_inventories(published.title, preparation.folder, place, parts)
+            folders = preparation.folder, place
+            found += take_inventories(published.title, *folders, parts, preparation.annotations)
     paths = [path for inventory in found for path in inventory.speakers]
     began = time.perf_counter()
     examined = dict(zip(paths, _show_progress(examine_all(paths, workers), len(paths)), strict=True))

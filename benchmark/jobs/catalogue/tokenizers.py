@@ -24,14 +24,15 @@ NAMES, LAST = 2, 9
 """Numbers of columns of words before and after the columns of numbers."""
 HEADER = (
     *("tokenizer", "kind"),
-    *("sample rate (Hz)", "frames/s", "books × entries", "kbit/s"),
+    *("sample rate (Hz)", "frames/s", "books × entries", "kbit/s", "kbit/s, whole bits"),
     *("side information per utterance", "causal", "decoder", "batches", "licence", "checkpoint", "extra"),
 )
 HERE = ("installed", "weights")
 """Columns about this machine, which the committed sheet leaves out."""
 NOTES = [
     "frames/s: several values where codebooks have rates of their own.",
-    "kbit/s: nominal, without side information, which is sent once per utterance.",
+    "kbit/s: nominal, F · log2 V, without side information, which is sent once per utterance.",
+    "kbit/s, whole bits: F · ⌈log2 V⌉, as published tables count (Guo et al. 2025).",
     "decoder: own, or own with the side information of a prompt, or none; those without get the vocoder.",
     "batches: padded, or of equal length where padding would change the codes.",
     "checkpoint: at the revision that the yaml names; the newest where it names none.",
@@ -51,6 +52,7 @@ def facts(spec: TokenizerSpec) -> list[str]:
         " / ".join(rates),
         " + ".join(f"{count} × {size}" for size, count in runs),
         f"{spec.bitrate / 1000:.4g}",
+        f"{spec.whole_bit_rate / 1000:.4g}",
         _side_info(spec),
         "yes" if spec.causal else "no",
         decoder,

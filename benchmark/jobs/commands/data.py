@@ -2,6 +2,7 @@
 
     speech-token-benchmark data librispeech /data
     speech-token-benchmark data libritts /data --subsets train-clean-100 dev-clean test-clean
+    speech-token-benchmark data testset_b /data    # LibriTTS test-clean with the lists of testset-B
     speech-token-benchmark data slurp /data/slurp --delete-archives
     speech-token-benchmark data librispeech /data/LibriSpeech --verify      # downloads nothing
 
@@ -50,7 +51,9 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"no report was written: {error}; --report names another file\n")
     if not verification.complete:
         sys.stdout.write("To mend it: remove the folder of what is not whole and run without --verify.\n")
-    sys.stdout.write(f"To use it: {published.variable}={preparation.folder}\n")
+    settings = {name: preparation.annotations / file for name, file in published.settings.items()}
+    for name, path in {published.variable: preparation.folder, **settings}.items():
+        sys.stdout.write(f"To use it: {name}={path}\n")
     return int(not verification.complete)
 
 

@@ -17,6 +17,7 @@ from benchmark.tasks.probing.base import tokenized_splits
 from benchmark.tasks.probing.trained_probe import trained_probe
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import encode_manifest, fit_codebook
+from benchmark.tokenizers.hearing import hearing
 
 
 def codebook(job: Job, tokenizer: Tokenizer) -> Ask:
@@ -70,7 +71,8 @@ def probe(job: Job, config: ProbeConfig, head: ProbeHead) -> Ask | None:
 
 
 def _fitted(job: Job, tokenizer: Tokenizer) -> Tokenizer:
-    return fit_codebook(tokenizer, job.corpus, job.context.store, job.context.seed)
+    heard = hearing(tokenizer, job.corpus, job.context.store)
+    return fit_codebook(heard, job.corpus, job.context.store, job.context.seed)
 
 
 class _NeverCalled:

@@ -7,7 +7,7 @@ from typing import Any
 from benchmark.data.corpora.base import Corpus
 from benchmark.data.corpora.slurp import Slurp
 from benchmark.data.corpora.subsets import SubsetCorpus
-from benchmark.data.download.published_corpora import CORPORA, Counts
+from benchmark.data.download.published_corpora import CORPORA, Counts, PublishedCorpus
 from benchmark.errors import UserError
 from benchmark.jobs.cost.read_only_store import Absent
 from benchmark.storage.artifacts import ArtifactStore
@@ -114,7 +114,9 @@ def _of_subsets(corpus: SubsetCorpus, split: str) -> Speech:
 
 def _sum(title: str, subsets: Sequence[str]) -> Speech:
     """Return the total speech of subsets of a published corpus, or unknown speech if a count is missing."""
-    published = {corpus.title: corpus for corpus in CORPORA.values()}
+    published: dict[str, PublishedCorpus] = {}
+    for corpus in CORPORA.values():
+        published.setdefault(corpus.title, corpus)  # the whole corpus comes before a part of it, as testset_b
     archives = published[title].archives if title in published else {}
     counts = [archives[name].parts[name] if name in archives else Counts() for name in subsets]
     if not counts or any(each.utterances is None or each.hours is None for each in counts):

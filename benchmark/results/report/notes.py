@@ -11,6 +11,7 @@ from benchmark.results.report.printed import DASH, SEEDS, spread
 from benchmark.results.report.rank_correlation import rank_correlations
 from benchmark.results.report.side_information import prompts_note
 from benchmark.results.report.tables import OVERVIEW, Table
+from benchmark.types import SAMPLE_RATE
 
 TESTS = (
     "The tests exchange tokenizers within speakers: their hypothesis is that tokenizers are interchangeable, "
@@ -52,6 +53,7 @@ def table_notes(table: Table, contest: Contest, survivors: Sequence[str] = ()) -
             "Hz: frames per second; books × entries: codebooks and the size of the largest; kbps: nominal.",
             COUNTS,
         ]
+    notes += _whole_bits(table)
     if table.layout.by_condition:
         notes += _conditions(table)
     if intervals:
@@ -64,6 +66,7 @@ def table_notes(table: Table, contest: Contest, survivors: Sequence[str] = ()) -
     if several_seeds(table):
         notes.append(f"±: standard deviation over trainings. {SEEDS}: trainings per number; {DASH}: none.")
     notes += prompts_note(table.rows)
+    notes += _heard(table)
     if floors := sorted(f"{line.tokenizer} of {line.base}" for line in table.lines if line.base):
         notes.append(f"Floors with the codes of another tokenizer in random order: {', '.join(floors)}.")
     if contest.columns:
@@ -95,6 +98,23 @@ def table_notes(table: Table, contest: Contest, survivors: Sequence[str] = ()) -
     if why := doubt(row.git_commit for row in table.rows):
         notes.append(f"Warning: this table is {why}.")
     return notes
+
+
+def _whole_bits(table: Table) -> list[str]:
+    """Return the bitrates that published tables state otherwise, as they give every code whole bits."""
+    found = {row.label: row.notes["whole_bit_rate"] for row in table.rows if row.notes.get("whole_bit_rate")}
+    told = ", ".join(f"{name} {rate / 1000:.4g}" for name, rate in sorted(found.items()))
+    return [f"kbps as published tables count, F · ⌈log2 V⌉: {told}."] if told else []
+
+
+def _heard(table: Table) -> list[str]:
+    """Return the note with the tokenizers that heard more than 16 kHz; empty where none did."""
+    rates: dict[int, set[str]] = {}
+    for row in table.rows:
+        if (rate := row.notes.get("input_rate", SAMPLE_RATE)) > SAMPLE_RATE:
+            rates.setdefault(rate, set()).add(row.label)
+    told = "; ".join(f"{', '.join(sorted(rates[rate]))} {rate / 1000:g} kHz" for rate in sorted(rates))
+    return [f"Recordings as heard by tokenizers: {told}; the others 16 kHz."] if told else []
 
 
 def _bold(contest: Contest) -> list[str]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmark.data.corpora.prompt_list import parse_prompt_list
 from benchmark.data.manifest import Manifest
-from benchmark.errors import UserError
+from benchmark.errors import UserError, list_some
 from benchmark.metrics.conditions import CONDITIONS
 from benchmark.storage.hashing import digest
 from benchmark.types import Utterance
@@ -83,11 +85,17 @@ def fits(source: Voice, target: Voice, condition: str) -> bool | None:
     return True
 
 
+def condition_of(source: Voice, target: Voice) -> str:
+    """Return the condition that a pair of recordings meets; `ANY_SPEAKER` where a gender is not known."""
+    return next((name for name in CONDITIONS if fits(source, target, name)), ANY_SPEAKER)
+
+
 def read_pairs(path: Path, sources: Manifest, pool: Mapping[str, Utterance]) -> Pairing:
-    """Read and check the pairs of a CSV file such as `Pairing.to_csv` writes.
+    """Read and check the pairs of a file.
 
     Args:
-        path: File with the columns source_id, target_id, target_speaker, condition.
+        path: CSV file such as `Pairing.to_csv` writes, or a published list such as utt2prompt, with source id
+            and prompt id in each line. Conditions of the latter follow from the speakers.
         sources: Utterances that may be converted.
         pool: Recordings that may serve as prompts, by id.
 
@@ -95,15 +103,15 @@ def read_pairs(path: Path, sources: Manifest, pool: Mapping[str, Utterance]) -> 
         UserError: The file cannot be read, or some pairs are not possible; the message names their ids.
     """
     try:
-        lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
-    except OSError as error:
+        text = path.read_text(encoding="utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"task.pairs: {path} cannot be read: {error.strerror}; speech-token-benchmark pairs makes one"
+            f"task.pairs: {path} cannot be read: {getattr(error, 'strerror', None) or error}; "
+            "speech-token-benchmark pairs makes one"
         ) from error
-    if not lines or lines[0] != list(Pair._fields) or any(len(line) != len(Pair._fields) for line in lines):
-        raise UserError(f"task.pairs: {path} needs the columns {','.join(Pair._fields)} in every line")
-    pairs = sorted(Pair(*line) for line in lines[1:])
     known = {utterance.utterance_id: utterance for utterance in sources}
+    published = "," not in text
+    pairs = sorted(_published(path, text, known, pool) if published else _columns(path, text))
     counts = Counter(pair.source_id for pair in pairs)
     whole = [pair for pair in pairs if pair.source_id in known and pair.target_id in pool]
     wrong = {
@@ -111,6 +119,9 @@ def read_pairs(path: Path, sources: Manifest, pool: Mapping[str, Utterance]) -> 
         "unknown target": [pair.target_id for pair in pairs if pair.target_id not in pool],
         "source listed twice": [name for name, count in counts.items() if count > 1],
         "prompted by itself": [pair.source_id for pair in pairs if pair.source_id == pair.target_id],
+        "prompt file missing or damaged": [
+            pair.target_id for pair in whole if math.isnan(pool[pair.target_id].duration)
+        ],
         f"condition not of {', '.join(CONDITIONS)}, {ANY_SPEAKER}": [
             pair.condition for pair in pairs if pair.condition not in (*CONDITIONS, ANY_SPEAKER)
         ],
@@ -123,10 +134,48 @@ def read_pairs(path: Path, sources: Manifest, pool: Mapping[str, Utterance]) -> 
             if fits(voice_of(known[pair.source_id]), voice_of(pool[pair.target_id]), pair.condition) is False
         ],
     }
-    found = [f"{what}: {', '.join(sorted(set(n))[:10])}" for what, n in wrong.items() if n]
+    found = [f"{what}: {list_some(names)}" for what, names in wrong.items() if names]
     if found or not pairs:
-        raise UserError(
-            f"task.pairs: {path}: {'; '.join(found) or 'it has no pair'}. "
-            "speech-token-benchmark pairs makes one."
-        )
+        remedy = "speech-token-benchmark pairs makes one."
+        if published and (wrong["unknown source"] or wrong["unknown target"]):
+            remedy = "A published list belongs to its own test split: testset-B's needs TESTSET_B=<file>."
+        raise UserError(f"task.pairs: {path}: {'; '.join(found) or 'it has no pair'}. {remedy}")
     return Pairing(tuple(pairs))
+
+
+def _columns(path: Path, text: str) -> list[Pair]:
+    """Return the pairs of a CSV file.
+
+    Raises: UserError for other columns than those of `Pair`.
+    """
+    lines = list(csv.reader(text.splitlines()))
+    if lines[0] != list(Pair._fields) or any(len(line) != len(Pair._fields) for line in lines):
+        raise UserError(
+            f"task.pairs: {path} needs the columns {','.join(Pair._fields)} in every line, or without commas "
+            "the ids of source and prompt"
+        )
+    return [Pair(*line) for line in lines[1:]]
+
+
+def _published(
+    path: Path, text: str, known: Mapping[str, Utterance], pool: Mapping[str, Utterance]
+) -> list[Pair]:
+    """Return the pairs of a published list; those with an unknown id have no speaker.
+
+    Raises: UserError for lines without two ids.
+    """
+    listed = parse_prompt_list(text)
+    if listed.malformed:
+        raise UserError(
+            f"task.pairs: {path} needs the ids of source and prompt in every line; not so: "
+            f"{list_some(listed.malformed)}"
+        )
+    pairs = []
+    for name, prompt in listed.pairs:
+        source, target = known.get(name), pool.get(prompt)
+        if source is None or target is None:
+            pairs.append(Pair(name, prompt, "", ANY_SPEAKER))
+        else:
+            condition = condition_of(voice_of(source), voice_of(target))
+            pairs.append(Pair(name, prompt, target.speaker_id, condition))
+    return pairs

@@ -171,7 +171,9 @@ def _decode(
     """Decode by the tokenizer's own decoder, in batches of equal length so that no decoder sees padding."""
     with_prompt = tokenizer.spec.decode_needs_prompt
     voices, failures = (
-        _prompt_audio(tokens, manifest, prompts) if with_prompt else ({}, dict(tokens.failures))
+        _prompt_audio(tokens, manifest, prompts, tokenizer.input_rate)
+        if with_prompt
+        else ({}, dict(tokens.failures))
     )
     names = [u.utterance_id for u in manifest if u.utterance_id not in failures]
     wavs: dict[str, np.ndarray] = {}
@@ -191,7 +193,7 @@ def _vocode(
     vocoder: Vocoder, tokens: TokenStore, manifest: Manifest, prompts: dict[str, Utterance]
 ) -> Decoded:
     """Decode by the vocoder, each utterance with the voice of its prompt."""
-    audio, failures = _prompt_audio(tokens, manifest, prompts)
+    audio, failures = _prompt_audio(tokens, manifest, prompts, SAMPLE_RATE)
     names = list(audio)
     wavs = vocoder.synthesize(
         [tokens[name] for name in names],
@@ -203,12 +205,12 @@ def _vocode(
 
 
 def _prompt_audio(
-    tokens: TokenStore, manifest: Manifest, prompts: dict[str, Utterance]
+    tokens: TokenStore, manifest: Manifest, prompts: dict[str, Utterance], rate: int
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Read the prompt of each utterance that has tokens.
 
     Returns:
-        Samples (samples,) at 16 kHz by utterance id, and the reason by id for utterances without them.
+        Samples (samples,) at `rate` by utterance id, and the reason by id for utterances without them.
     """
     failures = dict(tokens.failures)
     audio: dict[str, np.ndarray] = {}
@@ -220,7 +222,7 @@ def _prompt_audio(
             failures[name] = f"there is no recording to prompt {utterance.speaker_id} with"
             continue
         try:
-            audio[name] = read_audio(prompts[name].audio_path)
+            audio[name] = read_audio(prompts[name].audio_path, rate)
         except AudioError as error:
             failures[name] = f"prompt: {error}"
     return audio, failures

@@ -57,7 +57,7 @@ def require_stable(tokenizer: Tokenizer, wavs: Sequence[np.ndarray], tolerated: 
 
     Args:
         tokenizer: The tokenizer, with its codebook.
-        wavs: Up to two utterances, each (T,) float32 at 16 kHz.
+        wavs: Up to two utterances, each (T,) float32 at the tokenizer's `input_rate`.
         tolerated: Share of codes that may differ; any difference is logged.
 
     Raises: BrokenContract if more codes differ.
@@ -89,11 +89,11 @@ def require_stable(tokenizer: Tokenizer, wavs: Sequence[np.ndarray], tolerated: 
         )
 
 
-def pieces(wavs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the middle of each of the first two utterances, of different lengths."""
+def pieces(wavs: Sequence[np.ndarray], rate: int = SAMPLE_RATE) -> list[np.ndarray]:
+    """Return the middle of each of the first two utterances at `rate`, of different lengths."""
     cut = []
     for wav, seconds in zip(wavs, PIECES, strict=False):
-        size = min(len(wav), round(seconds * SAMPLE_RATE))
+        size = min(len(wav), round(seconds * rate))
         start = (len(wav) - size) // 2
         cut.append(wav[start : start + size])
     return cut

@@ -1,5 +1,6 @@
 """Encoding of a manifest into a token store: streamed, batched by length, built once in shards."""
 
+import json
 import logging
 import shutil
 import time
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 Recording = tuple[Utterance, np.ndarray | AudioError]
 """An utterance with its audio (T,), or the error that occurred while reading it."""
 
+HEARD = "heard.json"
+"""File beside the tokens: the rate (Hz) of the speech that was encoded, and that of the tokenizer's model."""
 MAX_FAILED_SHARE = 0.5
 """Share of utterances on which a tokenizer may raise; beyond it the tokenizer is at fault, not the speech."""
 NAMED = 5
@@ -46,12 +49,12 @@ FIT_HOURS = 100.0
 """Maximum hours of training speech used to fit a codebook (18 M frames, from which a sample is drawn)."""
 
 
-def read_all(utterances: Iterable[Utterance]) -> Iterator[Recording]:
-    """Yield every utterance in order with its audio; threads read ahead while the caller computes."""
+def read_all(utterances: Iterable[Utterance], rate: int = SAMPLE_RATE) -> Iterator[Recording]:
+    """Yield every utterance in order with its audio at `rate`; threads read ahead of the caller."""
 
     def read(utterance: Utterance) -> np.ndarray | AudioError:
         try:
-            return read_audio(utterance.audio_path)
+            return read_audio(utterance.audio_path, rate)
         except AudioError as error:
             return error
 
@@ -106,8 +109,9 @@ def encode_manifest(
     """Return the tokens of every utterance, encoded once and kept in the store.
 
     An utterance whose audio cannot be read, or on which the tokenizer raises, is recorded in
-    `TokenStore.failures`; the others are encoded. If the tokenizer asks for bfloat16, `precision.json` beside
-    the tokens states whether bfloat16 was used.
+    `TokenStore.failures`; the others are encoded. Speech is read at the tokenizer's `input_rate`, which
+    `heard.json` beside the tokens states. If the tokenizer asks for bfloat16, `precision.json` states whether
+    bfloat16 was used.
 
     Raises: UserError if the tokenizer breaks its contract, before anything is kept if a sample shows it, or
         if it raises on more than `MAX_FAILED_SHARE` of the utterances.
@@ -154,10 +158,11 @@ class _Work:
         if kind in self._store.awaited or self._store.has(kind, self.recipe.key):
             return
         require_facts(self._tokenizer)
-        first = read_all(self._manifest.part(slice(SAMPLE)))
+        rate = self._tokenizer.input_rate
+        first = read_all(self._manifest.part(slice(SAMPLE)), rate)
         readable = [wav for _, wav in first if not isinstance(wav, AudioError)]
         try:
-            require_stable(self._tokenizer, pieces(readable))
+            require_stable(self._tokenizer, pieces(readable, rate))
         except UserError:
             raise
         except Exception as error:  # encoding meets the same error, and says for how many utterances
@@ -169,7 +174,8 @@ class _Work:
         writer = TokenWriter(folder, spec.num_codebooks, spec.codebook_size)
         # Utterances of similar length share batches; an unknown length means unreadable audio.
         by_length = sorted(self._manifest.part(rows), key=lambda u: -np.nan_to_num(u.duration))
-        recordings, attempted, failed = read_all(by_length), 0, dict[str, Exception]()
+        recordings = read_all(by_length, self._tokenizer.input_rate)
+        attempted, failed = 0, dict[str, Exception]()
         while chunk := list(islice(recordings, CHUNK)):
             good = {u.utterance_id: wav for u, wav in chunk if not isinstance(wav, AudioError)}
             made = encode_each(self._tokenizer, good, half)
@@ -205,7 +211,7 @@ class _Work:
     def say_how_fast(self) -> None:
         """Log the speed; the time includes loading weights, reading, encoding and writing."""
         if self._samples:
-            speech, seconds = self._samples / SAMPLE_RATE, time.monotonic() - self._start
+            speech, seconds = self._samples / self._tokenizer.input_rate, time.monotonic() - self._start
             log.info(
                 "encoded %.2f h of speech by %s in %.1f s: %.3g × real time",
                 *(speech / 3600, self._tokenizer.name, seconds, speech / seconds),
@@ -222,7 +228,8 @@ class _Work:
         """Return the folder of the check that the first utterances keep their codes in bfloat16."""
 
         def check(folder: Path) -> None:
-            readable = (wav for _, wav in read_all(self._manifest) if not isinstance(wav, AudioError))
+            recordings = read_all(self._manifest, self._tokenizer.input_rate)
+            readable = (wav for _, wav in recordings if not isinstance(wav, AudioError))
             found = check_bfloat16(
                 self._tokenizer.name,
                 lambda wavs, half: encode_wavs(self._tokenizer, wavs, half),
@@ -235,6 +242,8 @@ class _Work:
         return folder
 
     def _finish(self, folder: Path) -> None:
+        heard = {"input_rate": self._tokenizer.input_rate, "sample_rate": self._tokenizer.spec.sample_rate}
+        (folder / HEARD).write_text(json.dumps(heard))
         if self._tokenizer.wants_bfloat16:
             shutil.copyfile(self._checked() / FILE, folder / FILE)
 

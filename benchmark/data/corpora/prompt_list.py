@@ -1,0 +1,43 @@
+"""Published lists of prompts, such as utt2prompt: lines of an utterance's id and the id of its prompt."""
+
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+
+class PromptList(NamedTuple):
+    """The lines of a list in its order."""
+
+    pairs: list[tuple[str, str]]
+    """Utterance and prompt, of each line with two ids."""
+    malformed: list[str]
+    """Lines without exactly two ids."""
+
+    @property
+    def repeated(self) -> list[str]:
+        """Utterances that have several lines."""
+        return [name for name, count in Counter(name for name, _ in self.pairs).items() if count > 1]
+
+    @property
+    def self_prompted(self) -> list[str]:
+        """Utterances that are their own prompts."""
+        return [name for name, prompt in self.pairs if name == prompt]
+
+
+def parse_prompt_list(text: str) -> PromptList:
+    """Parse lines of two ids with white space between them; empty lines are skipped."""
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    return PromptList(
+        [(fields[0], fields[1]) for fields in lines if len(fields) == 2],
+        [" ".join(fields) for fields in lines if len(fields) != 2],
+    )
+
+
+def read_prompt_list(path: Path) -> PromptList:
+    """Read a list from a file in UTF-8.
+
+    Raises:
+        OSError: the file cannot be read.
+        UnicodeDecodeError: the file is not text.
+    """
+    return parse_prompt_list(path.read_text(encoding="utf-8-sig"))
