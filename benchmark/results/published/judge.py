@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from benchmark.results.published.conditions import Conditions, Evidence
@@ -77,6 +78,13 @@ class Judge:
         """Sets of conditions of the rules."""
         return self.rules.conditions
 
+    @cached_property
+    def _by_tokenizer(self) -> Mapping[str, list[Row]]:
+        found: dict[str, list[Row]] = {}
+        for row in self.rows:
+            found.setdefault(row.tokenizer, []).append(row)
+        return found
+
     def verdict(self, number: Published) -> Judged:
         """Judge one published number."""
         nobody = Counterpart("", NO_NAME)
@@ -105,11 +113,10 @@ class Judge:
 
     def _candidate(self, number: Published, config: str, rule: Rule | None) -> Cell | None:
         """Return our number that meets most conditions; None if the job has not run."""
-        metrics = self.rules.metrics(number)
-        groups: dict[tuple[int, str, str, str], list[Row]] = {}
-        for row in self.rows:
-            if row.tokenizer == config and row.task == number.task and row.metric in metrics:
-                key = metrics.index(row.metric), row.variant, row.dataset, row.split
+        groups: dict[tuple[int, str, str, str, str], list[Row]] = {}
+        for row in self._by_tokenizer.get(config, ()):
+            if (place := self.rules.place(number, row)) is not None:
+                key = place, row.metric, row.variant, row.dataset, row.split
                 groups.setdefault(key, []).append(row)
         cells = [combine(groups[key]) for key in sorted(groups)]
         when = self.rules.when(number, rule) if rule else ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from math import inf
 from typing import Any
@@ -11,6 +12,7 @@ import yaml
 from benchmark.results.published.conditions import Condition, Conditions
 from benchmark.results.published.names import FOLDER
 from benchmark.results.published.numbers import Published
+from benchmark.results.row import Row
 
 SLACK = 1e-9
 """Share of a bound by which rounding may exceed it."""
@@ -124,7 +126,7 @@ class Rules:
 
     units: Mapping[str, str]
     columns: Mapping[str, Mapping[str, tuple[str, ...]]]
-    """Our metrics by task and published metric."""
+    """Patterns of "task.metric" of ours, by published task and metric."""
     checks: tuple[str, ...]
     datasets: Mapping[str, tuple[str, ...]]
     """Sets of conditions by published dataset."""
@@ -141,9 +143,16 @@ class Rules:
         """Return the sets of conditions for a row to be comparable with a published number."""
         return tuple(dict.fromkeys((*rule.profile, *self.datasets[number.dataset], *rule.when)))
 
-    def metrics(self, number: Published) -> tuple[str, ...]:
-        """Return our metrics that may be the published one."""
-        return self.columns.get(number.task, {}).get(number.metric, ())
+    def place(self, number: Published, row: Row) -> int | None:
+        """Return the place of a row among those that may hold a published number; None if it cannot.
+
+        A metric under a condition, such as "wer/same_gender", is no published one.
+        """
+        if "/" in row.metric:
+            return None
+        patterns = self.columns.get(number.task, {}).get(number.metric, ())
+        name = f"{row.task}.{row.metric}"
+        return next((place for place, pattern in enumerate(patterns) if fnmatchcase(name, pattern)), None)
 
 
 @cache
