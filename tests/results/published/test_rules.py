@@ -96,3 +96,13 @@ def test_columns_find_metrics_that_exist():
     for task in ("reconstruction", "voice_conversion"):
         for metric, patterns in rules.columns[task].items():
             assert any(Path(name).match(pattern) for name in names for pattern in patterns), metric
+
+
+def test_the_page_prints_the_tolerances_of_the_survey():
+    page = (ROOT / "docs" / "explanation" / "reproducing_the_table.md").read_text(encoding="utf-8")
+    table = page[page.index("| column | tolerance |") : page.index("## What is exact")]
+    for rule in read_rules().rules:
+        for band in rule.bands if "survey" in rule.sources else ():
+            for published in (1.5, 30.0):
+                words = band.tolerance.words(published).removesuffix(" ±0.05")
+                assert f"{words} " in table, words
