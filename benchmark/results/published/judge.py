@@ -10,7 +10,6 @@ from benchmark.results.published.names import Counterpart, read_counterparts
 from benchmark.results.published.numbers import Published
 from benchmark.results.published.rules import Band, Rule, Rules
 from benchmark.results.report.cells import MAX_MISSING_SHARE, Cell, combine
-from benchmark.results.report.layouts import shown_as
 from benchmark.results.row import Row
 
 Verdict = Literal["agrees", "differs", "not comparable", "missing"]
@@ -143,7 +142,7 @@ class Judge:
             return f"of {cell.n_seeds} seeds {len(cell.rows)} converged"
         if cell.status == "ok" and cell.missing_share > MAX_MISSING_SHARE:
             return f"no score on more than {MAX_MISSING_SHARE:.0%} of the utterances: {cell.missing}"
-        unit = shown_as(cell.rows[0].metric, cell.rows).unit
+        unit = cell.rows[0].display.get("unit", number.unit)  # older rows do not state it
         return f"our unit is {unit!r}, not {number.unit!r}" if unit != number.unit else ""
 
     def _compare(self, judged: Judged, rule: Rule) -> Judged:

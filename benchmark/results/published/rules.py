@@ -20,7 +20,7 @@ SLACK = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class Tolerance:
-    """How far a number may lie from the published one.
+    """The distance that a number may have from the published one.
 
     Attributes:
         absolute: Distance in the metric's unit; beside a factor, what is added to it.
@@ -88,7 +88,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Rule:
-    """Whether and how the published numbers of one metric are compared; see `rules.yaml`.
+    """The comparison of the published numbers of one metric; see `rules.yaml`.
 
     Attributes:
         tokenizers: Configs that the rule is for; None for all.
