@@ -58,6 +58,12 @@ COMMANDS = {
     "report": Command(
         "write tables, figures and report.html again from the rows", "results/mini", takes_overrides=False
     ),
+    "reproduction": Command(
+        "show published numbers beside ours: difference, tolerance, verdict",
+        "results/survey source=survey,llasa",
+        has_default=True,
+        takes_overrides=False,
+    ),
     "compare": Command(
         "compare two tokenizers or two results folders pair by pair",
         "mel_rvq whisper_kmeans --results results/mini",

@@ -25,13 +25,14 @@ COMMANDS = (
     "doctor",
     "status",
     "report",
+    "reproduction",
     "compare",
     "score",
     "data",
     "pairs",
     "catalogue",
 )
-WITHOUT_OVERRIDES = ("report", "compare", "data", "catalogue")
+WITHOUT_OVERRIDES = ("report", "reproduction", "compare", "data", "catalogue")
 """Commands whose arguments are not Hydra's."""
 SCORE_KEYS = ("reference", "decoded", "text", "output")
 """Keys of the command `score`, which no config has."""

@@ -70,16 +70,16 @@ def to_csv(table: Table) -> str:
     counts = ["n_scored", "n_failed", "n_abstained", "status", "reason", "dataset", "split"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(_harmless, [*FACTS, *metrics, *counts]))
+    writer.writerow(map(harmless, [*FACTS, *metrics, *counts]))
     for line in table.lines:
         facts = [line.frame_rate, line.num_codebooks, line.codebook_size, line.bitrate_kbps]
         cells = [line.cells[metric] for metric in table.metrics]
         numbers = [x for c in cells for x in _numbers(c)[: len(parts)]]
         writer.writerow(
             [
-                *(*map(_harmless, (line.tokenizer, line.kind, line.decoder)), *map(_digits, facts)),
-                *(*map(_digits, numbers), line.scored[0], line.n_failed, line.n_abstained),
-                *map(_harmless, (line.status, _reason(line), line.dataset, line.split)),
+                *(*map(harmless, (line.tokenizer, line.kind, line.decoder)), *map(digits, facts)),
+                *(*map(digits, numbers), line.scored[0], line.n_failed, line.n_abstained),
+                *map(harmless, (line.status, _reason(line), line.dataset, line.split)),
             ]
         )
     return text.getvalue()
@@ -190,11 +190,12 @@ def _latex_entry(entry: Entry) -> str:
     return " ".join(filter(None, (value, rest))) + mark
 
 
-def _digits(number: float | None) -> str:
+def digits(number: float | None) -> str:
+    """Format a number with six significant digits; an absent one is empty."""
     return "" if number is None else f"{number:.6g}"
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Prefix text that a spreadsheet would run as a formula with an apostrophe, which marks it as text."""
     return f"'{text}" if text.lstrip(" \n").startswith(("=", "+", "-", "@", "\t", "\r")) else text
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from benchmark.results.report.page_audio import FLAC, collect
 from benchmark.results.report.page_charts import growth, histograms, library, rates
 from benchmark.results.report.page_facts import jobs, meanings, problems, provenance, versions
-from benchmark.results.report.page_tables import View, view
+from benchmark.results.report.page_tables import View, data_uri, view
 from benchmark.results.report.page_utterances import cases, ids, jobs_of
 from benchmark.results.report.paired_scores import Utterances
 from benchmark.results.report.printed import Grid
@@ -35,6 +35,7 @@ def make_page(
     utterances: Utterances,
     usage: tuple[Mapping[str, pd.DataFrame], Mapping[str, int]],
     curves: Mapping[str, Any],
+    reproduction: Grid | None = None,
 ) -> str:
     """Return the HTML of the page; the same results give the same text.
 
@@ -48,6 +49,7 @@ def make_page(
         utterances: Looks up scores by utterance.
         usage: Counts of codes and codebook sizes, by label.
         curves: Growth of the codes used, by label.
+        reproduction: Published numbers beside ours as printed; its files are in `files`. None without any.
     """
     apart = [table for name, table in tables.items() if name != OVERVIEW]
     by_job = jobs_of(rows)
@@ -65,6 +67,7 @@ def make_page(
         "growth": numbers["growth"],
         "cases": any(job["metrics"] for job in found),
         "listen": bool(sounds.clips),
+        "reproduction": reproduction is not None,
     }
     wrong = problems(apart)
     told = meanings(apart)
@@ -84,6 +87,7 @@ def make_page(
         sections=_sections(charts),
         tables=[_table(view(table, grids[name], files[name]), table) for name, table in tables.items()],
         charts=charts,
+        reproduction=reproduction and _reproduction(reproduction, files["reproduction"]),
         refused=refused,
         problems=wrong,
         meanings=[(title, list(group)) for title, group in groupby(told, key=lambda each: each.table)],
@@ -124,10 +128,17 @@ def _table(shown: View, table: Table) -> dict[str, Any]:
     }
 
 
+def _reproduction(grid: Grid, files: Mapping[str, str]) -> dict[str, Any]:
+    """Return the published numbers beside ours as the template reads them."""
+    uris = {suffix: data_uri("text/plain;charset=utf-8", text) for suffix, text in files.items()}
+    return {"grid": grid, "downloads": {suffix: Markup(uri) for suffix, uri in uris.items()}}
+
+
 def _sections(charts: Mapping[str, Any]) -> list[tuple[str, str]]:
     sections = {
         "charts": ("Charts", charts["rates"] or charts["trade_off"]),
         "tables": ("Tables", True),
+        "reproduction": ("Published numbers", charts["reproduction"]),
         "listen": ("Listen", charts["listen"]),
         "utterances": ("Worst and best utterances", charts["cases"]),
         "codebooks": ("Codebooks", charts["usage"] or charts["growth"]),

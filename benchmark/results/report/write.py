@@ -1,7 +1,7 @@
 """Report of one results folder, made from the files of its jobs: merged rows, tables, figures, page."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,9 @@ import pandas as pd
 
 from benchmark.errors import UserError
 from benchmark.results.provenance import doubt
+from benchmark.results.published.conditions import Evidence
+from benchmark.results.published.numbers import FILE
+from benchmark.results.published.reproduction import reproduce
 from benchmark.results.report.best_in_column import hold_contest
 from benchmark.results.report.figures import (
     Drawn,
@@ -25,6 +28,7 @@ from benchmark.results.report.overview_table import make_overview, overview_grid
 from benchmark.results.report.page import make_page
 from benchmark.results.report.paired_scores import Utterances
 from benchmark.results.report.printed import Grid
+from benchmark.results.report.reproduction_table import reproduction_csv, reproduction_grid
 from benchmark.results.report.survivors import survivor_notes
 from benchmark.results.report.tables import OVERVIEW, Table, make_tables
 from benchmark.results.row import Row
@@ -36,18 +40,28 @@ log = logging.getLogger(__name__)
 SUFFIXES = (".csv", ".md", ".tex")
 
 
-def write_report(folder: Path) -> list[str]:
+REPRODUCTION = "reproduction"
+"""Name of the files that show published numbers beside ours."""
+
+
+def write_report(folder: Path, sources: Sequence[str] | None = None, numbers: Path = FILE) -> list[str]:
     """Write `rows.jsonl`, `tables/`, `figures/` and `report.html` below a results folder from its rows.
 
     Files of earlier reports that the rows no longer support are removed. The same rows give the same bytes.
+
+    Args:
+        folder: Results of one profile.
+        sources: Sources of published numbers to show beside ours; None for those that show themselves, see
+            `reproduce`.
+        numbers: File of published numbers.
 
     Returns:
         Names of the tables, the overview first.
 
     Raises:
-        UserError: There are no rows, or the rows differ in schema version or profile. Also raised if a table
-            was refused because its numbers are not comparable; the files of that table are then removed, and
-            the rest of the report is written.
+        UserError: There are no rows, the rows differ in schema version or profile, or a source is unknown.
+            Also raised if a table was refused because its numbers are not comparable; the files of that table
+            are then removed, and the rest of the report is written.
     """
     store = ResultsStore(folder)
     rows = store.merge()
@@ -71,6 +85,11 @@ def write_report(folder: Path) -> list[str]:
         grids[OVERVIEW] = overview_grid(overview, hold_contest(overview, utterances))
         tables = {OVERVIEW: overview} | tables
         files[OVERVIEW] = _files(overview, grids[OVERVIEW])
+    found = reproduce(rows, Evidence.of_folder(folder, utterances), sources, numbers)
+    beside = reproduction_grid(found) if found else None
+    if found and beside:
+        csv = reproduction_csv(found)
+        files[REPRODUCTION] = {"csv": csv, "md": to_markdown(beside), "tex": to_latex(beside)}
     _replace_tables(folder / "tables", files)
     counting = _usage_jobs(rows, utterances)
     usage, growth = _usage(counting, utterances), _growth(counting)
@@ -87,7 +106,7 @@ def write_report(folder: Path) -> list[str]:
     for name, drawn in figures.items():
         for suffix in Drawn._fields:
             _replace(folder / "figures" / f"{name}.{suffix}", getattr(drawn, suffix, None))
-    page = make_page(folder, rows, tables, grids, files, refused, utterances, usage, growth)
+    page = make_page(folder, rows, tables, grids, files, refused, utterances, usage, growth, beside)
     if speech and not (folder / "audio").is_dir():  # a checkout of the results, which holds no audio
         log.warning(
             "%s is missing, so report.html has no recordings; run the jobs to make them", folder / "audio"
