@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, get_args
 
-import numpy as np
 import pandas as pd
 
 from benchmark.data.corpora.base import Corpus
@@ -126,8 +125,8 @@ class LengthReduction(Task):
             ],
             utterances=frame,
             statuses={name: ("n/a", reason) for name, reason in absent.items()},
-            notes={
-                "rates_by_vocabulary": _curve(frame, sequences, reduce.vocabularies),
+            notes=_curve(frame, sequences, reduce.vocabularies)
+            | {
                 "train_hours": train.hours,
                 "train_codes": sum(int(each.counts["codes"].sum()) for each in learned),
                 "vocabulary_reached": [each.whole.vocabulary if each.whole else None for each in learned],
@@ -191,8 +190,13 @@ class LengthReduction(Task):
         return remarks | ({"bits_bpe": end} if (end := remarks.get(f"rate_bpe_{largest}")) else {})
 
 
-def _curve(frame: pd.DataFrame, sequences: list[Stream], vocabularies: list[int]) -> dict[str, list[float]]:
-    """Return the average rates in Hz at the tokenizer's own vocabulary, and at each larger one."""
+def _curve(frame: pd.DataFrame, sequences: list[Stream], vocabularies: list[int]) -> dict[str, Any]:
+    """Return the average rates in Hz at the tokenizer's own vocabulary and at each larger one, as a note.
+
+    There is no note where no utterance has codes.
+    """
+    if not frame["rate_codes"].sum() > 0:
+        return {}
     own = max(stream.alphabet for stream in sequences)
     larger = [size for size in vocabularies if size > own]
     curve: dict[str, list[float]] = {"vocabulary": [own, *larger]}
@@ -203,9 +207,8 @@ def _curve(frame: pd.DataFrame, sequences: list[Stream], vocabularies: list[int]
         columns = [start, *(f"{prefix}_{size}" for size in larger)]
         weights = [frame[f"{column}:weight"] for column in columns]
         counts = [frame[column] * weight for column, weight in zip(columns, weights, strict=True)]
-        with np.errstate(invalid="ignore"):  # NaN where every utterance failed
-            curve[name] = [float(np.divide(a.sum(), b.sum())) for a, b in zip(counts, weights, strict=True)]
-    return curve
+        curve[name] = [float(a.sum() / b.sum()) for a, b in zip(counts, weights, strict=True)]
+    return {"rates_by_vocabulary": curve}
 
 
 def _interval(frame: pd.DataFrame, name: str, metric: ReportedMetric, context: RunContext) -> Interval:

@@ -105,7 +105,7 @@ def rate_vocabulary(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Draw
         curves: By label, equally long lists: `vocabulary`, and the rates in Hz `bpe`, of byte pairs, and
             `dedup_bpe`, of byte pairs after deduplication.
     """
-    panels = {"bpe": "byte-pair encoding", "dedup_bpe": "deduplication, then byte-pair encoding"}
+    panels = {"bpe": "byte-pair encoding", "dedup_bpe": "deduplication first"}
     figure, axes = _make_panels(len(panels))
     styles = _assign_styles(sorted(curves))
     for axis, (name, title) in zip(axes, panels.items(), strict=True):
@@ -115,6 +115,7 @@ def rate_vocabulary(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Draw
             share = f"{rates[-1] / curves[label]['bpe'][0]:.3f}×"
             axis.annotate(share, (sizes[-1], rates[-1]), (3, 3), textcoords="offset points", fontsize=7)
         axis.set(title=title, xlabel="vocabulary", ylabel="average frame rate (Hz)", yscale="log")
+        axis.set_xscale("log", base=2)
         axis.xaxis.set_major_formatter("{x:,.0f}")
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter("{x:g}")

@@ -9,7 +9,6 @@ import json
 import os
 from collections.abc import Iterable
 from functools import cached_property
-from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -78,13 +77,11 @@ class BytePairs:
         return self._tokenizer.get_vocab_size()
 
     def first(self, vocabulary: int) -> "BytePairs":
-        """Return the merges up to a smaller vocabulary: those that would have been learned for it."""
+        """Return the merges up to a smaller vocabulary, as learned for it; none below the alphabet."""
         model = json.loads(self._tokenizer.to_str())["model"]
-        known: dict[str, int] = model["vocab"]
-        # Two merges may give one token, so it is the tokens that are counted, and not the merges.
-        merges = takewhile(lambda pair: known["".join(pair)] < vocabulary, map(tuple, model["merges"]))
-        tokens = {text: token for text, token in known.items() if token < vocabulary}
-        return BytePairs(Tokenizer(BPE(vocab=tokens, merges=list(merges))))
+        tokens = {text: n for text, n in model["vocab"].items() if n < vocabulary or len(text) == 1}
+        merges = [(first, second) for first, second in model["merges"] if first + second in tokens]
+        return BytePairs(Tokenizer(BPE(vocab=tokens, merges=merges)))
 
     def encode(self, sequence: np.ndarray) -> np.ndarray:
         """Return the tokens of a sequence of integers (N,), at most N."""
