@@ -236,6 +236,6 @@ def test_rows_make_a_table_a_figure_and_a_section(
     assert any(name.startswith("merges/") for name in rows["loud", "rate_bpe_40"].artifacts)
     assert "length_reduction" in write_report(results.root)
     table = (results.root / "tables" / "length_reduction.md").read_text()
-    assert "BPE 40 (Hz)" in table and "how long each lasted is lost" in table
+    assert "BPE 40 (Hz)" in table and "durations are lost" in table
     assert (results.root / "figures" / "rate_vocabulary.png").is_file()
     assert 'id="reduction-bpe"' in (results.root / "report.html").read_text()
