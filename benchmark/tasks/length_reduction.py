@@ -30,7 +30,7 @@ from benchmark.types import TokenizerSpec
 
 LEARNING_SPEED = 100_000
 """Codes per second from which merges are learned twice and counted, on one core, approximately."""
-MERGES_SIZE = 600_000
+MERGES_SIZE = 2_000_000
 """Bytes of the stored merges of 12,000 tokens, with and without repetitions, approximately."""
 
 
