@@ -78,7 +78,7 @@ class HeldOutBigram:
             kinds = followers - np.bincount(first[rest == 0], minlength=size)
             changed = [((rest == n).sum() - (whole == n).sum()) for n in (1, 2)]
             cut = _discount(*(once_twice + changed))
-            order_0 = _shares(ended - np.bincount(second, mine, size))[second]
+            order_0 = discounted_shares(ended - np.bincount(second, mine, size))[second]
             context = np.maximum(left[first], 1)
             given = (np.maximum(rest - cut, 0) + cut * kinds[first] * order_0) / context
             bits[number] = -(mine * np.log2(np.where(left[first] > 0, given, order_0))).sum()
@@ -91,7 +91,7 @@ def _discount(once: int, twice: int) -> float:
     return float((once + 1) / (once + 2 * twice + 2))
 
 
-def _shares(counts: np.ndarray) -> np.ndarray:
+def discounted_shares(counts: np.ndarray) -> np.ndarray:
     """Return discounted shares of codes (V,), with the discount spread equally over all codes."""
     cut, total = _discount((counts == 1).sum(), (counts == 2).sum()), max(counts.sum(), 1)
     rest = 1 - np.maximum(counts - cut, 0).sum() / total

@@ -1,4 +1,4 @@
-"""Figures drawn from rows: codebook use, quality against bitrate, and reconstruction against probing."""
+"""Figures drawn from rows: codebook use, rates of tokens, quality against bitrate, and two tasks."""
 
 import io
 import logging
@@ -91,6 +91,35 @@ def codebook_growth(growth: Mapping[str, Mapping[str, Sequence[float]]]) -> Draw
     for axis in (used, perplexity):
         axis.set(xlabel="hours of speech", xscale="log")
         axis.xaxis.set_major_formatter("{x:g}")
+    _draw_legend(figure, styles, hollow=False)
+    return _render(figure)
+
+
+@PLAIN
+def rate_vocabulary(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Drawn:
+    """Draw the average rate of tokens against the size of the vocabulary, one line per tokenizer.
+
+    Each line starts at the tokenizer's own vocabulary, and ends with its share of the rate there.
+
+    Args:
+        curves: By label, equally long lists: `vocabulary`, and the rates in Hz `bpe`, of byte pairs, and
+            `dedup_bpe`, of byte pairs after deduplication.
+    """
+    panels = {"bpe": "byte-pair encoding", "dedup_bpe": "deduplication first"}
+    figure, axes = _make_panels(len(panels))
+    styles = _assign_styles(sorted(curves))
+    for axis, (name, title) in zip(axes, panels.items(), strict=True):
+        for label, style in styles.items():
+            sizes, rates = curves[label]["vocabulary"], curves[label][name]
+            axis.plot(sizes, rates, **style, markersize=4, linewidth=1)
+            share = f"{rates[-1] / curves[label]['bpe'][0]:.3f}×"
+            axis.annotate(share, (sizes[-1], rates[-1]), (3, 3), textcoords="offset points", fontsize=7)
+        axis.set(title=title, xlabel="vocabulary", ylabel="average frame rate (Hz)", yscale="log")
+        axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter("{x:,.0f}")
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("{x:g}")
+        axis.margins(x=0.12)
     _draw_legend(figure, styles, hollow=False)
     return _render(figure)
 

@@ -13,7 +13,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from benchmark.results.report.page_audio import FLAC, collect
-from benchmark.results.report.page_charts import growth, histograms, library, rates
+from benchmark.results.report.page_charts import growth, histograms, library, rates, reduction
 from benchmark.results.report.page_facts import jobs, meanings, problems, provenance, versions
 from benchmark.results.report.page_tables import View, data_uri, view
 from benchmark.results.report.page_utterances import cases, ids, jobs_of
@@ -35,6 +35,7 @@ def make_page(
     utterances: Utterances,
     usage: tuple[Mapping[str, pd.DataFrame], Mapping[str, int]],
     curves: Mapping[str, Any],
+    reductions: Mapping[str, Any],
     reproduction: Grid | None = None,
 ) -> str:
     """Return the HTML of the page; the same results give the same text.
@@ -49,6 +50,7 @@ def make_page(
         utterances: Looks up scores by utterance.
         usage: Counts of codes and codebook sizes, by label.
         curves: Growth of the codes used, by label.
+        reductions: Rates of tokens by vocabulary, by label.
         reproduction: Published numbers beside ours as printed; its files are in `files`. None without any.
     """
     apart = [table for name, table in tables.items() if name != OVERVIEW]
@@ -59,12 +61,14 @@ def make_page(
         "tables": rates(apart),
         "usage": histograms(*usage),
         "growth": growth(curves),
+        "reduction": reduction(reductions),
     }
     charts = {
         "rates": any(line["cells"] for table in numbers["tables"] for line in table["lines"]),
         "trade_off": {"speech", "content"} <= {table.layout.axis for table in apart},
         "usage": numbers["usage"],
         "growth": numbers["growth"],
+        "reduction": numbers["reduction"],
         "cases": any(job["metrics"] for job in found),
         "listen": bool(sounds.clips),
         "reproduction": reproduction is not None,
@@ -142,6 +146,7 @@ def _sections(charts: Mapping[str, Any]) -> list[tuple[str, str]]:
         "listen": ("Listen", charts["listen"]),
         "utterances": ("Worst and best utterances", charts["cases"]),
         "codebooks": ("Codebooks", charts["usage"] or charts["growth"]),
+        "reduction": ("Length reduction", charts["reduction"]),
         "problems": ("Missing or failed", True),
         "definitions": ("Definitions", True),
         "provenance": ("Provenance", True),

@@ -81,5 +81,18 @@ def growth(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> list[dict[str
     ]
 
 
+def reduction(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> list[dict[str, Any]]:
+    """Return the rates of tokens in Hz by vocabulary, per tokenizer, as JSON-able data."""
+    return [
+        {
+            "tokenizer": label,
+            "vocabulary": size,
+            **{name: _short(curves[label][name][place]) for name in ("bpe", "dedup_bpe")},
+        }
+        for label in sorted(curves)
+        for place, size in enumerate(curves[label]["vocabulary"])
+    ]
+
+
 def _short(number: float | None) -> float | None:
     return None if number is None else float(f"{number:.6g}")

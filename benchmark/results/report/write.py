@@ -19,6 +19,7 @@ from benchmark.results.report.figures import (
     codebook_histogram,
     counts_codes,
     rate_quality,
+    rate_vocabulary,
     trade_off,
 )
 from benchmark.results.report.formats import to_csv, to_latex, to_markdown
@@ -93,6 +94,7 @@ def write_report(folder: Path, sources: Sequence[str] | None = None, numbers: Pa
     _replace_tables(folder / "tables", files)
     counting = _usage_jobs(rows, utterances)
     usage, growth = _usage(counting, utterances), _growth(counting)
+    reductions = _reductions(rows)
     speech, content = (
         next((table for table in tables.values() if table.layout.axis == axis), None)
         for axis in ("speech", "content")
@@ -100,13 +102,16 @@ def write_report(folder: Path, sources: Sequence[str] | None = None, numbers: Pa
     figures = {
         "codebook_histogram": codebook_histogram(*usage) if usage[0] else None,
         "codebook_growth": codebook_growth(growth) if growth else None,
+        "rate_vocabulary": rate_vocabulary(reductions) if reductions else None,
         "rate_quality": rate_quality(speech) if speech else None,
         "trade_off": trade_off(speech, content) if speech and content else None,
     }
     for name, drawn in figures.items():
         for suffix in Drawn._fields:
             _replace(folder / "figures" / f"{name}.{suffix}", getattr(drawn, suffix, None))
-    page = make_page(folder, rows, tables, grids, files, refused, utterances, usage, growth, beside)
+    page = make_page(
+        folder, rows, tables, grids, files, refused, utterances, usage, growth, reductions, beside
+    )
     if speech and not (folder / "audio").is_dir():  # a checkout of the results, which holds no audio
         log.warning(
             "%s is missing, so report.html has no recordings; run the jobs to make them", folder / "audio"
@@ -158,6 +163,19 @@ def _usage(jobs: dict[str, Row], utterances: Utterances) -> tuple[dict[str, pd.D
         if len(counts) and row.codebook_size:
             usage[label], sizes[label] = counts, row.codebook_size
     return usage, sizes
+
+
+def _reductions(rows: list[Row]) -> dict[str, Any]:
+    """Return the rates of tokens by vocabulary from the notes of the rows, by label; of the first seed."""
+    jobs: dict[tuple[str, str], Row] = {}
+    for row in sorted(rows, key=lambda row: row.seed):
+        if "rates_by_vocabulary" in row.notes:
+            jobs.setdefault((row.label, row.dataset), row)
+    several = len({dataset for _, dataset in jobs}) > 1
+    return {
+        f"{label}, {dataset}" if several else label: row.notes["rates_by_vocabulary"]
+        for (label, dataset), row in sorted(jobs.items())
+    }
 
 
 def _growth(jobs: dict[str, Row]) -> dict[str, Any]:

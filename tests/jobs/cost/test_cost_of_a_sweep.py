@@ -133,3 +133,13 @@ def test_sizes_are_those_of_the_networks_that_are_trained(folders: Path) -> None
     vectors = torch.zeros(4, 256, recipe.frontend.table_dim)  # the tokenizer's own, so they are not trained
     network = CTXVec2Wav(recipe, FrameRates.of(tokenizer.spec), tokenizer.spec.codebook_sizes, vectors)
     assert vocoder_size(recipe, tokenizer).kept == sum(p.numel() for p in network.parameters())
+
+
+def test_merges_are_priced_by_the_codes_that_they_are_learned_from(plan: Callable[..., Sweep]) -> None:
+    whole = plan("tokenizer=mel_rvq", "task=length_reduction", *SMALL)
+    # 3400 s of train and 680 s of test at ten times real time; 200 codes a second, 100,000 of them a second.
+    assert seconds(whole, "tokens", "mel_rvq") == pytest.approx(340 + 68)
+    assert seconds(whole, "merges", "mel_rvq") == pytest.approx(3400 * 200 / 100_000)
+    some = plan("tokenizer=mel_rvq", "task=length_reduction", "task.train_codes=6800", *SMALL)
+    assert seconds(some, "tokens", "mel_rvq") == pytest.approx(3.4 + 68)  # ten utterances of 3.4 s
+    assert seconds(some, "merges", "mel_rvq") == pytest.approx(6800 / 100_000)

@@ -87,14 +87,16 @@ def small_benchmark(make_row: Callable, folder: Path) -> tuple[list, Callable]:
     return rows, utterances
 
 
-def page_of(rows, folder, utterances, usage=({}, {}), curves=None):
+def page_of(rows, folder, utterances, usage=({}, {}), curves=None, reductions=None):
     tables, _ = make_tables(rows)
     grids = {name: make_grid(table, hold_contest(table, utterances)) for name, table in tables.items()}
     files = {
         name: {"csv": to_csv(table), "md": to_markdown(grids[name]), "tex": to_latex(grids[name])}
         for name, table in tables.items()
     }
-    return make_page(folder, rows, tables, grids, files, [], utterances, usage, curves or {})
+    return make_page(
+        folder, rows, tables, grids, files, [], utterances, usage, curves or {}, reductions or {}
+    )
 
 
 def browser(width: int = 1280, height: int = 900, dark: bool = False):

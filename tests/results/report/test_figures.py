@@ -12,11 +12,13 @@ from benchmark.results.report.figures import (
     codebook_growth,
     codebook_histogram,
     rate_quality,
+    rate_vocabulary,
     trade_off,
 )
 from benchmark.results.report.tables import make_table
 
 CURVE = {"hours": [0.01, 0.02, 0.03], "used": [0.4, 0.7, 0.8], "perplexity": [20.0, 30.0, 31.0]}
+RATES = {"vocabulary": [500, 2000, 4000], "bpe": [50.0, 40.0, 35.0], "dedup_bpe": [40.0, 36.0, 34.0]}
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -42,6 +44,7 @@ def test_figures_are_drawn_and_the_same_each_time(tables):
     drawings = [
         lambda: codebook_histogram(usage, {"mel_rvq": 4, "whisper_kmeans": 2}),
         lambda: codebook_growth({"mel_rvq": CURVE, "mimi": {**CURVE, "used": [0.1, 0.2, 0.3]}}),
+        lambda: rate_vocabulary({"mel_rvq": RATES, "mimi": {**RATES, "bpe": [50.0, 49.0, 48.0]}}),
         lambda: rate_quality(tables[0]),
         lambda: trade_off(*tables),
     ]
@@ -115,3 +118,14 @@ def test_the_trade_off_pairs_by_corpus_where_it_can(make_row):
 def test_a_growth_curve_is_drawn_from_all_its_numbers(moved):
     other = {**CURVE, moved: [0.02, *CURVE[moved][1:]]}
     assert codebook_growth({"mel_rvq": CURVE}) != codebook_growth({"mel_rvq": other})
+
+
+@pytest.mark.parametrize("moved", ["vocabulary", "bpe", "dedup_bpe"])
+def test_rates_by_vocabulary_are_drawn_from_all_their_numbers(moved):
+    other = {**RATES, moved: [*RATES[moved][:-1], RATES[moved][-1] * 0.98]}
+    assert rate_vocabulary({"mel_rvq": RATES}) != rate_vocabulary({"mel_rvq": other})
+
+
+def test_a_tokenizer_larger_than_every_vocabulary_is_a_point():
+    alone = {"vocabulary": [65_536], "bpe": [50.0], "dedup_bpe": [48.0]}
+    assert np.ptp(pixels(rate_vocabulary({"xcodec2": alone}))) > 0.5

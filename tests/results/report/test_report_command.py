@@ -77,6 +77,21 @@ def test_growth_is_drawn_where_rows_tell_of_it(folder):
     assert "figures/codebook_growth.png" in derived(folder)
 
 
+def test_rates_by_vocabulary_are_drawn_where_rows_tell_of_them(folder):
+    write_report(folder)
+    drawn = {"figures/rate_vocabulary.png", "figures/rate_vocabulary.pdf"}
+    assert not drawn & derived(folder).keys() and b"reduction-bpe" not in derived(folder)["report.html"]
+    store = ResultsStore(folder)
+    row = next(row for row in store.rows() if row.task == "codebook_usage")
+    mine = [r for r in store.rows() if (r.task, r.tokenizer) == (row.task, row.tokenizer)]
+    rates = {"vocabulary": [512, 2000], "bpe": [50.0, 41.5], "dedup_bpe": [45.0, 40.25]}
+    store.write([replace(r, notes={"rates_by_vocabulary": rates}) for r in mine], USAGE)
+    write_report(folder)
+    after = derived(folder)
+    assert drawn <= after.keys() and b'"bpe":41.5' in after["report.html"]
+    assert b'id="reduction-dedup_bpe"' in after["report.html"]
+
+
 def test_command_prints_the_tables(folder, capsys):
     assert main([str(folder)]) == 0
     printed = capsys.readouterr().out

@@ -235,7 +235,27 @@ function setUpGrowth() {
   }
 }
 
+function setUpReduction() {
+  const titles = { bpe: "average frame rate (Hz)", dedup_bpe: "average frame rate, deduplicated (Hz)" };
+  for (const [field, title] of Object.entries(titles)) {
+    const holder = document.getElementById(`reduction-${field}`);
+    if (!holder) continue;
+    keep(() => draw(holder, {
+      description: `${title} against the size of the vocabulary.`,
+      data: { values: numbers.reduction.filter((point) => point[field] !== null) },
+      mark: { type: "line", point: true },
+      encoding: {
+        x: { field: "vocabulary", type: "quantitative", title: "vocabulary", axis: { format: ",", tickCount: 6 } },
+        y: { field, type: "quantitative", title, scale: { type: "log" }, axis: { format: "~g", tickCount: 6 } },
+        color: { field: "tokenizer", type: "nominal", title: null },
+        tooltip: ["tokenizer", "vocabulary", field].map((name) => ({ field: name })),
+      },
+    }));
+  }
+}
+
 setUpRates();
 setUpTradeOff();
 setUpHistogram();
 setUpGrowth();
+setUpReduction();
