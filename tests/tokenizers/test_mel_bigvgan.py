@@ -40,7 +40,11 @@ def test_features_and_audio_are_upstreams(tokenizer: MelBigVgan, short_speech, s
                 decoded = tokenizer._decode(codes, frames)[0, ::11]
             torch.testing.assert_close(decoded, torch.from_numpy(theirs[f"audio_{n}"]), atol=1e-4, rtol=0)
     same_codes(
-        "mel_bigvgan", UPSTREAM, compared, tolerance=0.01, note="features in steps of 1/256; up to 1 % may differ"
+        "mel_bigvgan",
+        UPSTREAM,
+        compared,
+        tolerance=0.01,
+        note="features in steps of 1/256; up to 1 % may differ",
     )
 
 

@@ -1,4 +1,4 @@
-"""BigVGAN (Lee et al. 2023, arXiv 2206.04658, section 3): the log-mel spectrum, and the network that inverts it.
+"""BigVGAN (Lee et al. 2023, arXiv 2206.04658, section 3): a log-mel spectrum, and the network that inverts it.
 
 Transposed convolutions raise the frame rate to the sample rate in steps. After each of them, the outputs of
 residual blocks with several kernel sizes are averaged. Version 2 of the released models has no bias and no
@@ -102,9 +102,7 @@ class ResidualBlock(nn.Module):
         self.convs1 = nn.ModuleList(
             nn.Conv1d(channels, channels, kernel, dilation=dilation, padding="same") for dilation in dilations
         )
-        self.convs2 = nn.ModuleList(
-            nn.Conv1d(channels, channels, kernel, padding="same") for _ in dilations
-        )
+        self.convs2 = nn.ModuleList(nn.Conv1d(channels, channels, kernel, padding="same") for _ in dilations)
         self.activations = nn.ModuleList(AntiAliasedSnake(channels) for _ in range(2 * len(dilations)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Snake, a periodic activation (Liu et al. 2020), as BigVGAN learns it (Lee et al. 2023, arXiv 2206.04658)."""
+"""Snake, a periodic activation (Liu et al. 2020), as BigVGAN learns it (Lee et al. 2023, 2206.04658)."""
 
 import math
 

@@ -27,7 +27,7 @@ CONFIG = {
     "fmin": 0,
     "fmax": None,
 }
-"""The published config file but for `upsample_initial_channel`, which is 1536, and settings of the training."""
+"""The published config file, without settings of the training, and with 128 channels in place of 1536."""
 
 
 def write(tokenizer, folder):
