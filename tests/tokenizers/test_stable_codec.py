@@ -14,7 +14,7 @@ from benchmark.tokenizers.stable_codec import StableCodec, to_target_loudness
 
 HERE = Path(__file__).parent
 WEIGHTS = runpy.run_path(str(HERE / "weights" / "stable_codec.py"))
-UPSTREAM = "stable-codec 0.1.2, stable-audio-tools 0.0.17"
+UPSTREAM = "Stability-AI/stable-codec @ 8535544, stable-audio-tools @ b178008"
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def pieces(short_speech: list[torch.Tensor]) -> list[torch.Tensor]:
 def test_codes_and_audio_are_upstreams(tmp_path: Path, pieces, same_codes, options: str, books: int) -> None:
     """Compare on the same random weights, narrow, with both values of each option of the released classes.
 
-    The released packages ran with a window in place of FlashAttention's, written from its documentation, and
-    in float32. Every eleventh sample of the audio is stored, of two codebooks."""
+    The released code (of versions 0.1.2 and 0.0.17) ran with attention in a window as FlashAttention defines
+    it, and in float32. Every eleventh sample of the audio is stored, of two codebooks."""
     tokenizer = StableCodec(name="stable_codec", checkpoint=str(tmp_path), books=books)  # type: ignore[arg-type]
     WEIGHTS["write"](tokenizer, tmp_path, options)
     encoded = [tokenizer.encode(wav[None], torch.tensor([len(wav)])) for wav in pieces]

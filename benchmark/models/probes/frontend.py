@@ -8,7 +8,6 @@ from torch import nn
 
 from benchmark.errors import UserError
 from benchmark.models.probes.config import ProbeConfig
-from benchmark.tokenizers.continuous import from_codes
 from benchmark.types import TokenizerSpec
 
 PADDING = -1
@@ -150,7 +149,9 @@ class FeatureFrontend(nn.Module):
 
 def features_of(codes: torch.Tensor) -> torch.Tensor:
     """Decode float16 bit patterns 0 … 65535 into float32 features; `PADDING` becomes zero."""
-    return from_codes(torch.where(codes == PADDING, 0, codes))
+    patterns = torch.where(codes == PADDING, 0, codes)
+    signed = patterns - 2**16 * (patterns >= 2**15)
+    return signed.to(torch.int16).view(torch.float16).float()
 
 
 def make_frontend(

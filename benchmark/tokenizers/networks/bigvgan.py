@@ -1,4 +1,4 @@
-"""BigVGAN (Lee et al. 2023, arXiv 2206.04658, section 3): a log-mel spectrum, and the network that inverts it.
+"""BigVGAN (Lee et al. 2023, arXiv 2206.04658, section 3): a log-mel spectrum, and the network to invert it.
 
 Transposed convolutions raise the frame rate to the sample rate in steps. After each of them, the outputs of
 residual blocks with several kernel sizes are averaged. Version 2 of the released models has no bias and no
