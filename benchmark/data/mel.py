@@ -10,7 +10,7 @@ from benchmark.types import SAMPLE_RATE
 
 
 class LogMel(torch.nn.Module):
-    """Logarithm of the mel-weighted amplitude (not power) spectrum of 16 kHz speech.
+    """Logarithm of the mel-weighted amplitude (not power) spectrum of speech, at 16 kHz unless said.
 
     The filterbank has Slaney's mel scale and area normalisation, which is also librosa's default
     and that of HiFi-GAN and ParallelWaveGAN. Gradients reach the waveform, and are zero where a
@@ -31,6 +31,7 @@ class LogMel(torch.nn.Module):
         floor: float = 1e-5,
         center: bool = True,
         log: Literal["ln", "log10"] = "ln",
+        sample_rate: int = SAMPLE_RATE,
     ) -> None:
         """Register the Hann window and the filterbank.
 
@@ -47,6 +48,7 @@ class LogMel(torch.nn.Module):
                 (n_fft - hop_length) // 2 samples on both sides, as HiFi-GAN does; frame t is centred
                 on its own hop, and there are T // hop_length frames.
             log: Natural or decimal logarithm.
+            sample_rate: Samples per second.
 
         Raises:
             ValueError: `log`, the band edges or the parity of n_fft - hop_length is wrong.
@@ -54,8 +56,8 @@ class LogMel(torch.nn.Module):
         super().__init__()
         if log not in ("ln", "log10"):
             raise ValueError(f"log must be 'ln' or 'log10', not {log!r}")
-        if not 0 <= f_min < f_max <= SAMPLE_RATE / 2:
-            raise ValueError(f"need 0 <= f_min < f_max <= {SAMPLE_RATE / 2}, not {f_min} and {f_max}")
+        if not 0 <= f_min < f_max <= sample_rate / 2:
+            raise ValueError(f"need 0 <= f_min < f_max <= {sample_rate / 2}, not {f_min} and {f_max}")
         if not center and (n_fft < hop_length or (n_fft - hop_length) % 2):
             raise ValueError(
                 f"center=False needs an even n_fft - hop_length >= 0, not {n_fft} - {hop_length}"
@@ -68,7 +70,7 @@ class LogMel(torch.nn.Module):
         self.log = torch.log if log == "ln" else torch.log10
         self.padding = n_fft // 2 if center else (n_fft - hop_length) // 2
         filterbank = torchaudio.functional.melscale_fbanks(
-            n_fft // 2 + 1, f_min, f_max, n_mels, SAMPLE_RATE, norm="slaney", mel_scale="slaney"
+            n_fft // 2 + 1, f_min, f_max, n_mels, sample_rate, norm="slaney", mel_scale="slaney"
         )
         self.register_buffer("window", torch.hann_window(self.win_length), persistent=False)
         self.register_buffer("filterbank", filterbank.T.contiguous(), persistent=False)
@@ -94,4 +96,8 @@ class LogMel(torch.nn.Module):
             center=False,
             return_complex=True,
         )
-        return self.log((self.filterbank @ spectrum.abs()).clamp(min=self.floor))
+        return self.log((self.filterbank @ self.amplitude(spectrum)).clamp(min=self.floor))
+
+    def amplitude(self, spectrum: torch.Tensor) -> torch.Tensor:
+        """Return the amplitudes of a complex spectrum."""
+        return spectrum.abs()

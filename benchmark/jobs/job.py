@@ -138,8 +138,8 @@ class Job:
                 require_room(self, now)  # before `key` as well
                 key = now
                 log.info("start: %s", self.label)
-                if self.tokenizer.spec.continuous and not self.task.reads_features:
-                    outcome = not_applicable("its codes are continuous features, which only probes read")
+                if not self.task.can_read(self.tokenizer.spec):
+                    outcome = not_applicable("its codes are continuous features, which this task cannot use")
                 else:
                     tokenizer = self.fitted_tokenizer()
                     outcome = self.task.run(tokenizer, self.corpus, self.begin())

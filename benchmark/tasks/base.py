@@ -23,6 +23,7 @@ from benchmark.tasks.costs import CostItem, Estimator
 from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.training.config import TrainerConfig
+from benchmark.types import TokenizerSpec
 
 Status = Literal["ok", "NC", "failed", "n/a"]
 Encoding = tuple[Tokenizer, Manifest]
@@ -118,6 +119,10 @@ class Task(ABC):
     @abstractmethod
     def reads(self, tokenizer: Tokenizer, corpus: Corpus) -> tuple[str, ...]:
         """Return the splits that the numbers of this tokenizer depend on: part of the rows' key."""
+
+    def can_read(self, spec: TokenizerSpec) -> bool:
+        """Return whether the task can use the codes of this tokenizer, be they indices or features."""
+        return self.reads_features or not spec.continuous
 
     def trains(self, tokenizer: Tokenizer) -> bool:  # noqa: ARG002
         """Return whether the numbers of this tokenizer depend on a training.

@@ -72,7 +72,7 @@ class Speed(DecodingTask):
     def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""
         if tokenizer.spec.kind == "topline":
-            return not_applicable("it is the recording itself")
+            return not_applicable("it is a topline: the recording itself, or its features")
         if reason := self.why_not(tokenizer):
             return not_applicable(reason)
         test = corpus.manifest("test", context.store).subset(self.limit)

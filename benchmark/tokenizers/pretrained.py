@@ -57,7 +57,7 @@ class Pretrained(Tokenizer):
         """True: a torch network makes the codes. Classes that run another library override this."""
         return True
 
-    def weights_digest(self) -> str:
+    def weights_digest(self) -> str | None:
         """Return the digest of the files that are used, after fetching those that are missing."""
         return weights_digest(self.folder, self.files)
 

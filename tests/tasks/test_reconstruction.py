@@ -8,15 +8,19 @@ import pytest
 import torch
 
 from benchmark.errors import UserError
+from benchmark.jobs.job import Job
 from benchmark.metrics.base import Metric
 from benchmark.models.vocoder.config import VocoderConfig
+from benchmark.results.store import ResultsStore
 from benchmark.tasks.base import Outcome, RunContext
 from benchmark.tasks.decoding import resynthesis
 from benchmark.tasks.reconstruction import Reconstruction
 from benchmark.tasks.voice_conversion import VoiceConversion
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.constant import Constant
+from benchmark.tokenizers.continuous import Continuous
 from benchmark.tokenizers.ground_truth import GroundTruth
+from benchmark.tokenizers.mel_bigvgan import MelBigVgan
 from benchmark.tokenizers.mel_rvq import MelRvq
 from benchmark.tokenizers.ticodec import TiCodec
 
@@ -119,3 +123,28 @@ def test_codes_without_information_are_not_decoded(
         assert outcome.status == "n/a" and "no information" in outcome.reason
         each.train(constant, voices, context)
         assert not each.encodes(constant, voices, context.store)
+
+
+def test_features_are_decoded_by_an_own_decoder_alone(
+    task: Any, voices: Any, context: RunContext, tmp_path: Path
+) -> None:
+    folder, results = tmp_path / "bigvgan", ResultsStore(tmp_path / "results")
+    folder.mkdir()
+    decodes = MelBigVgan(name="mel_bigvgan", checkpoint=str(folder))
+    runpy.run_path(str(WEIGHTS / "mel_bigvgan.py"))["write"](decodes, folder)
+    cannot = Continuous(name="mel_continuous", base=MelRvq(name="mel_rvq"), dimensions=80)
+    made = {}
+    for tokenizer in (decodes, cannot):
+        Job(
+            profile="test",
+            tokenizer=tokenizer,
+            corpus=voices,
+            task=task(decoder="vocoder"),  # never decodes a topline
+            context=context,
+            results=results,
+            config={},
+        ).run()
+        (made[tokenizer.name],) = results.job("reconstruction", tokenizer.name, voices.name, context.seed)
+    assert (made["mel_bigvgan"].status, made["mel_bigvgan"].decoder) == ("ok", "own")
+    assert made["mel_bigvgan"].n_scored == len(voices.manifest("test", context.store))
+    assert made["mel_continuous"].status == "n/a" and "features" in made["mel_continuous"].reason

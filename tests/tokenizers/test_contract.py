@@ -166,7 +166,7 @@ def test_facts_are_known_without_weights(tokenizer: Tokenizer) -> None:
     assert replace(elsewhere.spec, checkpoint=None) == replace(tokenizer.spec, checkpoint=None)
     assert tokenizer.spec.licence not in ("", "unknown")
     with pytest.raises(UserError, match="/nowhere"):
-        elsewhere.identity()
+        elsewhere.identity(), elsewhere.decoder_identity()  # the codes, or decoding alone, depend on them
 
 
 def variants(tokenizer: Tokenizer) -> list[Tokenizer]:

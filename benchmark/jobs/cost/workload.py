@@ -63,7 +63,7 @@ class Workload:
 
     def pieces(self, job: Job) -> list[CostItem]:
         """Return every artifact that one job needs, and its own evaluation last."""
-        if job.tokenizer.spec.continuous and not job.task.reads_features:
+        if not job.task.can_read(job.tokenizer.spec):
             return []
         if type(job.task).workload is Task.workload:
             self.undeclared.add(job.task.name)

@@ -23,6 +23,7 @@ from benchmark.tasks.decoding.trained_vocoder import (
     uses_vocoder,
 )
 from benchmark.tokenizers.base import Tokenizer
+from benchmark.types import TokenizerSpec
 
 
 @dataclass(kw_only=True)
@@ -45,6 +46,10 @@ class DecodingTask(Task):
         """See `Task.reads`."""
         prompts = (corpus.prompt_split,) if corpus.prompt_split else ()
         return (*decoding_splits(tokenizer, self.decoder), *prompts)
+
+    def can_read(self, spec: TokenizerSpec) -> bool:
+        """Add features that the tokenizer's own decoder decodes; the vocoder takes indices alone."""
+        return super().can_read(spec) or spec.can_decode
 
     def why_not(self, tokenizer: Tokenizer) -> str:
         """Return the reason why the task does not apply to a tokenizer; empty where it applies."""

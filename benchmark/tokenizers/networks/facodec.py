@@ -6,7 +6,6 @@ same latents, averaged over time; the vector conditions the mirror-image decoder
 of a norm.
 """
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 
@@ -15,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmark.storage.weights import fold_weight_norm
+from benchmark.tokenizers.networks.snake import AntiAliasedSnake
 
 STRIDES = (2, 4, 5, 5)
 """Strides of the encoder, first to last; the decoder has them in reverse."""
@@ -160,9 +160,9 @@ def encoder(filters: int, dimension: int) -> nn.Sequential:
     layers: list[nn.Module] = [nn.Conv1d(1, filters, 7, padding=3)]
     for stride in STRIDES:
         down = nn.Conv1d(filters, 2 * filters, 2 * stride, stride, padding=(stride + 1) // 2)
-        layers.append(nn.Sequential(*_residuals(filters), Snake(filters), down))
+        layers.append(nn.Sequential(*_residuals(filters), AntiAliasedSnake(filters), down))
         filters *= 2
-    return nn.Sequential(*layers, Snake(filters), nn.Conv1d(filters, dimension, 3, padding=1))
+    return nn.Sequential(*layers, AntiAliasedSnake(filters), nn.Conv1d(filters, dimension, 3, padding=1))
 
 
 def decoder(dimension: int, width: int) -> nn.Sequential:
@@ -172,9 +172,9 @@ def decoder(dimension: int, width: int) -> nn.Sequential:
         up = nn.ConvTranspose1d(
             width, width // 2, 2 * stride, stride, padding=(stride + 1) // 2, output_padding=stride % 2
         )
-        layers.append(nn.Sequential(Snake(width), up, *_residuals(width // 2)))
+        layers.append(nn.Sequential(AntiAliasedSnake(width), up, *_residuals(width // 2)))
         width //= 2
-    return nn.Sequential(*layers, Snake(width), nn.Conv1d(width, 1, 7, padding=3), nn.Tanh())
+    return nn.Sequential(*layers, AntiAliasedSnake(width), nn.Conv1d(width, 1, 7, padding=3), nn.Tanh())
 
 
 def _residuals(channels: int) -> list["Residual"]:
@@ -186,56 +186,15 @@ class Residual(nn.Sequential):
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__(
-            Snake(channels),
+            AntiAliasedSnake(channels),
             nn.Conv1d(channels, channels, 7, padding=3 * dilation, dilation=dilation),
-            Snake(channels),
+            AntiAliasedSnake(channels),
             nn.Conv1d(channels, channels, 1),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (B, channels, T) to the same shape."""
         return x + super().forward(x)
-
-
-class Snake(nn.Module):
-    """The activation x + sin²(αx) / β, computed at twice the rate to avoid aliasing.
-
-    The logarithms of α and β are learnt. The design is that of BigVGAN (Lee et al. 2023, arXiv 2206.04658,
-    section 3.2), with one low-pass filter for up- and downsampling.
-    """
-
-    taps: torch.Tensor
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.alpha = nn.Parameter(torch.zeros(channels))
-        self.beta = nn.Parameter(torch.zeros(channels))
-        self.register_buffer("taps", half_band_filter(), persistent=False)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (B, channels, T) to the same shape."""
-        channels, size = x.shape[1], self.taps.numel()
-        taps = self.taps.expand(channels, 1, -1)
-        margin = size // 2 - 1
-        x = F.conv_transpose1d(F.pad(x, (margin, margin), "replicate"), 2 * taps, stride=2, groups=channels)
-        cut = 3 * margin  # the doubled margin, and the samples that the filter adds at either end
-        x = x[..., cut:-cut]
-        x = x + torch.sin(x * self.alpha.exp()[:, None]).square() / (self.beta.exp()[:, None] + 1e-9)
-        return F.conv1d(F.pad(x, (margin, margin + 1), "replicate"), taps, stride=2, groups=channels)
-
-
-def half_band_filter() -> torch.Tensor:
-    """Compute the taps (12,) of a windowed sinc that passes half of the band; their sum is one.
-
-    The shape of the Kaiser window follows from the attenuation in dB that 12 taps can reach when the stop
-    band begins 0.3 of the sampling rate above the cut-off (Oppenheim and Schafer, section 7.5.3).
-    """
-    size, transition = 12, 4 * 0.3
-    attenuation = 2.285 * (size // 2 - 1) * math.pi * transition + 7.95
-    window = torch.kaiser_window(size, periodic=False, beta=0.1102 * (attenuation - 8.7))
-    time = torch.arange(size) - (size - 1) / 2
-    taps = window * torch.sinc(time / 2)
-    return taps / taps.sum()
 
 
 class TimbreEncoder(nn.Module):

@@ -85,6 +85,7 @@ def test_the_paper_names_tokenizers_that_exist() -> None:
             cfg = compose(hydra, [f"experiment={name}"])
             listed = [word.strip() for word in cfg.hydra.sweeper.params.tokenizer.split(",")]
             assert len(listed) > 20 and not set(listed) - known, name
+            assert {"mel_bigvgan", "stable_codec", "wav2vec2_vq"} <= set(listed)  # rows of the survey
             assert (cfg.device, cfg.trainer.accelerator, cfg.vocoder.steps) == ("cuda", "gpu", 1_000_000)
             assert cfg.whisper_checkpoint == "openai/whisper-large-v3"
 
