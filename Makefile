@@ -17,8 +17,17 @@ EXPERIMENTS_probing := probing probing_anchors ctc_ablation
 EXPERIMENTS_libri   := libri_speech libri_commands
 EXPERIMENTS_paper   := paper_speech paper_asr paper_intent
 EXPERIMENTS_codec_paper := codec_paper
+EXPERIMENTS_survey  := survey_reconstruction survey_conversion survey_asr survey_intent survey_length
 EXPERIMENTS         := $(EXPERIMENTS_$(PROFILE))
-TABLES              := $(or $(RESULTS),results)/$(PROFILE)
+PROFILES            := mini, probing, libri, paper, codec_paper, survey
+# SIZE=mini: the same steps on the synthetic corpus, by tokenizers that need no download.
+ARGS_survey_mini    := profile=survey_mini dataset=synthetic hydra/launcher=joblib hydra.launcher.n_jobs=-1 \
+	tokenizer=mel_rvq,whisper_kmeans,opus_6k,ground_truth
+NAME                := $(PROFILE)$(if $(SIZE),_$(SIZE))
+SIZED               := $(ARGS_$(NAME)) $(ARGS)
+TABLES              := $(or $(RESULTS),results)/$(NAME)
+KNOWN                = test -n "$(EXPERIMENTS)" && test -z "$(SIZE)" -o -n "$(ARGS_$(NAME))" || \
+	{ echo "unknown PROFILE '$(PROFILE)' or SIZE '$(SIZE)'; legal: $(PROFILES); SIZE=mini of survey" >&2; exit 2; }
 MEASURED            := $(or $(OUT),$(or $(RESULTS),results)/measurements)
 
 .DEFAULT_GOAL := help
@@ -27,23 +36,24 @@ MEASURED            := $(or $(OUT),$(or $(RESULTS),results)/measurements)
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 	@echo
-	@echo "  profiles: mini (default), probing, libri (make reproduce-table PROFILE=libri LIBRISPEECH=… SLURP=… LYRA=…), paper, codec_paper"
+	@echo "  profiles: mini (default), probing, libri (make reproduce-table PROFILE=libri LIBRISPEECH=… SLURP=… LYRA=…), paper, codec_paper,"
+	@echo "  survey (LIBRITTS=… TESTSET_B=… UTT2PROMPT=… LIBRISPEECH=… SLURP=… NEMO_PYTHON=…; SIZE=mini tries all of it on a CPU)"
 
 reproduce-table: $(READY) ## Run every job of PROFILE that has no result yet, and write results/PROFILE/tables
-	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper, codec_paper" >&2; exit 2; }
+	@$(KNOWN)
 	@status=0; for experiment in $(EXPERIMENTS); do \
-		$(RUN) -m benchmark run experiment=$$experiment || status=1; \
+		$(RUN) -m benchmark run experiment=$$experiment $(SIZED) || status=1; \
 	done; $(RUN) -m benchmark report $(TABLES) && exit $$status
 
 # Together, for what their jobs share costs once.
 plan: $(READY) ## Say what PROFILE costs before it starts: hours, disk, what is done (WORKERS=, RATES=, ARGS=)
-	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper, codec_paper" >&2; exit 2; }
+	@$(KNOWN)
 	@$(RUN) -m benchmark plan experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) \
-		$(if $(WORKERS),--workers $(WORKERS)) $(if $(RATES),--rates $(RATES)) $(ARGS)
+		$(if $(WORKERS),--workers $(WORKERS)) $(if $(RATES),--rates $(RATES)) $(SIZED)
 
 status: $(READY) ## Say which jobs of PROFILE are done, missing, stale or failed, and why
-	@test -n "$(EXPERIMENTS)" || { echo "unknown PROFILE '$(PROFILE)'; legal: mini, probing, libri, paper, codec_paper" >&2; exit 2; }
-	@$(RUN) -m benchmark status experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) $(ARGS)
+	@$(KNOWN)
+	@$(RUN) -m benchmark status experiment=$$(echo $(EXPERIMENTS) | tr ' ' ,) $(SIZED)
 
 tables: $(READY) ## Rewrite tables, figures and report.html of PROFILE from its rows
 	@$(RUN) -m benchmark report $(TABLES)

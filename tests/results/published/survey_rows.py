@@ -138,7 +138,7 @@ def as_ours(make_row: Callable[..., Row], numbers: Iterable[Published], **change
             "profile": "survey",
             "tokenizer": config,
             "kind": "topline" if config == "ground_truth" else "acoustic",
-            "decoder": "ctx_vec2wav_alpha",
+            "decoder": "ctx_vec2wav_survey",
             "task": task,
             "metric": metric,
             "definition": definition,
