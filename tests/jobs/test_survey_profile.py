@@ -1,4 +1,4 @@
-"""The survey's protocol: the experiments compose to it, for every row of Table I, and to the same steps small."""
+"""The survey's protocol: its experiments have every row and step of Table I, and the same steps small."""
 
 import subprocess
 from pathlib import Path
