@@ -150,6 +150,7 @@ def test_texts_of_rows_are_escaped_everywhere(make_row, tmp_path):
         lambda _: SCORES,
         ({}, {}),
         {},
+        {},
         grid,
     )
     assert HOSTILE[0] not in text and HOSTILE[1] not in text and '<a href="#reproduction">' in text
