@@ -22,7 +22,7 @@ def test_every_seed_trains_a_vocoder_of_its_own(
         seeds.append(args[8])
         (args[9] / "weights").write_text("trained")
 
-    monkeypatch.setattr(trained_vocoder, "train_vocoder", train)
+    monkeypatch.setattr("benchmark.models.vocoder.train.train_vocoder", train)
     monkeypatch.setattr(trained_vocoder, "encode_manifest", lambda *_: None)
     monkeypatch.setattr(trained_vocoder, "prompt_identity", lambda _: {})
     monkeypatch.setattr(MelRvq, "codebook_vectors", lambda _: None)
