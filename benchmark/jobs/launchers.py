@@ -19,7 +19,10 @@ from benchmark.errors import UserError
 warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against", UserWarning)
 
 EXTRA = "pip install 'speech-token-benchmark[cluster]'"
-VARIABLES = ("CACHE", "LIBRISPEECH", "LIBRITTS", "LYRA", "RESULTS", "SLURP", "TESTSET_B", "WHISPER")
+VARIABLES = (
+    *("CACHE", "LIBRISPEECH", "LIBRITTS", "LYRA", "NEMO_PYTHON", "RESULTS", "SLURP", "TESTSET_B"),
+    *("UTT2PROMPT", "WHISPER"),
+)
 """Environment variables that configs read."""
 GO_ON = (
     "Jobs that SLURM has go on without this command: squeue --me lists them, scancel ends them. "

@@ -10,6 +10,7 @@ from benchmark.jobs.cost.dry_jobs import Jobs, sweeps
 from benchmark.jobs.cost.rates import load_rates
 from benchmark.jobs.cost.sweep import Sweep
 from benchmark.jobs.cost.workload import Workload
+from benchmark.jobs.launchers import VARIABLES
 
 ROUND = """
 cpu:
@@ -35,7 +36,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Set an empty cache and results folder, and no corpora."""
     monkeypatch.setenv("CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("RESULTS", str(tmp_path / "results"))
-    for name in ("LIBRISPEECH", "LIBRITTS", "SLURP", "LYRA", "WHISPER", "TESTSET_B"):
+    for name in set(VARIABLES) - {"CACHE", "RESULTS"}:
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
