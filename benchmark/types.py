@@ -102,6 +102,8 @@ class TokenizerSpec:
                 raise UserError(
                     f"{self.name}: {name}={getattr(self, name)!r} must be a positive number of Hz"
                 )
+        if self.decode_needs_prompt and not self.can_decode:
+            raise UserError(f"{self.name}: decode_needs_prompt=True needs can_decode=True")
         if self.codebook_frame_rates is not None and len(self.codebook_frame_rates) != len(sizes):
             raise UserError(
                 f"{self.name}: codebook_frame_rates has {len(self.codebook_frame_rates)} rates for "

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from benchmark.errors import UserError
-from benchmark.jobs.requirements import library_needs, parts, weight_needs
+from benchmark.jobs.requirements import library_needs, weight_needs
 from benchmark.metrics.delay import estimate_delay
 from benchmark.storage.hub_downloads import Hub
-from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.base import Tokenizer, parts
 from benchmark.tokenizers.encoding.full_contract import CHECKS, decoded_pair, facts, ready
 from benchmark.types import SAMPLE_RATE
 

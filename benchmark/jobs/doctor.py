@@ -22,12 +22,11 @@ from benchmark.jobs.requirements import (
     list_needs,
     model_needs,
     models,
-    parts,
     weight_needs,
 )
 from benchmark.jobs.settings import require_settings
 from benchmark.storage.hub_downloads import Hub, total
-from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.base import Tokenizer, parts
 from benchmark.tokenizers.encoding.contract import require_facts
 
 

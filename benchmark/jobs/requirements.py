@@ -24,7 +24,7 @@ from benchmark.storage.hub_downloads import Download, Hub
 from benchmark.tasks.base import Task
 from benchmark.tasks.decoding.base import DecodingTask
 from benchmark.tasks.decoding.trained_vocoder import uses_vocoder
-from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.base import Tokenizer, parts
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.tokenizers.quantized import QuantizedFeatures
 
@@ -40,12 +40,6 @@ class MissingRequirement:
     download: Download | None = None
     details: tuple[str, ...] = ()
     """Lines that are printed below the report."""
-
-
-def parts(tokenizer: Tokenizer) -> list[Tokenizer]:
-    """Return a tokenizer and the tokenizers in its fields, at any depth."""
-    inner = [getattr(tokenizer, item.name) for item in fields(tokenizer)]
-    return [tokenizer, *(part for value in inner if isinstance(value, Tokenizer) for part in parts(value))]
 
 
 def extras(tokenizer: Tokenizer) -> dict[str, bool]:

@@ -214,17 +214,27 @@ class Tokenizer(ABC):
 
     def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Decode codes (B, K, T') to speech (B, T) at the decoder's rate."""
-        raise NotImplementedError
+        raise NotImplementedError(self._lacks("_decode"))
 
     def _decode_with(
         self, codes: torch.Tensor, lengths: torch.Tensor, side_info: list[torch.Tensor]
     ) -> torch.Tensor:
         """Decode like `_decode`, with one tensor of side information per utterance."""
-        raise NotImplementedError
+        raise NotImplementedError(self._lacks("_decode_with"))
 
     def _side_info(self, wav: torch.Tensor) -> torch.Tensor:
         """Extract side information, without a batch axis, from a recording (1, T) at the tokenizer's rate."""
-        raise NotImplementedError
+        raise NotImplementedError(self._lacks("_side_info"))
+
+    def _lacks(self, name: str) -> str:
+        """Say which optional method is missing; `encoding.contract.require_facts` refuses it before a run."""
+        return f"{type(self).__name__} has no {name}, although its spec declares what needs it"
+
+
+def parts(tokenizer: Tokenizer) -> list[Tokenizer]:
+    """Return a tokenizer and the tokenizers in its fields, at any depth."""
+    inner = [getattr(tokenizer, item.name) for item in fields(tokenizer)]
+    return [tokenizer, *(part for value in inner if isinstance(value, Tokenizer) for part in parts(value))]
 
 
 @dataclass(kw_only=True)

@@ -17,6 +17,7 @@ from benchmark.storage.artifacts import ArtifactStore
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.contract import require_facts, require_stable
 from benchmark.tokenizers.encoding.encode import encode_manifest
+from benchmark.tokenizers.shuffled import Shuffled
 from benchmark.types import TokenizerSpec, Utterance
 
 Result = Any
@@ -201,3 +202,20 @@ def test_facts_alone_cost_no_encoding() -> None:
     for case in ("no whole hop", "no decoder", "another kind", "size and no tuple"):
         with pytest.raises(UserError, match=WRONG[case][1]):
             require_facts(WRONG[case][0])
+
+
+def test_a_floor_needs_the_decoder_of_its_base() -> None:
+    """A floor defines all methods, and passes each call on."""
+    base, words = WRONG["no decoder"]
+    with pytest.raises(UserError, match=words):
+        require_facts(Shuffled(name="shuffled", base=base))
+
+
+def test_a_decoder_with_prompt_needs_both_methods() -> None:
+    prompted = spoils("prompted", as_they_are, can_decode=True, decode_needs_prompt=True)
+    with pytest.raises(UserError, match="has no _decode_with and no _side_info; write it"):
+        require_facts(prompted)
+    with pytest.raises(UserError, match="decode_needs_prompt=True needs can_decode=True"):
+        require_facts(spoils("no_decoder", as_they_are, decode_needs_prompt=True))
+    with pytest.raises(NotImplementedError, match="has no _side_info, although its spec declares"):
+        prompted.extract_side_info(torch.zeros(1600))

@@ -12,9 +12,9 @@ import numpy as np
 
 from benchmark.errors import UserError
 from benchmark.jobs.cost.rates import MEASURED, read_measured
-from benchmark.jobs.requirements import library_needs, parts, weight_needs
+from benchmark.jobs.requirements import library_needs, weight_needs
 from benchmark.storage.atomic_files import write_atomic
-from benchmark.tokenizers.base import FittedTokenizer, Tokenizer
+from benchmark.tokenizers.base import FittedTokenizer, Tokenizer, parts
 from benchmark.tokenizers.encoding.batches import encode_wavs
 from benchmark.tokenizers.encoding.encode import needs_fitted_codebook
 from benchmark.types import SAMPLE_RATE

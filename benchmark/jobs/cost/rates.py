@@ -9,8 +9,7 @@ from typing import Any
 import yaml
 
 from benchmark.errors import UserError, unknown
-from benchmark.jobs.requirements import parts
-from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.base import Tokenizer, parts
 
 SHIPPED = Path(__file__).with_name("rates.yaml")
 MEASURED = "rates.json"

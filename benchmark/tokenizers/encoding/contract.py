@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from benchmark.errors import UserError
-from benchmark.tokenizers.base import Tokenizer
+from benchmark.tokenizers.base import Tokenizer, parts
 from benchmark.tokenizers.code_checks import BrokenContract
 from benchmark.types import SAMPLE_RATE
 
@@ -42,14 +42,15 @@ def require_facts(tokenizer: Tokenizer) -> None:
             f"{spec.sample_rate} Hz, expected a whole number; write frame_rate=sample_rate / hop, such as "
             f"{spec.sample_rate} / {round(hop)}"
         )
-    own = type(tokenizer)
-    needed = ("_decode_with", "_side_info") if spec.decode_needs_prompt else ("_decode",)
-    missing = [name for name in needed if getattr(own, name) is getattr(Tokenizer, name)]
-    if spec.can_decode and missing and own.decode is Tokenizer.decode:
-        raise UserError(
-            f"{spec.name}: can_decode=True, but {own.__name__} has no {' and no '.join(missing)}; "
-            "write it, or say can_decode=False to decode by a vocoder"
-        )
+    for part in parts(tokenizer):  # a floor decodes by its base
+        own, declared = type(part), part.spec
+        needed = ("_decode_with", "_side_info") if declared.decode_needs_prompt else ("_decode",)
+        missing = [name for name in needed if getattr(own, name) is getattr(Tokenizer, name)]
+        if declared.can_decode and missing:
+            raise UserError(
+                f"{declared.name}: can_decode=True, but {own.__name__} has no {' and no '.join(missing)}; "
+                "write it, or say can_decode=False to decode by a vocoder"
+            )
 
 
 def require_stable(tokenizer: Tokenizer, wavs: Sequence[np.ndarray], tolerated: float = TOLERATED) -> None:
