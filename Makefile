@@ -22,7 +22,7 @@ EXPERIMENTS         := $(EXPERIMENTS_$(PROFILE))
 PROFILES            := mini, probing, libri, paper, codec_paper, survey
 # SIZE=mini: the same steps on the synthetic corpus, by tokenizers that need no download.
 ARGS_survey_mini    := profile=survey_mini dataset=synthetic hydra/launcher=joblib hydra.launcher.n_jobs=-1 \
-	tokenizer=mel_rvq,whisper_kmeans,opus_6k,ground_truth
+	tokenizer=mel_rvq,whisper_kmeans,opus_6k,ground_truth conversion_pairs=conf/dataset/synthetic_utt2prompt.txt
 NAME                := $(PROFILE)$(if $(SIZE),_$(SIZE))
 SIZED               := $(ARGS_$(NAME)) $(ARGS)
 TABLES              := $(or $(RESULTS),results)/$(NAME)

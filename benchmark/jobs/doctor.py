@@ -71,11 +71,13 @@ class Examination:
         require_settings(cfg)
         own, tokenizer = self._part("tokenizer", cfg.tokenizer)
         speech, corpus = self._part("corpus", cfg.dataset)
-        _, task = self._part("task", cfg.task)
+        chosen, task = self._part("task", cfg.task)
         devices = [cfg.device] if tokenizer is None else [cfg.device, *(p.device for p in parts(tokenizer))]
         for device in dict.fromkeys(devices):
             if device != "cpu":
                 self._item("device", device, device).look("device", device_needs(device))
+        if task is not None:
+            chosen.look("files", map(MissingRequirement, task.lacks()))
         if tokenizer is None:
             return
         own.look("library", library_needs(parts(tokenizer)))

@@ -124,6 +124,10 @@ class Task(ABC):
         """Return whether the task can use the codes of this tokenizer, be they indices or features."""
         return self.reads_features or not spec.continuous
 
+    def lacks(self) -> Iterator[str]:
+        """Yield in a sentence each file that the settings of the task name and this machine does not have."""
+        yield from ()
+
     def trains(self, tokenizer: Tokenizer) -> bool:  # noqa: ARG002
         """Return whether the numbers of this tokenizer depend on a training.
 

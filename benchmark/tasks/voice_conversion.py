@@ -1,5 +1,6 @@
 """Voice conversion: speech with the content of one speaker's codes and the voice of another's prompt."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -46,8 +47,9 @@ class VoiceConversion(ScoringTask):
     Attributes:
         conditions: Conditions of the pairs, names among `CONDITIONS`; sources take the conditions in turn.
         pairs: File of the pairs to convert, as CSV in the format of the command `pairs`, or as a published
-            list of source and prompt ids such as LSCodec's utt2prompt; None draws the pairs here. The file
-            alone decides which sources are converted: `limit` does not shorten the list.
+            list of source and prompt ids such as LSCodec's utt2prompt; None draws the pairs here. An empty
+            name stands for a list that was to be given, and is refused. The file alone decides which sources
+            are converted: `limit` does not shorten the list.
         pairing_seed: Seed of the pairs drawn here.
     """
 
@@ -99,11 +101,23 @@ class VoiceConversion(ScoringTask):
         conversion = self.conversion(corpus, context.store)
         return content | {"pairs": conversion.pairing.digest, "sources": conversion.sources.digest}
 
+    def lacks(self) -> Iterator[str]:
+        """See `Task.lacks`."""
+        if self.pairs == "":
+            yield (
+                "task.pairs is empty: speech-token-benchmark data testset_b <root> fetches the list of the "
+                "survey, and UTT2PROMPT=<file> names it"
+            )
+        elif self.pairs is not None and not Path(self.pairs).expanduser().is_file():
+            yield f"task.pairs: {self.pairs} is no file; speech-token-benchmark pairs makes one"
+
     def conversion(self, corpus: Corpus, store: ArtifactStore) -> Conversion:
         """Read or draw the pairs, which are the same for every tokenizer.
 
-        Raises: UserError for a list of pairs that cannot be converted.
+        Raises: UserError for a list of pairs that is absent or cannot be converted.
         """
+        for missing in self.lacks():
+            raise UserError(missing)
         split = corpus.manifest("test", store)
         listed = corpus.listed_prompts(store)
         abroad = [u for name in self._foreign(corpus) for u in corpus.manifest(name, store)]

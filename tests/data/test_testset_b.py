@@ -117,7 +117,7 @@ def test_both_lists_are_fetched_checked_and_read(
     assert "Nothing is missing or damaged." in said
     folder = root / "LibriTTS"
     listed, pairs = folder / "testset-B" / PROMPT_LIST, folder / "testset-B" / CONVERSION_LIST
-    for setting, path in {"LIBRITTS": folder, "TESTSET_B": listed, "task.pairs": pairs}.items():
+    for setting, path in {"LIBRITTS": folder, "TESTSET_B": listed, "UTT2PROMPT": pairs}.items():
         assert f"To use it: {setting}={path}\n" in said
     report = json.loads((root / "testset_b-report.json").read_text())
     found = {part["part"]: part["found"] for part in report["parts"]}

@@ -6,11 +6,17 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig
 
+from benchmark.errors import UserError
+from benchmark.jobs.build import build
 from benchmark.jobs.compose import compose_jobs, open_hydra
+from benchmark.jobs.doctor import Examination
+from benchmark.storage.artifacts import ArtifactStore
+from benchmark.storage.hub_downloads import Hub
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "tests" / "results" / "published" / "survey_table_1.md"
 """Table I with the names of the configs in its last column."""
+MINI_PAIRS = ROOT / "conf" / "dataset" / "synthetic_utt2prompt.txt"
 NO_DECODER_TAKES_A_PROMPT = {
     *("ground_truth", "mel_bigvgan", "encodec_24khz", "dac_24khz", "snac_24khz", "wavtokenizer_small_75"),
     *("stable_codec", "speechtokenizer", "xcodec_hubert", "mimi", "llm_codec", "semanticodec_25hz"),
@@ -43,6 +49,32 @@ def test_conversion_reads_the_published_pairs(monkeypatch: pytest.MonkeyPatch, t
     jobs = composed("experiment=survey_conversion")
     assert names(jobs) == names(composed("experiment=survey_reconstruction")) - NO_DECODER_TAKES_A_PROMPT
     assert {job.task.pairs for job in jobs} == {str(tmp_path / "utt2prompt")}
+
+
+@pytest.mark.parametrize(("listed", "said"), [("", "task.pairs is empty"), ("nowhere", "nowhere is no file")])
+def test_conversion_without_the_published_pairs_is_refused(
+    listed: str, said: str, monkeypatch: pytest.MonkeyPatch, store: ArtifactStore
+) -> None:
+    """Pairs drawn here would take the place of the published ones without a word."""
+    monkeypatch.setenv("UTT2PROMPT", listed)
+    (job,) = composed("experiment=survey_conversion", "tokenizer=facodec", "dataset=synthetic")
+    examination = Examination(Hub())
+    examination.add(job)
+    (task,) = (item for item in examination.items if item.kind == "task")
+    assert [said in need.what for need in task.needs] == [True]
+    with pytest.raises(UserError, match=said):
+        build(job.task).conversion(build(job.dataset), store)
+
+
+def test_the_list_of_the_small_size_converts_all_its_utterances(store: ArtifactStore) -> None:
+    """The list has the format of the published one, and a pair for every utterance that mini decodes."""
+    mini = ["profile=survey_mini", "dataset=synthetic", "tokenizer=mel_rvq"]
+    (job,) = composed("experiment=survey_conversion", *mini, f"conversion_pairs={MINI_PAIRS}")
+    corpus = build(job.dataset)
+    conversion = build(job.task).conversion(corpus, store)
+    decoded = corpus.manifest("test", store).subset(job.limit)
+    assert {u.utterance_id for u in conversion.sources} == {u.utterance_id for u in decoded}
+    assert conversion.pairing.counts().keys() == {"same_gender", "cross_gender"}
 
 
 def test_probes_have_every_row_but_the_recordings() -> None:

@@ -176,7 +176,7 @@ CORPORA = {
         },
         chosen=("test-clean",),
         annotation_places=("testset-B",),
-        settings={"TESTSET_B": PROMPT_LIST, "task.pairs": CONVERSION_LIST},
+        settings={"TESTSET_B": PROMPT_LIST, "UTT2PROMPT": CONVERSION_LIST},
     ),
     "slurp": PublishedCorpus(
         title="SLURP",
