@@ -131,6 +131,11 @@ class TokenizerSpec:
         return self.codebook_frame_rates or (self.frame_rate,) * self.num_codebooks
 
     @property
+    def strides(self) -> tuple[int, ...]:
+        """Frames for which each codebook repeats a code, K values; all 1 where the rates are equal."""
+        return tuple(round(self.frame_rate / rate) for rate in self.frame_rates)
+
+    @property
     def token_rate(self) -> float:
         """Tokens per second over all codebooks."""
         return sum(self.frame_rates)

@@ -124,10 +124,12 @@ def test_only_tasks_know_the_tasks() -> None:
     assert words(OLDER) & tasks == tasks - newer  # rows that were written before tasks declared anything
 
 
-def test_the_package_itself_only_chooses_the_instruction_set() -> None:
+def test_the_package_itself_only_chooses_the_instruction_set_and_the_threads_of_tokenizers() -> None:
     """What must precede every import of a numerical library, and nothing else."""
     statements = ast.parse((PACKAGE / "__init__.py").read_text()).body[1:]
     assert [ast.unparse(statement) for statement in statements] == [
+        "import os",
         "from benchmark.training.cpu_instructions import use_avx2",
+        "os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')",
         "use_avx2()",
     ]

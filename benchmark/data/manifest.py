@@ -100,13 +100,25 @@ class Manifest:
         """Draw at most `limit` utterances by `seed`, spread evenly over speakers; None keeps all."""
         if limit is None or limit >= len(self):
             return self
+        return self.take(self._drawn(seed)[:limit])
+
+    def fill(self, most: float, sizes: np.ndarray, seed: int = 0) -> "Manifest":
+        """Draw as `subset` does, as many utterances as have `sizes` (len,) of at most `most` in all.
+
+        The first one is drawn whatever its size.
+        """
+        count = int(np.searchsorted(np.cumsum(sizes[self._drawn(seed)]), most, side="right"))
+        return self.subset(max(1, count), seed)
+
+    def _drawn(self, seed: int) -> np.ndarray:
+        """Return the rows in the order of drawing: a first utterance of each speaker, then a second."""
         speakers = self.table.column("speaker_id").dictionary_encode().indices.to_numpy()
         drawn = np.random.default_rng(seed).permutation(len(self))
         by_speaker = np.argsort(speakers[drawn], kind="stable")
         grouped = speakers[drawn][by_speaker]
         turns = np.empty(len(self), np.int64)  # number of the same speaker's utterances drawn before
         turns[by_speaker] = np.arange(len(self)) - np.searchsorted(grouped, grouped)
-        return self.take(drawn[np.argsort(turns, kind="stable")[:limit]])
+        return drawn[np.argsort(turns, kind="stable")]
 
     def take(self, rows: Iterable[int]) -> "Manifest":
         """Return a manifest of the utterances of these rows."""

@@ -37,7 +37,6 @@ from benchmark.tasks.probing.code_content import (
     Findings,
     of_phones,
     of_speakers,
-    strides,
 )
 from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
@@ -151,7 +150,7 @@ def _count(
 
     Utterances come in a fixed random order, because speaker by speaker the curve would show the speakers.
     """
-    usage = CodebookUsage(spec.codebook_sizes, strides(spec))
+    usage = CodebookUsage(spec.codebook_sizes, spec.strides)
     growth = UsageGrowth(usage, spec.frame_rate)
     names = list(tokens)
     for index in np.random.default_rng(0).permutation(len(names)):

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from benchmark.data.corpora.base import Corpus
-from benchmark.metrics.reported import ReportedMetric, stated
+from benchmark.metrics.reported import ReportedMetric
 from benchmark.tasks.costs import ProbeHead
 from benchmark.tasks.probing.base import Split
-from benchmark.tasks.probing.classification import ClassificationTask, correct
+from benchmark.tasks.probing.classification import ClassificationTask, accuracy, correct
 from benchmark.tasks.probing.heads import INTENT
 from benchmark.tasks.table_layout import TableLayout
 
@@ -23,38 +23,17 @@ class IntentProbe(ClassificationTask):
         name="probing", title="Probing", place=41, axis="content", overview=("intent_accuracy",)
     )
     reports: ClassVar[Mapping[str, ReportedMetric]] = {
-        "intent_accuracy": stated(
+        "intent_accuracy": accuracy(
             "Intent accuracy",
-            "%",
-            True,
-            1,
             "BiLSTM over tokens with pooling, share of utterances whose scenario_action is right",
-            least=0.0,
-            most=100.0,
-            counted=True,
-            order_free=True,
         ),
-        "scenario_accuracy": stated(
+        "scenario_accuracy": accuracy(
             "Scenario accuracy",
-            "%",
-            True,
-            1,
             "share of utterances where the predicted intent's scenario is right",
-            least=0.0,
-            most=100.0,
-            counted=True,
-            order_free=True,
         ),
-        "action_accuracy": stated(
+        "action_accuracy": accuracy(
             "Action accuracy",
-            "%",
-            True,
-            1,
             "share of utterances where the predicted intent's action is right",
-            least=0.0,
-            most=100.0,
-            counted=True,
-            order_free=True,
         ),
     }
     heads: ClassVar[Mapping[str, ProbeHead]] = {"probe": INTENT}

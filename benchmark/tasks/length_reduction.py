@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, get_args
 
+import numpy as np
 import pandas as pd
 
 from benchmark.data.corpora.base import Corpus
@@ -16,11 +17,20 @@ from benchmark.errors import UserError, unknown
 from benchmark.metrics.reported import ReportedMetric
 from benchmark.metrics.statistics.intervals import Interval, ratio_interval
 from benchmark.storage.artifacts import ArtifactStore
-from benchmark.tasks.base import Encoding, Measure, Outcome, RunContext, Task, clusters, failure_reasons
+from benchmark.tasks.base import (
+    Encoding,
+    Measure,
+    Outcome,
+    RunContext,
+    Task,
+    clusters,
+    failure_reasons,
+    not_applicable,
+)
 from benchmark.tasks.costs import CostItem, Estimator
-from benchmark.tasks.probing.code_content import strides
+from benchmark.tasks.probing.base import MAX_FRAME_RATE
 from benchmark.tasks.reduction.definitions import rates
-from benchmark.tasks.reduction.learned import Learned, Reducer, learn
+from benchmark.tasks.reduction.learned import KIND, Learned, Reducer, learn
 from benchmark.tasks.table_layout import TableLayout
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.encoding.encode import encode_manifest
@@ -42,9 +52,9 @@ class LengthReduction(Task):
         vocabularies: Sizes of the vocabulary, ascending. Sizes below a tokenizer's own are not applicable.
         books: How several codebooks make tokens. "interleaved": the codes of a frame in turn, one sequence.
             "apart": one sequence and one vocabulary for each codebook; such rows stand beside the others.
-        train_codes: Codes that the merges are learned from, at most. They bound memory, to about 200 bytes
-            each, and time, whatever the corpus; 10 million are 56 hours at 50 Hz. Of a longer train split,
-            utterances are drawn evenly over the speakers.
+        train_codes: Maximum number of codes that the merges are learned from. It bounds memory and time,
+            whatever the corpus; 10 million are 56 hours at 50 Hz. From a longer train split, utterances are
+            drawn evenly over the speakers, one at least.
     """
 
     version: ClassVar[int] = 1
@@ -79,6 +89,8 @@ class LengthReduction(Task):
 
     def encodes(self, tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore) -> list[Encoding]:
         """See `Task.encodes`."""
+        if _why_not(tokenizer.spec):
+            return []
         train = self._train(tokenizer.spec, corpus, store)
         return [(tokenizer, train), (tokenizer, corpus.manifest("test", store))]
 
@@ -94,19 +106,25 @@ class LengthReduction(Task):
         return content
 
     def workload(self, cost: Estimator) -> Iterator[CostItem]:
-        """See `Task.workload`."""
+        """See `Task.workload`; utterances count by their average length."""
         spec = cost.tokenizer.spec
-        limit = self._limit(spec, cost.seconds("train"), cost.seconds("train", 1))
+        if _why_not(spec):
+            return
+        most = self.train_codes / spec.token_rate
+        too_long = cost.seconds("train") > most
+        limit = max(1, int(most / cost.seconds("train", 1))) if too_long else None
         yield from cost.encoding("train", limit=limit)
         yield from cost.encoding("test")
         codes = cost.seconds("train", limit) * spec.token_rate
-        yield cost.artifact("merges", codes / LEARNING_SPEED, size=MERGES_SIZE)
+        yield cost.artifact(KIND, codes / LEARNING_SPEED, size=MERGES_SIZE)
         yield cost.scoring()
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""
         spec, store = tokenizer.spec, context.store
-        sequences = streams(spec.codebook_sizes, strides(spec), self.books)
+        if reason := _why_not(spec):
+            return not_applicable(reason)
+        sequences = streams(spec.codebook_sizes, spec.strides, self.books)
         train = self._train(spec, corpus, store)
         learned = learn(tokenizer, train, sequences, self.vocabularies[-1], context)
         reduce = Reducer(learned, self.vocabularies)
@@ -125,7 +143,7 @@ class LengthReduction(Task):
             ],
             utterances=frame,
             statuses={name: ("n/a", reason) for name, reason in absent.items()},
-            notes=_curve(frame, sequences, reduce.vocabularies)
+            notes=_curve(frame, sequences, reduce.drawn)
             | {
                 "train_hours": train.hours,
                 "train_codes": sum(int(each.counts["codes"].sum()) for each in learned),
@@ -135,15 +153,13 @@ class LengthReduction(Task):
         )
 
     def _train(self, spec: TokenizerSpec, corpus: Corpus, store: ArtifactStore) -> Manifest:
-        """Return the utterances that the merges are learned from."""
-        whole = corpus.manifest("train", store)
-        seconds = 3600 * whole.hours
-        return whole.subset(self._limit(spec, seconds, seconds / len(whole)))
+        """Return the utterances that the merges are learned from.
 
-    def _limit(self, spec: TokenizerSpec, seconds: float, mean: float) -> int | None:
-        """Return how many train utterances have `train_codes`, by their length in all and on average."""
-        most = self.train_codes / spec.token_rate
-        return max(1, int(most / mean)) if seconds > most else None
+        Each counts with the most codes that its duration allows, see `TokenizerSpec.frame_slack`.
+        """
+        whole = corpus.manifest("train", store)
+        rounding = spec.num_codebooks * (1 + spec.frame_slack)
+        return whole.fill(self.train_codes, np.nan_to_num(whole.durations) * spec.token_rate + rounding)
 
     def _reduced(
         self, tokenizer: Tokenizer, test: Manifest, reduce: Reducer, context: RunContext
@@ -163,7 +179,12 @@ class LengthReduction(Task):
                 row[column] = count / seconds / (1000 if bits else 1)
                 row[f"{column}:weight"] = seconds
             rows.append(row)
-        names = [*self.reported(), *(f"rate_dedup_bpe_{size}" for size in self.vocabularies[:-1])]
+        beside = (
+            f"rate_{kind}_{size}"
+            for size in (*self.vocabularies, *reduce.drawn)
+            for kind in ("bpe", "dedup_bpe")
+        )
+        names = dict.fromkeys((*self.reported(), *beside))
         columns = ["utterance_id", "speaker_id", "failure", *names, *(f"{name}:weight" for name in names)]
         return pd.DataFrame(rows, columns=columns)
 
@@ -190,10 +211,22 @@ class LengthReduction(Task):
         return remarks | ({"bits_bpe": end} if (end := remarks.get(f"rate_bpe_{largest}")) else {})
 
 
+def _why_not(spec: TokenizerSpec) -> str | None:
+    """Return the reason why codes of this tokenizer are no tokens to reduce, or None."""
+    if spec.frame_rate > MAX_FRAME_RATE:
+        return f"{spec.frame_rate:g} frames per second are samples, not tokens to reduce"
+    return None
+
+
 def _curve(frame: pd.DataFrame, sequences: list[Stream], vocabularies: list[int]) -> dict[str, Any]:
     """Return the average rates in Hz at the tokenizer's own vocabulary and at each larger one, as a note.
 
-    There is no note where no utterance has codes.
+    Args:
+        frame: Rates of each utterance.
+        sequences: Rules of the sequences, which know the tokenizer's own vocabulary.
+        vocabularies: Sizes to show, all of which the merges fill; see `Reducer.drawn`.
+
+    Returns: The note; none where no utterance has codes.
     """
     if not frame["rate_codes"].sum() > 0:
         return {}

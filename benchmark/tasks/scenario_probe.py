@@ -6,10 +6,10 @@ from typing import ClassVar
 
 import pandas as pd
 
-from benchmark.metrics.reported import ReportedMetric, stated
+from benchmark.metrics.reported import ReportedMetric
 from benchmark.tasks.costs import ProbeHead
 from benchmark.tasks.probing.base import Split
-from benchmark.tasks.probing.classification import ClassificationTask, correct
+from benchmark.tasks.probing.classification import ClassificationTask, accuracy, correct
 from benchmark.tasks.probing.heads import SCENARIO
 from benchmark.tasks.table_layout import TableLayout
 
@@ -25,17 +25,10 @@ class ScenarioProbe(ClassificationTask):
         name="probing", title="Probing", place=41, axis="content", overview=(METRIC,)
     )
     reports: ClassVar[Mapping[str, ReportedMetric]] = {
-        METRIC: stated(
+        METRIC: accuracy(
             "Scenario-target accuracy",
-            "%",
-            True,
-            1,
             "BiLSTM over tokens with pooling, trained on scenarios, share of utterances whose scenario it "
             "predicts",
-            least=0.0,
-            most=100.0,
-            counted=True,
-            order_free=True,
         )
     }
     heads: ClassVar[Mapping[str, ProbeHead]] = {"probe": SCENARIO}

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmark.data.manifest import Manifest
@@ -106,6 +107,19 @@ def test_subset_is_a_function_of_the_seed(tmp_path: Path) -> None:
     assert manifest.subset(10, seed=1).digest != manifest.subset(10, seed=2).digest
     assert manifest.subset(None) is manifest
     assert manifest.subset(1000) is manifest
+
+
+def test_filling_draws_in_the_order_of_subsets_up_to_a_size(tmp_path: Path) -> None:
+    manifest = Manifest(utterances(tmp_path, 5, 20))
+    sizes = np.random.default_rng(0).uniform(1, 9, len(manifest))
+    known = dict(zip((u.utterance_id for u in manifest), sizes, strict=True))
+    for most in (12.0, 100.0, 300.0):
+        drawn = manifest.fill(most, sizes)
+        assert list(drawn) == list(manifest.subset(len(drawn)))
+        assert sum(known[u.utterance_id] for u in drawn) <= most
+        assert sum(known[u.utterance_id] for u in manifest.subset(len(drawn) + 1)) > most
+    assert len(manifest.fill(0.5, sizes)) == 1
+    assert manifest.fill(1e9, sizes) is manifest
 
 
 def test_a_part_of_a_loaded_manifest_has_a_digest_of_its_own(tmp_path: Path) -> None:

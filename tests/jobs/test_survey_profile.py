@@ -87,6 +87,19 @@ def test_probes_have_every_row_but_the_recordings() -> None:
         assert {(job.dataset.name, job.task.probe.name) for job in jobs} == {(dataset, probe)}
 
 
+def test_lengths_have_the_rows_of_one_small_codebook() -> None:
+    """Figure 8 ends at a vocabulary of 12,000; each of its lines starts at the codes of one codebook."""
+    specs = {
+        job.tokenizer.name: build(job.tokenizer).spec for job in composed("experiment=survey_reconstruction")
+    }
+    one_book = {
+        name for name, spec in specs.items() if spec.num_codebooks == 1 and spec.codebook_sizes[0] < 12_000
+    }
+    jobs = composed("experiment=survey_length")
+    assert names(jobs) == one_book and len(jobs) == 7
+    assert {(job.dataset.name, *job.task.vocabularies[-1:]) for job in jobs} == {("librispeech_960", 12_000)}
+
+
 def test_the_small_size_takes_the_same_steps() -> None:
     small = ["profile=survey_mini", "dataset=synthetic", "tokenizer=mel_rvq,opus_6k"]
     for step in ("reconstruction", "conversion", "asr", "intent", "length"):

@@ -81,6 +81,15 @@ class Listed(Voices):
         return {u.utterance_id: prompts[u.speaker_id] for u in self.manifest("test", store)}
 
 
+class Halves(Voices):
+    """The last recording of each speaker is the test split, and the two before are the train split."""
+
+    def build(self, split: str, folder: Path) -> Manifest:
+        return Manifest(
+            u for u in super().build(split, folder) if u.utterance_id.endswith("-2") is (split == "test")
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ear(Transcript):
     """A recogniser that always returns the same word."""
@@ -133,6 +142,11 @@ def voices(tmp_path: Path) -> Voices:
 @pytest.fixture
 def listed(voices: Voices) -> Listed:
     return Listed(name="listed", folder=voices.folder)
+
+
+@pytest.fixture
+def halves(voices: Voices) -> Halves:
+    return Halves(name="halves", folder=voices.folder)
 
 
 @pytest.fixture

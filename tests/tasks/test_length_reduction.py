@@ -1,109 +1,29 @@
-"""Tests of length reduction: rates and bits reckoned by hand, reasons for missing ones, the same twice."""
+"""Tests of length reduction: rates and bits that hang together, reasons for missing ones, the same twice."""
 
-from dataclasses import dataclass, replace
-from itertools import groupby
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-import torch
 
-from benchmark.data.manifest import Manifest
 from benchmark.errors import UserError
 from benchmark.jobs.job import Job
-from benchmark.metrics.codes.code_lengths import order_0_bits
 from benchmark.results.report.write import write_report
 from benchmark.results.row import Row
 from benchmark.results.store import ResultsStore
 from benchmark.storage.artifacts import ArtifactStore
-from benchmark.storage.token_store import TokenStore
-from benchmark.tasks.base import Outcome, RunContext
-from benchmark.tasks.length_reduction import LengthReduction
-from benchmark.tokenizers.base import Tokenizer
+from benchmark.tasks.base import RunContext
 from benchmark.tokenizers.constant import Constant
-from benchmark.tokenizers.encoding.encode import encode_manifest
 from benchmark.tokenizers.reduction.byte_pairs import BytePairs
-from benchmark.types import TokenizerSpec
-from tests.tasks.conftest import PITCH, Voices
-
-HOP = 160
+from tests.tasks.conftest import PITCH, Halves
+from tests.tasks.loudness import Loudness, Samples, task, values
 
 
-@dataclass(kw_only=True)
-class Loudness(Tokenizer):
-    """A tokenizer of 100 Hz: loudness in 12 steps and, in a second codebook, whether the wave goes up."""
-
-    books: int = 1
-
-    @property
-    def spec(self) -> TokenizerSpec:
-        return TokenizerSpec(
-            name=self.name,
-            kind="acoustic",
-            sample_rate=16_000,
-            frame_rate=100,
-            codebook_sizes=(12, 2)[: self.books],
-            causal=True,
-            can_decode=False,
-            supports_padding=True,
-        )
-
-    def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        frames = wav.unfold(1, HOP, HOP)
-        power = frames.square().mean(-1)
-        level = (120 * power).round().clamp(0, 11)
-        return torch.stack((level, frames[..., -1] > frames[..., 0]), 1).long()[
-            :, : self.books
-        ], lengths // HOP
-
-
-class Halves(Voices):
-    """The last recording of each speaker is the test split, and the two before are the train split."""
-
-    def build(self, split: str, folder: Path) -> Manifest:
-        return Manifest(
-            u for u in super().build(split, folder) if u.utterance_id.endswith("-2") is (split == "test")
-        )
-
-
-@pytest.fixture
-def halves(voices: Voices) -> Halves:
-    return Halves(name="halves", folder=voices.folder)
-
-
-def task(**arguments: Any) -> LengthReduction:
-    return LengthReduction(**{"name": "length_reduction", "vocabularies": [10, 20, 40], **arguments})
-
-
-def values(outcome: Outcome) -> dict[str, float]:
-    return {measure.metric: measure.interval.value for measure in outcome.measures}
-
-
-def tokens_of(tokenizer: Tokenizer, corpus: Voices, split: str, context: RunContext) -> TokenStore:
-    return encode_manifest(tokenizer, corpus.manifest(split, context.store), context.store)
-
-
-def test_rates_as_counted_by_hand(halves: Halves, context: RunContext) -> None:
-    loud = Loudness(name="loud")
-    found = values(task().run(loud, halves, context))
-    train, test = (
-        [list(tokens[name][0]) for name in tokens]
-        for tokens in (tokens_of(loud, halves, split, context) for split in ("train", "test"))
-    )
-    seconds = sum(u.duration for u in halves.manifest("test", context.store))
-    runs = [[(code, len(list(run))) for code, run in groupby(codes)] for codes in test]
-    assert found["rate_codes"] == pytest.approx(sum(map(len, test)) / seconds)
-    assert found["rate_dedup"] == pytest.approx(sum(map(len, runs)) / seconds)
-    merges = BytePairs.learn(map(np.array, train), 12, 40)
-    for size in (20, 40):
-        count = sum(len(merges.first(size).encode(np.array(codes))) for codes in test)
-        assert found[f"rate_bpe_{size}"] == pytest.approx(count / seconds)
-    short = BytePairs.learn([np.array([code for code, _ in groupby(codes)]) for codes in train], 12, 40)
-    count = sum(len(short.encode(np.array([code for code, _ in utterance]))) for utterance in runs)
-    assert found["rate_dedup_bpe_40"] == pytest.approx(count / seconds)
-    bits = order_0_bits(np.bincount(np.concatenate(train), minlength=12), (12,))
-    assert found["bits_codes"] == pytest.approx(bits[np.concatenate(test)].sum() / seconds / 1000)
+def test_samples_are_no_tokens(halves: Halves, context: RunContext) -> None:
+    samples = Samples(name="samples")
+    outcome = task().run(samples, halves, context)
+    assert (outcome.status, outcome.measures) == ("n/a", [])
+    assert outcome.reason == "16000 frames per second are samples, not tokens to reduce"
+    assert task().encodes(samples, halves, context.store) == []
 
 
 def test_rates_fall_and_durations_cost_bits(halves: Halves, context: RunContext) -> None:
@@ -191,6 +111,10 @@ def test_merges_are_learned_from_as_many_codes_as_asked_for(halves: Halves, cont
     outcome = some.run(loud, halves, context)
     assert 300 < outcome.notes["train_codes"] <= 400
     assert task().encodes(loud, halves, context.store)[0][1].digest == whole.digest
+    for most in range(80, 740, 20):
+        drawn = task(train_codes=most).encodes(loud, halves, context.store)[0][1]
+        codes = sum(int(100 * u.duration) for u in drawn)
+        assert most - 66 - len(drawn) <= codes <= most, "as many as fit, none more"
 
 
 def test_the_same_numbers_and_merges_each_time(halves: Halves, context: RunContext, tmp_path: Path) -> None:

@@ -186,3 +186,25 @@ def test_a_preset_of_another_task_is_refused_in_words() -> None:
         UserError, match=r"intent_probe: .* begins with intent_, or a suite such as probe=mini"
     ):
         build(config.task)
+
+
+def test_a_cap_on_steps_is_refused_before_anything_is_made(
+    store: ArtifactStore, corpus: Synthetic, tmp_path: Path
+) -> None:
+    """A capped epoch of ascending lengths would end before the longest utterances."""
+    task = AsrProbe(
+        name="asr_probe", probe=probe(batching="ascending", steps_per_epoch=None), default_preset="mini"
+    )
+    trainer = TrainerConfig(accelerator="cpu", progress_bar=False, max_steps=20)
+    job = Job(
+        profile="mini",
+        tokenizer=MfccKmeans(name="mfcc_kmeans"),
+        corpus=corpus,
+        task=task,
+        context=RunContext(store=store, trainer=trainer),
+        results=ResultsStore(tmp_path / "results"),
+        config={},
+    )
+    with pytest.raises(UserError, match=r"trainer\.max_steps=20 with batching=ascending"):
+        job.key()
+    assert not list(store.root.glob("tokens/*"))

@@ -32,6 +32,14 @@ ANNOTATIONS = Path(__file__).parents[1] / "data" / "fixtures" / "slurp_devel_sce
 """Lines of devel.jsonl at commit 8eb1654 with one recording each, without tokens and entities (CC BY 4.0)."""
 
 
+KNOWN = {
+    "audio-1501756826": "alarm",  # "wake me up at ten"
+    "audio-1498565245-headset": "iot",  # "turn on the vacuum"
+    "audio-1502310029-headset": "weather",
+}
+"""Scenarios of recordings, as the fixture has them."""
+
+
 def test_the_annotations_beside_the_checkout_have_scenarios_of_slurp(
     shared: Path, store: ArtifactStore
 ) -> None:
@@ -56,12 +64,15 @@ def test_published_annotations_of_every_scenario_become_18_classes(
     corpus = Slurp(name="slurp", root=str(tmp_path))
     answers = corpus.manifest("train", store).column("scenario")
     assert set(answers.values()) == SLURP and len(SLURP) == SCENARIOS
+    assert {name: answers[name] for name in KNOWN} == KNOWN
     examples = Examples(dict.fromkeys(answers), answers)
     with open_hydra() as hydra:
         (job,) = compose_jobs(hydra, ["task=scenario_probe", "probe=survey"], multirun=False)
     given = {"spec": MfccKmeans(name="m").spec, "config": build(job.intent_probe), "trainer": TrainerConfig()}
     target = Scenarios(ProbeTraining(train=examples, dev=examples, seed=0, folder=tmp_path, **given))
     assert target.known == sorted(SLURP)
+    # In alphabetical order "alarm" is the first of the 18 and "weather" the last.
+    assert [target.encode(answers[name]) for name in KNOWN] == [[1], [8], [SCENARIOS]]
     labels = [label for answer in answers.values() for label in target.encode(answer)]
     assert sorted(labels) == [*range(1, SCENARIOS + 1)]
 
@@ -93,7 +104,16 @@ def test_the_mini_preset_classifies_scenarios_with_rows_of_its_own(tmp_path: Pat
     names = {task: {row.metric for row in found} for task, found in rows.items()}
     assert names["scenario_probe"] == {METRIC} and METRIC not in names["intent_probe"]
     (row,) = rows["scenario_probe"]
-    assert row.decoder == "intent_survey_mini" and row.n_scored == 12 and 0 <= row.value <= 100
+    assert row.decoder == "intent_survey_mini" and row.n_scored == 12
+    frame = results.utterances("scenario_probe", "mel_rvq", "synthetic", 0, variant="survey_mini")
+    right = frame["prediction"] == frame["reference"]
+    assert (
+        row.value == pytest.approx(100 * right.mean()) and frame[METRIC].tolist() == (100.0 * right).tolist()
+    )
+    test = jobs[1].corpus.manifest("test", jobs[1].context.store)
+    # No other scenario's sentence has the word.
+    reminders = {u.utterance_id for u in test if "reminder" in u.text}
+    assert set(frame.loc[frame["reference"] == "reminder", "utterance_id"]) == reminders != set()
     classes = [json.loads(path.read_text()) for path in (tmp_path / "cache" / "probes").rglob("labels.json")]
     assert sorted(map(len, classes)) == [4, 12], "one probe for each target"
     assert ["calendar", "lights", "music", "reminder"] in classes

@@ -14,7 +14,7 @@ from benchmark.types import TokenizerSpec
 def make_asr_probe(
     spec: TokenizerSpec, config: ProbeConfig, units: Units, table_dim: int | None = None
 ) -> TranscribingProbe:
-    """An untrained probe with the config's own head, or else attention for an `AttentionConfig`, or CTC."""
+    """Build an untrained probe: the config's own, or else attention for an `AttentionConfig`, or CTC."""
     if own := config.transcriber(spec, units, table_dim):
         return own
     if isinstance(config, AttentionConfig):

@@ -130,6 +130,18 @@ class ProbeConfig:
                 "init=random, or shared_rows=null"
             )
 
+    def require_uncapped(self, max_steps: int | None) -> None:
+        """Raise UserError for a cap on the steps of a training whose epochs go from short to long utterances.
+
+        A capped epoch ends before the utterances do, see `budget.cap_schedule`.
+        """
+        if self.batching == "ascending" and max_steps is not None:
+            raise UserError(
+                f"probe {self.name!r}: trainer.max_steps={max_steps} with batching=ascending would train on "
+                "the shortest utterances alone; use trainer.max_steps=null with fewer epochs, or "
+                "batching=bucketed"
+            )
+
     def _require_usable(self, name: str, value: object) -> None:
         if not isinstance(value, int | float) or isinstance(value, bool):
             return

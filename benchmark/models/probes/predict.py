@@ -1,7 +1,7 @@
 """Predictions of a trained probe that is read from its folder."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +71,7 @@ def classify(
     device: str,
 ) -> dict[str, str]:
     """Classify intents or scenarios by the probe that `train_probe` left; arguments as in `transcribe`."""
-    classes: list[str] = json.loads((folder / LABELS).read_text())
-    weights = load_file(folder / WEIGHTS)
-    probe = IntentProbe(spec, config, len(classes), _table_dim(weights))
-    probe.load_state_dict(weights)
+    probe, classes = _labelling(IntentProbe, folder, spec, config)
     positions = answers(probe, tokens, ids, device)
     return {utterance_id: classes[position] for utterance_id, position in positions.items()}
 
@@ -88,12 +85,23 @@ def phones_by_frame(
     device: str,
 ) -> dict[str, list[str]]:
     """Return the phone of every upsampled frame by the probe that `train_probe` left in `folder`."""
-    phones: list[str] = json.loads((folder / LABELS).read_text())
-    weights = load_file(folder / WEIGHTS)
-    probe = PhoneProbe(spec, config, len(phones), _table_dim(weights))
-    probe.load_state_dict(weights)
+    probe, phones = _labelling(PhoneProbe, folder, spec, config)
     positions = answers(probe, tokens, ids, device)
     return {utterance_id: [phones[place] for place in row] for utterance_id, row in positions.items()}
+
+
+def _labelling(
+    network: Callable[[TokenizerSpec, ProbeConfig, int, int | None], Probe],
+    folder: Path,
+    spec: TokenizerSpec,
+    config: ProbeConfig,
+) -> tuple[Probe, list[str]]:
+    """Return the trained network in `folder` that chooses among labels, and the labels by position."""
+    labels: list[str] = json.loads((folder / LABELS).read_text())
+    weights = load_file(folder / WEIGHTS)
+    probe = network(spec, config, len(labels), _table_dim(weights))
+    probe.load_state_dict(weights)
+    return probe, labels
 
 
 def _table_dim(weights: Mapping[str, torch.Tensor]) -> int | None:

@@ -91,7 +91,11 @@ class ProbingTask(Task):
         """Drop the preset's role and the chosen metrics from the base class's identity.
 
         `default_preset` only names rows, and each chosen metric has a key of its own.
+
+        Raises: UserError for a probe that cannot train under the trainer's cap on steps.
         """
+        for name in self.heads:
+            getattr(self, name).require_uncapped(context.trainer.max_steps)
         content = super().identity(tokenizer, corpus, context)
         features = {"features": FEATURES_VERSION} if tokenizer.spec.continuous else {}
         return {name: content[name] for name in content if name not in NO_PART_OF_THE_KEY} | features

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from benchmark.data.corpora.base import Corpus
+from benchmark.metrics.reported import StatedMetric, stated
 from benchmark.models.probes.predict import classify
 from benchmark.models.probes.scores import most_frequent
 from benchmark.tasks.base import Outcome, RunContext, failure_reasons, mean_measure, not_applicable
@@ -81,6 +82,11 @@ class ClassificationTask(ProbingTask):
             reason=reason_of(report, tokenizer),
             notes=notes | self.evidence(corpus) | {"failures": failure_reasons(frame)},
         )
+
+
+def accuracy(label: str, definition: str) -> StatedMetric:
+    """Return a metric in percent of the utterances whose class is right, larger being better."""
+    return stated(label, "%", True, 1, definition, least=0.0, most=100.0, counted=True, order_free=True)
 
 
 def correct(references: pd.Series, predictions: pd.Series) -> list[float]:

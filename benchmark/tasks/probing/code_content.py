@@ -80,11 +80,6 @@ class Findings:
     """Reason why there are no measures; empty where there are some."""
 
 
-def strides(spec: TokenizerSpec) -> list[int]:
-    """Return, for each codebook, the number of frames over which one code is repeated."""
-    return [round(spec.frame_rate / rate) for rate in spec.frame_rates]
-
-
 def token_centres(spec: TokenizerSpec, tokens: int, stride: int) -> np.ndarray:
     """Return the time in seconds at the centre of each token of a codebook, (tokens,)."""
     return (np.arange(tokens) + 0.5) * stride / spec.frame_rate + spec.frame_offset / SAMPLE_RATE
@@ -107,7 +102,7 @@ def of_phones(
     known = [name for name in tokens if name in tiers]
     for name in known:
         phones = tiers[name]
-        for book, codes, stride in zip(books, tokens[name], strides(spec), strict=True):
+        for book, codes, stride in zip(books, tokens[name], spec.strides, strict=True):
             own = codes[::stride]
             book.accumulate(own, phones.at(token_centres(spec, len(own), stride)), speakers[name])
     failures = list(dict.fromkeys(tiers.failures.values()))[:5]
@@ -149,7 +144,7 @@ def of_speakers(test: Manifest, tokens: TokenStore, spec: TokenizerSpec) -> Find
     counts = counts[counts >= FOLDS]
     if len(counts) < 2:
         return Findings(absent=f"fewer than two speakers have {FOLDS} test utterances, one for each fold")
-    histograms = CodeHistograms(spec.codebook_sizes, strides(spec))
+    histograms = CodeHistograms(spec.codebook_sizes, spec.strides)
     speakers = []
     for utterance in chosen:
         if utterance.speaker_id in counts:

@@ -7,11 +7,11 @@ from benchmark.tokenizers.reduction.byte_pairs import LEAST_COUNT
 from benchmark.tokenizers.reduction.streams import Books
 
 BOOKS: dict[Books, str] = {
-    "interleaved": "codebooks interleaved frame by frame",
+    "interleaved": "codebooks interleaved frame by frame, a slower one once per code of its own",
     "apart": "each codebook apart with a vocabulary of its own, summed",
 }
 DROPPED: dict[Books, str] = {
-    "interleaved": "frames whose codes all equal those of the frame before",
+    "interleaved": "frames of the slowest codebook whose codes, of all codebooks, equal those before",
     "apart": "codes that equal the one before in their codebook",
 }
 LOSSY, LOSSLESS = "durations are lost", "lossless"

@@ -39,6 +39,13 @@ class Learned:
     short: BytePairs | None
     counts: Mapping[str, np.ndarray]
 
+    @property
+    def reached(self) -> int:
+        """Number of tokens that the merges of both kinds reach; the alphabet where there are no merges."""
+        return min(
+            (each.vocabulary for each in (self.whole, self.short) if each), default=self.stream.alphabet
+        )
+
     @cached_property
     def bits(self) -> dict[str, np.ndarray]:
         """Bits of each integer or token, by the names in `counts`; run lengths are left out."""
@@ -123,11 +130,16 @@ class Reducer:
         """Prepare the merges of each vocabulary, the last of which is the one that was learned.
 
         Vocabularies below the alphabet of a stream are left out.
+
+        Attributes:
+            drawn: Vocabularies that the merges fill in every stream: those asked for, cut at the largest one.
         """
         self._learned = learned
-        self.vocabularies = [v for v in vocabularies if all(v >= each.stream.alphabet for each in learned)]
+        self._asked = [v for v in vocabularies if all(v >= each.stream.alphabet for each in learned)]
+        reached = min(each.reached for each in learned)
+        self.drawn = sorted({min(size, reached) for size in self._asked})
         self._first = [
-            {v: (each.whole.first(v), each.short.first(v)) for v in self.vocabularies}
+            {v: (each.whole.first(v), each.short.first(v)) for v in sorted({*self._asked, *self.drawn})}
             if each.whole and each.short
             else {}
             for each in learned
@@ -156,7 +168,7 @@ class Reducer:
                 tokens, cut = merges.encode(whole), short.encode(runs.tokens)
                 found[f"bpe_{vocabulary}"] += len(tokens)
                 found[f"dedup_bpe_{vocabulary}"] += len(cut)
-                if vocabulary == self.vocabularies[-1]:
+                if vocabulary == self._asked[-1]:
                     found["bits_bpe"] += each.bits["merged"][tokens].sum()
                 back = each.stream.codes(merges.decode(tokens), codes.shape[1])
                 _require(np.array_equal(back, codes[list(each.stream.books)]), "byte pairs")

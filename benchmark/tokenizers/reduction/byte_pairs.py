@@ -6,7 +6,6 @@ utterance one word: without a normaliser and without a pre-tokeniser the library
 """
 
 import json
-import os
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -59,8 +58,6 @@ class BytePairs:
                 f"a vocabulary of {vocabulary:,} is below the alphabet of {alphabet:,} codes, which are all "
                 f"tokens; give at least {alphabet:,}"
             )
-        # Jobs run one on each core, and a process whose threads have run cannot be forked quietly.
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         tokenizer = Tokenizer(BPE())
         trainer = BpeTrainer(
             vocab_size=vocabulary,

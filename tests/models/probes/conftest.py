@@ -1,12 +1,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmark.models.probes.config import ProbeConfig
+from benchmark.models.probes.module import Probe
+from benchmark.models.probes.training import Examples, ProbeTraining
 from benchmark.storage.token_store import TokenStore, TokenWriter
+from benchmark.training.config import TrainerConfig
 from benchmark.types import TokenizerSpec
 
 MakeStore = Callable[..., TokenStore]
@@ -31,6 +35,60 @@ MICRO = ProbeConfig(
     epochs=6,
     patience=None,
 )
+
+
+def training(
+    spec: TokenizerSpec,
+    train: Examples,
+    config: ProbeConfig,
+    folder: Path,
+    dev: Examples | None = None,
+    **changes: Any,
+) -> ProbeTraining:
+    """Return a training on the CPU with seed 3, which takes `train` as dev where no other is given."""
+    given: dict[str, Any] = {"trainer": TrainerConfig(accelerator="cpu", progress_bar=False), "seed": 3}
+    return ProbeTraining(
+        spec=spec, train=train, dev=dev or train, config=config, folder=folder, **given | changes
+    )
+
+
+def assert_resumes(
+    train: Callable[..., Path],
+    probe: type[Probe],
+    monkeypatch: pytest.MonkeyPatch,
+    dies_in: int,
+    also: tuple[str, ...] = (),
+    **changes: Any,
+) -> int:
+    """Kill a training and resume it; compare its files with those of a training that ends by itself.
+
+    Args:
+        train: Trains a probe in the folder that `folder` names, and returns this folder.
+        probe: Class of the probe.
+        monkeypatch: Fixture that makes one evaluation on dev die.
+        dies_in: Number of the evaluation that dies, from 1 up.
+        also: Files to compare besides weights and history.
+        changes: Further arguments of `train`.
+
+    Returns: Number of evaluations after the death.
+    """
+    whole = train(folder="whole", **changes)
+    validate, calls = probe.on_validation_epoch_end, []
+
+    def validate_or_die(self: Probe) -> None:
+        calls.append(None)
+        if len(calls) == dies_in:
+            raise KeyError("killed")
+        validate(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(probe, "on_validation_epoch_end", validate_or_die)
+        with pytest.raises(KeyError, match="killed"):
+            train(folder="killed", **changes)
+        killed = train(folder="killed", **changes)
+    for name in ("model.safetensors", "history.csv", *also):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes()
+    return len(calls) - dies_in
 
 
 @pytest.fixture

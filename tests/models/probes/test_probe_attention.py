@@ -18,12 +18,11 @@ from benchmark.models.probes.normalize import NUM_LABELS, encode
 from benchmark.models.probes.predict import infeasible, transcribe
 from benchmark.models.probes.targets import Transcripts
 from benchmark.models.probes.train import train_probe
-from benchmark.models.probes.training import Examples, ProbeTraining
+from benchmark.models.probes.training import Examples
 from benchmark.models.probes.units import CHARACTERS
 from benchmark.training.report import read_report
-from benchmark.training.trainer import TrainerConfig
+from tests.models.probes.conftest import assert_resumes, training
 
-TRAINER = TrainerConfig(accelerator="cpu", progress_bar=False)
 LENGTHS = torch.tensor([9, 4, 7])
 CODES = torch.randint(0, 16, (3, 2, 9), generator=torch.Generator().manual_seed(0))
 for _row, _length in enumerate(LENGTHS.tolist()):
@@ -170,16 +169,8 @@ def train(make_store, make_spec, attention_config, tmp_path: Path):
         path = tmp_path / folder
         path.mkdir(exist_ok=True)
         config = attention_config(**changes)
-        training = ProbeTraining(
-            spec=make_spec(),
-            train=Examples(stores[0], texts),
-            dev=Examples(stores[1], dev),
-            config=config,
-            trainer=TRAINER,
-            seed=3,
-            folder=path,
-        )
-        train_probe(Transcripts, training)
+        split, other = Examples(stores[0], texts), Examples(stores[1], dev)
+        train_probe(Transcripts, training(make_spec(), split, config, path, other))
         answers = transcribe(path, make_spec(), stores[1], list(dev), config, "cpu")
         report = read_report(path)
         wrong = sum(answers[key] != text for key, text in dev.items())
@@ -217,18 +208,4 @@ def test_a_transcript_beyond_the_limit_counts_and_is_cut(train) -> None:
 
 def test_a_killed_training_ends_with_the_same_bits(train, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = {"epochs": 3, "steps_per_epoch": 3, "dropout": 0.2, "substitution": 0.1}
-    whole = train(folder="whole", **changes)
-    validate, calls = AttentionProbe.on_validation_epoch_end, []
-
-    def die_in_the_second_epoch(self: AttentionProbe) -> None:
-        calls.append(None)
-        if len(calls) == 2:
-            raise KeyError("killed")
-        validate(self)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyError, match="killed"):
-        patch.setattr(AttentionProbe, "on_validation_epoch_end", die_in_the_second_epoch)
-        train(folder="killed", **changes)
-    killed = train(folder="killed", **changes)
-    for name in ("model.safetensors", "history.csv"):
-        assert (killed / name).read_bytes() == (whole / name).read_bytes()
+    assert_resumes(train, AttentionProbe, monkeypatch, dies_in=2, **changes)

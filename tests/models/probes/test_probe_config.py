@@ -92,6 +92,14 @@ def test_choices_that_contradict_each_other_are_named(make_config, change, messa
         make_config(**change)
 
 
+def test_a_cap_on_steps_is_refused_where_epochs_go_from_short_to_long(make_config) -> None:
+    ascending = make_config(batching="ascending", steps_per_epoch=None)
+    ascending.require_uncapped(None)
+    make_config().require_uncapped(20)
+    with pytest.raises(UserError, match=r"probe 'micro': trainer\.max_steps=20 with batching=ascending"):
+        ascending.require_uncapped(20)
+
+
 @pytest.mark.parametrize(
     "change", [{"stacking": 0}, {"label_smoothing": 1.0}, {"max_label_rate": 0.0}, {"beam": 5}, {"layers": 0}]
 )

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from benchmark.errors import UserError
-from benchmark.models.probes.config import ProbeConfig
 from benchmark.models.probes.ctc import CTCProbe
 from benchmark.models.probes.module import learning_rate_factor
 from benchmark.models.probes.normalize import encode
@@ -20,13 +19,11 @@ from benchmark.models.probes.predict import classify, infeasible, transcribe
 from benchmark.models.probes.scores import word_error_rate
 from benchmark.models.probes.targets import Intents, Transcripts
 from benchmark.models.probes.train import train_probe
-from benchmark.models.probes.training import Examples, ProbeTraining
+from benchmark.models.probes.training import Examples
 from benchmark.training.callbacks import read_history
 from benchmark.training.report import read_report
-from benchmark.training.trainer import TrainerConfig
-from benchmark.types import TokenizerSpec
+from tests.models.probes.conftest import assert_resumes, training
 
-TRAINER = TrainerConfig(accelerator="cpu", progress_bar=False)
 TEXTS = {
     f"u{number}": text
     for number, text in enumerate(
@@ -34,21 +31,6 @@ TEXTS = {
     )
 }
 SPOKEN = {key: np.repeat(encode(text), 3)[None] for key, text in TEXTS.items()}
-
-
-def training(
-    spec: TokenizerSpec, split: Examples, config: ProbeConfig, folder: Path, vectors: torch.Tensor | None
-) -> ProbeTraining:
-    return ProbeTraining(
-        spec=spec,
-        train=split,
-        dev=split,
-        config=config,
-        trainer=TRAINER,
-        seed=3,
-        folder=folder,
-        vectors=vectors,
-    )
 
 
 @pytest.fixture
@@ -59,7 +41,7 @@ def asr(make_store, make_spec, make_config, tmp_path: Path):
         path, store = tmp_path / folder, make_store(SPOKEN)
         path.mkdir(exist_ok=True)
         config = make_config(**changes)
-        train_probe(Transcripts, training(make_spec(), Examples(store, TEXTS), config, path, vectors))
+        train_probe(Transcripts, training(make_spec(), Examples(store, TEXTS), config, path, vectors=vectors))
         answers = transcribe(path, make_spec(), store, list(TEXTS), config, "cpu")
         rate = word_error_rate(list(TEXTS.values()), list(answers.values()))
         assert read_report(path)["dev"]["wer"] == pytest.approx(rate)
@@ -118,25 +100,9 @@ def test_a_killed_run_repeats_no_pilot_and_ends_with_the_same_bits(
         "layers": 2,
         "schedule": "newbob",
     }
-    whole = asr("whole", **changes)
-    validate, calls = CTCProbe.on_validation_epoch_end, []
-
-    def die(self: CTCProbe) -> None:
-        calls.append(None)
-        if len(calls) == dies_in:
-            raise KeyError("killed")
-        validate(self)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyError, match="killed"):
-        patch.setattr(CTCProbe, "on_validation_epoch_end", die)
-        asr("killed", **changes)
-    calls.clear()
-    with monkeypatch.context() as patch:
-        patch.setattr(CTCProbe, "on_validation_epoch_end", lambda self: (calls.append(None), validate(self)))
-        killed = asr("killed", **changes)
-    assert len(calls) == 8 - (dies_in - 1)
-    for name in ("model.safetensors", "history.csv", "pilots/0.01/history.csv", "pilots/0.02/report.json"):
-        assert (killed / name).read_bytes() == (whole / name).read_bytes()
+    also = "pilots/0.01/history.csv", "pilots/0.02/report.json"
+    left = assert_resumes(asr, CTCProbe, monkeypatch, dies_in, also, **changes)
+    assert left == 8 - (dies_in - 1)
 
 
 def test_a_capped_batch_makes_more_steps_and_the_schedule_follows(
@@ -214,6 +180,6 @@ def test_intents_take_pilots_and_vectors_as_well(make_store, make_spec, make_con
     config = make_config(
         learning_rate=[1e-6, 0.02], pilot_epochs=1, init="codebook", projection_dim=8, schedule="newbob"
     )
-    train_probe(Intents, training(spec, Examples(store, labels), config, tmp_path, vectors))
+    train_probe(Intents, training(spec, Examples(store, labels), config, tmp_path, vectors=vectors))
     assert read_report(tmp_path)["learning_rate"]["picked"] == 0.02
     assert classify(tmp_path, spec, store, list(labels), config, "cpu") == labels

@@ -10,12 +10,11 @@ import pytest
 from benchmark.models.probes.normalize import encode
 from benchmark.models.probes.targets import Transcripts
 from benchmark.models.probes.train import train_probe
-from benchmark.models.probes.training import Examples, ProbeTraining
+from benchmark.models.probes.training import Examples
 from benchmark.training.convergence import codebook_use
 from benchmark.training.report import read_report
-from benchmark.training.trainer import TrainerConfig
+from tests.models.probes.conftest import training
 
-TRAINER = TrainerConfig(accelerator="cpu", progress_bar=False)
 WORDS = ("go", "stop", "left", "right", "up", "down")
 
 
@@ -33,16 +32,10 @@ def report(make_store, make_spec, make_config, tmp_path: Path) -> Callable[..., 
         rng = np.random.default_rng(0)
         splits = [{f"u{i:02d}": " ".join(rng.choice(WORDS, 3)) for i in range(24)} for _ in range(2)]
         stores = [make_store({key: speak(text) for key, text in texts.items()}) for texts in splits]
-        training = ProbeTraining(
-            spec=make_spec(frame_rate=frame_rate),
-            train=Examples(stores[0], splits[0]),
-            dev=Examples(stores[1], splits[1]),
-            config=make_config(**{"epochs": 2, "steps_per_epoch": 6} | changes),
-            trainer=TRAINER,
-            seed=0,
-            folder=tmp_path,
-        )
-        train_probe(Transcripts, training)
+        spec = make_spec(frame_rate=frame_rate)
+        config = make_config(**{"epochs": 2, "steps_per_epoch": 6} | changes)
+        split, dev = (Examples(store, texts) for store, texts in zip(stores, splits, strict=True))
+        train_probe(Transcripts, training(spec, split, config, tmp_path, dev, seed=0))
         return read_report(tmp_path)
 
     return train

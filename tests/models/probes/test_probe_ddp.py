@@ -18,10 +18,11 @@ from benchmark.models.probes.data import Batch
 from benchmark.models.probes.normalize import encode
 from benchmark.models.probes.targets import FramePhones, Intents, Transcripts
 from benchmark.models.probes.train import train_probe
-from benchmark.models.probes.training import Examples, ProbeTraining
+from benchmark.models.probes.training import Examples
 from benchmark.training.callbacks import read_history
 from benchmark.training.report import read_report
 from benchmark.training.trainer import TrainerConfig
+from tests.models.probes.conftest import training
 
 ONE = TrainerConfig(accelerator="cpu", progress_bar=False)
 TWO = replace(ONE, strategy="ddp", devices=2)
@@ -59,10 +60,7 @@ def trained(make_store, make_spec, make_config, tmp_path: Path) -> Callable[...,
             config = AttentionConfig(**vars(config), label_smoothing=0.1)
         target, answer = TARGETS[kind]
         split = Examples(store, {key: answer(text) for key, text in texts.items()})
-        training = ProbeTraining(
-            spec=spec, train=split, dev=split, config=config, trainer=trainer, seed=3, folder=path
-        )
-        train_probe(target, training)
+        train_probe(target, training(spec, split, config, path, trainer=trainer))
         return path
 
     return trained

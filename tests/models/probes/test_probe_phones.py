@@ -15,11 +15,10 @@ from benchmark.models.probes.predict import phones_by_frame
 from benchmark.models.probes.scores import labels_wrong
 from benchmark.models.probes.targets import FramePhones
 from benchmark.models.probes.train import train_probe
-from benchmark.models.probes.training import Examples, ProbeTraining
+from benchmark.models.probes.training import Examples
 from benchmark.training.report import read_report
-from benchmark.training.trainer import TrainerConfig
+from tests.models.probes.conftest import assert_resumes, training
 
-TRAINER = TrainerConfig(accelerator="cpu", progress_bar=False)
 LENGTHS = torch.tensor([5, 3])
 CODES = torch.randint(0, 16, (2, 1, 5), generator=torch.Generator().manual_seed(0))
 CODES[1, :, 3:] = PADDING
@@ -107,16 +106,8 @@ def train(make_store, make_spec, make_config, tmp_path: Path):
         stores = make_store(codes), make_store(dev_codes)
         path, spec = tmp_path / folder, make_spec(frame_rate=frame_rate)
         path.mkdir(exist_ok=True)
-        training = ProbeTraining(
-            spec=spec,
-            train=Examples(stores[0], phones),
-            dev=Examples(stores[1], dev_phones),
-            config=config,
-            trainer=TRAINER,
-            seed=3,
-            folder=path,
-        )
-        train_probe(FramePhones, training)
+        split, dev = Examples(stores[0], phones), Examples(stores[1], dev_phones)
+        train_probe(FramePhones, training(spec, split, config, path, dev))
         answers = phones_by_frame(path, spec, stores[1], list(dev_codes), config, "cpu")
         wrong = sum(labels_wrong(dev_phones[key], answers[key]) for key in dev_phones)
         frames = sum(map(len, dev_phones.values()))
@@ -160,18 +151,4 @@ def test_phones_that_do_not_fit_the_frames_are_refused(train) -> None:
 
 def test_a_killed_training_ends_with_the_same_bits(train, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = {"steps_per_epoch": 4, "dropout": 0.2, "layers": 2, "substitution": 0.1}
-    whole = train(folder="whole", **changes)
-    validate, calls = PhoneProbe.on_validation_epoch_end, []
-
-    def die_in_the_second_epoch(self: PhoneProbe) -> None:
-        calls.append(None)
-        if len(calls) == 2:
-            raise KeyError("killed")
-        validate(self)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyError, match="killed"):
-        patch.setattr(PhoneProbe, "on_validation_epoch_end", die_in_the_second_epoch)
-        train(folder="killed", **changes)
-    killed = train(folder="killed", **changes)
-    for name in ("model.safetensors", "history.csv"):
-        assert (killed / name).read_bytes() == (whole / name).read_bytes()
+    assert_resumes(train, PhoneProbe, monkeypatch, dies_in=2, **changes)

@@ -21,11 +21,11 @@ from benchmark.models.probes.data import Batch
 from benchmark.models.probes.normalize import ALPHABET, BLANK
 from benchmark.models.probes.targets import Intents, Target, Transcripts
 from benchmark.models.probes.train import train_probe
-from benchmark.models.probes.training import Examples, ProbeTraining
+from benchmark.models.probes.training import Examples
 from benchmark.models.probes.units import CHARACTERS, CharactersAndEnds, units_of
 from benchmark.training.callbacks import read_history
 from benchmark.training.report import read_report
-from benchmark.training.trainer import TrainerConfig
+from tests.models.probes.conftest import training
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 UNITS = CharactersAndEnds()
@@ -137,16 +137,8 @@ def trained(make_store, make_spec, make_config, tmp_path: Path):
         split = Examples(
             make_store({key: np.repeat(CHARACTERS.encode(t), 3)[None] for key, t in TEXTS.items()}), answers
         )
-        training = ProbeTraining(
-            spec=make_spec(),
-            train=split,
-            dev=split,
-            config=make_config(schedule="newbob", steps_per_epoch=1, epochs=len(LOSS), **changes),
-            trainer=TrainerConfig(accelerator="cpu", progress_bar=False),
-            seed=3,
-            folder=tmp_path,
-        )
-        train_probe(target, training)
+        config = make_config(schedule="newbob", steps_per_epoch=1, epochs=len(LOSS), **changes)
+        train_probe(target, training(make_spec(), split, config, tmp_path))
         return tmp_path
 
     return train

@@ -10,29 +10,18 @@ import torch
 from safetensors.numpy import load_file
 
 from benchmark.errors import UserError
-from benchmark.models.probes.config import ProbeConfig
 from benchmark.models.probes.ctc import CTCProbe
 from benchmark.models.probes.normalize import encode
 from benchmark.models.probes.predict import classify, transcribe
 from benchmark.models.probes.scores import word_error_rate
 from benchmark.models.probes.targets import Intents, Transcripts
 from benchmark.models.probes.train import train_probe
-from benchmark.models.probes.training import Examples, ProbeTraining
+from benchmark.models.probes.training import Examples
 from benchmark.training.callbacks import read_history
 from benchmark.training.report import read_report
-from benchmark.training.trainer import TrainerConfig
-from benchmark.types import TokenizerSpec
+from tests.models.probes.conftest import assert_resumes, training
 
-TRAINER = TrainerConfig(accelerator="cpu", progress_bar=False)
 WORDS = ("go", "stop", "left", "right", "up", "down")
-
-
-def training(
-    spec: TokenizerSpec, train: Examples, dev: Examples, config: ProbeConfig, folder: Path, seed: int = 3
-) -> ProbeTraining:
-    return ProbeTraining(
-        spec=spec, train=train, dev=dev, config=config, trainer=TRAINER, seed=seed, folder=folder
-    )
 
 
 def spoken(text: str, frames: int = 3) -> np.ndarray:
@@ -71,8 +60,8 @@ def asr(
         path = tmp_path / folder
         path.mkdir(exist_ok=True)
         spec, config = make_spec(frame_rate=frame_rate), make_config(**changes)
-        splits = Examples(stores[0], train_texts), Examples(stores[1], dev_texts)
-        train_probe(Transcripts, training(spec, *splits, config, path))
+        split, dev = Examples(stores[0], train_texts), Examples(stores[1], dev_texts)
+        train_probe(Transcripts, training(spec, split, config, path, dev))
         answers = transcribe(path, spec, stores[1], list(dev_texts), config, "cpu")
         rate = word_error_rate(list(dev_texts.values()), list(answers.values()))
         assert read_report(path)["dev"]["wer"] == pytest.approx(rate)
@@ -102,21 +91,7 @@ def test_a_killed_training_ends_with_the_same_bits(
     asr: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = {"epochs": 4, "steps_per_epoch": 4, "dropout": 0.2, "layers": 2, "substitution": 0.1}
-    whole = asr(folder="whole", **changes)
-    validate, calls = CTCProbe.on_validation_epoch_end, []
-
-    def die_in_the_third_epoch(self: CTCProbe) -> None:
-        calls.append(None)
-        if len(calls) == 3:
-            raise KeyError("killed")
-        validate(self)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyError, match="killed"):
-        patch.setattr(CTCProbe, "on_validation_epoch_end", die_in_the_third_epoch)
-        asr(folder="killed", **changes)
-    killed = asr(folder="killed", **changes)
-    for name in ("model.safetensors", "history.csv"):
-        assert (killed / name).read_bytes() == (whole / name).read_bytes()
+    assert_resumes(asr, CTCProbe, monkeypatch, dies_in=3, **changes)
 
 
 def test_the_seed_of_the_process_does_not_matter_but_the_probe_s_does(
@@ -134,7 +109,7 @@ def test_the_seed_of_the_process_does_not_matter_but_the_probe_s_does(
     other = tmp_path / "other"
     other.mkdir()
     split = Examples(store, texts)
-    train_probe(Transcripts, training(make_spec(), split, split, make_config(**changes), other, seed=4))
+    train_probe(Transcripts, training(make_spec(), split, make_config(**changes), other, seed=4))
     assert (other / "model.safetensors").read_bytes() != (first / "model.safetensors").read_bytes()
 
 
@@ -199,8 +174,8 @@ def test_what_cannot_be_used_is_counted(make_store, make_spec, make_config, tmp_
     train = make_store({key: value for key, value in codes.items() if key != first}, failed=(first,))
     labels = {**texts, second: "42!"} | {"never-encoded": "go"}
     del labels[third]
-    splits = Examples(train, labels), Examples(make_store(codes), texts)
-    train_probe(Transcripts, training(make_spec(), *splits, make_config(epochs=1), tmp_path))
+    split, dev = Examples(train, labels), Examples(make_store(codes), texts)
+    train_probe(Transcripts, training(make_spec(), split, make_config(epochs=1), tmp_path, dev))
     report = read_report(tmp_path)
     assert report["utterances"] == {"train": 5, "dev": 8}
     assert report["skipped"] == {
@@ -212,8 +187,8 @@ def test_what_cannot_be_used_is_counted(make_store, make_spec, make_config, tmp_
 def test_a_split_without_transcripts_is_refused(make_store, make_spec, make_config, tmp_path: Path) -> None:
     store = make_store({"a": spoken("go")})
     with pytest.raises(UserError, match=r"no dev utterance .*transcript"):
-        splits = Examples(store, {"a": "go"}), Examples(store, {})
-        train_probe(Transcripts, training(make_spec(), *splits, make_config(), tmp_path))
+        split, dev = Examples(store, {"a": "go"}), Examples(store, {})
+        train_probe(Transcripts, training(make_spec(), split, make_config(), tmp_path, dev))
 
 
 def test_a_failed_utterance_has_no_answer(asr, make_store, make_spec, make_config) -> None:
@@ -261,8 +236,8 @@ def intent(make_store, make_spec, make_config, tmp_path: Path):
         dev_labels |= dev_extra
         dev = make_store(dev_codes)
         spec, config = make_spec(), make_config(**changes)
-        both = Examples(make_store(train_codes), train_labels), Examples(dev, dev_labels)
-        train_probe(Intents, training(spec, *both, config, tmp_path, seed=1))
+        split = Examples(make_store(train_codes), train_labels)
+        train_probe(Intents, training(spec, split, config, tmp_path, Examples(dev, dev_labels), seed=1))
         return tmp_path, classify(tmp_path, spec, dev, list(dev_codes), config, "cpu")
 
     return train
