@@ -112,7 +112,6 @@ TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
     "has": lambda found, expected: expected in str(found),
     "has_any": lambda found, expected: any(part in str(found) for part in expected),
     "lacks": lambda found, expected: expected not in str(found),
-    "starts": lambda found, expected: str(found).startswith(expected),
     "ends": lambda found, expected: str(found).endswith(expected),
     "at_least": lambda found, expected: _is_number(found) and found >= expected,
     "at_most": lambda found, expected: _is_number(found) and found <= expected,

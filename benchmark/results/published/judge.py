@@ -1,6 +1,6 @@
 """Verdicts: each published number beside ours, compared as its rule says."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -16,6 +16,8 @@ Verdict = Literal["agrees", "differs", "not comparable", "missing"]
 VERDICTS: tuple[Verdict, ...] = ("agrees", "differs", "not comparable", "missing")
 NOT_RUN = "this job has not run"
 NO_NAME = "tokenizers.csv does not say which config makes it"
+NO_RULE = "no tolerance is stated for this metric of this source"
+BY_READING = "the source judged its training not converged by reading, without a number"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Judged:
         published: The published number.
         config: Config that makes the tokenizer; empty if none does.
         verdict: Outcome of the comparison.
-        why: Reason of a verdict that is not a comparison of two numbers.
+        why: Reason of a verdict without a comparison of two numbers; beside a comparison, the utterances that
+            have no score of ours.
         ours: Our number with its rows; None if there is none.
         pair: The two numbers that were compared: the numbers themselves, or their differences to the
             recordings; None if nothing was compared.
@@ -43,12 +46,12 @@ class Judged:
 
     @property
     def row(self) -> Row | None:
-        """A row behind our number; None if there is none."""
+        """Return a row behind our number; None if there is none."""
         return self.ours.rows[0] if self.ours else None
 
     @property
     def difference(self) -> float | None:
-        """Ours minus the published number, as compared; None where either is no number."""
+        """Return ours minus the published number, as compared; None where either is no number."""
         if self.pair:
             return self.pair[1] - self.pair[0]
         ours = self.ours.value if self.ours else None
@@ -58,7 +61,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Judge:
-    """Compares published numbers with the rows of one results folder.
+    """Judge of published numbers by the rows of one results folder.
 
     Attributes:
         rows: All rows, which are of one profile.
@@ -74,7 +77,7 @@ class Judge:
 
     @property
     def conditions(self) -> Conditions:
-        """Sets of conditions of the rules."""
+        """Return the sets of conditions of the rules."""
         return self.rules.conditions
 
     @cached_property
@@ -86,29 +89,35 @@ class Judge:
 
     def verdict(self, number: Published) -> Judged:
         """Judge one published number."""
-        nobody = Counterpart("", NO_NAME)
         name = number.source, number.tokenizer, number.variant
-        counterpart = read_counterparts().get(name, nobody)
+        counterpart = read_counterparts().get(name, Counterpart("", NO_NAME))
         config = counterpart.config
         if not config:
             return Judged(number, config, "missing", counterpart.why_none)
         rule = self.rules.of(number, config)
         judged = Judged(number, config, "not comparable", ours=self._candidate(number, config, rule))
         if rule is None:
-            return replace(judged, why="no tolerance is stated for this metric of this source")
-        if rule.not_comparable:
-            return replace(judged, why=rule.not_comparable)
-        if judged.ours is None:
-            elsewhere = self.conditions.failures(rule.profile, self.evidence, self.rows[0])
-            verdict: Verdict = "not comparable" if elsewhere else "missing"
-            return replace(judged, verdict=verdict, why="; ".join(elsewhere) or NOT_RUN)
-        if judged.ours.status == "failed":
-            return replace(judged, verdict="missing", why=f"the job failed: {judged.ours.reason}")
-        if why := self._hindrance(judged.ours, number, rule):
-            return replace(judged, why=why)
-        if number.number is None or judged.ours.status == "NC":
-            return _without_number(judged)
+            return replace(judged, why=NO_RULE)
+        for verdict, why in self._obstacles(judged, rule):
+            if why:
+                return replace(judged, verdict=verdict, why=why)
         return self._compare(judged, rule)
+
+    def _obstacles(self, judged: Judged, rule: Rule) -> Iterator[tuple[Verdict, str]]:
+        """Yield what may stand against a comparison, the first to be told first; an empty reason does not."""
+        ours = judged.ours
+        yield "not comparable", rule.not_comparable
+        if ours is None:
+            elsewhere = self.conditions.failures(rule.profile, self.evidence, self.rows[0])
+            yield "not comparable", "; ".join(elsewhere)
+            yield "missing", NOT_RUN
+            return
+        yield "missing", f"the job failed: {ours.reason}" if ours.status == "failed" else ""
+        yield "not comparable", ours.reason if ours.status == "n/a" else ""
+        yield "not comparable", "; ".join(self._failures(ours, self.rules.when(judged.published, rule)))
+        yield "not comparable", _incomplete(ours)
+        yield "not comparable", _other_unit(ours, judged.published)
+        yield _converged(ours, judged.published)
 
     def _candidate(self, number: Published, config: str, rule: Rule | None) -> Cell | None:
         """Return our number that meets most conditions; None if the job has not run."""
@@ -132,19 +141,6 @@ class Judge:
         found = [why for row in cell.rows for why in self.conditions.failures(names, self.evidence, row)]
         return list(dict.fromkeys(found))
 
-    def _hindrance(self, cell: Cell, number: Published, rule: Rule) -> str:
-        """Return why our number cannot be compared; empty if nothing hinders."""
-        if cell.status == "n/a":
-            return cell.reason
-        if failures := self._failures(cell, self.rules.when(number, rule)):
-            return "; ".join(failures)
-        if cell.status == "partly NC":
-            return f"of {cell.n_seeds} seeds {len(cell.rows)} converged"
-        if cell.status == "ok" and cell.missing_share > MAX_MISSING_SHARE:
-            return f"no score on more than {MAX_MISSING_SHARE:.0%} of the utterances: {cell.missing}"
-        unit = cell.rows[0].display.get("unit", number.unit)  # older rows do not state it
-        return f"our unit is {unit!r}, not {number.unit!r}" if unit != number.unit else ""
-
     def _compare(self, judged: Judged, rule: Rule) -> Judged:
         """Compare two numbers by the first band whose conditions hold."""
         ours, number = judged.ours, judged.published
@@ -157,8 +153,8 @@ class Judge:
                 return replace(judged, why=f"{band.reason}; {pair}")
             if pair[0] > band.tolerance.up_to:
                 return replace(judged, why=band.reason)
-            agrees = band.tolerance.holds(*pair)
-            return replace(judged, verdict="agrees" if agrees else "differs", pair=pair, band=band)
+            verdict: Verdict = "agrees" if band.tolerance.holds(*pair) else "differs"
+            return replace(judged, verdict=verdict, why=ours.missing, pair=pair, band=band)
         return replace(judged, why="; ".join(self._failures(ours, rule.bands[0].when)))
 
     def _pair(self, ours: Cell, number: Published, band: Band) -> tuple[float, float] | str:
@@ -194,17 +190,28 @@ class Judge:
         return next(found, None)
 
 
-def _without_number(judged: Judged) -> Judged:
-    """Judge where a training did not converge."""
-    ours = judged.ours
-    assert ours is not None
-    if judged.published.number is None and ours.status == "NC":
-        return replace(judged, verdict="agrees", why="neither training converged")
-    if judged.published.number is None:
-        return replace(
-            judged, why="the source judged its training not converged by reading, without a number"
-        )
-    return replace(judged, verdict="differs", why=f"our training did not converge: {ours.reason}")
+def _incomplete(cell: Cell) -> str:
+    """Return which seeds or utterances our number leaves out, if they are too many for a comparison."""
+    if cell.status == "partly NC":
+        return f"of {cell.n_seeds} seeds {len(cell.rows)} converged"
+    if cell.status == "ok" and cell.missing_share > MAX_MISSING_SHARE:
+        return f"no score on more than {MAX_MISSING_SHARE:.0%} of the utterances: {cell.missing}"
+    return ""
+
+
+def _other_unit(cell: Cell, number: Published) -> str:
+    """Return how our unit differs from the published one; empty if it does not."""
+    unit = cell.rows[0].display.get("unit", number.unit)  # older rows do not state it
+    return f"our unit is {unit!r}, not {number.unit!r}" if unit != number.unit else ""
+
+
+def _converged(cell: Cell, number: Published) -> tuple[Verdict, str]:
+    """Return the verdict where a training did not converge; its reason is empty where both have a number."""
+    if number.number is None and cell.status == "NC":
+        return "agrees", "neither training converged"
+    if number.number is None:
+        return "not comparable", BY_READING
+    return "differs", f"our training did not converge: {cell.reason}" if cell.status == "NC" else ""
 
 
 def counterpart_of(number: Published) -> str:

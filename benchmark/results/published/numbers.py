@@ -55,17 +55,17 @@ class Published:
 
     @property
     def number(self) -> float | None:
-        """The value as a number; None for a training that did not converge."""
+        """Return the value as a number; None for a training that did not converge."""
         return None if self.value == NOT_CONVERGED else float(self.value)
 
     @property
     def decimals(self) -> int:
-        """Number of decimals that the source prints."""
+        """Return the number of decimals that the source prints."""
         return len(self.value.partition(".")[2])
 
     @property
     def column(self) -> tuple[str, str, str, str, str]:
-        """Source, table, dataset, task and metric: numbers that stand in one column of the source."""
+        """Return source, table, dataset, task and metric, which numbers in one column of the source share."""
         return self.source, self.table, self.dataset, self.task, self.metric
 
 

@@ -60,12 +60,12 @@ class Reproduction:
 
     @property
     def judged(self) -> list[Judged]:
-        """All verdicts, the checks first."""
+        """Return all verdicts, the checks first."""
         return [*self.checks, *self.cells]
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of verdicts of each kind."""
+        """Return the number of verdicts of each kind."""
         found = Counter(each.verdict for each in self.judged)
         return {verdict: found[verdict] for verdict in VERDICTS}
 
@@ -108,7 +108,7 @@ def reproduce(
         sources=shown,
         checks=checks,
         cells=cells,
-        rankings=[_ranking(column, group) for column, group in columns(cells).items()],
+        rankings=[_ranking(column, group, rules.recordings) for column, group in columns(cells).items()],
         unpublished=_unpublished(rows, numbers, shown),
         faults=faults,
     )
@@ -133,8 +133,8 @@ def _is_check(judged: Judged, rules: Rules) -> bool:
     return number.source == DEFINITION or on_recordings
 
 
-def _ranking(column: tuple[str, ...], group: Sequence[Judged]) -> Ranking:
-    """Correlate the tokenizers of a column; recordings and floors, whose rank is known, do not count."""
+def _ranking(column: tuple[str, ...], group: Sequence[Judged], recordings: Sequence[str]) -> Ranking:
+    """Correlate the tokenizers of a column; recordings, whose rank is known, do not count."""
     both = [
         (each.published.number, each.ours.value, each.pair)
         for each in group
@@ -142,7 +142,7 @@ def _ranking(column: tuple[str, ...], group: Sequence[Judged]) -> Ranking:
         and each.ours is not None
         and each.ours.status == "ok"
         and each.ours.value is not None
-        and each.ours.rows[0].kind not in ("topline", "floor")
+        and each.config not in recordings
     ]
     published, ours = [pair[0] for pair in both], [pair[1] for pair in both]
     compared = sum(pair[2] is not None for pair in both)

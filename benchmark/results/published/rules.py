@@ -23,7 +23,7 @@ class Tolerance:
     """The distance that a number may have from the published one.
 
     Attributes:
-        absolute: Distance in the metric's unit; beside a factor, what is added to it.
+        absolute: Distance in the metric's unit.
         below: Distance downwards where it differs from `absolute`.
         above: Distance upwards where it differs from `absolute`.
         relative: Share of the published number, in place of a distance for numbers over `over`.
@@ -43,7 +43,7 @@ class Tolerance:
     def bounds(self, published: float) -> tuple[float, float]:
         """Return the least and the greatest number that agree with the published one."""
         if self.factor is not None:
-            return published / self.factor - self.absolute, published * self.factor + self.absolute
+            return published / self.factor, published * self.factor
         if self._is_relative(published):
             distance = abs(published) * (self.relative or 0.0)
             return published - distance, published + distance
@@ -59,7 +59,7 @@ class Tolerance:
     def words(self, published: float) -> str:
         """Return the tolerance of a published number as a table prints it, such as "±0.5"."""
         if self.factor is not None:
-            return f"×/÷ {self.factor:g}" + (f" ±{self.absolute:g}" if self.absolute else "")
+            return f"×/÷ {self.factor:g}"
         if self._is_relative(published):
             return f"±{self.relative:.0%}".replace("%", " %")
         if self.below is not None or self.above is not None:
@@ -128,6 +128,8 @@ class Rules:
     columns: Mapping[str, Mapping[str, tuple[str, ...]]]
     """Patterns of "task.metric" of ours, by published task and metric."""
     checks: tuple[str, ...]
+    always: tuple[str, ...]
+    """Sets of conditions of every row."""
     datasets: Mapping[str, tuple[str, ...]]
     """Sets of conditions by published dataset."""
     recordings: tuple[str, ...]
@@ -141,7 +143,8 @@ class Rules:
 
     def when(self, number: Published, rule: Rule) -> tuple[str, ...]:
         """Return the sets of conditions for a row to be comparable with a published number."""
-        return tuple(dict.fromkeys((*rule.profile, *self.datasets[number.dataset], *rule.when)))
+        names = *self.always, *rule.profile, *self.datasets[number.dataset], *rule.when
+        return tuple(dict.fromkeys(names))
 
     def place(self, number: Published, row: Row) -> int | None:
         """Return the place of a row among those that may hold a published number; None if it cannot.
@@ -168,6 +171,7 @@ def read_rules() -> Rules:
             for task, columns in content["columns"].items()
         },
         checks=tuple(content["checks"]),
+        always=tuple(content["always"]),
         datasets={name: tuple(each) for name, each in content["datasets"].items()},
         recordings=groups["recordings"],
         conditions=Conditions(sets, groups),

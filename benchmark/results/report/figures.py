@@ -38,7 +38,7 @@ class Drawn(NamedTuple):
 
 
 @PLAIN
-def codebook_histogram(usage: dict[str, pd.DataFrame], sizes: dict[str, int]) -> Drawn:
+def codebook_histogram(usage: Mapping[str, pd.DataFrame], sizes: Mapping[str, int]) -> Drawn:
     """Draw the relative frequency of each code by rank, one panel per tokenizer, one line per codebook.
 
     Args:

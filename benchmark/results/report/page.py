@@ -9,60 +9,37 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import pandas as pd
 from markupsafe import Markup
 
+from benchmark.results.report.content import REPRODUCTION, Content
 from benchmark.results.report.page_audio import FLAC, collect
 from benchmark.results.report.page_charts import growth, histograms, library, rates, reduction
 from benchmark.results.report.page_facts import jobs, meanings, problems, provenance, versions
-from benchmark.results.report.page_tables import View, data_uri, view
+from benchmark.results.report.page_tables import View, downloads, view
 from benchmark.results.report.page_utterances import cases, ids, jobs_of
-from benchmark.results.report.paired_scores import Utterances
-from benchmark.results.report.printed import Grid
 from benchmark.results.report.tables import OVERVIEW, Table
-from benchmark.results.row import Row
 
 FILES = Path(__file__).parent / "page"
 
 
-def make_page(
-    folder: Path,
-    rows: list[Row],
-    tables: Mapping[str, Table],
-    grids: Mapping[str, Grid],
-    files: Mapping[str, Mapping[str, str]],
-    refused: list[str],
-    utterances: Utterances,
-    usage: tuple[Mapping[str, pd.DataFrame], Mapping[str, int]],
-    curves: Mapping[str, Any],
-    reductions: Mapping[str, Any],
-    reproduction: Grid | None = None,
-) -> str:
+def make_page(folder: Path, content: Content) -> str:
     """Return the HTML of the page; the same results give the same text.
 
     Args:
         folder: The results folder, with recordings in its subfolder `audio`.
-        rows: All rows.
-        tables: Tables by name, without empty ones.
-        grids: The same tables as printed.
-        files: The same tables as files, by table and suffix.
-        refused: Reasons why other tables could not be made.
-        utterances: Looks up scores by utterance.
-        usage: Counts of codes and codebook sizes, by label.
-        curves: Growth of the codes used, by label.
-        reductions: Rates of tokens by vocabulary, by label.
-        reproduction: Published numbers beside ours as printed; its files are in `files`. None without any.
+        content: Everything that the page shows.
     """
-    apart = [table for name, table in tables.items() if name != OVERVIEW]
+    rows, apart = content.rows, [table for name, table in content.tables.items() if name != OVERVIEW]
     by_job = jobs_of(rows)
-    sounds = collect(folder / "audio", sorted(ids(by_job, utterances).items()))
-    found = cases(by_job, utterances, sounds)
+    sounds = collect(folder / "audio", sorted(ids(by_job, content.utterances).items()))
+    found = cases(by_job, content.utterances, sounds)
     numbers = {
         "tables": rates(apart),
-        "usage": histograms(*usage),
-        "growth": growth(curves),
-        "reduction": reduction(reductions),
+        "usage": histograms(content.codes.counts, content.codes.sizes),
+        "growth": growth(content.codes.growth),
+        "reduction": reduction(content.codes.rates),
     }
+    beside = content.grids.get(REPRODUCTION)
     charts = {
         "rates": any(line["cells"] for table in numbers["tables"] for line in table["lines"]),
         "trade_off": {"speech", "content"} <= {table.layout.axis for table in apart},
@@ -71,9 +48,8 @@ def make_page(
         "reduction": numbers["reduction"],
         "cases": any(job["metrics"] for job in found),
         "listen": bool(sounds.clips),
-        "reproduction": reproduction is not None,
+        "reproduction": beside is not None,
     }
-    wrong = problems(apart)
     told = meanings(apart)
     scripts = [_script(FILES / "tables.js"), _script(FILES / "cases.js"), _safe(library())]
     scripts.append(_script(FILES / "charts.js"))
@@ -89,11 +65,14 @@ def make_page(
             "corpora": _listed({f"{row.dataset} ({row.split})" for row in rows}),
         },
         sections=_sections(charts),
-        tables=[_table(view(table, grids[name], files[name]), table) for name, table in tables.items()],
+        tables=[
+            _table(view(table, content.grids[name], content.files[name]), table)
+            for name, table in content.tables.items()
+        ],
         charts=charts,
-        reproduction=reproduction and _reproduction(reproduction, files["reproduction"]),
-        refused=refused,
-        problems=wrong,
+        reproduction=beside and {"grid": beside, "downloads": downloads(content.files[REPRODUCTION])},
+        refused=content.refused,
+        problems=problems(apart),
         meanings=[(title, list(group)) for title, group in groupby(told, key=lambda each: each.table)],
         provenance=provenance(rows),
         jobs=jobs(rows),
@@ -114,9 +93,8 @@ def _table(shown: View, table: Table) -> dict[str, Any]:
     return {
         **{
             name: getattr(shown, name)
-            for name in ("name", "title", "groups", "columns", "notes", "footnotes")
+            for name in ("name", "title", "groups", "columns", "notes", "footnotes", "downloads")
         },
-        "downloads": {suffix: Markup(uri) for suffix, uri in shown.downloads.items()},
         "kinds": list(dict.fromkeys(line.kind for line in table.lines)),
         "lines": [
             {
@@ -130,12 +108,6 @@ def _table(shown: View, table: Table) -> dict[str, Any]:
             for cells, line in zip(shown.lines, table.lines, strict=True)
         ],
     }
-
-
-def _reproduction(grid: Grid, files: Mapping[str, str]) -> dict[str, Any]:
-    """Return the published numbers beside ours as the template reads them."""
-    uris = {suffix: data_uri("text/plain;charset=utf-8", text) for suffix, text in files.items()}
-    return {"grid": grid, "downloads": {suffix: Markup(uri) for suffix, uri in uris.items()}}
 
 
 def _sections(charts: Mapping[str, Any]) -> list[tuple[str, str]]:

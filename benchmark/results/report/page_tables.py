@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from markupsafe import Markup
+
 from benchmark.results.report.printed import DASH, Entry, Grid, heading
 from benchmark.results.report.tables import OVERVIEW, Table
 
@@ -71,7 +73,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class View:
-    """A table of the page; `downloads` holds its files as data URIs by suffix."""
+    """A table of the page, with its files as `downloads`."""
 
     name: str
     title: str
@@ -80,7 +82,7 @@ class View:
     lines: list[list[Shown]]
     notes: list[str]
     footnotes: list[str]
-    downloads: dict[str, str] = field(default_factory=dict)
+    downloads: dict[str, Markup] = field(default_factory=dict)
 
 
 def view(table: Table, grid: Grid, files: Mapping[str, str]) -> View:
@@ -107,8 +109,13 @@ def view(table: Table, grid: Grid, files: Mapping[str, str]) -> View:
     name = grid.header.index("tokenizer")
     for row in (columns, *lines):
         row.insert(0, row.pop(name))  # type: ignore[attr-defined]  # kept in sight
-    downloads = {suffix: data_uri("text/plain;charset=utf-8", text) for suffix, text in files.items()}
-    return View(table.name, grid.title, groups, columns, lines, grid.notes, grid.footnotes, downloads)
+    facts = table.name, grid.title, groups, columns, lines, grid.notes, grid.footnotes
+    return View(*facts, downloads=downloads(files))
+
+
+def downloads(files: Mapping[str, str]) -> dict[str, Markup]:
+    """Return the contents of files as links that need no network, by suffix."""
+    return {suffix: Markup(data_uri("text/plain;charset=utf-8", text)) for suffix, text in files.items()}
 
 
 def _metric(table: Table, metric: str, group: str) -> Column:

@@ -1,11 +1,20 @@
-"""Rows as if the survey's protocol had been run here, with the published numbers in place of ours."""
+"""Rows of the survey's protocol as a run would write them, with the published numbers in place of ours.
+
+Configs, definitions, units and names of decoders are those of the experiments in conf/experiment; what only
+data can tell (split, number of utterances, sample rate) is that of the published protocol.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import pandas as pd
 
+from benchmark.data.corpora.libritts import TESTSET_B, TESTSET_B_SIZE
+from benchmark.jobs.build import build, scientific_part
+from benchmark.jobs.compose import compose_jobs, open_hydra
+from benchmark.metrics.reported import MetricInfo
 from benchmark.results.published.conditions import Evidence
 from benchmark.results.published.judge import counterpart_of
 from benchmark.results.published.names import read_conversion_prompts, read_sources
@@ -13,95 +22,38 @@ from benchmark.results.published.numbers import FILE, Published, read_numbers
 from benchmark.results.published.rules import read_rules
 from benchmark.results.row import Row
 
-NEMO = (
-    "corpus level (Σ edits / Σ words), jiwer, Whisper English normaliser on both sides, NeMo's default "
-    "decoding; ASR NeMo from nvidia/stt_en_fastconformer_transducer_large (NeMo float32)"
-)
+EXPERIMENTS = {
+    "reconstruction": "survey_reconstruction",
+    "voice_conversion": "survey_conversion",
+    "asr_probe": "survey_asr",
+    "intent_probe": "survey_intent",
+}
+"""Experiment by published task."""
+METRICS = {
+    ("reconstruction", "WER"): "wer",
+    ("reconstruction", "GPE"): "survey_gpe",
+    ("reconstruction", "PESQ"): "versa_pesq",
+    ("reconstruction", "STOI"): "survey_stoi",
+    ("voice_conversion", "WER"): "wer",
+    ("voice_conversion", "SECS"): "secs",
+    ("voice_conversion", "P.Corr"): "survey_p_corr",
+    ("asr_probe", "WER"): "probe_wer",
+    ("intent_probe", "ACC"): "scenario_target_accuracy",
+}
+"""Our metric by published task and metric."""
+LIST_B = {"split": TESTSET_B, "n_scored": TESTSET_B_SIZE[0]}
+DATA: Mapping[str, Mapping[str, Any]] = {
+    "reconstruction": LIST_B,
+    "voice_conversion": LIST_B,
+    "asr_probe": {"n_scored": 2620},
+    "intent_probe": {"n_scored": 13078},
+}
+"""What a row takes from the data, by published task."""
 WHISPER = (
     "corpus level (Σ edits / Σ words), jiwer, Whisper English normaliser on both sides, greedy Whisper; "
     "ASR Whisper large-v3 from openai/whisper-large-v3"
 )
-CUT = "mean over files, no delay removed, both cut to the shorter"
-METRICS: Mapping[tuple[str, str], tuple[str, str, str]] = {
-    ("reconstruction", "WER"): ("reconstruction", "wer", NEMO),
-    ("reconstruction", "GPE"): (
-        "reconstruction",
-        "survey_gpe",
-        "frames voiced in both whose F0 is off by more than 20 %, pyworld DIO+StoneMask, 60–500 Hz, 10 ms",
-    ),
-    ("reconstruction", "PESQ"): ("reconstruction", "pesq", f"wideband, 16 kHz, ITU-T P.862.2, {CUT}"),
-    ("reconstruction", "STOI"): ("reconstruction", "stoi", f"not extended, resampled as Octave does, {CUT}"),
-    ("voice_conversion", "WER"): ("voice_conversion", "wer", NEMO),
-    ("voice_conversion", "SECS"): (
-        "voice_conversion",
-        "secs",
-        "cosine of Resemblyzer embeddings of converted speech and the target speaker's prompt",
-    ),
-    ("voice_conversion", "P.Corr"): (
-        "voice_conversion",
-        "survey_p_corr",
-        f"Pearson correlation of F0 on frames voiced in both, pyworld DIO+StoneMask, {CUT}",
-    ),
-    ("asr_probe", "WER"): (
-        "asr_probe",
-        "probe_wer",
-        "BiLSTM CTC over tokens to 31 units, prefix beam of 100 without language model",
-    ),
-    ("intent_probe", "ACC"): (
-        "scenario_probe",
-        "scenario_target_accuracy",
-        "BiLSTM over tokens with pooling, trained on scenarios, share of utterances whose scenario is right",
-    ),
-}
-"""Our task, metric and definition by published task and metric."""
-
-_PROBE = {
-    "embedding_dim": 1024,
-    "combine": "attention",
-    "hidden_dim": 1024,
-    "layers": 2,
-    "schedule": "newbob",
-    "epochs": 20,
-    "select": "loss",
-}
-CONFIGS: Mapping[str, Mapping[str, Any]] = {
-    "decoding": {"vocoder": {"steps": 1_000_000}},
-    "asr": {
-        "dataset": {
-            "_target_": "benchmark.data.corpora.librispeech.LibriSpeech",
-            "splits": {
-                "train": ["train-clean-100", "train-clean-360", "train-other-500"],
-                "test": ["test-clean"],
-            },
-        },
-        "task": {
-            "probe": _PROBE
-            | {
-                "learning_rate": 1e-4,
-                "weight_decay": 5e-4,
-                "min_frame_rate": 50,
-                "beam": 100,
-                "units": "characters_31",
-            }
-        },
-    },
-    "intent": {
-        "dataset": {
-            "_target_": "benchmark.data.corpora.slurp.Slurp",
-            "recordings": "all",
-            "train_parts": ["real"],
-        },
-        "task": {"probe": _PROBE | {"learning_rate": 2e-4, "batch_size": 2, "min_frame_rate": 0}},
-    },
-}
-"""Configs by the digest that the rows name."""
-DECODING = {"dataset": "libritts", "split": "testset-B", "n_scored": 500, "config_digest": "decoding"}
-FACTS: Mapping[str, Mapping[str, Any]] = {
-    "reconstruction": DECODING | {"notes": {"prompt": "original", "input_rate": 24000}},
-    "voice_conversion": DECODING | {"notes": {"prompt": "target", "input_rate": 24000}},
-    "asr_probe": {"dataset": "librispeech_960", "n_scored": 2620, "config_digest": "asr"},
-    "intent_probe": {"dataset": "slurp", "n_scored": 13078, "config_digest": "intent"},
-}
+"""Definition of WER by another listener."""
 CONVERSIONS = pd.DataFrame(
     [(f"{speaker}_1_000001_000000", prompt) for speaker, prompt in read_conversion_prompts().items()],
     columns=["utterance_id", "target_id"],
@@ -109,6 +61,55 @@ CONVERSIONS = pd.DataFrame(
 """One published conversion of each of the 37 speakers, as scores by utterance."""
 
 
+@dataclass(frozen=True)
+class Step:
+    """One experiment of the protocol: its config as kept beside rows, and what its task says of a row."""
+
+    config: Mapping[str, Any]
+    task: Any
+    definitions: Mapping[str, MetricInfo]
+
+    def facts(self, config: str, metric: str) -> dict[str, Any]:
+        """Return what a row of a tokenizer says, apart from its number and from the data."""
+        info = self.definitions[metric]
+        names = ("label", "unit", "higher_is_better", "decimals")
+        return {
+            "profile": self.config["profile_name"],
+            "dataset": self.config["dataset"]["name"],
+            "task": self.task.name,
+            "metric": metric,
+            "definition": info.definition,
+            "display": {name: getattr(info, name) for name in names} | {"place": 0},
+        } | self._decoding(config)
+
+    def _decoding(self, config: str) -> dict[str, Any]:
+        if hasattr(self.task, "probe"):
+            return {"decoder": self.task.probe.name}
+        groups = read_rules().conditions.groups
+        notes: dict[str, Any] = {"input_rate": 24_000 if config in groups["codecs_24khz"] else 16_000}
+        if hasattr(self.task, "prompt") and config in groups["prompted"]:
+            notes["prompt"] = self.task.prompt
+        return {
+            "decoder": self.task.vocoder.label if config in groups["vocoder"] else "own",
+            "notes": notes,
+            "variant": f"{self.task.prompt}_prompt" if "prompt" in notes else "",
+        }
+
+
+@cache
+def protocol() -> Mapping[str, Step]:
+    """Compose and build the four experiments, by published task."""
+    steps = {}
+    with open_hydra() as hydra:
+        for task, experiment in EXPERIMENTS.items():
+            words = [f"experiment={experiment}", "tokenizer=hubert_large_l24"]
+            (cfg,) = compose_jobs(hydra, words, multirun=False)
+            made = build(cfg.task)
+            steps[task] = Step(scientific_part(cfg), made, made.definitions())
+    return steps
+
+
+@cache
 def all_numbers() -> list[Published]:
     """Return the published numbers of the package."""
     rules = read_rules()
@@ -117,15 +118,17 @@ def all_numbers() -> list[Published]:
     return numbers
 
 
+def configs() -> dict[str, Mapping[str, Any]]:
+    """Return the configs of the protocol by the digest that the rows name, which is the published task."""
+    return {task: step.config for task, step in protocol().items()}
+
+
 def evidence(
-    configs: Mapping[str, Mapping[str, Any]] = CONFIGS, conversions: pd.DataFrame = CONVERSIONS
+    known: Mapping[str, Mapping[str, Any]] | None = None, conversions: pd.DataFrame = CONVERSIONS
 ) -> Evidence:
-    """Return look-ups that know the configs above and the published conversions."""
-    return Evidence(lambda digest: configs.get(digest, {}), lambda _: conversions)
-
-
-def shown(number: Published) -> dict[str, Any]:
-    return {"label": number.metric, "unit": number.unit, "higher_is_better": None, "decimals": 2, "place": 0}
+    """Return look-ups that know some configs, by default the protocol's, and the published conversions."""
+    found = configs() if known is None else known
+    return Evidence(lambda digest: found.get(digest, {}), lambda _: conversions)
 
 
 def as_ours(make_row: Callable[..., Row], numbers: Iterable[Published], **changes: Any) -> list[Row]:
@@ -133,18 +136,12 @@ def as_ours(make_row: Callable[..., Row], numbers: Iterable[Published], **change
     rows = []
     for number in numbers:
         config = counterpart_of(number)
-        task, metric, definition = METRICS[number.task, number.metric]
-        facts = {
-            "profile": "survey",
+        facts = protocol()[number.task].facts(config, METRICS[number.task, number.metric])
+        facts |= DATA[number.task] | {
             "tokenizer": config,
-            "kind": "topline" if config == "ground_truth" else "acoustic",
-            "decoder": "ctx_vec2wav_survey",
-            "task": task,
-            "metric": metric,
-            "definition": definition,
+            "kind": "topline" if config in read_rules().recordings else "acoustic",
+            "config_digest": number.task,
             "value": number.number,
-            "display": shown(number),
-            **FACTS[number.task],
         }
         if number.number is None:
             facts |= {"status": "NC", "reason": "the training did not converge"}

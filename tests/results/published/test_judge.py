@@ -1,6 +1,7 @@
 """Verdicts follow from what a row says: equal numbers agree, shifted ones differ, others are not compared."""
 
 from collections import Counter
+from copy import deepcopy
 from dataclasses import replace
 
 import pandas as pd
@@ -9,11 +10,11 @@ import pytest
 from benchmark.results.published.judge import Judge
 from benchmark.results.published.rules import read_rules
 from tests.results.published.survey_rows import (
-    CONFIGS,
     CONVERSIONS,
     WHISPER,
     all_numbers,
     as_ours,
+    configs,
     evidence,
     shifted,
 )
@@ -117,7 +118,7 @@ def test_a_number_shifted_by_twice_its_tolerance_differs_alone(rows, tokenizer, 
             "EnCodec",
             "reconstruction",
             "GPE",
-            {"definition": "off by more than 20 %, autocorrelation"},
+            {"definition": "off by more than 20 %, librosa pYIN"},
             "PyWorld's",
         ),
         ("EnCodec", "reconstruction", "GPE", {"definition": "off by more than 10 %, pyworld"}, "than 20 %"),
@@ -128,21 +129,25 @@ def test_a_number_shifted_by_twice_its_tolerance_differs_alone(rows, tokenizer, 
             {"notes": {"prompt": "same_speaker"}},
             "prompt is not the utterance",
         ),
-        ("HuBERT", "reconstruction", "PESQ", {"notes": {}}, "or not stated (notes.prompt)"),
-        ("HuBERT", "reconstruction", "PESQ", {"decoder": "ctx_vec2wav_libri"}, "other vocoder"),
         (
-            "HuBERT",
+            "EnCodec",
             "reconstruction",
-            "PESQ",
-            {"decoder": "ctx_vec2wav_survey, 20000 steps"},
-            "trained otherwise",
+            "WER",
+            {"variant": "vocoder", "decoder": "ctx_vec2wav_survey"},
+            "in place of the tokenizer's own decoder (variant vocoder)",
         ),
+        ("FACodec", "voice_conversion", "SECS", {"variant": "vocoder"}, "tokenizer's own decoder"),
+        ("FACodec", "reconstruction", "WER", {"variant": "vocoder+original_prompt"}, "own decoder"),
+        ("HuBERT", "reconstruction", "PESQ", {"notes": {}}, "or not stated (notes.prompt)"),
+        ("HuBERT", "reconstruction", "PESQ", {"decoder": "ctx_vec2wav_survey_b"}, "other vocoder"),
+        ("HuBERT", "reconstruction", "PESQ", {"decoder": "ctx_vec2wav_survey, 20000 steps"}, "20000 steps)"),
         ("EnCodec", "asr_probe", "WER", {"decoder": "asr_survey, at most 100 steps"}, "other probe recipe"),
         ("HuBERT", "voice_conversion", "SECS", {"definition": "cosine of ECAPA"}, "other speaker encoder"),
         ("HuBERT", "voice_conversion", "P.Corr", {"definition": "pyworld, on all frames"}, "other frames"),
         ("EnCodec", "asr_probe", "WER", {"definition": "attention over tokens"}, "other probe recipe"),
         ("EnCodec", "intent_probe", "ACC", {"definition": "the predicted intent's scenario"}, "18 scenarios"),
         ("EnCodec", "intent_probe", "ACC", {"split": "test (headset)"}, "other split"),
+        ("EnCodec", "intent_probe", "ACC", {"n_scored": 13_077}, "a part of SLURP's test"),
         ("EnCodec", "intent_probe", "ACC", {"config_digest": "unknown"}, "or not stated (config."),
     ],
 )
@@ -155,58 +160,61 @@ def test_a_row_of_another_protocol_is_not_comparable(rows, tokenizer, task, metr
     assert found.ours.value == 99.0
 
 
-def changed(config, path, value):
-    """Return the configs with one value changed."""
+def changed(task, path, value):
+    """Return the protocol's configs with one value changed."""
     *folders, name = path.split(".")
-    content = {key: dict(part) for key, part in CONFIGS.items()}
-    at = content[config]
+    content = deepcopy(configs())
+    at = content[task]
     for folder in folders:
-        at[folder] = dict(at[folder])
         at = at[folder]
+    assert at[name] != value
     at[name] = value
     return content
 
 
 @pytest.mark.parametrize(
-    ("tokenizer", "task", "config", "path", "value", "words"),
+    ("task", "path", "value", "words"),
     [
-        (
-            "HuBERT",
-            "reconstruction",
-            "decoding",
-            "vocoder.steps",
-            20_000,
-            "steps (config.vocoder.steps 20000)",
-        ),
-        ("HuBERT", "asr_probe", "asr", "dataset.splits.train", ["train-clean-100"], "other training hours"),
-        ("HuBERT", "asr_probe", "asr", "dataset.splits.test", ["test-other"], "other split than test-clean"),
-        ("HuBERT", "asr_probe", "asr", "task.probe.learning_rate", 2e-4, "probe.learning_rate 0.0002"),
-        ("HuBERT", "asr_probe", "asr", "task.probe.weight_decay", 0.0, "other probe recipe"),
-        ("HuBERT", "asr_probe", "asr", "task.probe.beam", None, "other probe recipe or not stated"),
-        ("HuBERT", "asr_probe", "asr", "task.probe.hidden_dim", 512, "other probe recipe"),
-        ("HuBERT", "asr_probe", "asr", "task.probe.select", "wer", "other probe recipe"),
-        ("HuBERT", "intent_probe", "intent", "task.probe.min_frame_rate", 50, "codes repeated"),
-        ("HuBERT", "intent_probe", "intent", "dataset.recordings", "headset", "a part of SLURP's recordings"),
-        (
-            "HuBERT",
-            "intent_probe",
-            "intent",
-            "dataset.train_parts",
-            ["real", "synthetic"],
-            "other training part",
-        ),
+        ("reconstruction", "vocoder.steps", 20_000, "steps (config.vocoder.steps 20000)"),
+        ("reconstruction", "vocoder.batch_seconds", 240.0, "other batches"),
+        ("reconstruction", "vocoder.generator._target_", "mine.Generator", "other generator"),
+        ("reconstruction", "vocoder.prompt.features", "mel", "other prompt"),
+        ("reconstruction", "vocoder.prompt.layer", 24, "other prompt"),
+        ("reconstruction", "dataset.splits.train", ["train-clean-100"], "on other speech"),
+        ("voice_conversion", "vocoder.batch_seconds", 240.0, "other batches"),
+        ("asr_probe", "dataset.splits.train", ["train-clean-100"], "other training hours"),
+        ("asr_probe", "dataset.holdout_speakers", 16, "other training hours"),
+        ("asr_probe", "dataset.splits.dev", ["dev-other"], "other dev split than dev-clean"),
+        ("asr_probe", "dataset.splits.test", ["test-other"], "other split than test-clean"),
+        ("asr_probe", "task.probe.learning_rate", 2e-4, "probe.learning_rate 0.0002"),
+        ("asr_probe", "task.probe.weight_decay", 0.0, "other probe recipe"),
+        ("asr_probe", "task.probe.dropout", 0.0, "other probe recipe"),
+        ("asr_probe", "task.probe.batch_size", 16, "other probe recipe"),
+        ("asr_probe", "task.probe.batching", "bucketed", "other probe recipe"),
+        ("asr_probe", "task.probe.beam", None, "other probe recipe or not stated"),
+        ("asr_probe", "task.probe.hidden_dim", 512, "other probe recipe"),
+        ("asr_probe", "task.probe.select", "wer", "other probe recipe"),
+        ("asr_probe", "task.probe.steps_per_epoch", 100, "other probe recipe"),
+        ("asr_probe", "task.probe.patience", 3, "other probe recipe"),
+        ("intent_probe", "task.probe.min_frame_rate", 8, "codes repeated"),
+        ("intent_probe", "task.probe.dropout", 0.2, "other probe recipe"),
+        ("intent_probe", "task.probe.batch_size", 4, "other probe recipe"),
+        ("intent_probe", "task.probe.batching", "ascending", "other probe recipe"),
+        ("intent_probe", "task.probe.weight_decay", 5e-4, "other probe recipe"),
+        ("intent_probe", "dataset.recordings", "headset", "a part of SLURP's recordings"),
+        ("intent_probe", "dataset.train_parts", ["real", "synthetic"], "other training part"),
     ],
 )
-def test_a_config_of_another_recipe_is_not_comparable(rows, tokenizer, task, config, path, value, words):
-    other = evidence(changed(config, path, value))
+def test_a_config_of_another_recipe_is_not_comparable(rows, task, path, value, words):
+    other = evidence(changed(task, path, value))
     found = judge(rows, evidence=other).verdict(
-        one(tokenizer, task, "ACC" if task == "intent_probe" else "WER")
+        one("HuBERT", task, "ACC" if task == "intent_probe" else "WER")
     )
     assert found.verdict == "not comparable" and words in found.why
 
 
 def test_a_codec_does_not_depend_on_the_vocoder_of_its_config(rows):
-    other = evidence(changed("decoding", "vocoder.steps", 20_000))
+    other = evidence(changed("reconstruction", "vocoder.steps", 20_000))
     assert judge(rows, evidence=other).verdict(one("EnCodec", "reconstruction", "WER")).verdict == "agrees"
 
 
@@ -245,10 +253,20 @@ def test_another_listener_is_compared_by_the_difference_to_the_recordings(rows):
 def test_another_listener_says_nothing_of_large_differences_or_of_the_recordings(rows):
     others = judge(of_whisper(rows))
     assert "in rank only" in others.verdict(one("LLM-Codec", "reconstruction", "WER")).why
-    assert "these are the recordings" in others.verdict(one("GroundTruth", "reconstruction", "WER")).why
+    assert others.verdict(one("GroundTruth", "reconstruction", "WER")).why == "other listener"
     without = [row for row in of_whisper(rows) if row.tokenizer != "ground_truth"]
     found = judge(without).verdict(one("EnCodec", "reconstruction", "WER"))
     assert found.verdict == "not comparable" and "our row of the recordings is missing" in found.why
+
+
+def test_recordings_have_no_difference_to_themselves(rows, make_row):
+    number = replace(
+        one("GroundTruth", "reconstruction", "WER"),
+        task="voice_conversion",
+        dataset=one("HuBERT", "voice_conversion", "WER").dataset,
+    )
+    found = judge(of_whisper(as_ours(make_row, [number]))).verdict(number)
+    assert found.verdict == "not comparable" and "these are the recordings" in found.why
 
 
 def test_conversions_of_another_listener_are_compared_with_our_unconverted_recordings(rows, make_row):
@@ -274,6 +292,32 @@ def test_the_rate_that_a_codec_hears_decides_its_band(rows):
     assert judge(rows).verdict(number).verdict == "differs"
 
 
+@pytest.mark.parametrize("metric", ["WER", "PESQ", "STOI"])
+def test_codecslime_upsampled_what_codecs_of_24_khz_heard(make_row, metric):
+    """Section 3.1 of CodecSlime says so of all of them; a codec of 16 kHz hears the same either way."""
+    numbers = [n for n in NUMBERS if n.source == "codecslime" and n.metric == metric]
+    mine = [n for n in numbers if n.tokenizer in ("EnCodec", "SNAC", "LLM-Codec")]
+    native = judge(as_ours(make_row, mine))
+    found = {n.tokenizer: native.verdict(n) for n in mine}
+    assert found.pop("LLM-Codec").verdict == "agrees"
+    assert {each.why for each in found.values()} == {"heard at more than 16 kHz (notes.input_rate 24000)"}
+    upsampled = judge([replace(row, notes={"input_rate": 16_000}) for row in as_ours(make_row, mine)])
+    assert {upsampled.verdict(n).verdict for n in mine} == {"agrees"}
+
+
+def test_the_board_is_compared_on_all_of_its_own_recordings(make_row):
+    number = next(
+        n for n in NUMBERS if (n.source, n.metric, n.variant) == ("codec_superb", "pesq", "dac_16k")
+    )
+    facts = {"tokenizer": "dac_16khz", "metric": "codec_superb_pesq", "dataset": "codec_superb_tiny"}
+    row = make_row(
+        profile="paper", value=number.number, definition="wideband, 16 kHz", n_scored=2000, **facts
+    )
+    assert judge([row]).verdict(number).verdict == "agrees"
+    part = judge([replace(row, n_scored=200)]).verdict(number)
+    assert part.verdict == "not comparable" and "2000 of its Speech" in part.why
+
+
 def test_of_two_rows_the_comparable_one_is_judged(rows):
     number = one("HuBERT", "reconstruction", "WER")
     mine = rows[SURVEY.index(number)]
@@ -292,6 +336,17 @@ def test_seeds_are_averaged_and_all_must_be_comparable(rows):
     assert found.verdict == "agrees" and found.ours.value == pytest.approx(number.number)
     rows[-1] = replace(rows[-1], config_digest="unknown")
     assert judge(rows).verdict(number).verdict == "not comparable"
+
+
+def test_utterances_without_a_score_are_told_beside_the_verdict(rows):
+    number = one("EnCodec", "reconstruction", "STOI")
+    place = SURVEY.index(number)
+    rows[place] = replace(rows[place], n_scored=490, n_failed=7, n_abstained=3)
+    found = judge(rows).verdict(number)
+    assert (found.verdict, found.why) == ("agrees", "7 of 500 utterances failed, 3 abstained")
+    rows[place] = shifted(rows[place], 0.5)
+    found = judge(rows).verdict(number)
+    assert (found.verdict, found.why) == ("differs", "7 of 500 utterances failed, 3 abstained")
 
 
 def test_trainings_that_do_not_converge(rows):

@@ -12,6 +12,7 @@ import pandas as pd
 import soundfile
 
 from benchmark.results.report.best_in_column import hold_contest
+from benchmark.results.report.content import CodeFacts, Content
 from benchmark.results.report.formats import to_csv, to_latex, to_markdown
 from benchmark.results.report.grid import make_grid
 from benchmark.results.report.page import make_page
@@ -94,9 +95,8 @@ def page_of(rows, folder, utterances, usage=({}, {}), curves=None, reductions=No
         name: {"csv": to_csv(table), "md": to_markdown(grids[name]), "tex": to_latex(grids[name])}
         for name, table in tables.items()
     }
-    return make_page(
-        folder, rows, tables, grids, files, [], utterances, usage, curves or {}, reductions or {}
-    )
+    codes = CodeFacts(*usage, curves or {}, reductions or {})
+    return make_page(folder, Content(rows, utterances, tables, grids, files, codes=codes))
 
 
 def browser(width: int = 1280, height: int = 900, dark: bool = False):
