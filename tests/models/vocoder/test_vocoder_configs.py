@@ -19,7 +19,6 @@ from benchmark.models.vocoder.config import (
     VocoderConfig,
 )
 from benchmark.models.vocoder.discriminators import Discriminators
-from benchmark.models.vocoder.generator import build_generator
 from benchmark.storage.identity import describe
 
 Shipped = Callable[..., VocoderConfig]
@@ -36,7 +35,7 @@ def test_every_vocoder_builds_at_both_model_rates(shipped: Shipped, name: str) -
     assert config.name == name and config.epochs >= 1
     for hop in (160, 320):
         with torch.device("meta"):
-            build_generator(config.generator, config.frontend.dim, 80, hop)
+            config.generator.build(config.frontend.dim, 80, hop)
 
 
 CHOICES = [
