@@ -64,9 +64,7 @@ class CTXVec2Wav(nn.Module):
         self.prenet = build_prenet(config.prompt, self.prompt.features, config.frontend.dim)
         tokens = TokenVectors(codebook_sizes, config.frontend.table_dim, codebook_vectors)
         self.frontend = Frontend(config.frontend, tokens, config.auxiliary)
-        self.generator = config.generator.build(
-            config.frontend.dim, self.prompt.features, rates.hop_length
-        )
+        self.generator = config.generator.build(config.frontend.dim, self.prompt.features, rates.hop_length)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle arguments and weights, to rebuild from: weight norm cannot be pickled."""
