@@ -120,6 +120,7 @@ def test_both_lists_are_fetched_checked_and_read(
     for setting, path in {"LIBRITTS": folder, "TESTSET_B": listed, "task.pairs": pairs}.items():
         assert f"To use it: {setting}={path}\n" in said
     report = json.loads((root / "testset_b-report.json").read_text())
+    assert report["files"] == len(list(folder.rglob("*.wav")))  # each once, though both lists name most
     found = {part["part"]: part["found"] for part in report["parts"]}
     for name in (PROMPT_LIST, CONVERSION_LIST):
         assert (found[name]["utterances"], found[name]["speakers"]) == COUNTS
