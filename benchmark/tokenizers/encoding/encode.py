@@ -1,6 +1,5 @@
 """Encoding of a manifest into a token store: streamed, batched by length, built once in shards."""
 
-import json
 import logging
 import shutil
 import time
@@ -36,8 +35,6 @@ log = logging.getLogger(__name__)
 Recording = tuple[Utterance, np.ndarray | AudioError]
 """An utterance with its audio (T,), or the error that occurred while reading it."""
 
-HEARD = "heard.json"
-"""File beside the tokens: the rate (Hz) of the speech that was encoded, and that of the tokenizer's model."""
 MAX_FAILED_SHARE = 0.5
 """Share of utterances on which a tokenizer may raise; beyond it the tokenizer is at fault, not the speech."""
 NAMED = 5
@@ -109,9 +106,8 @@ def encode_manifest(
     """Return the tokens of every utterance, encoded once and kept in the store.
 
     An utterance whose audio cannot be read, or on which the tokenizer raises, is recorded in
-    `TokenStore.failures`; the others are encoded. Speech is read at the tokenizer's `input_rate`, which
-    `heard.json` beside the tokens states. If the tokenizer asks for bfloat16, `precision.json` states whether
-    bfloat16 was used.
+    `TokenStore.failures`; the others are encoded. Speech is read at the tokenizer's `input_rate`. If the
+    tokenizer asks for bfloat16, `precision.json` beside the tokens states whether bfloat16 was used.
 
     Raises: UserError if the tokenizer breaks its contract, before anything is kept if a sample shows it, or
         if it raises on more than `MAX_FAILED_SHARE` of the utterances.
@@ -242,8 +238,6 @@ class _Work:
         return folder
 
     def _finish(self, folder: Path) -> None:
-        heard = {"input_rate": self._tokenizer.input_rate, "sample_rate": self._tokenizer.spec.sample_rate}
-        (folder / HEARD).write_text(json.dumps(heard))
         if self._tokenizer.wants_bfloat16:
             shutil.copyfile(self._checked() / FILE, folder / FILE)
 
