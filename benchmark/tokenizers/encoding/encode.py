@@ -93,9 +93,7 @@ def fit_codebook(tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore, see
     def build(folder: Path) -> None:
         log.info("fitting the codebook of %s on %.2f h", base.name, manifest.hours)
         wavs = (wav for _, wav in read_all(manifest) if not isinstance(wav, AudioError))
-        fitted = base.fit(wavs, seed)
-        fitted.save_codebook(folder)
-        log.info("codebook of %s: %s", base.name, fitted.fit_report)
+        base.fit(wavs, seed).save_codebook(folder)
 
     return tokenizer.over(base.with_codebook(store.get("codebooks", key, build)))
 
