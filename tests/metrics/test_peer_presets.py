@@ -1,5 +1,6 @@
 """Presets that reproduce another benchmark's numbers, compared with that benchmark's definitions in code."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from benchmark.metrics.base import Metric, MetricUndefined
 from benchmark.metrics.praat import ContourCorrelation, Praat
 from benchmark.metrics.signal_pair import Pair
 from benchmark.metrics.stoi import Stoi
+from benchmark.results.published.names import read_counterparts
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "metric"
 
@@ -144,9 +146,13 @@ def test_codec_papers_have_the_listener_and_the_voices_of_llasa() -> None:
     assert job.metric == chosen and job.profile_name == "codec_paper" and job.limit is None
     assert {tuple(other.dataset.splits.test) for other in (job, *others)} == {("test-clean",)}
     names = [other.tokenizer.name for other in (job, *others)]
-    # The rows of MOSS-Audio-Tokenizer's table that have a tokenizer here, and the originals.
-    moss = {"xcodec2", "speechtokenizer", "bigcodec", "mimi", "mimi_32", "dac_24khz", "encodec_24khz_1k5"}
-    assert moss | {"ground_truth"} <= set(names) and len(names) == len(set(names))
+    printed = {
+        (source, counterpart.config)
+        for (source, *_), counterpart in read_counterparts().items()
+        if source in ("llasa", "focalcodec", "moss") and counterpart.config
+    }
+    assert Counter(source for source, _ in printed) == {"llasa": 10, "focalcodec": 6, "moss": 7}
+    assert {config for _, config in printed} | {"opus_6k"} == set(names) and len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("preset", ["versa", "codec_superb"])
