@@ -78,8 +78,9 @@ def needs_fitted_codebook(tokenizer: Tokenizer) -> bool:
 def fit_codebook(tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore, seed: int) -> Tokenizer:
     """Return the tokenizer with its codebook, which is fitted on the train split unless the store holds it.
 
-    Of a longer train split, `FIT_HOURS` are used; the seed draws the utterances evenly over the speakers. A
-    tokenizer that has its codebook, or needs none, is returned unchanged; the train split need not exist.
+    A train split of more than `FIT_HOURS` is cut to them; the seed draws the utterances evenly over the
+    speakers. A tokenizer that has its codebook, or needs none, is returned unchanged; the train split need
+    not exist.
     """
     base = tokenizer.base_tokenizer  # a floor uses the codebook of its base
     if not isinstance(base, FittedTokenizer) or base.is_published or base.codebook_digest is not None:
