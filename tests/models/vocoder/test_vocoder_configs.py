@@ -10,7 +10,9 @@ import torch
 from benchmark.models.vocoder.config import (
     BigVGANConfig,
     DiscriminatorConfig,
+    DiscriminatorsConfig,
     FrontendConfig,
+    GeneratorConfig,
     HiFiGANConfig,
     ISTFTConfig,
     LossConfig,
@@ -36,6 +38,13 @@ def test_every_vocoder_builds_at_both_model_rates(shipped: Shipped, name: str) -
     for hop in (160, 320):
         with torch.device("meta"):
             config.generator.build(config.frontend.dim, 80, hop)
+
+
+def test_a_generator_without_a_network_is_refused_when_its_config_is_made() -> None:
+    for base in (GeneratorConfig, DiscriminatorsConfig):
+        bare = type("Bare", (base,), {})
+        with pytest.raises(TypeError, match="abstract method '?build"):
+            bare()
 
 
 CHOICES = [
