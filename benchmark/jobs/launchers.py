@@ -75,7 +75,7 @@ def prepare(config: DictConfig) -> None:
 def leave_when_told(config: DictConfig) -> None:
     """Make the process of a job end at once on SIGTERM of SLURM.
 
-    By default, submitit's jobs ignore SIGTERM. If their worker processes died of it, this would look like a
+    Submitit's jobs ignore SIGTERM by default. If their worker processes died of it, this would look like a
     failure of the job.
     """
     if _is_slurm(config):

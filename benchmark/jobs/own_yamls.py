@@ -17,7 +17,7 @@ def refuse_broken_yamls(arguments: Sequence[str]) -> None:
 
     Hydra would show the parser's traceback.
 
-    Raises: UserError with the file, the line and the parser's words.
+    Raises: UserError with the file, the line and the parser's words, or for a file that cannot be read.
     """
     for path in (path for folder in _folders(arguments) for path in _yamls(folder)):
         try:
@@ -28,8 +28,14 @@ def refuse_broken_yamls(arguments: Sequence[str]) -> None:
             raise UserError(
                 f"{path}{place}: {error.problem or error.context}. Mend the indentation and the quotes there"
             ) from None
+        except OSError as error:
+            raise UserError(
+                f"{path} cannot be read: {error.strerror}. Mend or remove it, or name another --config-dir"
+            ) from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} is no text in UTF-8: {' '.join(str(error).split())}") from None
+            raise UserError(
+                f"{path} is not text in UTF-8: {' '.join(str(error).split())}. Save it in that encoding"
+            ) from None
 
 
 def _folders(arguments: Sequence[str]) -> Iterator[Path]:

@@ -227,7 +227,7 @@ def _extractors(metric: ReportedMetric) -> list[Extractor]:
 def _nested(config: Any) -> Iterator[Any]:
     """Yield a dataclass and all dataclasses in its fields, at any depth and also as values of mappings.
 
-    Of the metrics that the config of a task chooses, only those that the task computes are included.
+    A task's config may choose metrics that the task does not compute; they are left out.
     """
     yield config
     for item in fields(config):

@@ -41,7 +41,7 @@ class TranscriptErrors(AnswerMetric):
 
     Attributes:
         reader: The probe in words.
-        parts: What is counted, for the definition.
+        parts: Counted units, for the definition.
     """
 
     higher_is_better: ClassVar[bool | None] = False

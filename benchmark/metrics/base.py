@@ -31,7 +31,7 @@ class Score(NamedTuple):
         value: Score in the metric's unit.
         weight: One for a mean over utterances; the number of words in the reference for a corpus WER.
         text: Transcript of the decoded speech, if the score was computed from one.
-        remarks: What happened on the way to the score, in words that are counted below tables: "looped".
+        remarks: Events on the way to the score, in words that are counted below tables: "looped".
     """
 
     value: float
@@ -47,7 +47,7 @@ class Metric(ReportedMetric):
     Attributes:
         voice: Decoded speech that the metric applies to: "kept" for speech in the original's voice, "changed"
             for speech in a prompt's voice, "any" for both. Used only where `tasks` is empty.
-        remarked: What the remarks of scores are about, in the plural.
+        remarked: Subject of the remarks of scores, in the plural.
     """
 
     voice: ClassVar[Voice] = "kept"

@@ -26,8 +26,8 @@ def estimate_delay(reference: np.ndarray, degraded: np.ndarray, max_delay: int =
 
     The highest peak of the normalised cross-correlation, of either polarity, gives the delay to the sample.
     A vocoder that generates its own phases leaves no such peak. The log energy envelopes are correlated
-    instead, which gives the delay to about a millisecond. Of several peaks of about the same height, as in
-    sustained tones, the one nearest zero counts. Signals without a common peak have delay 0.
+    instead, which gives the delay to about a millisecond. Where several peaks have about the same height, as
+    in sustained tones, the one nearest zero counts. Signals without a common peak have delay 0.
 
     Args:
         reference: Float (T,) at 16 kHz.

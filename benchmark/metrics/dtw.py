@@ -6,8 +6,8 @@ import numpy as np
 def warp(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find the cheapest monotonic path through a matrix of costs, from the first to the last cell.
 
-    A step advances either sequence or both by one. Of equally cheap steps the one in both sequences is
-    preferred, then the one in the second, as in librosa.
+    A step advances either sequence or both by one. Where steps are equally cheap, the one in both sequences
+    is preferred, then the one in the second, as in librosa.
 
     Args:
         cost: (N, M), both at least 1.

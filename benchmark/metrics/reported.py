@@ -37,9 +37,9 @@ class MetricInfo:
     most: float = inf
     """Smallest and largest value that the metric can have; intervals end there."""
     counted: bool = False
-    """Whether the metric counts events, such as words wrong, so that none seen does not mean none."""
+    """True if the metric counts events, such as words wrong, so that none seen does not mean none."""
     order_free: bool = False
-    """Whether codes can score without their order: shuffled codes are then a bag of codes, not a floor."""
+    """True if codes can score without their order: shuffled codes are then a bag of codes, not a floor."""
     note_of: str = ""
     """Metric that this one qualifies: tables show it in a note, without a column; empty for none."""
 

@@ -183,10 +183,12 @@ class VoiceConversion(ScoringTask):
         return Decoded(sources, resynthesise(tokenizer, corpus, sources, targets, *how), targets)
 
     def why_not(self, tokenizer: Tokenizer) -> str:
-        """See `DecodingTask.why_not`; a topline is scored unconverted."""
-        if takes_prompt(tokenizer, self.decoder) or tokenizer.spec.kind == "topline":
+        """See `DecodingTask.why_not`; the topline that is the recording itself is scored unconverted."""
+        spec = tokenizer.spec
+        if takes_prompt(tokenizer, self.decoder) or (spec.kind == "topline" and not spec.continuous):
             return super().why_not(tokenizer)
-        return "its own decoder takes no target prompt, so it cannot convert; decoder=vocoder can"
+        reason = "its own decoder takes no target prompt, so it cannot convert"
+        return reason if spec.continuous else f"{reason}; decoder=vocoder can"
 
     def run(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> Outcome:
         """See `Task.run`."""

@@ -260,11 +260,6 @@ class FittedTokenizer(Tokenizer):
     def fit(self, wavs: Iterable[np.ndarray], seed: int) -> Self:
         """Return a copy with a codebook fitted on utterances, each (T,) float32 at 16 kHz."""
 
-    @property
-    @abstractmethod
-    def fit_report(self) -> dict[str, Any]:
-        """JSON-able facts about the fit; empty before the fit."""
-
     @abstractmethod
     def save_codebook(self, folder: Path) -> None:
         """Write the codebook and the report of its fit."""

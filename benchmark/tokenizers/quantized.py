@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from abc import abstractmethod
 from collections.abc import Iterable
 from copy import copy
@@ -20,6 +21,8 @@ from benchmark.storage.identity import KEY_UNLESS_DEFAULT
 from benchmark.tokenizers.base import NOT_IDENTITY, FittedTokenizer
 from benchmark.tokenizers.kmeans import FIT_VERSION, FrameReservoir, Seeding, fit_residual, quantize
 from benchmark.tokenizers.position_means import PositionMeans
+
+log = logging.getLogger(__name__)
 
 CODEBOOK, REPORT = "codebook.safetensors", "report.json"
 
@@ -110,7 +113,10 @@ class QuantizedFeatures(FittedTokenizer):
 
     @property
     def fit_report(self) -> dict[str, Any]:
-        """Frames seen and used, and for each level the error and the centroids that no frame chose."""
+        """Frames seen and used, and for each level the error and the centroids that no frame chose.
+
+        The report is JSON-able, and empty before the fit.
+        """
         return self._report
 
     def fit(self, wavs: Iterable[np.ndarray], seed: int) -> Self:
@@ -144,6 +150,12 @@ class QuantizedFeatures(FittedTokenizer):
         frames = (frames - mean) / scale
         how = self.restarts, self.iterations, self.seeding
         codebooks, report = fit_residual(frames, self.num_codebooks, self.codebook_size, seed, *how)
+        levels = (
+            f"level {level}: squared error {error:.3g} per dimension, {empty} of {self.codebook_size} unused"
+            for level, (error, empty) in enumerate(zip(report["mse"], report["empty"], strict=True), 1)
+        )
+        what = f"fitted the codebook of {self.name} on {len(frames):,} of {reservoir.seen:,} frames"
+        log.info("%s; %s", what, "; ".join(levels))
         arrays = {"codebooks": codebooks, "mean": mean, "scale": scale, **positions}
         codebook = {name: torch.from_numpy(array) for name, array in arrays.items()}
         return self._with(codebook, {**report, "frames_seen": reservoir.seen, "seed": seed})

@@ -94,14 +94,11 @@ class RankProcess(Callback):
     def __init__(self) -> None:
         self.threads = torch.get_num_threads()
         self.level = logging.getLogger().level
-        self.levels = {name: logging.getLogger(name).level for name in LIBRARIES}
 
     def setup(self, trainer: lightning.Trainer, *_: Any, **__: Any) -> None:
-        """Restore the threads and log levels; only rank 0 gets a handler that prints log lines."""
+        """Restore the threads, and quieten Lightning; only rank 0 gets a handler that prints log lines."""
         torch.set_num_threads(self.threads)
         quieten()
-        for name, level in self.levels.items():
-            logging.getLogger(name).setLevel(level)
         if trainer.is_global_zero and not logging.getLogger().handlers:
             logging.basicConfig(
                 level=self.level, format="[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"

@@ -90,7 +90,7 @@ def main(argv: list[str] | None = None) -> int:
         lines.append(f"| `{name}` | {one:.1f} | {many:.1f} | {(many - one) / (arguments.jobs - 1):.2f} |")
     table = "\n".join(lines)
     publish(
-        f"""# What launchers cost
+        f"""# Count the cost of launchers
 
 Every job had been done before, so that this is what starting, looking and ending cost. Median of \
 {arguments.rounds} rounds by turns, {os.cpu_count()} cores of {processor("cpu")}. `basic` runs one job at a \

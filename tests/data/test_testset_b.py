@@ -120,6 +120,7 @@ def test_both_lists_are_fetched_checked_and_read(
     for setting, path in {"LIBRITTS": folder, "TESTSET_B": listed, "UTT2PROMPT": pairs}.items():
         assert f"To use it: {setting}={path}\n" in said
     report = json.loads((root / "testset_b-report.json").read_text())
+    assert report["files"] == len(list(folder.rglob("*.wav")))  # each once, though both lists name most
     found = {part["part"]: part["found"] for part in report["parts"]}
     for name in (PROMPT_LIST, CONVERSION_LIST):
         assert (found[name]["utterances"], found[name]["speakers"]) == COUNTS
@@ -139,13 +140,13 @@ def test_what_is_wrong_with_a_list_is_named(
     path.write_text("\n".join(lines) + "\n")
     assert main(["testset_b", str(root)]) == 1
     assert faults(root) == {
-        (PROMPT_LIST, "utterance listed twice", rest[0].split()[0]),
-        (PROMPT_LIST, "line without two ids", "only_one_id"),
-        (PROMPT_LIST, "utterance not in test-clean", "1_1_000000_000000"),
-        (PROMPT_LIST, "prompt not in test-clean", "1_1_000001_000000"),
+        (PROMPT_LIST, "listed twice", rest[0].split()[0]),
+        (PROMPT_LIST, "not two ids", "only_one_id"),
+        (PROMPT_LIST, "not in test-clean", "1_1_000000_000000"),
+        (PROMPT_LIST, "not in test-clean", "1_1_000001_000000"),
     }
     said = capsys.readouterr().out
-    assert f"{PROMPT_LIST}: utterance listed twice" in said and "498 / 500 *" in said
+    assert f"{PROMPT_LIST}: listed twice" in said and "498 / 500 *" in said
     (root / "LibriTTS" / "testset-B" / CONVERSION_LIST).unlink()
     assert main(["testset_b", str(root), "--verify"]) == 1
     assert ("annotations", "missing", CONVERSION_LIST) in faults(root)

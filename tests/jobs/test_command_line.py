@@ -161,15 +161,17 @@ def test_an_old_name_in_a_yaml_is_answered_too(
     [
         (b"name: x\n  levels: 4\n", "line 2, column 9: mapping values are not allowed here"),
         (b'name: "x\n', "line 2, column 1: found unexpected end of stream"),
-        (b"name: \xff\n", "is no text in UTF-8"),
+        (b"name: \xff\n", "is not text in UTF-8"),
+        (None, "cannot be read: No such file or directory. Mend or remove it"),
     ],
-    ids=["indentation", "quote", "bytes"],
+    ids=["indentation", "quote", "bytes", "link to nowhere"],
 )
 def test_a_yaml_with_broken_syntax_is_answered_with_its_line(
-    name: str, content: bytes, words: str, tmp_path: Path, application: Application, capsys
+    name: str, content: bytes | None, words: str, tmp_path: Path, application: Application, capsys
 ) -> None:
     (tmp_path / "tokenizer").mkdir()
-    (tmp_path / "tokenizer" / "mine.yaml").write_bytes(content)
+    mine = tmp_path / "tokenizer" / "mine.yaml"
+    mine.symlink_to("nowhere") if content is None else mine.write_bytes(content)
     (tmp_path / "notes.yaml").write_text("a folder beside: [may hold anything")
     for folder in (["--config-dir", str(tmp_path)], [f"--config-dir={tmp_path}"], ["-cd", str(tmp_path)]):
         assert command_line.main([*([name] if name else []), *folder, "tokenizer=mine"], application) == 2

@@ -199,6 +199,21 @@ def test_one_tracker_that_fails_at_the_end_costs_no_other(
     }
 
 
+class OddCurves(Tracker):
+    def curves(self) -> Any:
+        return "a file"
+
+
+def test_only_loggers_of_lightning_get_the_curves(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    logger = CSVLogger(str(tmp_path))
+    given = {"odd": OddCurves(), "none": Tracker(), "mistaken": {}, "lightning": logger}
+    assert TrackerCollection(given, "g", tmp_path).begin("reconstruction", "a-job") == {"lightning": logger}
+    assert [record.getMessage() for record in caplog.records] == [
+        "odd gets no curves: str is not a Logger of Lightning",
+        "mistaken gets no curves: dict is not a Logger of Lightning",
+    ]
+
+
 def test_tensorboard_has_the_numbers(job_of: Callable[..., Results], info: RunInfo) -> None:
     tracker = TensorBoard()
     tracker.begin(info)

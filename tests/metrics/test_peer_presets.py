@@ -21,6 +21,7 @@ from benchmark.metrics.base import Metric, MetricUndefined
 from benchmark.metrics.praat import ContourCorrelation, Praat
 from benchmark.metrics.signal_pair import Pair
 from benchmark.metrics.stoi import Stoi
+from benchmark.results.published.names import read_counterparts
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "metric"
 
@@ -53,10 +54,10 @@ def test_versa_is_versa(metric: Named, coded: Coded) -> None:
         assert sum("cut" in key or side == "reference" for side, key in pair.given) == 3
 
 
-def test_the_surveys_stoi_removes_no_delay(metric: Named, coded: Coded) -> None:
+def test_stoi_of_versa_and_the_survey_removes_no_delay(metric: Named, coded: Coded) -> None:
     wav = coded[0][0]
     late = np.concatenate([np.zeros(160, np.float32), wav[:-160]])  # 10 ms
-    found, aligned = (metric(name).score(Pair("a", wav, late)) for name in ("survey_stoi", "stoi"))
+    found, aligned = (metric(name).score(Pair("a", wav, late)) for name in ("versa_stoi", "stoi"))
     assert found == pytest.approx(pystoi.stoi(wav, late, 16_000), abs=1e-4)
     assert found < 0.9 < 0.99 < aligned
 
@@ -144,9 +145,13 @@ def test_codec_papers_have_the_listener_and_the_voices_of_llasa() -> None:
     assert job.metric == chosen and job.profile_name == "codec_paper" and job.limit is None
     assert {tuple(other.dataset.splits.test) for other in (job, *others)} == {("test-clean",)}
     names = [other.tokenizer.name for other in (job, *others)]
-    # The rows of MOSS-Audio-Tokenizer's table that have a tokenizer here, and the originals.
-    moss = {"xcodec2", "speechtokenizer", "bigcodec", "mimi", "mimi_32", "dac_24khz", "encodec_24khz_1k5"}
-    assert moss | {"ground_truth"} <= set(names) and len(names) == len(set(names))
+    printed = {
+        (source, counterpart.config)
+        for (source, *_), counterpart in read_counterparts().items()
+        if source in ("llasa", "focalcodec", "moss") and counterpart.config
+    }
+    assert {source for source, _ in printed} == {"llasa", "focalcodec", "moss"}
+    assert {config for _, config in printed} | {"opus_6k"} == set(names) and len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("preset", ["versa", "codec_superb"])

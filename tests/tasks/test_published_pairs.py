@@ -114,7 +114,11 @@ def test_without_genders_there_are_pairs_but_no_conditions(
         ([f"{ALONE} {ALONE}"], f"prompted by itself: {ALONE}"),
         (
             ["260_123286_000005_000001", f"a b {ALONE}"],
-            r"ids of source and prompt in every line; not so: 260_12",
+            f"not two ids: 260_123286_000005_000001, a b {ALONE}",
+        ),
+        (
+            [f"{ALONE} {ALONE}", "alone"],
+            f"not two ids: alone; prompted by itself: {ALONE}",
         ),
         (["source_id,target_id"], "needs the columns source_id,"),
         ([""], "it has no pair"),

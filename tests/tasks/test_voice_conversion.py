@@ -22,6 +22,7 @@ from benchmark.tasks.reconstruction import Reconstruction
 from benchmark.tasks.voice_conversion import VoiceConversion
 from benchmark.tokenizers.encoding.encode import fit_codebook
 from benchmark.tokenizers.ground_truth import GroundTruth
+from benchmark.tokenizers.mel_bigvgan import MelBigVgan
 from benchmark.tokenizers.mel_rvq import MelRvq
 from benchmark.tokenizers.opus import Opus
 
@@ -171,7 +172,7 @@ def test_every_line_of_scores_says_what_was_read(
 
 
 def test_decoding_by_the_vocoder_is_a_variant_and_other_files(
-    voices: Corpus, context: RunContext, metrics: Any, parrot: None, codec: Opus
+    voices: Corpus, context: RunContext, metrics: Any, parrot: None, codec: Opus, tmp_path: Path
 ) -> None:
     auto, own, forced = (conversion(metrics, decoder=d) for d in ("auto", "own", "vocoder"))
     assert [task.variant(codec) for task in (auto, own, forced)] == ["", "", "vocoder"]
@@ -191,6 +192,11 @@ def test_decoding_by_the_vocoder_is_a_variant_and_other_files(
     assert forced.reads(codec, voices) == ("train", "dev", "test", "test_de")
     refused = auto.run(codec, voices, context)
     assert refused.status == "n/a" and "decoder=vocoder can" in refused.reason
+    features = MelBigVgan(name="mel_bigvgan", checkpoint=str(tmp_path / "none"))  # no vocoder takes features
+    for task in (auto, forced):
+        refused = task.run(features, voices, context)
+        assert (refused.status, refused.decoder) == ("n/a", "none")
+        assert refused.reason == "its own decoder takes no target prompt, so it cannot convert"
 
     test = voices.manifest("test", context.store)
     prompts = {u.utterance_id: u for u in test}

@@ -115,6 +115,19 @@ def test_fitting_streams_and_respects_max_frames(voice: Voice) -> None:
     assert (report["frames"], report["frames_seen"]) == (200, 505)
 
 
+def test_the_log_tells_the_fit_in_words(voice: Voice, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        bare = Envelope(name="a", num_codebooks=2, codebook_size=8, max_frames=200)
+        report = bare.fit([voice(32_000)] * 20, seed=0).fit_report
+    seen, errors = report["frames_seen"], [f"{error:.3g}" for error in report["mse"]]
+    assert seen > 1000 and len(set(errors)) == 2
+    assert caplog.messages == [
+        f"fitted the codebook of a on 200 of {seen:,} frames; "
+        f"level 1: squared error {errors[0]} per dimension, 0 of 8 unused; "
+        f"level 2: squared error {errors[1]} per dimension, 0 of 8 unused"
+    ]
+
+
 def test_standardising_gives_each_dimension_the_same_say(voice: Voice) -> None:
     """Use peaks of 0.1 to 1 and mean squares of 1000.00 to 1000.05; unscaled, only the peak would decide."""
     wav = voice(64_000)

@@ -176,13 +176,10 @@ class LibriTTS(SubsetCorpus):
             raise UserError(f"test_list {path} cannot be read: {error}. Fetch it again.") from error
         pairs = listed.pairs
         present = {recording.utterance_id for recording in self.recordings("test")}
-        damage = {
-            "not two ids": listed.malformed,
-            "listed twice": listed.repeated,
-            f"not in {', '.join(self._subsets('test'))}": {n for pair in pairs for n in pair} - present,
-            "prompted by another speaker": [n for n, p in pairs if n.split("_")[0] != p.split("_")[0]],
-        }
-        found = [f"{what}: {list_some(names)}" for what, names in damage.items() if names]
+        damage = listed.damage(present, ", ".join(self._subsets("test")))
+        if others := [name for name, prompt in pairs if name.split("_")[0] != prompt.split("_")[0]]:
+            damage["prompted by another speaker"] = others
+        found = [f"{kind}: {list_some(names)}" for kind, names in damage.items()]
         if found or not pairs:
             reasons = "; ".join(found) or "it is empty"
             raise UserError(f"test_list {path} is damaged or of another corpus: {reasons}. Fetch it again.")

@@ -1,6 +1,7 @@
 """Published lists of prompts, such as utt2prompt: lines of an utterance's id and the id of its prompt."""
 
 from collections import Counter
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,20 @@ class PromptList(NamedTuple):
     def self_prompted(self) -> list[str]:
         """Utterances that are their own prompts."""
         return [name for name, prompt in self.pairs if name == prompt]
+
+    def damage(self, known: AbstractSet[str], place: str) -> dict[str, list[str]]:
+        """Return the lines and ids at fault by the kind of damage; kinds without any are absent.
+
+        Args:
+            known: Ids of the recordings that the list may name.
+            place: Description of these recordings for the message, such as "test-clean".
+        """
+        faults = {
+            "not two ids": self.malformed,
+            "listed twice": self.repeated,
+            f"not in {place}": sorted({name for pair in self.pairs for name in pair} - known),
+        }
+        return {kind: found for kind, found in faults.items() if found}
 
 
 def parse_prompt_list(text: str) -> PromptList:

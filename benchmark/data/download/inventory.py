@@ -93,15 +93,10 @@ def take_list_inventory(path: Path, folder: Path, published: Counts) -> Inventor
         return Inventory(part, published, {}, [])
     except (OSError, UnicodeDecodeError):
         return Inventory(part, published, {}, [Fault(part, "no readable list", str(path))])
-    wrong = {
-        "line without two ids": listed.malformed,
-        "utterance listed twice": listed.repeated,
-        f"utterance not in {folder.name}": sorted({name for name, _ in listed.pairs} - recordings.keys()),
-        f"prompt not in {folder.name}": sorted({prompt for _, prompt in listed.pairs} - recordings.keys()),
-    }
+    damage = listed.damage(recordings.keys(), folder.name)
     known = [recordings[name] for name, _ in listed.pairs if name in recordings]
     speakers: dict[str, str | None] = {str(folder / one.path): one.speaker_id for one in known}
-    faults = [Fault(part, kind, where) for kind, places in wrong.items() for where in places]
+    faults = [Fault(part, kind, where) for kind, places in damage.items() for where in places]
     return Inventory(part, published, speakers, faults)
 
 

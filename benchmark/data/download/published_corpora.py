@@ -26,9 +26,11 @@ address names a commit; of the first list neither size nor checksum was found.
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from benchmark.data.corpora.libritts import TESTSET_B_SIZE
+
 LIBRISPEECH = "https://www.openslr.org/resources/12/"
 LIBRITTS = "https://www.openslr.org/resources/60/"
-TESTSET_B = "https://cpdu.github.io/unicats/resources/"
+UNICATS = "https://cpdu.github.io/unicats/resources/"
 LSCODEC_COMMIT = "c294db4d79cc137864bc75fc8dde03038243a944"
 LSCODEC_PAGE = f"https://raw.githubusercontent.com/cantabile-kwok/cantabile-kwok.github.io/{LSCODEC_COMMIT}/"
 SLURP_AUDIO = "https://zenodo.org/records/4274930/files/"
@@ -137,21 +139,20 @@ _SLURP_FILES = (
     Source("train_synthetic.jsonl", SLURP_TEXT, None, "git:42a7c199979dcbceb3a83603dff1d3aaa14c70a4"),
 )
 
+_LIBRITTS = _subsets("LibriTTS", LIBRITTS, _LIBRITTS_SUBSETS, unpacked=1.25)
+
 PROMPT_LIST, CONVERSION_LIST = "testsetB_utt2prompt", "utt2prompt"
 """Published names of the lists of testset-B: prompts by the same speaker, and by another one."""
-_TESTSET_B = Counts(utterances=500, speakers=37)
-
-
-def _with_lists(archive: Archive) -> Archive:
-    """Return LibriTTS's test-clean with the lists of testset-B, each of which is a part of its own name."""
-    lists = (
-        Source(PROMPT_LIST, TESTSET_B),
+_TEST_CLEAN = _LIBRITTS["test-clean"]
+_TESTSET_B = replace(
+    _TEST_CLEAN,
+    annotations=(
+        Source(PROMPT_LIST, UNICATS),
         Source(CONVERSION_LIST, f"{LSCODEC_PAGE}LSCodec/audio_ready/VC/", 25_212),
-    )
-    return replace(
-        archive, annotations=lists, parts=archive.parts | {source.name: _TESTSET_B for source in lists}
-    )
-
+    ),
+    parts=_TEST_CLEAN.parts | dict.fromkeys((PROMPT_LIST, CONVERSION_LIST), Counts(*TESTSET_B_SIZE)),
+)
+"""The archive of test-clean with the lists of testset-B, each of which is a part of its own."""
 
 CORPORA = {
     "librispeech": PublishedCorpus(
@@ -163,17 +164,13 @@ CORPORA = {
     "libritts": PublishedCorpus(
         title="LibriTTS",
         variable="LIBRITTS",
-        archives=_subsets("LibriTTS", LIBRITTS, _LIBRITTS_SUBSETS, unpacked=1.25),
-        chosen=tuple(name for name, *_ in _LIBRITTS_SUBSETS),
+        archives=_LIBRITTS,
+        chosen=tuple(_LIBRITTS),
     ),
     "testset_b": PublishedCorpus(
         title="LibriTTS",
         variable="LIBRITTS",
-        archives={
-            name: _with_lists(archive)
-            for name, archive in _subsets("LibriTTS", LIBRITTS, _LIBRITTS_SUBSETS, unpacked=1.25).items()
-            if name == "test-clean"
-        },
+        archives={"test-clean": _TESTSET_B},
         chosen=("test-clean",),
         annotation_places=("testset-B",),
         settings={"TESTSET_B": PROMPT_LIST, "UTT2PROMPT": CONVERSION_LIST},

@@ -101,7 +101,7 @@ def verify(preparation: Preparation, subsets: Sequence[str], workers: int) -> Ve
         else:
             folders = preparation.folder, place
             found += take_inventories(published.title, *folders, parts, preparation.annotations)
-    paths = [path for inventory in found for path in inventory.speakers]
+    paths = list(dict.fromkeys(path for inventory in found for path in inventory.speakers))  # lists overlap
     began = time.perf_counter()
     examined = dict(zip(paths, _show_progress(examine_all(paths, workers), len(paths)), strict=True))
     seconds = time.perf_counter() - began

@@ -101,7 +101,7 @@ SCENARIOS: Mapping[str, Scenario] = {
 RESIDUES = {"test": (0,), "dev": (1,), "train": (2, 3, 4, 5, 6, 7)}
 """Residues modulo 8 of the sum of a sentence's slot indices, by split.
 
-By construction each sentence belongs to one split, and all splits use the same frames and words.
+Each sentence therefore belongs to one split, and all splits use the same frames and words.
 """
 
 

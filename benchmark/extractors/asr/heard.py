@@ -11,8 +11,8 @@ class Heard(NamedTuple):
     """A transcript of one recording.
 
     Attributes:
-        text: What was heard, in the engine's spelling.
-        remarks: What happened to the text, in words that complete "3 of 60 transcripts …".
+        text: The words, in the engine's spelling.
+        remarks: Events that shaped the text, in words that complete "3 of 60 transcripts …".
     """
 
     text: str

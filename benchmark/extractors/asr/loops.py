@@ -55,7 +55,7 @@ def loops(text: str) -> bool:
 def cut_loops(text: str) -> str:
     """Return a text with one copy of each passage that loops.
 
-    What follows a loop stays. A loop whose copies differ, such as one that counts, ends where the text before
+    Text after a loop stays. A loop whose copies differ, such as one that counts, ends where the text before
     it begins to compress too well.
     """
     while (found := _longest(text)).words > MOST_REPEATED_WORDS:

@@ -21,7 +21,7 @@ from benchmark.results.report.printed import heading
 from benchmark.storage.atomic_files import write_atomic
 from benchmark.tasks.base import Task
 
-INTRODUCTION = """# What each number means
+INTRODUCTION = """# Look up what each number means
 
 `make sheets` writes this page from `conf/metric/` and the classes that its files name. The sentences are
 those beside the numbers in every row and below every table. They are made of the parameters, so a parameter

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchmark.data.corpora.base import Corpus
+from benchmark.data.corpora.libritts import TESTSET_B_SIZE
 from benchmark.data.corpora.slurp import Slurp
 from benchmark.data.corpora.subsets import SubsetCorpus
-from benchmark.data.download.published_corpora import CORPORA, Counts, PublishedCorpus
+from benchmark.data.download.published_corpora import CORPORA, Counts
 from benchmark.errors import UserError
 from benchmark.jobs.cost.read_only_store import Absent
 from benchmark.storage.artifacts import ArtifactStore
@@ -15,8 +16,6 @@ from benchmark.storage.hashing import digest
 
 MANIFEST, PUBLISHED, ABOUT, UNKNOWN = "its manifest", "as published", "about", "unknown: no manifest yet"
 
-LISTED = 500
-"""Number of utterances in a list such as testset-B."""
 HOURS_PER_SPEAKER = 0.42
 """Hours per speaker in LibriSpeech's training subsets: 25 minutes, or 30 in train-other-500."""
 SLURP_RECORDINGS, SLURP_SYNTHETIC = {"train": 50_600, "dev": 8_690, "test": 13_078}, 69_300
@@ -102,8 +101,8 @@ def _of_subsets(corpus: SubsetCorpus, split: str) -> Speech:
     subsets = corpus.splits.get("train" if held_out else split, ())
     whole = _sum(corpus.title, subsets)
     if split == "test":
-        listed = LISTED if getattr(corpus, "test_list", None) else getattr(corpus, "test_utterances", None)
-        return whole.at_most(listed)
+        drawn = getattr(corpus, "test_utterances", None)
+        return whole.at_most(TESTSET_B_SIZE[0] if getattr(corpus, "test_list", None) else drawn)
     if not held_out or whole.source == UNKNOWN:
         return whole
     dev = whole.at_most(round(corpus.holdout_speakers * HOURS_PER_SPEAKER * 3600 / whole.mean))
@@ -114,11 +113,9 @@ def _of_subsets(corpus: SubsetCorpus, split: str) -> Speech:
 
 def _sum(title: str, subsets: Sequence[str]) -> Speech:
     """Return the total speech of subsets of a published corpus, or unknown speech if a count is missing."""
-    published: dict[str, PublishedCorpus] = {}
-    for corpus in CORPORA.values():
-        published.setdefault(corpus.title, corpus)  # the whole corpus comes before a part of it, as testset_b
-    archives = published[title].archives if title in published else {}
-    counts = [archives[name].parts[name] if name in archives else Counts() for name in subsets]
+    published = [corpus.archives for corpus in CORPORA.values() if corpus.title == title]
+    parts = {name: archive.parts.get(name) for archives in published for name, archive in archives.items()}
+    counts = [parts.get(name) or Counts() for name in subsets]
     if not counts or any(each.utterances is None or each.hours is None for each in counts):
         return Speech(0, 0.0, UNKNOWN)
     return Speech(sum(c.utterances or 0 for c in counts), sum(c.hours or 0.0 for c in counts), PUBLISHED)

@@ -7,10 +7,8 @@ from torch import nn
 
 from benchmark.models.probes.config import ProbeConfig
 from benchmark.models.vocoder.config import PromptConfig, VocoderConfig
-from benchmark.models.vocoder.discriminators import build_discriminators
 from benchmark.models.vocoder.frame_rates import FrameRates
 from benchmark.models.vocoder.frontend import Frontend, TokenVectors
-from benchmark.models.vocoder.generator import build_generator
 from benchmark.models.vocoder.mel import N_MELS
 from benchmark.models.vocoder.prenet import build_prenet
 from benchmark.storage.hashing import digest
@@ -52,9 +50,9 @@ def vocoder_size(config: VocoderConfig, source: Tokenizer) -> Size:
             parts = [
                 Frontend(config.frontend, tokens, config.auxiliary),
                 build_prenet(config.prompt, width, config.frontend.dim),
-                build_generator(config.generator, config.frontend.dim, width, hop_length),
+                config.generator.build(config.frontend.dim, width, hop_length),
             ]
-            beside = [build_discriminators(config.discriminators)] if config.discriminators else []
+            beside = [config.discriminators.build()] if config.discriminators else []
         kept = sum(map(_parameters, parts)) - (0 if learned else tokens.vectors.numel())
         _known[key] = Size(kept, sum(map(_parameters, beside)))
     return _known[key]

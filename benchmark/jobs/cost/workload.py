@@ -146,6 +146,8 @@ class JobEstimate:
         train, dev = self._speech("train"), self._speech("dev")
         corpus = [split_key(self._job.corpus, split) for split in ("train", "dev")]
         both = train.seconds + dev.seconds
+        length = min(config.max_seconds, max(config.min_seconds, train.mean))
+        examples = config.steps * _mean_batch(config, length)
         on_the_fly = 0.0
         if config.prompt.features != "mel":
             speed = self._training_rates.prompt(config.prompt.features)
@@ -156,15 +158,14 @@ class JobEstimate:
                 ask = asks.prompts(self._job, config.prompt, width)
                 yield CostItem(key, "prompts", "", both / speed, size, device=self._trains_on, ask=ask)
             else:
-                length = min(config.max_seconds, max(config.min_seconds, train.mean))
-                on_the_fly = config.steps * config.batch_size * PROMPT_SHARE * length / speed
+                on_the_fly = examples * PROMPT_SHARE * length / speed
         if config.auxiliary is not None:
             model_rate = FrameRates.of(source.spec).model_rate
             size = both * model_rate * AUXILIARY_FEATURES * FLOAT
             key = digest(["auxiliary", model_rate, source.spec.frame_offset, corpus])
             yield CostItem(key, "prompts", "", both / AUXILIARY_SPEED, size, device=self._trains_on)
-        crops = config.steps * config.batch_size * config.segment_seconds
-        seconds = crops / self._training_rates.vocoder(config.name) + on_the_fly
+        speed = self._training_rates.vocoder(config.name)
+        seconds = examples * config.segment_seconds / speed + on_the_fly
         network = vocoder_size(config, source)
         scratch = (network.kept + network.beside) * CHECKPOINT * CHECKPOINTS
         key = self._key("vocoder", source, describe(config), *corpus)
@@ -175,9 +176,7 @@ class JobEstimate:
         """Return the item for the training of a probe, see `Estimator.probe`."""
         tokenizer, train, dev = self._job.tokenizer, self._speech("train"), self._speech("dev")
         spec = tokenizer.spec
-        rows = float(config.batch_size)
-        if config.batch_seconds is not None and train.mean:
-            rows = max(1.0, min(rows, config.batch_seconds / train.mean))
+        rows = _mean_batch(config, train.mean)
         a_pass = round(train.utterances / rows) or 1
         pilots = len(config.learning_rates) if len(config.learning_rates) > 1 else 0
         budgets = [config.epochs] + [config.pilot_epochs] * pilots
@@ -205,3 +204,13 @@ class JobEstimate:
         """
         seed = self._seed if seeded else None
         return digest([kind, describe(tokenizer), seed, self._trainer.max_steps, *content])
+
+
+def _mean_batch(config: VocoderConfig | ProbeConfig, length: float) -> float:
+    """Return the mean number of utterances per step, for utterances of `length` seconds (0: not known).
+
+    `batch_seconds` lets in fewer than `batch_size`, but never fewer than two, see `data.batching.cut`.
+    """
+    if config.batch_seconds is None or not length:
+        return config.batch_size
+    return min(config.batch_size, max(2.0, config.batch_seconds / length))

@@ -146,13 +146,21 @@ class TrackerCollection:
         info = self.info(task, name)
         loggers: dict[str, Any] = {}
         for key, tracker in self.trackers.items():
-            if not isinstance(tracker, Tracker):
-                loggers[key] = tracker
-            elif _tried(key, tracker.begin, info) is not Failed:
+            curves = tracker
+            if isinstance(tracker, Tracker):
+                if _tried(key, tracker.begin, info) is Failed:
+                    continue
                 self._followed[key] = tracker
                 curves = _tried(key, tracker.curves)
-                if curves not in (None, Failed):
-                    loggers[key] = curves
+            if curves is None or curves is Failed:
+                continue
+            from lightning.pytorch.loggers import Logger  # slow to import
+
+            if isinstance(curves, Logger):
+                loggers[key] = curves
+            else:
+                what = type(curves).__name__
+                log.warning("%s gets no curves: %s is not a Logger of Lightning", key, what)
         return loggers
 
     def end(self, results: Callable[[], Results]) -> None:

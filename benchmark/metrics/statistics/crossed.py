@@ -58,11 +58,12 @@ class CrossedError:
 def crossed_error(first: Sums, second: Sums) -> CrossedError:
     """Return the standard error of the difference between two systems' means over seeds.
 
-    By seeds, each system has the variance over its seeds, divided by their number; these are independent
-    draws, so that their degrees of freedom are those of Welch's test. A system with one seed, or whose seeds
-    are all equal, adds nothing. By clusters, it is the variance of the paired difference. Noise of single
-    utterances is in both, and would count twice: its estimate, the interaction of seeds and clusters, is
-    taken off the part by clusters, down to zero. Ratios are linearised (Taylor series).
+    The error has a part by seeds and a part by clusters. The first is each system's variance over its seeds,
+    divided by their number; these are independent draws, so that their degrees of freedom are those of
+    Welch's test. A system with one seed, or whose seeds are all equal, adds nothing. The second is the
+    variance of the paired difference. Noise of single utterances is in both, and would count twice: its
+    estimate, the interaction of seeds and clusters, is taken off the part by clusters, down to zero. Ratios
+    are linearised (Taylor series).
     """
     n_clusters = first[0].shape[1]
     if n_clusters < 2:

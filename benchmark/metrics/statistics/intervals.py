@@ -43,7 +43,7 @@ class Interval:
     n_scored: int
     n_failed: int
     at_end: bool = False
-    """Whether the number lies at an end of its range, so that one bound is the number itself."""
+    """True if the number lies at an end of its range, so that one bound is the number itself."""
     n_abstained: int = 0
 
     def scaled(self, factor: float) -> "Interval":

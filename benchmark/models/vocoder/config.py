@@ -5,6 +5,7 @@ The defaults are the published ones of CTX-vec2wav (Du et al., "UniCATS", AAAI 2
 are not published for alpha come from vec2wav 2.0 (Guo et al., ICASSP 2025).
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, Literal, get_args
@@ -22,9 +23,10 @@ class VocoderPart:
     """Base class of all parts of a vocoder's config; a yaml may name subclasses from other packages."""
 
 
-class GeneratorConfig(VocoderPart):
-    """Base class of generator configs; a subclass from another package builds its own network."""
+class GeneratorConfig(VocoderPart, ABC):
+    """Base class of generator configs, each of which builds its own network."""
 
+    @abstractmethod
     def build(self, dim: int, style: int, hop_length: int) -> "nn.Module":
         """Build the untrained network, which is called like `HiFiGANGenerator`.
 
@@ -33,15 +35,14 @@ class GeneratorConfig(VocoderPart):
             style: Number of features of a prompt frame.
             hop_length: Number of samples per frame.
         """
-        raise NotImplementedError(f"{type(self).__name__} brings no network")
 
 
-class DiscriminatorsConfig(VocoderPart):
-    """Base class of discriminator configs; a subclass from another package builds its own network."""
+class DiscriminatorsConfig(VocoderPart, ABC):
+    """Base class of discriminator configs, each of which builds its own network."""
 
+    @abstractmethod
     def build(self) -> "nn.Module":
         """Build the untrained network, which is called like `Discriminators`."""
-        raise NotImplementedError(f"{type(self).__name__} brings no network")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,10 +137,22 @@ class UpsamplingConfig(GeneratorConfig):
 class HiFiGANConfig(UpsamplingConfig):
     """Sizes of the HiFi-GAN V1 generator (Kong et al., 2020)."""
 
+    def build(self, dim: int, style: int, hop_length: int) -> "nn.Module":  # noqa: ARG002
+        """See `GeneratorConfig.build`."""
+        from benchmark.models.vocoder.generator import HiFiGANGenerator
+
+        return HiFiGANGenerator(self, dim, hop_length)
+
 
 @dataclass(frozen=True, kw_only=True)
 class BigVGANConfig(UpsamplingConfig):
     """Sizes of vec2wav 2.0's generator: BigVGAN (Lee et al., 2023) with prompt-driven Snake."""
+
+    def build(self, dim: int, style: int, hop_length: int) -> "nn.Module":
+        """See `GeneratorConfig.build`."""
+        from benchmark.models.vocoder.bigvgan import BigVGANGenerator
+
+        return BigVGANGenerator(self, dim, style, hop_length)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +168,12 @@ class ISTFTConfig(GeneratorConfig):
     """Hop of the STFT in samples. It divides the model's hop, so that a model frame holds several STFT
     frames. If the model's hop is shorter, as for tokens above 50 Hz, the model's hop is used."""
 
+    def build(self, dim: int, style: int, hop_length: int) -> "nn.Module":  # noqa: ARG002
+        """See `GeneratorConfig.build`."""
+        from benchmark.models.vocoder.istft import ISTFTGenerator
+
+        return ISTFTGenerator(self, dim, hop_length)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DiscriminatorConfig(DiscriminatorsConfig):
@@ -165,6 +184,12 @@ class DiscriminatorConfig(DiscriminatorsConfig):
     scales: int = 3
     scale_channels: int = 128
     scale_max_channels: int = 1024
+
+    def build(self) -> "nn.Module":
+        """See `DiscriminatorsConfig.build`."""
+        from benchmark.models.vocoder.discriminators import Discriminators
+
+        return Discriminators(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import avg_pool1d, leaky_relu, pad
 from torch.nn.utils.parametrizations import weight_norm
 
-from benchmark.models.vocoder.config import DiscriminatorConfig, DiscriminatorsConfig
+from benchmark.models.vocoder.config import DiscriminatorConfig
 from benchmark.models.vocoder.convolution import FrameConv
 
 SLOPE = 0.1
@@ -94,8 +94,3 @@ def _through(layers: nn.ModuleList, verdict: nn.Module, x: torch.Tensor) -> Feat
         x = leaky_relu(layer(x), SLOPE)
         outputs.append(x)
     return [*outputs, verdict(x)]
-
-
-def build_discriminators(config: DiscriminatorsConfig) -> nn.Module:
-    """The discriminators the config stands for."""
-    return Discriminators(config) if isinstance(config, DiscriminatorConfig) else config.build()

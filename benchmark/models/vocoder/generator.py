@@ -10,10 +10,8 @@ from torch import nn
 from torch.nn.functional import leaky_relu
 from torch.nn.utils.parametrizations import weight_norm
 
-from benchmark.models.vocoder.bigvgan import BigVGANGenerator
-from benchmark.models.vocoder.config import BigVGANConfig, GeneratorConfig, HiFiGANConfig, ISTFTConfig
+from benchmark.models.vocoder.config import HiFiGANConfig
 from benchmark.models.vocoder.convolution import fold_weight_norm, upsampling
-from benchmark.models.vocoder.istft import ISTFTGenerator
 
 SLOPE = 0.1
 
@@ -114,14 +112,3 @@ def finalise(generator: nn.Module) -> None:
     fold = getattr(generator, "finalise", None)
     if fold is not None:
         fold()
-
-
-def build_generator(config: GeneratorConfig, dim: int, style: int, hop_length: int) -> nn.Module:
-    """The generator the config stands for; the prompt's features have `style` channels."""
-    if isinstance(config, ISTFTConfig):
-        return ISTFTGenerator(config, dim, hop_length)
-    if isinstance(config, BigVGANConfig):
-        return BigVGANGenerator(config, dim, style, hop_length)
-    if isinstance(config, HiFiGANConfig):
-        return HiFiGANGenerator(config, dim, hop_length)
-    return config.build(dim, style, hop_length)

@@ -10,7 +10,6 @@ from benchmark.models.vocoder.attention import frame_mask
 from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.models.vocoder.frame_rates import FrameRates
 from benchmark.models.vocoder.frontend import Frontend, TokenVectors
-from benchmark.models.vocoder.generator import build_generator
 from benchmark.models.vocoder.mel import NormalisedMel
 from benchmark.models.vocoder.prenet import build_prenet
 from benchmark.models.vocoder.prompt import build_prompt
@@ -65,9 +64,7 @@ class CTXVec2Wav(nn.Module):
         self.prenet = build_prenet(config.prompt, self.prompt.features, config.frontend.dim)
         tokens = TokenVectors(codebook_sizes, config.frontend.table_dim, codebook_vectors)
         self.frontend = Frontend(config.frontend, tokens, config.auxiliary)
-        self.generator = build_generator(
-            config.generator, config.frontend.dim, self.prompt.features, rates.hop_length
-        )
+        self.generator = config.generator.build(config.frontend.dim, self.prompt.features, rates.hop_length)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle arguments and weights, to rebuild from: weight norm cannot be pickled."""

@@ -14,7 +14,6 @@ from torch import nn
 from benchmark.data.mel import LogMel
 from benchmark.models.vocoder.config import VocoderConfig
 from benchmark.models.vocoder.data import Batch
-from benchmark.models.vocoder.discriminators import build_discriminators
 from benchmark.models.vocoder.losses import (
     MelLoss,
     adversarial_loss,
@@ -42,7 +41,7 @@ class VocoderModule(lightning.LightningModule):
         self.automatic_optimization = False
         self.model = model
         self.config = config
-        self.discriminators = build_discriminators(config.discriminators) if config.discriminators else None
+        self.discriminators = config.discriminators.build() if config.discriminators else None
         self.mel_loss = MelLoss(config.losses.resolutions)
         self.distance = LogMel()
         self.segment = round(config.segment_seconds * 16_000 / model.hop_length)

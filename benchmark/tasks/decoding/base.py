@@ -132,7 +132,7 @@ def count_remarks(frame: pd.DataFrame, metric: str, remarked: str) -> str:
     Args:
         frame: One row per utterance, with the column "<metric>:remarks" if any score has one.
         metric: Name of the metric.
-        remarked: What the remarks are about, in the plural.
+        remarked: Subject of the remarks, in the plural.
     """
     told = frame[f"{metric}:remarks"].dropna() if f"{metric}:remarks" in frame else []
     counts = Counter(remark for remarks in told for remark in remarks.split(", ")).most_common()

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -110,11 +110,16 @@ def read_pairs(path: Path, sources: Manifest, pool: Mapping[str, Utterance]) -> 
             "speech-token-benchmark pairs makes one"
         ) from error
     known = {utterance.utterance_id: utterance for utterance in sources}
-    published = "," not in text
-    pairs = sorted(_published(path, text, known, pool) if published else _columns(path, text))
+    malformed: list[str] = []
+    if published := "," not in text:
+        listed = parse_prompt_list(text)
+        pairs, malformed = sorted(_with_conditions(listed.pairs, known, pool)), listed.malformed
+    else:
+        pairs = sorted(_columns(path, text))
     counts = Counter(pair.source_id for pair in pairs)
     whole = [pair for pair in pairs if pair.source_id in known and pair.target_id in pool]
     wrong = {
+        "not two ids": malformed,
         "unknown source": [pair.source_id for pair in pairs if pair.source_id not in known],
         "unknown target": [pair.target_id for pair in pairs if pair.target_id not in pool],
         "source listed twice": [name for name, count in counts.items() if count > 1],
@@ -157,21 +162,12 @@ def _columns(path: Path, text: str) -> list[Pair]:
     return [Pair(*line) for line in lines[1:]]
 
 
-def _published(
-    path: Path, text: str, known: Mapping[str, Utterance], pool: Mapping[str, Utterance]
+def _with_conditions(
+    listed: Iterable[tuple[str, str]], known: Mapping[str, Utterance], pool: Mapping[str, Utterance]
 ) -> list[Pair]:
-    """Return the pairs of a published list; those with an unknown id have no speaker.
-
-    Raises: UserError for lines without two ids.
-    """
-    listed = parse_prompt_list(text)
-    if listed.malformed:
-        raise UserError(
-            f"task.pairs: {path} needs the ids of source and prompt in every line; not so: "
-            f"{list_some(listed.malformed)}"
-        )
+    """Return the pairs of a published list; those with an unknown id have no speaker."""
     pairs = []
-    for name, prompt in listed.pairs:
+    for name, prompt in listed:
         source, target = known.get(name), pool.get(prompt)
         if source is None or target is None:
             pairs.append(Pair(name, prompt, "", ANY_SPEAKER))

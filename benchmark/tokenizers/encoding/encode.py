@@ -1,6 +1,5 @@
 """Encoding of a manifest into a token store: streamed, batched by length, built once in shards."""
 
-import json
 import logging
 import shutil
 import time
@@ -36,8 +35,6 @@ log = logging.getLogger(__name__)
 Recording = tuple[Utterance, np.ndarray | AudioError]
 """An utterance with its audio (T,), or the error that occurred while reading it."""
 
-HEARD = "heard.json"
-"""File beside the tokens: the rate (Hz) of the speech that was encoded, and that of the tokenizer's model."""
 MAX_FAILED_SHARE = 0.5
 """Share of utterances on which a tokenizer may raise; beyond it the tokenizer is at fault, not the speech."""
 NAMED = 5
@@ -81,8 +78,9 @@ def needs_fitted_codebook(tokenizer: Tokenizer) -> bool:
 def fit_codebook(tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore, seed: int) -> Tokenizer:
     """Return the tokenizer with its codebook, which is fitted on the train split unless the store holds it.
 
-    Of a longer train split, `FIT_HOURS` are used; the seed draws the utterances evenly over the speakers. A
-    tokenizer that has its codebook, or needs none, is returned unchanged; the train split need not exist.
+    A train split of more than `FIT_HOURS` is cut to them; the seed draws the utterances evenly over the
+    speakers. A tokenizer that has its codebook, or needs none, is returned unchanged; the train split need
+    not exist.
     """
     base = tokenizer.base_tokenizer  # a floor uses the codebook of its base
     if not isinstance(base, FittedTokenizer) or base.is_published or base.codebook_digest is not None:
@@ -96,9 +94,7 @@ def fit_codebook(tokenizer: Tokenizer, corpus: Corpus, store: ArtifactStore, see
     def build(folder: Path) -> None:
         log.info("fitting the codebook of %s on %.2f h", base.name, manifest.hours)
         wavs = (wav for _, wav in read_all(manifest) if not isinstance(wav, AudioError))
-        fitted = base.fit(wavs, seed)
-        fitted.save_codebook(folder)
-        log.info("codebook of %s: %s", base.name, fitted.fit_report)
+        base.fit(wavs, seed).save_codebook(folder)
 
     return tokenizer.over(base.with_codebook(store.get("codebooks", key, build)))
 
@@ -109,9 +105,8 @@ def encode_manifest(
     """Return the tokens of every utterance, encoded once and kept in the store.
 
     An utterance whose audio cannot be read, or on which the tokenizer raises, is recorded in
-    `TokenStore.failures`; the others are encoded. Speech is read at the tokenizer's `input_rate`, which
-    `heard.json` beside the tokens states. If the tokenizer asks for bfloat16, `precision.json` states whether
-    bfloat16 was used.
+    `TokenStore.failures`; the others are encoded. Speech is read at the tokenizer's `input_rate`. If the
+    tokenizer asks for bfloat16, `precision.json` beside the tokens states whether bfloat16 was used.
 
     Raises: UserError if the tokenizer breaks its contract, before anything is kept if a sample shows it, or
         if it raises on more than `MAX_FAILED_SHARE` of the utterances.
@@ -242,8 +237,6 @@ class _Work:
         return folder
 
     def _finish(self, folder: Path) -> None:
-        heard = {"input_rate": self._tokenizer.input_rate, "sample_rate": self._tokenizer.spec.sample_rate}
-        (folder / HEARD).write_text(json.dumps(heard))
         if self._tokenizer.wants_bfloat16:
             shutil.copyfile(self._checked() / FILE, folder / FILE)
 

@@ -121,6 +121,21 @@ def test_a_capped_training_costs_its_cap(plan: Callable[..., Sweep]) -> None:
     assert seconds(sweep, "vocoder", "mel_rvq") == pytest.approx(20 * 8 * 0.6 / 2)
 
 
+def test_batches_of_seconds_hold_fewer_of_longer_utterances(
+    plan: Callable[..., Sweep], round_rates: Path
+) -> None:
+    round_rates.write_text(round_rates.read_text().replace("ctx_vec2wav_mini", "ctx_vec2wav_survey"))
+    survey = ("task=reconstruction", "vocoder=ctx_vec2wav_survey", "vocoder.prompt.cache=true")
+    long = plan("tokenizer=mel_rvq", *survey, "dataset=librispeech_960")
+    mean = 961 * 3600 / 281_241  # seconds, as published
+    assert 144 / mean == pytest.approx(11.7, abs=0.05)  # crops of 1 s, by a million steps
+    assert seconds(long, "vocoder", "mel_rvq") == pytest.approx(1e6 * 144 / mean / 2, rel=0.001)
+    short = plan("tokenizer=mel_rvq", *survey, *SMALL)  # utterances under 6 s are not trained on
+    assert seconds(short, "vocoder", "mel_rvq") == pytest.approx(1e6 * 24 / 2)
+    few = plan("tokenizer=mel_rvq", *survey, "vocoder.batch_seconds=8", "dataset=librispeech_960")
+    assert seconds(few, "vocoder", "mel_rvq") == pytest.approx(1e6 * 2 / 2)  # two even if longer
+
+
 def test_sizes_are_those_of_the_networks_that_are_trained(folders: Path) -> None:
     with open_hydra() as hydra:
         cfg = compose(hydra, ["tokenizer=mel_rvq", "task=asr_probe"])

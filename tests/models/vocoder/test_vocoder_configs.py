@@ -10,7 +10,9 @@ import torch
 from benchmark.models.vocoder.config import (
     BigVGANConfig,
     DiscriminatorConfig,
+    DiscriminatorsConfig,
     FrontendConfig,
+    GeneratorConfig,
     HiFiGANConfig,
     ISTFTConfig,
     LossConfig,
@@ -19,7 +21,6 @@ from benchmark.models.vocoder.config import (
     VocoderConfig,
 )
 from benchmark.models.vocoder.discriminators import Discriminators
-from benchmark.models.vocoder.generator import build_generator
 from benchmark.storage.identity import describe
 
 Shipped = Callable[..., VocoderConfig]
@@ -36,7 +37,14 @@ def test_every_vocoder_builds_at_both_model_rates(shipped: Shipped, name: str) -
     assert config.name == name and config.epochs >= 1
     for hop in (160, 320):
         with torch.device("meta"):
-            build_generator(config.generator, config.frontend.dim, 80, hop)
+            config.generator.build(config.frontend.dim, 80, hop)
+
+
+def test_a_generator_without_a_network_is_refused_when_its_config_is_made() -> None:
+    for base in (GeneratorConfig, DiscriminatorsConfig):
+        bare = type("Bare", (base,), {})
+        with pytest.raises(TypeError, match=r"abstract method '?build"):
+            bare()
 
 
 CHOICES = [

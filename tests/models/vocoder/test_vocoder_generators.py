@@ -8,7 +8,7 @@ import torch
 from benchmark.data.inverse_stft import InverseSTFT
 from benchmark.models.vocoder.attention import frame_mask
 from benchmark.models.vocoder.config import HiFiGANConfig, ISTFTConfig
-from benchmark.models.vocoder.generator import HiFiGANGenerator, build_generator
+from benchmark.models.vocoder.generator import HiFiGANGenerator
 
 SMALL_HIFIGAN = HiFiGANConfig(channels=32, resblock_kernels=(3, 5), dilations=(1, 3))
 SMALL_ISTFT = ISTFTConfig(dim=24, hidden=32, blocks=2, kernel=5, n_fft=640, hop_length=160)
@@ -21,7 +21,7 @@ def test_length_is_frames_times_hop_and_padding_leaves_no_trace(
     config: HiFiGANConfig | ISTFTConfig, hop: int
 ) -> None:
     torch.manual_seed(0)
-    generator = build_generator(config, 8, 6, hop)
+    generator = config.build(8, 6, hop)
     for name, parameter in generator.named_parameters():
         if name.endswith("original0"):  # HiFi-GAN starts near silence, which would hide errors
             parameter.data.fill_(1.5)

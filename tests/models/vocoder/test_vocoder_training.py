@@ -24,7 +24,6 @@ from benchmark.models.vocoder.config import (
 )
 from benchmark.models.vocoder.data import Batch, VocoderItems, collate
 from benchmark.models.vocoder.frame_rates import FrameRates
-from benchmark.models.vocoder.generator import build_generator
 from benchmark.models.vocoder.losses import MelLoss
 from benchmark.models.vocoder.model import CTXVec2Wav
 from benchmark.models.vocoder.module import VocoderModule, constant_distance, constant_loss, crop
@@ -382,7 +381,7 @@ def test_samples_keep_their_digits_in_bfloat16(small_hifigan: HiFiGANConfig, kin
     if kind == "bigvgan":
         config = BigVGANConfig(channels=32, resblock_kernels=(3,), dilations=(1,))
     torch.manual_seed(0)
-    generator = build_generator(config, 8, 4, 320)
+    generator = config.build(8, 4, 320)
     with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
         wav = generator(torch.randn(2, 8, 10), style=torch.randn(2, 4))
     assert wav.dtype == torch.float32 and len(wav.unique()) > 1000  # bfloat16 has 256 an octave
