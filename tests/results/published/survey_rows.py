@@ -33,7 +33,7 @@ METRICS = {
     ("reconstruction", "WER"): "wer",
     ("reconstruction", "GPE"): "survey_gpe",
     ("reconstruction", "PESQ"): "versa_pesq",
-    ("reconstruction", "STOI"): "survey_stoi",
+    ("reconstruction", "STOI"): "versa_stoi",
     ("voice_conversion", "WER"): "wer",
     ("voice_conversion", "SECS"): "secs",
     ("voice_conversion", "P.Corr"): "survey_p_corr",
