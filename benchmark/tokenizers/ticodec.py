@@ -11,7 +11,7 @@ from benchmark.errors import UserError
 from benchmark.storage.weights import load_into, load_tensors
 from benchmark.tokenizers.base import true_length
 from benchmark.tokenizers.kmeans import quantize
-from benchmark.tokenizers.networks.ticodec import Decoder, Encoder, plain_weights
+from benchmark.tokenizers.networks.ticodec import Decoder, Encoder, rename
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import TokenizerSpec
 
@@ -83,12 +83,11 @@ class TiCodec(Pretrained):
             raise UserError(
                 f"{self.name}: {path} holds no {', '.join(sorted(missing))}; is it TiCodec's checkpoint?"
             )
-        state = {name: t for name, t in published["encoder"].items() if not name.startswith(UNUSED)}
-        state = plain_weights(state)
+        state = rename({n: t for n, t in published["encoder"].items() if not n.startswith(UNUSED)})
         hidden, middle = state["time_invariant.conv.0.weight"].shape[:2]
         encoder = Encoder(middle // 4, hidden, len(state["time_invariant.fn.0.weight"]))
         load_into(encoder, state, path)
-        state = plain_weights(published["generator"])
+        state = rename(published["generator"])
         channels, latent = state["conv_pre.weight"].shape[:2]
         decoder = Decoder(latent, channels)
         load_into(decoder, state, path)

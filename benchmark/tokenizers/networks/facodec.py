@@ -6,14 +6,13 @@ same latents, averaged over time; the vector conditions the mirror-image decoder
 of a norm.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmark.storage.weights import fold_weight_norm
+from benchmark.storage.weights import fold_weight_norm, renamed
 from benchmark.tokenizers.networks.snake import AntiAliasedSnake
 
 STRIDES = (2, 4, 5, 5)
@@ -23,15 +22,15 @@ BOOKS = (1, 2, 3)
 """Number of codebooks of prosody, content and acoustic detail, in their order in the codes."""
 HEADS = 4
 
-RENAMED = (
-    (r"^decoder\.model\.", "decoder."),
-    (r"^decoder\.(timbre_\w+)\.", r"\1."),
-    (r"^decoder\.quantizer\.0\.layers\.", "prosody."),
-    (r"^decoder\.quantizer\.1\.layers\.", "content."),
-    (r"^decoder\.quantizer\.2\.layers\.", "detail."),
-    (r"\.(block|act|ffn)\.", "."),
-    (r"\._codebook\.weight$", ".codebook"),
-)
+RENAMED = {
+    r"^decoder\.model\.": "decoder.",
+    r"^decoder\.(timbre_\w+)\.": r"\1.",
+    r"^decoder\.quantizer\.0\.layers\.": "prosody.",
+    r"^decoder\.quantizer\.1\.layers\.": "content.",
+    r"^decoder\.quantizer\.2\.layers\.": "detail.",
+    r"\.(block|act|ffn)\.": ".",
+    r"\._codebook\.weight$": ".codebook",
+}
 """Names in the two published files, after "encoder." and "decoder.", and their replacements here."""
 CONSTANT = (".filter", ".pe")
 
@@ -244,13 +243,10 @@ def rename(
 
     Predictors that only training needs are left out, and so are constants, which are computed here.
     """
-    state = {}
-    for part, published in (("encoder", encoder), ("decoder", decoder)):
-        for name, tensor in published.items():
-            new = f"{part}.{name}"
-            if name.endswith(CONSTANT) or "_predictor." in name:
-                continue
-            for old, ours in RENAMED:
-                new = re.sub(old, ours, new)
-            state[new] = tensor.float()
-    return fold_weight_norm(state)
+    used = {
+        f"{part}.{name}": tensor
+        for part, published in (("encoder", encoder), ("decoder", decoder))
+        for name, tensor in published.items()
+        if not name.endswith(CONSTANT) and "_predictor." not in name
+    }
+    return fold_weight_norm(renamed(used, RENAMED))

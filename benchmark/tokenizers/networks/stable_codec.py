@@ -6,7 +6,6 @@ the published state dict, without its "layers".
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,21 +14,21 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmark.storage.weights import fold_weight_norm
+from benchmark.storage.weights import fold_weight_norm, renamed
 from benchmark.tokenizers.networks.snake import Snake
 
 HEAD = 128
 """Width of an attention head; half of it is rotated by position."""
 NORM_EPS, HEAD_EPS = 1e-2, 1e-6
 
-RENAMED = (
-    (r"\.layers\.", "."),
-    (r"_norm\.gamma$", "_norm.weight"),
-    (r"_norm\.beta$", "_norm.bias"),
-    (r"\.ff\.ff\.0\.proj\.", ".ff_in."),
-    (r"\.ff\.ff\.2\.", ".ff_out."),
-    (r"\.glu\.proj\.", ".glu."),
-)
+RENAMED = {
+    r"\.layers\.": ".",
+    r"_norm\.gamma$": "_norm.weight",
+    r"_norm\.beta$": "_norm.bias",
+    r"\.ff\.ff\.0\.proj\.": ".ff_in.",
+    r"\.ff\.ff\.2\.": ".ff_out.",
+    r"\.glu\.proj\.": ".glu.",
+}
 """Names in the published state dict, and their replacements here."""
 CONSTANT = ".rope.inv_freq"
 
@@ -277,12 +276,9 @@ def rename(published: Mapping[str, Any]) -> dict[str, torch.Tensor]:
 
     Other parts, such as a training head, and constants, which are computed here, are left out.
     """
-    state = {}
-    for name, tensor in published.items():
-        if not name.startswith(("encoder.", "decoder.")) or name.endswith(CONSTANT):
-            continue
-        new = name
-        for old, ours in RENAMED:
-            new = re.sub(old, ours, new)
-        state[new] = tensor.float()
-    return fold_weight_norm(state)
+    used = {
+        name: tensor
+        for name, tensor in published.items()
+        if name.startswith(("encoder.", "decoder.")) and not name.endswith(CONSTANT)
+    }
+    return fold_weight_norm(renamed(used, RENAMED))

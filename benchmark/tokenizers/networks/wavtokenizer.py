@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmark.data.inverse_stft import InverseSTFT
-from benchmark.storage.weights import fold_weight_norm
+from benchmark.storage.weights import fold_weight_norm, renamed
 
 BANDWIDTH = 0
 """Row of the decoder's adaptive norms. The norms have four rows for training at four bitrates. All published
@@ -23,12 +23,12 @@ GROUPS = 32
 EPS = 1e-6
 
 RENAMED = {
-    "feature_extractor.encodec.encoder.model.": "encoder.",
-    "feature_extractor.encodec.quantizer.vq.layers.0._codebook.embed": "codebook",
-    "backbone.": "decoder.",
-    ".conv.conv.": ".",
+    r"^feature_extractor\.encodec\.encoder\.model\.": "encoder.",
+    r"^feature_extractor\.encodec\.quantizer\.vq\.layers\.0\._codebook\.embed$": "codebook",
+    r"^backbone\.": "decoder.",
+    r"\.conv\.conv\.": ".",
 }
-"""Parts of the names in a published checkpoint, and their replacements here."""
+"""Names in a published checkpoint, and their replacements here."""
 
 
 class WavTokenizerNetwork(nn.Module):
@@ -278,11 +278,6 @@ def rename(published: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     Discriminators, losses, EnCodec's decoder and the codebook's running averages are left out. Weight norm
     is folded into the kernels.
     """
-    state = {}
-    for name, tensor in published.items():
-        new = name
-        for old, ours in RENAMED.items():
-            new = new.replace(old, ours)
-        if new.startswith(("encoder.", "decoder.", "head.out.")) or new == "codebook":
-            state[new] = tensor.float()
+    parts = ("encoder.", "decoder.", "head.out.", "codebook")
+    state = {name: tensor for name, tensor in renamed(published, RENAMED).items() if name.startswith(parts)}
     return fold_weight_norm(state)
