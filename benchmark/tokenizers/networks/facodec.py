@@ -13,6 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmark.storage.weights import fold_weight_norm, renamed
+from benchmark.tokenizers.networks.dilated import DilatedUnit, dilated_units
+from benchmark.tokenizers.networks.nearest import nearest
 from benchmark.tokenizers.networks.snake import AntiAliasedSnake
 
 STRIDES = (2, 4, 5, 5)
@@ -143,11 +145,7 @@ class FactorizedBook(nn.Module):
 
     def nearest(self, latents: torch.Tensor) -> torch.Tensor:
         """Find the nearest codes (B, T') of latents (B, T', dimension)."""
-        points = F.normalize(self.in_proj(latents).flatten(0, 1))
-        entries = F.normalize(self.codebook)
-        # All vectors have length one, so the squares only make near-ties break as they do upstream.
-        distances = points.pow(2).sum(1, keepdim=True) - 2 * points @ entries.T + entries.pow(2).sum(1)
-        return distances.argmin(1).unflatten(0, latents.shape[:2])
+        return nearest(F.normalize(self.in_proj(latents), dim=-1), F.normalize(self.codebook))
 
     def vectors(self, codes: torch.Tensor) -> torch.Tensor:
         """Look up codes (B, T') and project them to latents (B, T', dimension)."""
@@ -176,24 +174,8 @@ def decoder(dimension: int, width: int) -> nn.Sequential:
     return nn.Sequential(*layers, AntiAliasedSnake(width), nn.Conv1d(width, 1, 7, padding=3), nn.Tanh())
 
 
-def _residuals(channels: int) -> list["Residual"]:
-    return [Residual(channels, dilation) for dilation in (1, 3, 9)]
-
-
-class Residual(nn.Sequential):
-    """x + a dilated and a pointwise convolution of x."""
-
-    def __init__(self, channels: int, dilation: int) -> None:
-        super().__init__(
-            AntiAliasedSnake(channels),
-            nn.Conv1d(channels, channels, 7, padding=3 * dilation, dilation=dilation),
-            AntiAliasedSnake(channels),
-            nn.Conv1d(channels, channels, 1),
-        )
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (B, channels, T) to the same shape."""
-        return x + super().forward(x)
+def _residuals(channels: int) -> list[DilatedUnit]:
+    return dilated_units(channels, lambda: AntiAliasedSnake(channels))
 
 
 class TimbreEncoder(nn.Module):

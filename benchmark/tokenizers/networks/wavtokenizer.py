@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from benchmark.data.inverse_stft import InverseSTFT
 from benchmark.storage.weights import fold_weight_norm, renamed
+from benchmark.tokenizers.networks.nearest import nearest
 
 BANDWIDTH = 0
 """Row of the decoder's adaptive norms. The norms have four rows for training at four bitrates. All published
@@ -90,11 +91,7 @@ class WavTokenizerNetwork(nn.Module):
     def encode(self, wav: torch.Tensor) -> torch.Tensor:
         """Encode a waveform (B, T) to codes (B, ⌈T / hop⌉)."""
         latents = self.encoder(wav[:, None]).transpose(1, 2)
-        flat = latents.flatten(0, 1)
-        # The order of operations is upstream's, so that near-ties are broken in the same way.
-        distances = flat.pow(2).sum(1, keepdim=True) - 2 * flat @ self.codebook.T
-        distances = distances + self.codebook.pow(2).sum(1)
-        return distances.argmin(1).unflatten(0, latents.shape[:2])
+        return nearest(latents, self.codebook)
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """Decode codes (B, T') to a waveform (B, T' · hop)."""
