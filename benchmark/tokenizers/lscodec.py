@@ -11,7 +11,7 @@ import torch
 import yaml
 from torch import nn
 
-from benchmark.errors import UserError
+from benchmark.errors import UserError, unknown
 from benchmark.storage.weights import load_into, load_tensors, renamed
 from benchmark.tokenizers.base import NOT_IDENTITY, true_length
 from benchmark.tokenizers.networks.lscodec import Encoder, receptive_field
@@ -73,7 +73,7 @@ class LSCodec(Pretrained):
 
     def __post_init__(self) -> None:
         if self.hop_length not in get_args(Hop):
-            raise UserError(f"{self.name}: hop_length must be one of {get_args(Hop)}, not {self.hop_length}")
+            raise unknown(f"hop_length of {self.name}", self.hop_length, get_args(Hop))
 
     @property
     def spec(self) -> TokenizerSpec:
@@ -135,12 +135,8 @@ class LSCodec(Pretrained):
     @cached_property
     def _model(self) -> Encoder:
         path = self.file(WEIGHTS)
-        try:
+        with self.reading(path, "encoder of LSCodec"):
             state = load_tensors(path)["model"]["generator"]
-        except (KeyError, TypeError) as error:
-            raise UserError(
-                f"{self.name}: {path} holds no model.generator; is it LSCodec's encoder?"
-            ) from error
         model = Encoder(**self.architecture())
         used = {n: tensor for n, tensor in renamed(state, RENAMED).items() if not n.startswith(UNUSED)}
         load_into(model, used, path)

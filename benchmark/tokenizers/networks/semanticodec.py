@@ -18,14 +18,14 @@ from benchmark.tokenizers.networks.audio_mae import BINS, FRAMES, PATCH, AudioMa
 SEGMENT = 163_840
 """Samples at 16 kHz that are encoded at once, 10.24 s."""
 FRAMES_PER_CODE = 4
-BANDS = PATCH // FRAMES_PER_CODE
+GROUP = PATCH // FRAMES_PER_CODE
 """Successive codes for the same 160 ms, from low to high frequencies."""
 MEAN, DEVIATION = -4.2677393, 4.5689974
 """Statistics of log mel energies on AudioSet."""
 EMPTY = 1e-7
 """Standard deviation over the bins up to which a frame counts as padding."""
 MASKED = -1.0
-"""What stands in the place of a vector of padding."""
+"""Value that fills the vectors of padding."""
 
 RENAMED = {
     r"^audiomae\.model\.": "audio_mae.",

@@ -23,7 +23,7 @@ HOP = 640
 POSITIONS = 192
 """Channels of the positions beside each vector."""
 MASKED = -1.0
-"""What stands in the place of vectors beyond the end."""
+"""Value that fills the vectors beyond the end."""
 
 RENAMED = {
     r"^model\.diffusion_model\.": "unet.",
