@@ -22,6 +22,7 @@ from benchmark.jobs.requirements import (
     list_needs,
     model_needs,
     models,
+    needs_weights,
     weight_needs,
 )
 from benchmark.jobs.settings import require_settings
@@ -81,7 +82,8 @@ class Examination:
         if tokenizer is None:
             return
         own.look("library", library_needs(parts(tokenizer)))
-        own.look("weights", weight_needs(tokenizer, self._hub))
+        if task is None or needs_weights(task, tokenizer):
+            own.look("weights", weight_needs(tokenizer, self._hub))
         if task is None:
             return
         for library, user in libraries(task):

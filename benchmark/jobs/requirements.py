@@ -100,6 +100,13 @@ def weight_needs(tokenizer: Tokenizer, hub: Hub | None) -> Iterator[MissingRequi
             yield MissingRequirement(str(error))
 
 
+def needs_weights(task: Task, tokenizer: Tokenizer) -> bool:
+    """Return False if all of the tokenizer's weights belong to a decoder that the task does not use."""
+    if decodes_itself(task, tokenizer):
+        return True
+    return not any(getattr(part, "encodes_without_weights", False) for part in parts(tokenizer))
+
+
 def has_weights(tokenizer: Tokenizer) -> bool | None:
     """Return whether all weights are on this machine, or None for a tokenizer without weights.
 
@@ -183,9 +190,14 @@ def _need(what: str, problems: Problems) -> Iterator[MissingRequirement]:
         )
 
 
+def decodes_itself(task: Task, tokenizer: Tokenizer) -> bool:
+    """Return whether the task decodes by the tokenizer's own decoder."""
+    return isinstance(task, DecodingTask) and not uses_vocoder(tokenizer, task.decoder)
+
+
 def models(task: Task, tokenizer: Tokenizer) -> Iterator[tuple[str, Any]]:
     """Yield the kind and the config of every pretrained model that the task uses for this tokenizer."""
-    own = isinstance(task, DecodingTask) and not uses_vocoder(tokenizer, task.decoder)
+    own = decodes_itself(task, tokenizer)
     decoder = getattr(tokenizer, "decoder", None) if own else None
     for part in [*_nested(task), *([decoder] if decoder else [])]:
         if isinstance(part, PromptConfig) and (part.features == "mel" or part.random_weights or own):

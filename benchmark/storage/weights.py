@@ -1,5 +1,6 @@
 """Model weights on disk: digests of checkpoint files, and loading that never runs code from a file."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
@@ -87,14 +88,31 @@ def load_tensors(path: Path, *, settings: bool = False) -> dict[str, Any]:
         raise UserError(f"{path} cannot be loaded safely: {str(error).splitlines()[0]}") from error
 
 
+def renamed(state: Mapping[str, torch.Tensor], patterns: Mapping[str, str]) -> dict[str, torch.Tensor]:
+    """Return the state dict under other names.
+
+    Args:
+        state: Weights by their published names.
+        patterns: Regular expressions, each with its replacement; all of them are applied to every name, in
+            their order.
+    """
+    own = {}
+    for name, tensor in state.items():
+        for pattern, replacement in patterns.items():
+            name = re.sub(pattern, replacement, name)
+        own[name] = tensor
+    return own
+
+
 def fold_weight_norm(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Return the state dict with every pair `weight_g`, `weight_v` of weight normalization as one `weight`.
 
-    The norm is taken over all axes but the first, as torch does by default (Salimans & Kingma 2016).
+    The norm is taken over all axes but the first, as torch does by default (Salimans & Kingma 2016), and in
+    float32.
     """
     folded = dict(state)
     for name in [name for name in state if name.endswith(".weight_g")]:
-        direction = folded.pop(name.removesuffix("g") + "v")
+        direction = folded.pop(name.removesuffix("g") + "v").float()
         norm = direction.flatten(1).norm(dim=1).view(-1, *[1] * (direction.ndim - 1))
         folded[name.removesuffix("_g")] = direction * (folded.pop(name) / norm)
     return folded

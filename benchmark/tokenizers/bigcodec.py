@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from benchmark.errors import UserError
 from benchmark.storage.weights import load_into, load_tensors
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
@@ -51,19 +50,16 @@ class BigCodec(Pretrained):
     def _model(self) -> "tuple[CodecEncoder, CodecDecoder]":
         weights = self.file(FILE)
         states = load_tensors(weights)
-        if missing := [name for name in (ENCODER, DECODER) if name not in states]:
-            raise UserError(
-                f"{self.name}: {weights} has no {' and no '.join(missing)}; is it BigCodec's checkpoint?"
-            )
+        with self.reading(weights, "BigCodec checkpoint"):
+            first, codebook = states[ENCODER]["block.0.bias"], states[DECODER][CODEBOOK]
+            latent, width = states[DECODER]["model.0.weight_v"].shape[1], len(states[DECODER]["model.0.bias"])
+        self.check(codebook_size=(len(codebook), self.spec.codebook_size))
         from bigcodec import CodecDecoder, CodecEncoder
 
-        first, codebook = states[ENCODER]["block.0.bias"], states[DECODER][CODEBOOK]
-        latent = states[DECODER]["model.0.weight_v"].shape[1]
-        self.check(codebook_size=(len(codebook), self.spec.codebook_size))
         encoder = CodecEncoder(ngf=len(first), out_channels=latent)
         decoder = CodecDecoder(
             in_channels=latent,
-            upsample_initial_channel=len(states[DECODER]["model.0.bias"]),
+            upsample_initial_channel=width,
             vq_dim=latent,
             codebook_size=len(codebook),
             codebook_dim=codebook.shape[1],

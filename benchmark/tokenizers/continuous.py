@@ -6,11 +6,10 @@ from typing import ClassVar
 import torch
 
 from benchmark.errors import UserError
+from benchmark.storage.feature_codes import to_codes
 from benchmark.tokenizers.base import Tokenizer
 from benchmark.tokenizers.quantized import QuantizedFeatures
 from benchmark.types import TokenizerSpec
-
-LARGEST = torch.finfo(torch.float16).max
 
 
 @dataclass(kw_only=True)
@@ -59,13 +58,3 @@ class Continuous(Tokenizer):
             rows.append(to_codes(features[0]))
             frames.append(count[0])
         return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).transpose(1, 2), torch.stack(frames)
-
-
-def to_codes(features: torch.Tensor) -> torch.Tensor:
-    """Return the bit patterns, 0 … 65535, of features rounded to float16 and clamped to its range."""
-    return features.clamp(-LARGEST, LARGEST).half().view(torch.int16).long() % 2**16
-
-
-def from_codes(codes: torch.Tensor) -> torch.Tensor:
-    """Return the features (float32) whose bit patterns, 0 … 65535, `codes` hold."""
-    return (codes - 2**16 * (codes >= 2**15)).to(torch.int16).view(torch.float16).float()

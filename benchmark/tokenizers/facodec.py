@@ -7,7 +7,6 @@ from typing import ClassVar
 import torch
 from torch.nn import functional as F
 
-from benchmark.errors import UserError
 from benchmark.storage.weights import load_into, load_tensors
 from benchmark.tokenizers.networks.facodec import BOOKS, HOP, FacodecNetwork, rename
 from benchmark.tokenizers.pretrained import Pretrained
@@ -48,11 +47,9 @@ class Facodec(Pretrained):
 
     @cached_property
     def _model(self) -> FacodecNetwork:
-        state = rename(load_tensors(self.file(ENCODER)), load_tensors(self.file(DECODER)))
-        try:
+        with self.reading(self.checkpoint, "FACodec"):
+            state = rename(load_tensors(self.file(ENCODER)), load_tensors(self.file(DECODER)))
             model = FacodecNetwork.of_shapes(state)
-        except KeyError as error:
-            raise UserError(f"{self.name}: {self.checkpoint} is no FACodec: it lacks {error}") from error
         self.check(codebook_size=(len(model.books[0].codebook), CODEBOOK_SIZE))
         load_into(model, state, self.folder)
         return model.to(self.device)

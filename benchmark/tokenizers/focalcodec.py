@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, get_args
 import torch
 from torch import nn
 
-from benchmark.errors import UserError
+from benchmark.errors import unknown
 from benchmark.storage.weights import load_into, load_tensors
 from benchmark.tokenizers.networks.focalcodec import Compressor, Decompressor, Vocos
 from benchmark.tokenizers.networks.wavlm import WavLM
@@ -71,7 +71,7 @@ class FocalCodec(Pretrained):
 
     def __post_init__(self) -> None:
         if self.hop_length not in get_args(Hop):
-            raise UserError(f"{self.name}: hop_length must be one of {get_args(Hop)}, not {self.hop_length}")
+            raise unknown(f"hop_length of {self.name}", self.hop_length, get_args(Hop))
 
     @property
     def spec(self) -> TokenizerSpec:
@@ -89,19 +89,20 @@ class FocalCodec(Pretrained):
 
     @cached_property
     def _model(self) -> Model:
-        config = json.loads(self.file("config.json").read_text())
-        encoder, down = config["encoder_config"], config["compressor_config"]
-        up, decoder = config["decompressor_config"], config["decoder_config"]
-        switched = [name for part in (encoder, down, up, decoder) for name in SWITCHES if part.get(name)]
-        hop = prod(encoder["strides"]) * prod(down["downscale_factors"])
-        self.check(
-            decoder=(config["decoder_name"], "Vocos"),
-            switches=(switched, []),
-            codebook_size=(config["quantizer_config"]["codebook_size"], CODEBOOK_SIZE),
-            samples_per_frame=(hop, self.hop_length),
-            samples_per_decoded_frame=(decoder["hop_length"] * prod(up["upscale_factors"]), hop),
-        )
-        model = Model(config)
+        with self.reading(self.checkpoint, "FocalCodec"):
+            config = json.loads(self.file("config.json").read_text())
+            encoder, down = config["encoder_config"], config["compressor_config"]
+            up, decoder = config["decompressor_config"], config["decoder_config"]
+            switched = [name for part in (encoder, down, up, decoder) for name in SWITCHES if part.get(name)]
+            hop = prod(encoder["strides"]) * prod(down["downscale_factors"])
+            self.check(
+                decoder=(config["decoder_name"], "Vocos"),
+                switches=(switched, []),
+                codebook_size=(config["quantizer_config"]["codebook_size"], CODEBOOK_SIZE),
+                samples_per_frame=(hop, self.hop_length),
+                samples_per_decoded_frame=(decoder["hop_length"] * prod(up["upscale_factors"]), hop),
+            )
+            model = Model(config)
         path = self.file("model.safetensors")
         state = {k: v for k, v in load_tensors(path).items() if not k.startswith(UNUSED)}
         load_into(model, state, path)

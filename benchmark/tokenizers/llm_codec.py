@@ -6,16 +6,15 @@ from typing import ClassVar
 
 import torch
 
-from benchmark.errors import UserError
 from benchmark.storage.weights import load_into, load_tensors
-from benchmark.tokenizers.networks.llm_codec import GROUP, STRIDES, LlmCodecNetwork, rename
+from benchmark.tokenizers.networks.llm_codec import GROUP, LlmCodecNetwork, project
+from benchmark.tokenizers.networks.snac import STRIDES, decode_each, to_books, to_frames
 from benchmark.tokenizers.pretrained import Pretrained, stack_books
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
 
 HOP = 480
 CODEBOOK_SIZES = (3248, 32_000, 32_000)
 """Words of a dictionary, and twice the vocabulary of LLaMA 2."""
-SEED = 0
 
 
 @dataclass(kw_only=True)
@@ -34,9 +33,11 @@ class LlmCodec(Pretrained):
 
     uid: ClassVar[str] = "benchmark.tokenizers.llm_codec.LlmCodec"
 
+    library: ClassVar[str | None] = "snac"
+    extra: ClassVar[str | None] = "zoo"
+
     def __post_init__(self) -> None:
-        if len(self.files) != 1:
-            raise UserError(f"{self.name}: files must name one checkpoint, not {self.files}")
+        self.require_files("one checkpoint")
 
     @property
     def spec(self) -> TokenizerSpec:
@@ -57,11 +58,9 @@ class LlmCodec(Pretrained):
     @cached_property
     def _model(self) -> LlmCodecNetwork:
         path = self.file(self.files[0])
-        try:
-            state = rename(load_tensors(path, settings=True)["codec_model"])
+        with self.reading(path, "LLM-Codec checkpoint"):
+            state = project(load_tensors(path, settings=True)["codec_model"])
             model = LlmCodecNetwork.of_shapes(state)
-        except KeyError as error:
-            raise UserError(f"{self.name}: {path} is no LLM-Codec checkpoint; it lacks {error}") from error
         self.check(
             hop=(model.hop, HOP),
             codebook_sizes=(tuple(map(len, model.books)), CODEBOOK_SIZES),
@@ -74,17 +73,8 @@ class LlmCodec(Pretrained):
         return stack_books(list(self._model.books))
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        books = self._model.encode(wav)
-        repeated = [book.repeat_interleave(s, 1) for book, s in zip(books, STRIDES, strict=True)]
-        codes = torch.stack(repeated, 1)
+        codes = to_frames(self._model.encode(wav))
         return codes, torch.full_like(lengths, codes.shape[2])
 
     def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
-        codes = torch.cat([codes, codes[..., -1:].repeat(1, 1, -codes.shape[-1] % GROUP)], -1)
-        books = [codes[:, k, ::stride].contiguous() for k, stride in enumerate(STRIDES)]
-        rows = []
-        with torch.random.fork_rng():
-            for row in range(len(codes)):  # one by one, so that the noise does not depend on the batch
-                torch.manual_seed(SEED)
-                rows.append(self._model.decode([book[row : row + 1] for book in books]))
-        return torch.cat(rows)
+        return decode_each(self._model.decode, to_books(codes, GROUP))

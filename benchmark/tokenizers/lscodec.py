@@ -11,8 +11,8 @@ import torch
 import yaml
 from torch import nn
 
-from benchmark.errors import UserError
-from benchmark.storage.weights import load_into, load_tensors
+from benchmark.errors import UserError, unknown
+from benchmark.storage.weights import load_into, load_tensors, renamed
 from benchmark.tokenizers.base import NOT_IDENTITY, true_length
 from benchmark.tokenizers.networks.lscodec import Encoder, receptive_field
 from benchmark.tokenizers.pretrained import Pretrained
@@ -21,10 +21,13 @@ from benchmark.types import SAMPLE_RATE, TokenizerSpec
 Hop = Literal[320, 640]
 CODEBOOK_SIZES = {320: 300, 640: 1024}
 CONFIG, WEIGHTS = "encoder_config.yml", "lscodec_encoder.pt"
-GROUP = "quantizer.groups.0."
-"""Prefix of the codebook's tensors. The format allows several groups; the published models have one."""
-STATISTICS = ("_codebook.cluster_size", "_codebook.embed_avg", "_codebook.inited", "project_out.")
-"""Tensors of the codebook that only training needs, ignored when loading."""
+RENAMED = {
+    r"^quantizer\.groups\.0\.": "quantizer.",  # the format allows several groups, the models have one
+    r"^quantizer\._codebook\.embed$": "quantizer.codebook",
+}
+"""Names in the published checkpoint, and their replacements in `Encoder`."""
+UNUSED = ("quantizer._codebook.", "quantizer.project_out.")
+"""Prefixes of renamed tensors that only training needs, ignored when loading."""
 ACTIVATIONS = {"ReLU": nn.ReLU, "GELU": nn.GELU}
 DECODING: dict[str, Any] = {
     "decode_needs_prompt": True,
@@ -70,7 +73,7 @@ class LSCodec(Pretrained):
 
     def __post_init__(self) -> None:
         if self.hop_length not in get_args(Hop):
-            raise UserError(f"{self.name}: hop_length must be one of {get_args(Hop)}, not {self.hop_length}")
+            raise unknown(f"hop_length of {self.name}", self.hop_length, get_args(Hop))
 
     @property
     def spec(self) -> TokenizerSpec:
@@ -132,15 +135,10 @@ class LSCodec(Pretrained):
     @cached_property
     def _model(self) -> Encoder:
         path = self.file(WEIGHTS)
-        try:
+        with self.reading(path, "encoder of LSCodec"):
             state = load_tensors(path)["model"]["generator"]
-        except (KeyError, TypeError) as error:
-            raise UserError(
-                f"{self.name}: {path} holds no model.generator; is it LSCodec's encoder?"
-            ) from error
         model = Encoder(**self.architecture())
-        unused = tuple(GROUP + name for name in STATISTICS)
-        used = {_own_name(name): part for name, part in state.items() if not name.startswith(unused)}
+        used = {n: tensor for n, tensor in renamed(state, RENAMED).items() if not n.startswith(UNUSED)}
         load_into(model, used, path)
         return model.to(self.device)
 
@@ -209,8 +207,3 @@ class LSCodec(Pretrained):
         self, codes: torch.Tensor, lengths: torch.Tensor, side_info: list[torch.Tensor]
     ) -> torch.Tensor:
         return self._vocoder(codes, lengths, side_info)
-
-
-def _own_name(name: str) -> str:
-    """Return the name in `Encoder` of a tensor of the checkpoint."""
-    return name.replace(GROUP + "_codebook.embed", "quantizer.codebook").replace(GROUP, "quantizer.")

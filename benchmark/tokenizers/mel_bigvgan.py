@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from benchmark.errors import UserError
+from benchmark.storage.feature_codes import from_codes, to_codes
 from benchmark.storage.weights import load_into, load_tensors
-from benchmark.tokenizers.continuous import from_codes, to_codes
 from benchmark.tokenizers.networks.bigvgan import BANDS, HOP, SAMPLE_RATE, WINDOW, BigVgan, Mel, rename
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import TokenizerSpec
@@ -38,11 +37,12 @@ class MelBigVgan(Pretrained):
     """The logarithm of 100 mel bands as float16 features, and BigVGAN v2, which turns them back into speech.
 
     Each band is one continuous "codebook", as in `Continuous`; rounding moves an amplitude by at most 0.4 %.
-    The weights belong to the decoder alone: encoding and probing need none. Speech is padded with zeros to
-    whole frames, where upstream drops an incomplete last frame.
+    Speech is padded with zeros to whole frames, where upstream drops an incomplete last frame.
     """
 
     uid: ClassVar[str] = "benchmark.tokenizers.mel_bigvgan.MelBigVgan"
+
+    encodes_without_weights: ClassVar[bool] = True
 
     @property
     def spec(self) -> TokenizerSpec:
@@ -78,12 +78,10 @@ class MelBigVgan(Pretrained):
     @cached_property
     def _model(self) -> BigVgan:
         path = self.file(WEIGHTS)
-        try:
+        with self.reading(self.checkpoint, "BigVGAN"):
             config = json.loads(self.file(CONFIG).read_text())
             self.check(**{name: (config.get(name), value) for name, value in EXPECTED.items()})
             model, state = BigVgan.of_config(config), rename(load_tensors(path)["generator"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{self.name}: {self.checkpoint} is no BigVGAN: {error!r}") from error
         load_into(model, state, path)
         return model.to(self.device)
 

@@ -1,7 +1,8 @@
 """Base class of tokenizers that use published weights."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +36,8 @@ class Pretrained(Tokenizer):
     """The extra of pyproject.toml that installs this tokenizer's library."""
     library: ClassVar[str | None] = None
     """The library's import name."""
+    encodes_without_weights: ClassVar[bool] = False
+    """True if the weights belong to the decoder alone."""
 
     checkpoint: str = field(metadata=NOT_IDENTITY)
     revision: str | None = field(default=None, metadata=NOT_IDENTITY)
@@ -73,6 +76,16 @@ class Pretrained(Tokenizer):
             )
         return resolve(self.checkpoint, self.revision, self.files)
 
+    def require_files(self, *contents: str) -> None:
+        """Check that `files` names one file for each of `contents`.
+
+        Raises: UserError naming the contents.
+        """
+        if len(self.files) != len(contents):
+            *others, last = contents
+            named = f"{', '.join(others)} and {last}" if others else last
+            raise UserError(f"{self.name}: files must name {named}, not {self.files}")
+
     def file(self, name: str) -> Path:
         """Return the path of one file of the checkpoint.
 
@@ -100,13 +113,10 @@ class Pretrained(Tokenizer):
         Raises: UserError if the checkpoint lacks weights of this model, which the library would replace
             with random ones.
         """
-        try:
+        with self.reading(self.checkpoint, kind.__name__):
             model, report = kind.from_pretrained(
                 self.folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
             )
-        except (OSError, RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{self.name}: {self.checkpoint} is no {kind.__name__}: {reason}") from error
         if report["missing_keys"]:
             some = ", ".join(sorted(report["missing_keys"])[:3])
             raise UserError(
@@ -114,6 +124,24 @@ class Pretrained(Tokenizer):
                 "is it the checkpoint of another model?"
             )
         return model.eval().requires_grad_(False).to(self.device)
+
+    @contextmanager
+    def reading(self, source: object, what: str) -> Iterator[None]:
+        """Run the body of a `with`, which reads published weights or facts about them.
+
+        Args:
+            source: File or checkpoint that is read.
+            what: Name of the expected content, without an article.
+
+        Raises: UserError if the content lacks an entry, or is of another type or shape.
+        """
+        try:
+            yield
+        except KeyError as error:
+            raise UserError(f"{self.name}: {source} is no {what}; it lacks {error}") from error
+        except (AttributeError, IndexError, OSError, RuntimeError, TypeError, ValueError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise UserError(f"{self.name}: {source} is no {what}: {reason}") from error
 
     def check(self, **facts: tuple[Any, Any]) -> None:
         """Compare facts of the loaded model with those of the spec, given as name=(found, expected).

@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from benchmark.errors import UserError
 from benchmark.storage.weights import load_into, load_tensors
 from benchmark.tokenizers.base import NOT_IDENTITY
 from benchmark.tokenizers.networks import semanticodec, semanticodec_decoder
 from benchmark.tokenizers.networks.latent_diffusion import GUIDANCE, STEPS
-from benchmark.tokenizers.networks.semanticodec import BANDS, SemantiCodecEncoder, spectrograms
+from benchmark.tokenizers.networks.semanticodec import GROUP, SemantiCodecEncoder, spectrograms
 from benchmark.tokenizers.networks.semanticodec_decoder import HOP, SemantiCodecDecoder
 from benchmark.tokenizers.pretrained import Pretrained, stack_books
 from benchmark.types import SAMPLE_RATE, TokenizerSpec
@@ -46,10 +47,7 @@ class SemantiCodec(Pretrained):
     steps: int = field(default=50, metadata=NOT_IDENTITY)  # `decoder_identity` has it
 
     def __post_init__(self) -> None:
-        if len(self.files) != 3:
-            raise UserError(
-                f"{self.name}: files must name the encoder, the codebook and the decoder, not {self.files}"
-            )
+        self.require_files("the encoder", "the codebook", "the decoder")
         if self.steps < 1 or STEPS % self.steps:
             raise UserError(f"{self.name}: steps must be a divisor of {STEPS}, not {self.steps}")
 
@@ -64,21 +62,17 @@ class SemantiCodec(Pretrained):
             causal=False,
             can_decode=True,
             supports_padding=True,
-            frame_slack=BANDS - 1,
+            frame_slack=GROUP - 1,
         )
 
     @cached_property
     def _encoder(self) -> SemantiCodecEncoder:
         path, centroids = self.file(self.files[0]), self.file(self.files[1])
-        try:
+        with self.reading(centroids, "array of centroids"):
             book = torch.from_numpy(np.load(centroids, allow_pickle=False))
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self.name}: {centroids} is no array of centroids: {error}") from error
-        try:
+        with self.reading(path, "encoder of SemantiCodec"):
             state = semanticodec.rename(load_tensors(path), book)
             encoder = SemantiCodecEncoder.of_shapes(state)
-        except KeyError as error:
-            raise UserError(f"{self.name}: {path} is no encoder of SemantiCodec; it lacks {error}") from error
         self.check(codebook_sizes=(tuple(map(len, encoder.books)), CODEBOOK_SIZES))
         load_into(encoder, state, path)
         return encoder.to(self.device)
@@ -86,11 +80,9 @@ class SemantiCodec(Pretrained):
     @cached_property
     def _decoder(self) -> SemantiCodecDecoder:
         path = self.file(self.files[2])
-        try:
+        with self.reading(path, "decoder of SemantiCodec"):
             state = semanticodec_decoder.rename(load_tensors(path))
             decoder = SemantiCodecDecoder.of_shapes(state)
-        except KeyError as error:
-            raise UserError(f"{self.name}: {path} is no decoder of SemantiCodec; it lacks {error}") from error
         load_into(decoder, state, path)
         return decoder.to(self.device)
 
@@ -103,18 +95,16 @@ class SemantiCodec(Pretrained):
         return stack_books(list(self._encoder.books))
 
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        frames = BANDS * -(-lengths // (BANDS * HOP))
-        rows = [self._utterance(row[:n]).T for row, n in zip(wav, lengths.tolist(), strict=True)]
-        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).transpose(1, 2), frames
-
-    def _utterance(self, wav: torch.Tensor) -> torch.Tensor:
-        """Encode samples (T,) to codes (2, T')."""
-        codes = torch.cat([self._encoder.encode(mel) for mel in spectrograms(wav)], 1)
-        return codes[:, : BANDS * -(-len(wav) // (BANDS * HOP))]
+        frames = GROUP * -(-lengths // (GROUP * HOP))
+        rows = []
+        for row, samples, count in zip(wav, lengths.tolist(), frames.tolist(), strict=True):
+            codes = [self._encoder.encode(mel) for mel in spectrograms(row[:samples])]
+            rows.append(torch.cat(codes, 1)[:, :count].T)
+        return pad_sequence(rows, batch_first=True).transpose(1, 2), frames
 
     def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         rows = [
             self._decoder(self._encoder.vectors(row[:, :frames]), self.steps, SEED)
             for row, frames in zip(codes, lengths.tolist(), strict=True)
         ]
-        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        return pad_sequence(rows, batch_first=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from benchmark.storage.weights import load_into, load_tensors
+from benchmark.tokenizers.networks.snac import STRIDES, decode_each, draw_noise_on_cpu, to_books, to_frames
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import TokenizerSpec
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from snac import SNAC
 
 SAMPLE_RATE, HOP = 24_000, 512
-STRIDES = (4, 2, 1)
-"""Frames of the finest codebook that one code of each codebook spans."""
-SEED = 0
 
 
 @dataclass(kw_only=True)
@@ -65,6 +63,7 @@ class Snac(Pretrained):
             codebook_size=(config["codebook_size"], self.spec.codebook_size),
         )
         model = SNAC(**config)
+        draw_noise_on_cpu(model.decoder)
         load_into(model, load_tensors(weights), weights)
         return model.to(self.device)
 
@@ -75,15 +74,7 @@ class Snac(Pretrained):
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         books = self._model.encode(wav[:, None])
         frames = (lengths + HOP - 1) // HOP
-        repeated = [book.repeat_interleave(s, 1) for book, s in zip(books, STRIDES, strict=True)]
-        return torch.stack(repeated, 1)[..., : int(frames[0])], frames
+        return to_frames(books)[..., : int(frames[0])], frames
 
     def _decode(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
-        codes = torch.cat([codes, codes[..., -1:].repeat(1, 1, -codes.shape[-1] % max(STRIDES))], -1)
-        books = [codes[:, k, ::stride].contiguous() for k, stride in enumerate(STRIDES)]
-        rows = []
-        with torch.random.fork_rng():
-            for row in range(len(codes)):  # one by one, so that the noise does not depend on the batch
-                torch.manual_seed(SEED)
-                rows.append(self._model.decode([book[row : row + 1] for book in books])[:, 0])
-        return torch.cat(rows)
+        return decode_each(self._model.decode, to_books(codes, max(STRIDES)))

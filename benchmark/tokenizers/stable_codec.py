@@ -4,14 +4,13 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch.nn import functional as F
 from torchaudio.functional import loudness
 
-from benchmark.errors import UserError, unknown
+from benchmark.errors import unknown
 from benchmark.storage.weights import load_into, load_tensors
 from benchmark.tokenizers.networks.stable_codec import Options, StableCodecNetwork, rename
 from benchmark.tokenizers.pretrained import Pretrained
@@ -22,7 +21,6 @@ LEVELS = {1: 6, 2: 5, 4: 3}
 """Levels per dimension of each codebook, by number of codebooks: the presets that the authors recommend."""
 DIMENSIONS = 6
 HOP = 640
-CONFIG = "model_config.json"
 IGNORED = ("checkpointing",)
 """Options of the config file that only training needs."""
 CHANNELS = {"encoder": "in_channels", "decoder": "out_channels"}
@@ -43,9 +41,8 @@ class StableCodec(Pretrained):
     The quantizer is put in after training, in place of the one that the model was trained with. Speech is
     brought to −20 LUFS before encoding, as in the released code, and decoded speech has that loudness.
 
-    `files` names the config file and the weights, a safetensors or a checkpoint file.
-
     Attributes:
+        files: The config file and the weights, a safetensors or a checkpoint file.
         books: Number of codebooks: 1 of 46656 entries, 2 of 15625, or 4 of 729.
     """
 
@@ -56,6 +53,7 @@ class StableCodec(Pretrained):
     def __post_init__(self) -> None:
         if self.books not in get_args(Books):
             raise unknown(f"books of {self.name}", self.books, get_args(Books))
+        self.require_files("the config file", "the weights")
 
     @property
     def spec(self) -> TokenizerSpec:
@@ -76,9 +74,9 @@ class StableCodec(Pretrained):
 
     @cached_property
     def _model(self) -> StableCodecNetwork:
-        path = self._weights_file()
-        try:
-            config = json.loads(self.file(CONFIG).read_text())
+        facts, path = (self.file(name) for name in self.files)
+        with self.reading(self.checkpoint, "Stable-Codec"):
+            config = json.loads(facts.read_text())
             encoder, decoder = (self._options(config, part) for part in CHANNELS)
             patch = self._patch(config)
             self.check(
@@ -86,17 +84,9 @@ class StableCodec(Pretrained):
                 samples_per_code=(patch * prod(encoder.strides), HOP),
                 samples_per_decoded_code=(patch * prod(decoder.strides), HOP),
             )
-            state = load_tensors(path)
-            model = StableCodecNetwork(patch, encoder, decoder)
-            load_into(model, rename(state if path.suffix == ".safetensors" else state["state_dict"]), path)
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{self.name}: {self.checkpoint} is no Stable-Codec: {error!r}") from error
+            model, state = StableCodecNetwork(patch, encoder, decoder), load_tensors(path)
+            load_into(model, rename(state.get("state_dict", state)), path)
         return model.to(self.device)
-
-    def _weights_file(self) -> Path:
-        """Return the file of the weights; of two the safetensors file, as upstream does."""
-        found = sorted(self.folder.glob("model.safetensors")) or sorted(self.folder.glob("model.ckpt"))
-        return found[0] if found else self.file("model.safetensors")
 
     def _patch(self, config: dict[str, Any]) -> int:
         """Return the samples per patch, after a check of the facts that are fixed here."""
@@ -126,11 +116,10 @@ class StableCodec(Pretrained):
     def _encode(self, wav: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         latents = self._model.encode(torch.stack([to_target_loudness(row) for row in wav]))
         rest = latents.double().tanh()  # as upstream: single precision moves points near a boundary
-        powers = self._levels ** torch.arange(DIMENSIONS, device=wav.device)
         codes = []
         for book in range(self.books):
             indices = ((rest + self._reach(book)) / self._step(book)).round().long()
-            codes.append((indices * powers).sum(-1))
+            codes.append((indices * self._powers(wav.device)).sum(-1))
             rest = rest - (indices * self._step(book) - self._reach(book))
         return torch.stack(codes, dim=1), (lengths + HOP - 1) // HOP
 
@@ -140,9 +129,12 @@ class StableCodec(Pretrained):
 
     def _points(self, codes: torch.Tensor, book: int) -> torch.Tensor:
         """Map the codes (…) of a codebook to points (…, 6)."""
-        powers = self._levels ** torch.arange(DIMENSIONS, device=codes.device)
-        indices = codes[..., None] // powers % self._levels
+        indices = codes[..., None] // self._powers(codes.device) % self._levels
         return indices.float() * self._step(book) - self._reach(book)
+
+    def _powers(self, device: torch.device) -> torch.Tensor:
+        """Return what a step in each dimension adds to a code, (6,); the first dimension adds one."""
+        return self._levels ** torch.arange(DIMENSIONS, device=device)
 
     def _reach(self, book: int) -> float:
         """Return the largest number that a codebook holds: half a step of the codebook before it."""

@@ -7,11 +7,11 @@ from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
 
-from benchmark.errors import UserError
+from benchmark.errors import UserError, unknown
 from benchmark.storage.weights import load_into, load_tensors
 from benchmark.tokenizers.base import true_length
 from benchmark.tokenizers.kmeans import quantize
-from benchmark.tokenizers.networks.ticodec import Decoder, Encoder, plain_weights
+from benchmark.tokenizers.networks.ticodec import Decoder, Encoder, rename
 from benchmark.tokenizers.pretrained import Pretrained
 from benchmark.types import TokenizerSpec
 
@@ -54,9 +54,7 @@ class TiCodec(Pretrained):
 
     def __post_init__(self) -> None:
         if self.num_codebooks not in get_args(Codebooks):
-            raise UserError(
-                f"{self.name}: num_codebooks must be one of {get_args(Codebooks)}, not {self.num_codebooks}"
-            )
+            raise unknown(f"num_codebooks of {self.name}", self.num_codebooks, get_args(Codebooks))
 
     @property
     def spec(self) -> TokenizerSpec:
@@ -77,33 +75,29 @@ class TiCodec(Pretrained):
     @cached_property
     def _model(self) -> Model:
         path = self._weights_file()
-        published = load_tensors(path)
-        missing = {"encoder", "generator", "quantizer"} - published.keys()
-        if missing:
-            raise UserError(
-                f"{self.name}: {path} holds no {', '.join(sorted(missing))}; is it TiCodec's checkpoint?"
-            )
-        state = {name: t for name, t in published["encoder"].items() if not name.startswith(UNUSED)}
-        state = plain_weights(state)
-        hidden, middle = state["time_invariant.conv.0.weight"].shape[:2]
-        encoder = Encoder(middle // 4, hidden, len(state["time_invariant.fn.0.weight"]))
-        load_into(encoder, state, path)
-        state = plain_weights(published["generator"])
-        channels, latent = state["conv_pre.weight"].shape[:2]
-        decoder = Decoder(latent, channels)
-        load_into(decoder, state, path)
-        books = published["quantizer"]
-        levels = ["", *map(str, range(2, self.num_codebooks + 1))]
-        frames = self._stack(books, [f"quantizer_modules{level}.0" for level in levels])
-        # Upstream's older name for the time-invariant codebooks is the number 3, which the model with four
-        # codebooks needs for one of the frames' own.
-        kind = "_globaltokens" if any("globaltokens" in name for name in books) else "3"
-        invariant = self._stack(books, [f"quantizer_modules{kind}.{i}" for i in range(INVARIANT_CODES)])
+        with self.reading(path, "TiCodec checkpoint"):
+            published = load_tensors(path)
+            state = rename({n: t for n, t in published["encoder"].items() if not n.startswith(UNUSED)})
+            hidden, middle = state["time_invariant.conv.0.weight"].shape[:2]
+            encoder = Encoder(middle // 4, hidden, len(state["time_invariant.fn.0.weight"]))
+            load_into(encoder, state, path)
+            state = rename(published["generator"])
+            channels, latent = state["conv_pre.weight"].shape[:2]
+            decoder = Decoder(latent, channels)
+            load_into(decoder, state, path)
+            books = published["quantizer"]
+            levels = ["", *map(str, range(2, self.num_codebooks + 1))]
+            frames = _stack(books, [f"quantizer_modules{level}.0" for level in levels])
+            # Upstream's older name for the time-invariant codebooks is the number 3, which the model with
+            # four codebooks needs for one of the frames' own.
+            kind = "_globaltokens" if any("globaltokens" in name for name in books) else "3"
+            names = [f"quantizer_modules{kind}.{index}" for index in range(INVARIANT_CODES)]
+            invariant = _stack(books, names)
         self.check(
             codebooks=(len(books), self.num_codebooks + INVARIANT_CODES),
             codebook_size=((frames.shape[1], invariant.shape[1]), (CODEBOOK_SIZE, CODEBOOK_SIZE)),
         )
-        return Model(encoder.to(self.device), decoder.to(self.device), frames, invariant)
+        return Model(*(part.to(self.device) for part in (encoder, decoder, frames, invariant)))
 
     def _weights_file(self) -> Path:
         """Find the model's single file.
@@ -116,16 +110,6 @@ class TiCodec(Pretrained):
             names = ", ".join(path.name for path in found) or "none"
             raise UserError(f"{self.name}: {self.checkpoint} must have one file {pattern}; it has {names}")
         return found[0]
-
-    def _stack(self, books: dict[str, torch.Tensor], names: list[str]) -> torch.Tensor:
-        """Stack codebooks of the same size to (K, V, D)."""
-        missing = [name for name in names if f"{name}.embedding.weight" not in books]
-        if missing:
-            raise UserError(
-                f"{self.name}: {self.checkpoint} has no codebook {', '.join(missing)}; "
-                "is it TiCodec's checkpoint?"
-            )
-        return torch.stack([books[f"{name}.embedding.weight"].float() for name in names]).to(self.device)
 
     def codebook_vectors(self) -> torch.Tensor:
         """Return the frames' codebooks, (K, 1024, D) float32."""
@@ -158,3 +142,8 @@ class TiCodec(Pretrained):
         voices = torch.stack(side_info)
         parts = zip(self._model.invariant_books, voices.unbind(1), strict=True)
         return self._model.decoder(frames, torch.cat([book[code] for book, code in parts], 1))
+
+
+def _stack(books: dict[str, torch.Tensor], names: list[str]) -> torch.Tensor:
+    """Stack codebooks of the same size to (K, V, D) float32."""
+    return torch.stack([books[f"{name}.embedding.weight"].float() for name in names])

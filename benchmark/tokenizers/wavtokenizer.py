@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, get_args
 
 import torch
 
-from benchmark.errors import UserError, unknown
+from benchmark.errors import unknown
 from benchmark.storage.weights import load_into, load_tensors
 from benchmark.tokenizers.networks.wavtokenizer import WavTokenizerNetwork, rename
 from benchmark.tokenizers.pretrained import Pretrained
@@ -34,8 +34,7 @@ class WavTokenizer(Pretrained):
     def __post_init__(self) -> None:
         if self.frame_rate not in get_args(FrameRate):
             raise unknown(f"frame_rate of {self.name}", self.frame_rate, get_args(FrameRate))
-        if len(self.files) != 1:
-            raise UserError(f"{self.name}: files must name one checkpoint, not {self.files}")
+        self.require_files("one checkpoint")
 
     @property
     def spec(self) -> TokenizerSpec:
@@ -53,11 +52,9 @@ class WavTokenizer(Pretrained):
     @cached_property
     def _model(self) -> WavTokenizerNetwork:
         path = self.file(self.files[0])
-        try:
+        with self.reading(path, "WavTokenizer checkpoint"):
             state = rename(load_tensors(path)["state_dict"])
             model = WavTokenizerNetwork.of_shapes(state)
-        except KeyError as error:
-            raise UserError(f"{self.name}: {path} is no WavTokenizer checkpoint; it lacks {error}") from error
         self.check(
             hop=(model.hop, self.spec.hop_length),
             codebook_size=(len(model.codebook), CODEBOOK_SIZE),

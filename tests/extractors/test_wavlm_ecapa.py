@@ -16,10 +16,11 @@ from transformers import WavLMConfig, WavLMModel
 from benchmark.data.audio import AudioError
 from benchmark.errors import UserError
 from benchmark.extractors.encoders.wavlm import LARGE
-from benchmark.extractors.encoders.wavlm_original import renamed
+from benchmark.extractors.encoders.wavlm_original import NAMES
 from benchmark.extractors.speaker.wavlm_ecapa import WavlmEcapa
 from benchmark.metrics.signal_pair import Pair
 from benchmark.metrics.speaker import PreservedSimilarity
+from benchmark.storage.weights import renamed
 
 FILE = "wavlm_large_finetune.pth"
 TENSORS = 711
@@ -227,7 +228,7 @@ def test_the_published_file_has_the_tensors_that_are_read() -> None:
         ours = WavLMModel(WavLMConfig(**LARGE)).state_dict()
     head = head_shapes(1024, 24, channels=512, pooled=1536, bottleneck=128)
     assert len(published) + len(head) == TENSORS
-    assert {renamed(name): tensor.shape for name, tensor in published.items()} == {
+    assert {name: tensor.shape for name, tensor in renamed(published, NAMES).items()} == {
         name: tensor.shape for name, tensor in ours.items()
     }
 

@@ -239,6 +239,14 @@ def test_what_hears_the_prompt_of_an_own_decoder_counts_where_that_decodes(docto
     assert "microsoft/wavlm-large" not in said
 
 
+def test_weights_of_a_decoder_alone_count_where_that_decodes(doctor: Any, hub: Asked) -> None:
+    status, said = doctor("tokenizer=mel_bigvgan", "task=asr_probe")
+    assert status == 0 and hub == []
+    status, said = doctor("-m", "tokenizer=mel_bigvgan", "task=asr_probe,reconstruction")
+    assert status == 1 and hub == ["nvidia/bigvgan_v2_24khz_100band_256x"]
+    assert said.count("weights nvidia/bigvgan_v2_24khz_100band_256x") == 1
+
+
 def test_a_device_that_is_not_there(doctor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     status, said = doctor("tokenizer=opus_6k", "device=cuda")

@@ -76,5 +76,5 @@ def test_there_is_always_padding(tokenizer: BigCodec, voice: Any, samples: int, 
 
 def test_the_third_party_repack_is_refused(folder: Path, tmp_path: Path) -> None:
     torch.save(torch.load(folder / "bigcodec.pt", weights_only=True)["CodecEnc"], tmp_path / "bigcodec.pt")
-    with pytest.raises(UserError, match="no CodecEnc and no generator"):
+    with pytest.raises(UserError, match="no BigCodec checkpoint; it lacks 'CodecEnc'"):
         BigCodec(name="b", checkpoint=str(tmp_path)).codebook_vectors()

@@ -8,10 +8,11 @@ import torch
 
 from benchmark.errors import UserError
 from benchmark.models.probes.frontend import PADDING, features_of
+from benchmark.storage.feature_codes import to_codes
 from benchmark.storage.frame_store import shard_file
 from benchmark.storage.token_store import TokenStore, TokenWriter
 from benchmark.tokenizers.constant import Constant
-from benchmark.tokenizers.continuous import Continuous, to_codes
+from benchmark.tokenizers.continuous import Continuous
 from benchmark.tokenizers.mel_rvq import MelRvq
 
 

@@ -66,7 +66,7 @@ def test_the_decoder_starts_from_the_sum_of_the_code_vectors(tokenizer: Facodec,
 def test_another_models_checkpoint_is_refused(tmp_path: Path) -> None:
     for part in ("encoder", "decoder"):
         torch.save({"weight": torch.zeros(1)}, tmp_path / f"ns3_facodec_{part}.bin")
-    with pytest.raises(UserError, match="is no FACodec: it lacks"):
+    with pytest.raises(UserError, match="is no FACodec; it lacks"):
         Facodec(name="facodec", checkpoint=str(tmp_path)).codebook_vectors()
     (tmp_path / "ns3_facodec_decoder.bin").unlink()
     with pytest.raises(UserError, match=r"no file 'ns3_facodec_decoder\.bin'"):

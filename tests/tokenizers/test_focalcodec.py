@@ -104,7 +104,7 @@ def test_a_checkpoint_of_another_rate_is_refused(tmp_path: Path, voice: Callable
     assert tokenizer.encode(wav, torch.tensor([16_000]))[0].shape == (1, 1, 25)
     with pytest.raises(UserError, match="samples_per_frame 640, where 320"):
         wrong.encode(wav, torch.tensor([16_000]))
-    with pytest.raises(UserError, match=r"hop_length must be one of \(320, 640, 1280\), not 480"):
+    with pytest.raises(UserError, match=r"hop_length of focalcodec 480.*Legal: 1280, 320, 640"):
         FocalCodec(name="focalcodec", checkpoint=str(tmp_path), hop_length=480)  # type: ignore[arg-type]
 
 
@@ -132,3 +132,7 @@ def test_weights_that_are_not_the_models_are_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(facts))
     with pytest.raises(UserError, match="does not fit"):
         tokenizer.encode(torch.zeros(1, 16_000), torch.tensor([16_000]))
+    for content, message in (("{}", "it lacks 'encoder_config'"), ("[]", "list indices"), ("{", "Expecting")):
+        (tmp_path / "config.json").write_text(content)
+        with pytest.raises(UserError, match=f"is no FocalCodec.*{message}"):
+            tokenizer.encode(torch.zeros(1, 16_000), torch.tensor([16_000]))

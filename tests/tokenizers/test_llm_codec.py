@@ -14,6 +14,8 @@ HERE = Path(__file__).parent
 UPSTREAM = "yangdongchao/LLM-Codec @ b162928"
 STRIDES = (4, 2, 1)
 
+pytest.importorskip("snac")
+
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> LlmCodec:

@@ -8,7 +8,7 @@ import torch
 
 from benchmark.data.audio import resample
 from benchmark.errors import UserError
-from benchmark.tokenizers.continuous import from_codes
+from benchmark.storage.feature_codes import from_codes
 from benchmark.tokenizers.mel_bigvgan import MelBigVgan
 from benchmark.tokenizers.networks.bigvgan import BigVgan, Mel
 

@@ -10,6 +10,7 @@ import torch
 
 from benchmark.data.audio import resample
 from benchmark.errors import UserError
+from benchmark.tokenizers.networks.snac import Noise
 from benchmark.tokenizers.snac import Snac
 
 STRIDES = (4, 2, 1)
@@ -75,6 +76,20 @@ def test_noise_is_the_same_in_every_decoding_and_leaves_other_random_numbers_alo
     first = tokenizer.decode(codes, frames, torch.tensor([16_000]))
     assert torch.equal(torch.rand(3), expected)
     assert torch.equal(first, tokenizer.decode(codes, frames, torch.tensor([16_000])))
+
+
+def test_noise_does_not_depend_on_the_batch(tokenizer: Snac, voice: Any) -> None:
+    wavs = torch.stack([torch.from_numpy(voice(16_000, seed)) for seed in (1, 2)])
+    codes, frames = tokenizer.encode(wavs, torch.tensor([16_000, 16_000]))
+    together = tokenizer._decode(codes, frames)
+    torch.testing.assert_close(together[1:], tokenizer._decode(codes[1:], frames[1:]), atol=1e-6, rtol=0)
+
+
+def test_noise_is_drawn_on_the_cpu_on_every_device(tokenizer: Snac) -> None:
+    assert not any(isinstance(layer, snac.layers.NoiseBlock) for layer in tokenizer._model.modules())
+    before = torch.get_rng_state()
+    Noise(torch.nn.Identity())(torch.zeros(1, 2, 30, device="meta"))
+    assert not torch.equal(torch.get_rng_state(), before)
 
 
 def test_slow_books_are_repeated_and_count_at_their_own_rate(tokenizer: Snac, voice: Any) -> None:

@@ -1,12 +1,11 @@
 """WavLM (Chen et al. 2022) in transformers, from weights in the layout of its authors' code."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from benchmark.storage.weights import load_into
+from benchmark.storage.weights import load_into, renamed
 
 STRIDES = (5, 2, 2, 2, 2, 2, 2)
 """Strides of the convolutions, which no weight tells."""
@@ -28,13 +27,6 @@ NAMES = {
     r"\.fc2\.": ".feed_forward.output_dense.",
 }
 """Patterns in the names of weights, and what transformers has in their place."""
-
-
-def renamed(name: str) -> str:
-    """Return the name that a weight of the authors' WavLM has in transformers."""
-    for pattern, other in NAMES.items():
-        name = re.sub(pattern, other, name)
-    return name
 
 
 def build_wavlm(state: Mapping[str, torch.Tensor], source: object) -> Any:
@@ -72,5 +64,5 @@ def build_wavlm(state: Mapping[str, torch.Tensor], source: object) -> Any:
         do_stable_layer_norm=True,
     )
     model = WavLMModel(config)
-    load_into(model, {renamed(name): tensor for name, tensor in state.items()}, source)
+    load_into(model, renamed(state, NAMES), source)
     return model

@@ -8,6 +8,7 @@ from torch import nn
 
 from benchmark.errors import UserError
 from benchmark.models.probes.config import ProbeConfig
+from benchmark.storage.feature_codes import from_codes
 from benchmark.types import TokenizerSpec
 
 PADDING = -1
@@ -149,9 +150,7 @@ class FeatureFrontend(nn.Module):
 
 def features_of(codes: torch.Tensor) -> torch.Tensor:
     """Decode float16 bit patterns 0 … 65535 into float32 features; `PADDING` becomes zero."""
-    patterns = torch.where(codes == PADDING, 0, codes)
-    signed = patterns - 2**16 * (patterns >= 2**15)
-    return signed.to(torch.int16).view(torch.float16).float()
+    return from_codes(torch.where(codes == PADDING, 0, codes))
 
 
 def make_frontend(

@@ -7,7 +7,6 @@ rate between two low-pass filters (Kaiser-windowed sinc of twelve taps), because
 would otherwise alias. Beyond both ends a sequence is held at its first and last value.
 """
 
-import math
 from typing import Any, NamedTuple
 
 import torch
@@ -15,9 +14,8 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv1d, conv_transpose1d, pad
 
-TAPS = 12
-CUTOFF, TRANSITION = 0.25, 0.6
-"""Cutoff and transition width of the low-pass at the doubled rate, both in cycles per sample."""
+from benchmark.data.half_band import TAPS, half_band_filter
+
 UP_EDGE = TAPS // 2 - 1
 """Samples beyond each end that the interpolation reads, before doubling."""
 DOWN_EDGES = (TAPS // 2 - 1, TAPS // 2)
@@ -45,20 +43,6 @@ class Ends(NamedTuple):
         return torch.where(self.valid, x, x.gather(2, self.last.expand(-1, x.shape[1], 1)))
 
 
-def low_pass() -> torch.Tensor:
-    """Return a (TAPS,) Kaiser-windowed sinc whose sum is one (Karras et al., 2021, StyleGAN3)."""
-    half = TAPS // 2
-    attenuation = 2.285 * (half - 1) * math.pi * 2 * TRANSITION + 7.95
-    if attenuation > 50:
-        beta = 0.1102 * (attenuation - 8.7)
-    else:
-        beta = 0.5842 * (attenuation - 21) ** 0.4 + 0.07886 * (attenuation - 21)
-    times = torch.arange(-half, half) + 0.5
-    window = torch.kaiser_window(TAPS, periodic=False, beta=beta)
-    taps = window * torch.sinc(2 * CUTOFF * times)
-    return taps / taps.sum()
-
-
 class AdaptiveSnake(nn.Module):
     """Adaptive Snake activation as defined in the docstring of this module."""
 
@@ -71,7 +55,7 @@ class AdaptiveSnake(nn.Module):
         self.beta = nn.Parameter(torch.zeros(channels))
         self.condition = nn.Linear(style, channels)
         # One copy per channel: a depthwise convolution is several times as fast as one over B × C rows.
-        self.register_buffer("taps", low_pass().repeat(channels, 1, 1), persistent=False)
+        self.register_buffer("taps", half_band_filter().repeat(channels, 1, 1), persistent=False)
 
     def forward(self, x: torch.Tensor, style: torch.Tensor, ends: Ends | None = None) -> torch.Tensor:
         """Activate x (B, C, T) given style (B, style); the output is zero beyond `ends`."""

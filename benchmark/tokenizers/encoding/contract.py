@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from benchmark.errors import UserError
+from benchmark.storage.feature_codes import from_codes
 from benchmark.tokenizers.base import Tokenizer, parts
 from benchmark.tokenizers.code_checks import BrokenContract
 from benchmark.types import SAMPLE_RATE
@@ -134,5 +135,4 @@ def _differ(tokenizer: Tokenizer, one: torch.Tensor, other: torch.Tensor) -> tor
     """Return which codes differ; continuous features, which are float16 patterns, may differ in last bits."""
     if not tokenizer.spec.continuous:
         return one != other
-    first, second = (codes.to(torch.int16).view(torch.float16).float() for codes in (one, other))
-    return ~torch.isclose(first, second, rtol=1e-2, atol=1e-2)
+    return ~torch.isclose(from_codes(one), from_codes(other), rtol=1e-2, atol=1e-2)

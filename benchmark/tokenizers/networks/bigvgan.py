@@ -5,7 +5,6 @@ residual blocks with several kernel sizes are averaged. Version 2 of the release
 tanh at its end.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,17 +12,17 @@ import torch
 from torch import nn
 
 from benchmark.data.mel import LogMel
-from benchmark.storage.weights import fold_weight_norm
+from benchmark.storage.weights import fold_weight_norm, renamed
 from benchmark.tokenizers.networks.snake import AntiAliasedSnake
 
 SAMPLE_RATE, HOP, WINDOW, BANDS = 24_000, 256, 1024, 100
 POWER_OFFSET = 1e-9
 """Power added to that of each frequency, under the root."""
 
-RENAMED = (
-    (r"\.act\.(alpha|beta)$", r".\1"),
-    (r"^ups\.(\d+)\.0\.", r"ups.\1."),
-)
+RENAMED = {
+    r"\.act\.(alpha|beta)$": r".\1",
+    r"^ups\.(\d+)\.0\.": r"ups.\1.",
+}
 """Names in the published state dict, and their replacements here."""
 
 
@@ -118,11 +117,5 @@ def rename(published: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
     The filters of the activations, which are computed here, are left out.
     """
-    state = {}
-    for name, tensor in published.items():
-        new = name
-        for old, ours in RENAMED:
-            new = re.sub(old, ours, new)
-        if not new.endswith(".filter"):
-            state[new] = tensor.float()
-    return fold_weight_norm(state)
+    used = {name: tensor for name, tensor in published.items() if not name.endswith(".filter")}
+    return fold_weight_norm(renamed(used, RENAMED))

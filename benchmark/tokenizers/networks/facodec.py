@@ -6,14 +6,15 @@ same latents, averaged over time; the vector conditions the mirror-image decoder
 of a norm.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmark.storage.weights import fold_weight_norm
+from benchmark.storage.weights import fold_weight_norm, renamed
+from benchmark.tokenizers.networks.dilated import DilatedUnit, dilated_units
+from benchmark.tokenizers.networks.nearest import nearest
 from benchmark.tokenizers.networks.snake import AntiAliasedSnake
 
 STRIDES = (2, 4, 5, 5)
@@ -23,15 +24,15 @@ BOOKS = (1, 2, 3)
 """Number of codebooks of prosody, content and acoustic detail, in their order in the codes."""
 HEADS = 4
 
-RENAMED = (
-    (r"^decoder\.model\.", "decoder."),
-    (r"^decoder\.(timbre_\w+)\.", r"\1."),
-    (r"^decoder\.quantizer\.0\.layers\.", "prosody."),
-    (r"^decoder\.quantizer\.1\.layers\.", "content."),
-    (r"^decoder\.quantizer\.2\.layers\.", "detail."),
-    (r"\.(block|act|ffn)\.", "."),
-    (r"\._codebook\.weight$", ".codebook"),
-)
+RENAMED = {
+    r"^decoder\.model\.": "decoder.",
+    r"^decoder\.(timbre_\w+)\.": r"\1.",
+    r"^decoder\.quantizer\.0\.layers\.": "prosody.",
+    r"^decoder\.quantizer\.1\.layers\.": "content.",
+    r"^decoder\.quantizer\.2\.layers\.": "detail.",
+    r"\.(block|act|ffn)\.": ".",
+    r"\._codebook\.weight$": ".codebook",
+}
 """Names in the two published files, after "encoder." and "decoder.", and their replacements here."""
 CONSTANT = (".filter", ".pe")
 
@@ -144,11 +145,7 @@ class FactorizedBook(nn.Module):
 
     def nearest(self, latents: torch.Tensor) -> torch.Tensor:
         """Find the nearest codes (B, T') of latents (B, T', dimension)."""
-        points = F.normalize(self.in_proj(latents).flatten(0, 1))
-        entries = F.normalize(self.codebook)
-        # All vectors have length one, so the squares only make near-ties break as they do upstream.
-        distances = points.pow(2).sum(1, keepdim=True) - 2 * points @ entries.T + entries.pow(2).sum(1)
-        return distances.argmin(1).unflatten(0, latents.shape[:2])
+        return nearest(F.normalize(self.in_proj(latents), dim=-1), F.normalize(self.codebook))
 
     def vectors(self, codes: torch.Tensor) -> torch.Tensor:
         """Look up codes (B, T') and project them to latents (B, T', dimension)."""
@@ -177,24 +174,8 @@ def decoder(dimension: int, width: int) -> nn.Sequential:
     return nn.Sequential(*layers, AntiAliasedSnake(width), nn.Conv1d(width, 1, 7, padding=3), nn.Tanh())
 
 
-def _residuals(channels: int) -> list["Residual"]:
-    return [Residual(channels, dilation) for dilation in (1, 3, 9)]
-
-
-class Residual(nn.Sequential):
-    """x + a dilated and a pointwise convolution of x."""
-
-    def __init__(self, channels: int, dilation: int) -> None:
-        super().__init__(
-            AntiAliasedSnake(channels),
-            nn.Conv1d(channels, channels, 7, padding=3 * dilation, dilation=dilation),
-            AntiAliasedSnake(channels),
-            nn.Conv1d(channels, channels, 1),
-        )
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (B, channels, T) to the same shape."""
-        return x + super().forward(x)
+def _residuals(channels: int) -> list[DilatedUnit]:
+    return dilated_units(channels, lambda: AntiAliasedSnake(channels))
 
 
 class TimbreEncoder(nn.Module):
@@ -244,13 +225,10 @@ def rename(
 
     Predictors that only training needs are left out, and so are constants, which are computed here.
     """
-    state = {}
-    for part, published in (("encoder", encoder), ("decoder", decoder)):
-        for name, tensor in published.items():
-            new = f"{part}.{name}"
-            if name.endswith(CONSTANT) or "_predictor." in name:
-                continue
-            for old, ours in RENAMED:
-                new = re.sub(old, ours, new)
-            state[new] = tensor.float()
-    return fold_weight_norm(state)
+    used = {
+        f"{part}.{name}": tensor
+        for part, published in (("encoder", encoder), ("decoder", decoder))
+        for name, tensor in published.items()
+        if not name.endswith(CONSTANT) and "_predictor." not in name
+    }
+    return fold_weight_norm(renamed(used, RENAMED))

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmark.tokenizers.networks.nearest import nearest
+
 Layers = list[tuple[int, int, int]]
 """(width, kernel, stride) of each convolution."""
 
@@ -101,9 +103,7 @@ class Quantizer(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (…, D) to (…) codes."""
-        x = self.project_in(x)
-        distance = x.square().sum(-1, keepdim=True) - 2 * x @ self.codebook.T + self.codebook.square().sum(1)
-        return distance.argmin(-1)
+        return nearest(self.project_in(x), self.codebook)
 
 
 class Encoder(nn.Module):

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from benchmark.tokenizers.networks.ticodec import SLOPE, ResidualStack
+
 FACTORS = (1, 2, 4)
 """Channels of each level of the autoencoder, in multiples of the last."""
 BLOCKS = 3
@@ -20,8 +22,6 @@ STRIDES, KERNELS = (5, 4, 2, 2, 2), (16, 16, 8, 4, 4)
 """Strides and kernels of HiFi-GAN's upsampling."""
 BRANCHES = (3, 7, 11)
 """Kernels of the residual blocks that run in parallel."""
-DILATIONS = (1, 3, 5)
-SLOPE = 0.1
 
 
 class MelDecoder(nn.Module):
@@ -137,7 +137,7 @@ class HifiGan(nn.Module):
         for stride, kernel in zip(STRIDES, KERNELS, strict=True):
             ups.append(nn.ConvTranspose1d(width, width // 2, kernel, stride, padding=(kernel - stride) // 2))
             width //= 2
-            blocks += [Dilated(width, kernel) for kernel in BRANCHES]
+            blocks += [ResidualStack(width, kernel) for kernel in BRANCHES]
         self.ups, self.resblocks = nn.ModuleList(ups), nn.ModuleList(blocks)
         self.conv_post = nn.Conv1d(width, 1, 7, padding=3)
 
@@ -159,22 +159,3 @@ class HifiGan(nn.Module):
             branches = [block(x) for block in self.resblocks[first : first + len(BRANCHES)]]
             x = (branches[0] + branches[1] + branches[2]) / len(BRANCHES)
         return torch.tanh(self.conv_post(F.leaky_relu(x)))[:, 0]
-
-
-class Dilated(nn.Module):
-    """Three times x + a dilated and a plain convolution of x."""
-
-    def __init__(self, channels: int, kernel: int) -> None:
-        super().__init__()
-        same = kernel // 2
-        self.convs1 = nn.ModuleList(
-            nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=same * dilation)
-            for dilation in DILATIONS
-        )
-        self.convs2 = nn.ModuleList(nn.Conv1d(channels, channels, kernel, padding=same) for _ in DILATIONS)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (B, channels, T) to the same shape."""
-        for one, other in zip(self.convs1, self.convs2, strict=True):
-            x = x + other(F.leaky_relu(one(F.leaky_relu(x, SLOPE)), SLOPE))
-        return x

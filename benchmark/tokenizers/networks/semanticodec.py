@@ -12,30 +12,30 @@ from torch import nn
 from torch.nn import functional as F
 from torchaudio.compliance import kaldi
 
+from benchmark.storage.weights import renamed
 from benchmark.tokenizers.networks.audio_mae import BINS, FRAMES, PATCH, AudioMae
 
 SEGMENT = 163_840
 """Samples at 16 kHz that are encoded at once, 10.24 s."""
 FRAMES_PER_CODE = 4
-BANDS = PATCH // FRAMES_PER_CODE
+GROUP = PATCH // FRAMES_PER_CODE
 """Successive codes for the same 160 ms, from low to high frequencies."""
 MEAN, DEVIATION = -4.2677393, 4.5689974
 """Statistics of log mel energies on AudioSet."""
 EMPTY = 1e-7
 """Standard deviation over the bins up to which a frame counts as padding."""
 MASKED = -1.0
-"""What stands in the place of a vector of padding."""
+"""Value that fills the vectors of padding."""
 
 RENAMED = {
-    "audiomae.model.": "audio_mae.",
-    "patch_embed.": "",
-    ".attn.": ".",
-    ".mlp.": ".",
-    "encoder_output_linear.": "project.",
-    "encoder.": "lstm.",
-    "quantizer._codebook.embed": "books.1",
+    r"^audiomae\.model\.": "audio_mae.",
+    r"\.patch_embed\.": ".",
+    r"\.(attn|mlp)\.": ".",
+    r"^encoder_output_linear\.": "project.",
+    r"^encoder\.": "lstm.",
+    r"^quantizer\._codebook\.embed$": "books.1",
 }
-"""Parts of the names in a published checkpoint, and their replacements here, in the order of their use."""
+"""Names in a published checkpoint, and their replacements here."""
 UNUSED = re.compile(r"audiomae\.model\.(decoder_|mask_token)|quantizer\.(?!_codebook\.embed$)")
 """Weights that reconstruct masked patches, and running averages of the codebook."""
 
@@ -125,13 +125,8 @@ def spectrograms(wav: torch.Tensor) -> torch.Tensor:
 
 def rename(published: Mapping[str, torch.Tensor], centroids: torch.Tensor) -> dict[str, torch.Tensor]:
     """Rename a published state dict to the names here, and add the semantic codebook (V, D)."""
-    state = {"books.0": centroids}
-    for name, tensor in published.items():
-        if UNUSED.match(name):
-            continue
-        for theirs, ours in RENAMED.items():
-            name = name.replace(theirs, ours)
-        state[name] = tensor
+    used = {name: tensor for name, tensor in published.items() if not UNUSED.match(name)}
+    state = {"books.0": centroids, **renamed(used, RENAMED)}
     if "books.1" in state:  # some versions of upstream's library have an axis of heads
         state["books.1"] = state["books.1"].flatten(0, -2)
     return state

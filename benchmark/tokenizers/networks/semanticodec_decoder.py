@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from benchmark.storage.weights import renamed
 from benchmark.tokenizers.networks.latent_diffusion import UNet, sample
 from benchmark.tokenizers.networks.mel_decoder import HifiGan, MelDecoder
 
@@ -22,15 +23,14 @@ HOP = 640
 POSITIONS = 192
 """Channels of the positions beside each vector."""
 MASKED = -1.0
-"""What stands in the place of vectors beyond the end."""
+"""Value that fills the vectors beyond the end."""
 
-PARTS = {
-    "model.diffusion_model.": "unet.",
-    "first_stage_model.post_quant_conv.": "post_quant_conv.",
-    "first_stage_model.decoder.": "mel.",
-    "first_stage_model.vocoder.": "vocoder.",
+RENAMED = {
+    r"^model\.diffusion_model\.": "unet.",
+    r"^first_stage_model\.(post_quant_conv|vocoder)\.": r"\1.",
+    r"^first_stage_model\.decoder\.": "mel.",
 }
-"""Prefixes of the names in a published checkpoint, and their replacements here."""
+"""Names in a published checkpoint, and their replacements here."""
 SCALE = "scale_factor"
 
 
@@ -124,9 +124,5 @@ def rename(published: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     The autoencoder's encoder, the diffusion's constants and its averaged weights, which upstream does not
     use, are left out.
     """
-    state = {SCALE: published[SCALE]}
-    for name, tensor in published.items():
-        for theirs, ours in PARTS.items():
-            if name.startswith(theirs):
-                state[ours + name.removeprefix(theirs)] = tensor
-    return state
+    parts = ("unet.", "post_quant_conv.", "mel.", "vocoder.", SCALE)
+    return {name: tensor for name, tensor in renamed(published, RENAMED).items() if name.startswith(parts)}

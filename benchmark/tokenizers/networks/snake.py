@@ -1,10 +1,10 @@
 """Snake, a periodic activation (Liu et al. 2020), as BigVGAN learns it (Lee et al. 2023, 2206.04658)."""
 
-import math
-
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from benchmark.data.half_band import half_band_filter
 
 
 class Snake(nn.Module):
@@ -41,17 +41,3 @@ class AntiAliasedSnake(Snake):
         cut = 3 * margin  # the doubled margin, and the samples that the filter adds at either end
         x = super().forward(x[..., cut:-cut])
         return F.conv1d(F.pad(x, (margin, margin + 1), "replicate"), taps, stride=2, groups=channels)
-
-
-def half_band_filter() -> torch.Tensor:
-    """Compute the taps (12,) of a windowed sinc that passes half of the band; their sum is one.
-
-    The shape of the Kaiser window follows from the attenuation in dB that 12 taps can reach when the stop
-    band begins 0.3 of the sampling rate above the cut-off (Oppenheim and Schafer, section 7.5.3).
-    """
-    size, transition = 12, 4 * 0.3
-    attenuation = 2.285 * (size // 2 - 1) * math.pi * transition + 7.95
-    window = torch.kaiser_window(size, periodic=False, beta=0.1102 * (attenuation - 8.7))
-    time = torch.arange(size) - (size - 1) / 2
-    taps = window * torch.sinc(time / 2)
-    return taps / taps.sum()

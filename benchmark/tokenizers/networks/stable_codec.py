@@ -6,7 +6,6 @@ the published state dict, without its "layers".
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,21 +14,22 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmark.storage.weights import fold_weight_norm
+from benchmark.storage.weights import fold_weight_norm, renamed
+from benchmark.tokenizers.networks.dilated import DilatedUnit, dilated_units
 from benchmark.tokenizers.networks.snake import Snake
 
 HEAD = 128
 """Width of an attention head; half of it is rotated by position."""
 NORM_EPS, HEAD_EPS = 1e-2, 1e-6
 
-RENAMED = (
-    (r"\.layers\.", "."),
-    (r"_norm\.gamma$", "_norm.weight"),
-    (r"_norm\.beta$", "_norm.bias"),
-    (r"\.ff\.ff\.0\.proj\.", ".ff_in."),
-    (r"\.ff\.ff\.2\.", ".ff_out."),
-    (r"\.glu\.proj\.", ".glu."),
-)
+RENAMED = {
+    r"\.layers\.": ".",
+    r"_norm\.gamma$": "_norm.weight",
+    r"_norm\.beta$": "_norm.bias",
+    r"\.ff\.ff\.0\.proj\.": ".ff_in.",
+    r"\.ff\.ff\.2\.": ".ff_out.",
+    r"\.glu\.proj\.": ".glu.",
+}
 """Names in the published state dict, and their replacements here."""
 CONSTANT = ".rope.inv_freq"
 
@@ -45,10 +45,10 @@ class Options:
         strides: Factor by which each block changes the frame rate.
         transformer_depths: Transformer layers of each block.
         sliding_window: Frames before and after each frame that attention sees; −1 for all.
-        use_snake: Whether Snake activates before convolutions.
-        use_dilated_conv: Whether blocks have residual units of dilated convolutions.
-        conformer: Whether transformer layers have a convolution module.
-        layer_scale: Whether the output of each branch is scaled per channel.
+        use_snake: True if Snake activates before convolutions.
+        use_dilated_conv: True if blocks have residual units of dilated convolutions.
+        conformer: True if transformer layers have a convolution module.
+        layer_scale: True if the output of each branch is scaled per channel.
     """
 
     channels: int = 128
@@ -143,8 +143,10 @@ def _activation(options: Options, width: int) -> nn.Module:
     return Snake(width) if options.use_snake else nn.Identity()
 
 
-def _dilated(options: Options, width: int) -> list["DilatedUnit"]:
-    return [DilatedUnit(options, width, d) for d in (1, 3, 9)] if options.use_dilated_conv else []
+def _dilated(options: Options, width: int) -> list[DilatedUnit]:
+    if not options.use_dilated_conv:
+        return []
+    return dilated_units(width, lambda: Snake(width) if options.use_snake else nn.ELU())
 
 
 def _transformer(options: Options, width: int, depth: int) -> nn.Sequential:
@@ -157,19 +159,6 @@ class Transpose(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (B, C, T) to (B, T, C) and back."""
         return x.transpose(1, 2)
-
-
-class DilatedUnit(nn.Sequential):
-    """x + a dilated and a pointwise convolution of x."""
-
-    def __init__(self, options: Options, width: int, dilation: int) -> None:
-        first, second = (Snake(width) if options.use_snake else nn.ELU() for _ in range(2))
-        dilated = nn.Conv1d(width, width, 7, padding=3 * dilation, dilation=dilation)
-        super().__init__(first, dilated, second, nn.Conv1d(width, width, 1))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (B, width, T) to the same shape."""
-        return x + super().forward(x)
 
 
 class Layer(nn.Module):
@@ -277,12 +266,9 @@ def rename(published: Mapping[str, Any]) -> dict[str, torch.Tensor]:
 
     Other parts, such as a training head, and constants, which are computed here, are left out.
     """
-    state = {}
-    for name, tensor in published.items():
-        if not name.startswith(("encoder.", "decoder.")) or name.endswith(CONSTANT):
-            continue
-        new = name
-        for old, ours in RENAMED:
-            new = re.sub(old, ours, new)
-        state[new] = tensor.float()
-    return fold_weight_norm(state)
+    used = {
+        name: tensor
+        for name, tensor in published.items()
+        if name.startswith(("encoder.", "decoder.")) and not name.endswith(CONSTANT)
+    }
+    return fold_weight_norm(renamed(used, RENAMED))

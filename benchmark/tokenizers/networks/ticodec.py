@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmark.storage.weights import fold_weight_norm
+from benchmark.storage.weights import fold_weight_norm, renamed
 
 SLOPE = 0.1
 STRIDES = (2, 4, 5, 8)
@@ -22,7 +22,7 @@ MIDDLE = 2
 """Number of the encoder's stages before the time-invariant branch."""
 CHANNELS_PER_GROUP = 16
 
-RENAMED = {"GlobalTokenEncoder.": "time_invariant.", "ups.": "strided."}
+RENAMED = {r"^GlobalTokenEncoder\.": "time_invariant.", r"^ups\.": "strided."}
 
 
 class ResidualStack(nn.Module):
@@ -141,15 +141,9 @@ class Decoder(nn.Module):
         return torch.tanh(self.conv_post(_activate(x)))[:, 0]
 
 
-def plain_weights(published: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def rename(published: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Rename a published part's weights to the names here, and fold weight normalization in."""
-    state = {}
-    for name, tensor in published.items():
-        for theirs, ours in RENAMED.items():
-            if name.startswith(theirs):
-                name = ours + name.removeprefix(theirs)
-        state[name] = tensor.float()
-    return fold_weight_norm(state)
+    return fold_weight_norm(renamed(published, RENAMED))
 
 
 def _same(channels: int, kernel: int, dilation: int) -> nn.Conv1d:

@@ -14,7 +14,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmark.data.inverse_stft import InverseSTFT
-from benchmark.storage.weights import fold_weight_norm
+from benchmark.storage.weights import fold_weight_norm, renamed
+from benchmark.tokenizers.networks.nearest import nearest
 
 BANDWIDTH = 0
 """Row of the decoder's adaptive norms. The norms have four rows for training at four bitrates. All published
@@ -23,12 +24,12 @@ GROUPS = 32
 EPS = 1e-6
 
 RENAMED = {
-    "feature_extractor.encodec.encoder.model.": "encoder.",
-    "feature_extractor.encodec.quantizer.vq.layers.0._codebook.embed": "codebook",
-    "backbone.": "decoder.",
-    ".conv.conv.": ".",
+    r"^feature_extractor\.encodec\.encoder\.model\.": "encoder.",
+    r"^feature_extractor\.encodec\.quantizer\.vq\.layers\.0\._codebook\.embed$": "codebook",
+    r"^backbone\.": "decoder.",
+    r"\.conv\.conv\.": ".",
 }
-"""Parts of the names in a published checkpoint, and their replacements here."""
+"""Names in a published checkpoint, and their replacements here."""
 
 
 class WavTokenizerNetwork(nn.Module):
@@ -90,11 +91,7 @@ class WavTokenizerNetwork(nn.Module):
     def encode(self, wav: torch.Tensor) -> torch.Tensor:
         """Encode a waveform (B, T) to codes (B, ⌈T / hop⌉)."""
         latents = self.encoder(wav[:, None]).transpose(1, 2)
-        flat = latents.flatten(0, 1)
-        # The order of operations is upstream's, so that near-ties are broken in the same way.
-        distances = flat.pow(2).sum(1, keepdim=True) - 2 * flat @ self.codebook.T
-        distances = distances + self.codebook.pow(2).sum(1)
-        return distances.argmin(1).unflatten(0, latents.shape[:2])
+        return nearest(latents, self.codebook)
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """Decode codes (B, T') to a waveform (B, T' · hop)."""
@@ -278,11 +275,6 @@ def rename(published: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     Discriminators, losses, EnCodec's decoder and the codebook's running averages are left out. Weight norm
     is folded into the kernels.
     """
-    state = {}
-    for name, tensor in published.items():
-        new = name
-        for old, ours in RENAMED.items():
-            new = new.replace(old, ours)
-        if new.startswith(("encoder.", "decoder.", "head.out.")) or new == "codebook":
-            state[new] = tensor.float()
+    parts = ("encoder.", "decoder.", "head.out.", "codebook")
+    state = {name: tensor for name, tensor in renamed(published, RENAMED).items() if name.startswith(parts)}
     return fold_weight_norm(state)

@@ -12,10 +12,12 @@ from transformers import WavLMConfig, WavLMModel
 
 from benchmark.models.vocoder.lscodec import AlphaDecoder
 from benchmark.models.vocoder.published import published_names
-from benchmark.tokenizers.lscodec import GROUP, LSCodec
+from benchmark.tokenizers.lscodec import LSCodec
 from benchmark.tokenizers.networks.lscodec import Encoder
 from benchmark.tokenizers.pretrained import Pretrained
 
+GROUP = "quantizer.groups.0."
+"""Prefix of the codebook's tensors."""
 STEMS = {
     320: "[({w}, 10, 5), ({w}, 8, 4)] + [({w}, 4, 2)] * 4",
     640: "[({w}, 10, 5), ({w}, 8, 4), ({w}, 8, 4)] + [({w}, 4, 2)] * 3",

@@ -5,6 +5,7 @@ import runpy
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors.torch import save_file
 
 HERE = Path(__file__).parents[1]
@@ -54,8 +55,12 @@ def write(tokenizer, folder, options="plain"):
         shapes = json.loads(str(fixture[f"shapes_{options}"]))
     seeded_state = runpy.run_path(str(HERE / "seeded.py"))["seeded_state"]
     state = {name: spread(name, tensor, options) for name, tensor in seeded_state(shapes).items()}
-    (folder / "model_config.json").write_text(json.dumps(config(OPTIONS[options])))
-    save_file(state, folder / "model.safetensors")
+    facts, weights = (folder / name for name in tokenizer.files)
+    facts.write_text(json.dumps(config(OPTIONS[options])))
+    if weights.suffix == ".safetensors":
+        save_file(state, weights)
+    else:
+        torch.save({"state_dict": state}, weights)
 
 
 def spread(name, tensor, options):

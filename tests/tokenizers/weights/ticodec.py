@@ -3,10 +3,12 @@ from pathlib import Path
 import torch
 from torch.nn.functional import normalize
 
-from benchmark.tokenizers.networks.ticodec import RENAMED, Decoder, Encoder
+from benchmark.tokenizers.networks.ticodec import Decoder, Encoder
 from benchmark.tokenizers.ticodec import CODEBOOK_SIZE, INVARIANT_CODES, WEIGHTS, TiCodec
 
 CHANNELS = 8
+PUBLISHED = {"time_invariant.": "GlobalTokenEncoder.", "strided.": "ups."}
+"""Prefixes of parameters, and those of the published checkpoints in their place."""
 
 
 def published(part: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -17,7 +19,7 @@ def published(part: torch.nn.Module) -> dict[str, torch.Tensor]:
     state = {}
     for name, tensor in part.state_dict().items():
         plain = name.startswith("time_invariant") or (isinstance(part, Encoder) and "conv_post" in name)
-        for theirs, ours in RENAMED.items():
+        for ours, theirs in PUBLISHED.items():
             name = theirs + name.removeprefix(ours) if name.startswith(ours) else name
         if tensor.ndim == 3 and not plain:
             state[f"{name}_g"] = tensor.norm(dim=(1, 2), keepdim=True)
