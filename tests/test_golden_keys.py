@@ -8,15 +8,14 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from unittest.mock import patch
 
-from omegaconf import DictConfig, OmegaConf
-
-from benchmark.jobs.build import build, make_job
+from benchmark.jobs.build import make_job
 from benchmark.jobs.compose import CONF, compose_jobs, open_hydra
+from benchmark.jobs.job import Job
 from benchmark.storage import checkpoints, weights
 from benchmark.storage.hashing import digest
 
@@ -80,20 +79,17 @@ def keys(cache: Path) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {"jobs": {}, "metrics": {}}
     place = f"paths.cache={cache}"
     with open_hydra() as hydra:
-        sweep = [f"tokenizer={','.join(names('tokenizer'))}", f"task={','.join(names('task'))}", place]
-        configs = compose_jobs(hydra, sweep, multirun=True)
-        tasks = "task=reconstruction,voice_conversion"
-        metrics = [tasks, f"metric=[{','.join(single_metrics())}]", place]
-        configs += compose_jobs(hydra, metrics, multirun=True)
-    parts: dict[str, Any] = {}
 
-    def shared(node: DictConfig) -> Any:
-        key = json.dumps(OmegaConf.to_container(node, resolve=True), sort_keys=True)
-        if key not in parts:
-            parts[key] = build(node)
-        return parts[key]
+        def jobs_of(*sweep: str) -> list[Job]:
+            return [make_job(cfg) for cfg in compose_jobs(hydra, [*sweep, place], multirun=True)]
 
-    jobs = [make_job(cfg, shared) for cfg in configs]
+        # Each tokenizer and each task is composed and built once; their product would take minutes.
+        by_tokenizer = jobs_of(f"tokenizer={','.join(names('tokenizer'))}", "task=reconstruction")
+        by_task = jobs_of("tokenizer=mel_rvq", f"task={','.join(names('task'))}")
+        corpus = by_task[0].corpus
+        jobs = [replace(one, task=other.task, corpus=corpus) for one in by_tokenizer for other in by_task]
+        metrics = f"metric=[{','.join(single_metrics())}]"
+        jobs += jobs_of("task=reconstruction,voice_conversion", metrics)
     with any_weights():  # the modules that it patches are imported by now
         for job in jobs:
             found["jobs"].setdefault(f"{job.task.name} {job.tokenizer.name}", job.key())

@@ -18,8 +18,8 @@ BANDS = {"wb": "wideband, 16 kHz, ITU-T P.862.2", "nb": "narrowband, 16 kHz, ITU
 class Pesq(Metric):
     """PESQ (Rix et al. 2001), a MOS-LQO from about 1.0 to 4.64.
 
-    PESQ has no value if it finds no utterance in the original, for clips under a quarter of a second, and for
-    digital silence on either side.
+    PESQ of identical files is 4.55 (narrow-band) and 4.64 (wide-band). There is no value if PESQ finds no
+    utterance in the original, for clips under a quarter of a second, and for digital silence on either side.
 
     Attributes:
         band: "wb" for wideband, "nb" for narrowband.

@@ -33,6 +33,8 @@ class Utmos(ModelExtractor):
         files: The checkpoint's file that is read.
         checkpoint: Hub id or folder with the package's `utmos_state_dict.pt`.
         revision: Commit of a hub id.
+        licence: Licence of the weights, as their publisher states it; part of no key.
+        size_mb: Approximate size of the download in MB; part of no key.
     """
 
     kind: ClassVar[str] = "utmos"
@@ -42,6 +44,8 @@ class Utmos(ModelExtractor):
 
     checkpoint: str
     revision: str | None = None
+    licence: str = ""
+    size_mb: float | None = None
 
     @cached_property
     def folder(self) -> Path:

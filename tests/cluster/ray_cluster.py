@@ -17,6 +17,12 @@ STORE = 80_000_000
 """Bytes of each node's object store; Ray takes no fewer than 75 MB."""
 START = 90.0
 """Timeout in seconds for the start of all nodes."""
+WAIT = """\
+import sys, time, ray
+ray.init(sys.argv[1], logging_level=40)
+while ray.cluster_resources().get("CPU", 0) < int(sys.argv[2]):
+    time.sleep(0.1)
+"""
 
 
 class RayCluster:
@@ -85,17 +91,16 @@ class RayCluster:
 
     def _until(self, nodes: int) -> None:
         """Wait until this number of nodes with a CPU is up."""
-        question = "import ray, sys; ray.init(sys.argv[1], logging_level=40); print(ray.cluster_resources())"
         end = time.monotonic() + START
         while True:
             done = subprocess.run(
-                [sys.executable, "-c", question, self.address],
+                [sys.executable, "-c", WAIT, self.address, str(nodes)],
                 env=os.environ | self.environment,
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=START,
             )
-            if done.returncode == 0 and f"'CPU': {nodes}.0" in (done.stdout if nodes else "'CPU': 0.0"):
+            if done.returncode == 0:
                 return
             if time.monotonic() > end:
                 said = (self.folder / "nodes.out").read_text()[-3000:]

@@ -31,6 +31,7 @@ SWEEP = [
     "vocoder.steps_per_epoch=2",
     "vocoder.dev_utterances=4",
     "limit=6",
+    "metric=versa",  # seconds, long enough to be killed in; Whisper would take minutes over such a vocoder
     "trainer.progress_bar=false",
     "trainer.accelerator=cpu",
 ]

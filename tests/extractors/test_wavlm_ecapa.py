@@ -3,7 +3,9 @@
 The other computation has torchaudio's WavLM, which was written apart from transformers', and a head of NumPy.
 """
 
+import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -251,6 +253,16 @@ def test_other_weights_are_refused(
     encoder = save(other if tensor is None else other | {name: tensor}, tmp_path)
     with pytest.raises(UserError, match=words):
         encoder.load("cpu")
+
+
+def test_a_file_with_another_digest_is_refused(state: State, tmp_path: Path) -> None:
+    encoder = save(state, tmp_path)
+    digest = hashlib.sha256((tmp_path / FILE).read_bytes()).hexdigest()
+    right, wrong = replace(encoder, sha256=digest), replace(encoder, sha256=64 * "0")
+    assert right.key == wrong.key == encoder.key
+    right.load("cpu")
+    with pytest.raises(UserError, match=f"has sha256 {digest}, not 0000.*fetch the file again"):
+        wrong.load("cpu")
 
 
 def test_a_file_with_code_or_without_a_model_is_refused(state: State, tmp_path: Path) -> None:

@@ -15,13 +15,14 @@ import pytest
 
 from benchmark.data.audio import AudioError
 from benchmark.errors import UserError
+from benchmark.extractors.other_python.child import Child
 from benchmark.extractors.other_python.environment import Environment
 from benchmark.extractors.other_python.process import Program
 from benchmark.extractors.other_python.serve import ProtocolError, read_message, write_message
-from benchmark.extractors.other_python.worker import MOST_DEATHS, Worker
+from benchmark.extractors.other_python.worker import MOST_FAILURES, Worker
 
 SCRIPT = """
-import os, signal, sys, time
+import os, signal, subprocess, sys, time
 import numpy as np
 
 def load(folder="", noisy=False, **marks):
@@ -36,6 +37,10 @@ def load(folder="", noisy=False, **marks):
         first = float(clip.flat[0])
         if noisy:
             print("working", end="\\r", flush=True)
+        if first == marks.get("spawn"):
+            child = subprocess.Popen(["sleep", "3600"])
+            with open(folder + "/children", "a") as children:
+                children.write(f"{child.pid}\\n")
         if first == marks.get("crash"):
             os.kill(os.getpid(), signal.SIGSEGV)
         if first == marks.get("crash_once") and not os.path.exists(folder + "/crashed"):
@@ -44,6 +49,12 @@ def load(folder="", noisy=False, **marks):
             os._exit(3)
         if first == marks.get("hang"):
             time.sleep(3600)
+        if first == marks.get("noise"):
+            for descriptor in range(3, 20):  # whichever the answers take
+                try:
+                    os.write(descriptor, b"noise on the line")
+                except OSError:
+                    pass
         if first == marks.get("refuse"):
             raise ValueError("no such\\nclip")
         return 2 * clip if clip.ndim == 2 else f"{clip.dtype} {first:g}"
@@ -61,9 +72,9 @@ def wav(first: float, length: int = 5) -> np.ndarray:
     return np.full(length, first, np.float32)
 
 
-def starts(folder: Path) -> list[int]:
-    """Process numbers of every start of the script."""
-    return [int(line) for line in (folder / "starts").read_text().split()]
+def starts(folder: Path, what: str = "starts") -> list[int]:
+    """Process numbers of every start of the script, or of the children that the script started."""
+    return [int(line) for line in (folder / what).read_text().split()]
 
 
 def is_alive(pid: int) -> bool:
@@ -91,7 +102,12 @@ def make(tmp_path: Path) -> Iterator[Make]:
     def build(timeout: float = 60.0, **marks: float) -> Worker:
         settings = {"folder": str(tmp_path), **marks}
         program = Program(
-            name="test model", python=sys.executable, script=script, settings=settings, timeout=timeout
+            name="test model",
+            python=sys.executable,
+            script=script,
+            settings=settings,
+            timeout=timeout,
+            timeout_setting="asr.timeout",
         )
         workers.append(Worker(program))
         return workers[-1]
@@ -136,20 +152,51 @@ def test_a_crash_that_does_not_come_back_costs_nothing(make: Make, tmp_path: Pat
     assert len(starts(tmp_path)) == 2
 
 
-def test_a_clip_that_hangs_is_given_up(make: Make, tmp_path: Path) -> None:
-    worker = make(timeout=2.0, hang=2)
-    found = worker([wav(2), wav(3)])
-    assert isinstance(found[0], AudioError) and "took more than 2 s" in str(found[0])
-    assert found[1] == "float32 3"
-    assert all(not is_alive(pid) for pid in starts(tmp_path)[:-1])
+def test_a_clip_that_hangs_stops_the_job_instead_of_failing(make: Make, tmp_path: Path) -> None:
+    worker = make(timeout=1.0, hang=2)
+    with pytest.raises(UserError, match=r"took more than 1 s for one clip: raise asr\.timeout, or"):
+        worker([wav(2), wav(3)])
+    assert len(starts(tmp_path)) == 3  # the batch twice, and the clip alone
+    assert not any(is_alive(pid) for pid in starts(tmp_path))
 
 
-def test_an_exception_is_the_clips_failure_and_the_process_stays(make: Make, tmp_path: Path) -> None:
-    worker = make(refuse=2)
-    found = worker([wav(1), wav(2)])
-    assert found[0] == "float32 1"
-    assert isinstance(found[1], AudioError) and str(found[1]) == "test model: ValueError: no such clip"
-    assert len(starts(tmp_path)) == 1
+@pytest.mark.parametrize(
+    ("mark", "reason"), [("refuse", "ValueError: no such clip"), ("noise", "broke the protocol: expected")]
+)
+def test_an_exception_and_noise_are_the_clips_failure_and_end_the_process(
+    make: Make, tmp_path: Path, mark: str, reason: str
+) -> None:
+    worker = make(**{mark: 2})
+    found = worker([wav(1), wav(2), wav(3)])
+    assert found[0] == "float32 1" and found[2] == "float32 3"
+    assert isinstance(found[1], AudioError) and str(found[1]).startswith(f"test model: {reason}")
+    assert len(starts(tmp_path)) == 4  # the batch twice, then the clips: before and after the mishap
+    assert not any(is_alive(pid) for pid in starts(tmp_path)[:-1])
+
+
+@pytest.mark.parametrize("how", ["crash", "hang", "close"])
+def test_grandchildren_end_with_the_process(make: Make, tmp_path: Path, how: str) -> None:
+    worker = make(timeout=60.0 if how == "close" else 1.0, spawn=2, **{how: 2})
+    if how == "close":
+        assert worker([wav(2)]) == ["float32 2"]
+        assert is_alive(*starts(tmp_path, "children"))
+        worker.close()
+    elif how == "crash":
+        assert "SIGSEGV" in str(worker([wav(2)])[0])
+    else:
+        with pytest.raises(UserError, match="took more than 1 s"):
+            worker([wav(2)])
+    children = starts(tmp_path, "children")
+    assert len(children) == (1 if how == "close" else 2)
+    assert all(wait_until_gone(pid) for pid in children)
+
+
+def test_a_number_that_was_reaped_is_not_killed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    child = Child([sys.executable, "-c", "raise SystemExit(3)"])
+    assert child.end(10.0) == 3
+    monkeypatch.setattr(os, "killpg", lambda *_: pytest.fail("killed a group that may be another's"))
+    assert child.kill() == child.end(1.0) == 3
+    child.close(1.0)
 
 
 def test_a_model_that_loses_clips_is_not_believed(make: Make) -> None:
@@ -157,10 +204,13 @@ def test_a_model_that_loses_clips_is_not_believed(make: Make) -> None:
     assert all("0 answers to 1 clips" in str(answer) for answer in found)
 
 
-def test_a_program_that_always_dies_is_given_up_with_its_last_words(make: Make) -> None:
-    worker = make(crash=2)
-    with pytest.raises(UserError, match=f"fails on {MOST_DEATHS} clips in a row.*SIGSEGV"):
-        worker([wav(2)] * (MOST_DEATHS + 1))
+def test_a_program_that_always_fails_is_given_up_with_its_last_words(make: Make) -> None:
+    worker = make(refuse=2, crash=3)
+    most = MOST_FAILURES - 1
+    found = worker([wav(3), *[wav(2)] * (most - 1), wav(1)])  # a clip with an answer starts a new count
+    assert [isinstance(answer, AudioError) for answer in found] == [*[True] * most, False]
+    with pytest.raises(UserError, match=f"fails on {MOST_FAILURES} clips in a row, the last .*no such clip"):
+        worker([wav(3), *[wav(2)] * most, wav(1)])
 
 
 def test_a_process_ends_with_its_worker(make: Make, tmp_path: Path) -> None:
@@ -232,12 +282,13 @@ def test_another_program_in_place_of_python_is_told_apart(tmp_path: Path) -> Non
     impostor = tmp_path / "python"
     impostor.write_text("#!/bin/sh\necho stb2 is another protocol\nsleep 60\n")
     impostor.chmod(0o755)
-    with pytest.raises(UserError, match=r"breaks the protocol: expected .*stb1.*not b'stb2'"):
+    with pytest.raises(UserError, match=r"did not start: broke the protocol: expected .*stb1.*not b'stb2'"):
         Worker(Program(name="m", python=str(impostor), script=tmp_path / "model.py"))
     with pytest.raises(UserError, match="/no/python cannot be started: No such file"):
         Worker(Program(name="m", python="/no/python", script=tmp_path / "model.py"))
-    with pytest.raises(UserError, match="timeout must be above 0"):
-        Program(name="m", python="", script=tmp_path, timeout=0)
+    for seconds in (0, -1.0, float("nan"), float("inf"), "600"):
+        with pytest.raises(UserError, match=rf"timeout={seconds} is no time limit; legal: seconds above 0"):
+            Program(name="m", python="", script=tmp_path, timeout=seconds)  # type: ignore[arg-type]
 
 
 def test_a_message_is_read_as_it_was_written_or_not_at_all() -> None:

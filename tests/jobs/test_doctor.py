@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFoundError, RevisionNotFoundError
+from omegaconf import OmegaConf
 
 from benchmark.jobs import requirements as needs
 from benchmark.tokenizers.lyra import Lyra
@@ -117,7 +118,7 @@ def test_without_the_hub_the_yaml_tells_the_size(doctor: Any, hub: Asked) -> Non
     names = "openai/whisper-small,openai/whisper-medium"
     status, said = doctor(
         *("-m", "tokenizer=whisper_kmeans", f"tokenizer.checkpoint={names}", "task=codebook_usage,asr_probe"),
-        "+tokenizer.size_mb=900",
+        "tokenizer.size_mb=900",
     )
     assert status == 1 and len(hub) == 1  # and is not asked again
     assert said.count("# about 900 MB") == 2 and "To download in all: about 1.8 GB." in said
@@ -142,6 +143,7 @@ def test_listeners_and_voices_of_papers_come_with_size_and_licence(
         "  # about 457 MB; licence CC-BY-4.0",
         "5401b25be96709d8  # about 1.3 GB; licence Apache-2.0",
         "--include wavlm_large_finetune.pth --revision main  # about 1.3 GB; licence CC-BY-SA-3.0",
+        "--revision 4f2447e519df3b88567b45583d3500006729502b  # about 413 MB; licence MIT",
         "missing  environment      /no/python",
         "asr.python=/no/python is no Python that runs (No such file or directory): python -m venv nemo_env",
         "pip install 'nemo_toolkit[asr]>=2.0'",
@@ -153,6 +155,23 @@ def test_listeners_and_voices_of_papers_come_with_size_and_licence(
         f"metric.codec_paper_sim.encoder.checkpoint={tmp_path}",
     )
     assert f"here     speaker encoder  {tmp_path}" in said and "environment" not in said
+
+
+def checkpoints(node: Any) -> Iterator[dict[str, Any]]:
+    """Yield the mappings of a yaml that name a checkpoint."""
+    if isinstance(node, dict):
+        if "checkpoint" in node:
+            yield node
+        for value in node.values():
+            yield from checkpoints(value)
+
+
+def test_whatever_listens_or_judges_states_size_and_licence() -> None:
+    groups = ("asr", "aligner", "metric", "speaker_encoder")
+    paths = [path for group in groups for path in (ROOT / "conf" / group).rglob("*.yaml")]
+    found = [node for path in paths for node in checkpoints(OmegaConf.to_container(OmegaConf.load(path)))]
+    assert len(found) >= 10
+    assert not [node["checkpoint"] for node in found if not {"licence", "size_mb"} <= node.keys()]
 
 
 @pytest.mark.parametrize(
@@ -295,7 +314,7 @@ def test_the_command_with_a_network_that_fails(tmp_path: Path) -> None:
     }
     start = time.monotonic()
     run = subprocess.run(
-        [sys.executable, "-m", "benchmark", "doctor", *WHISPER, "+tokenizer.size_mb=967"],
+        [sys.executable, "-m", "benchmark", "doctor", *WHISPER, "tokenizer.size_mb=967"],
         cwd=ROOT,
         env=environment,
         capture_output=True,

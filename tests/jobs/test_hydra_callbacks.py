@@ -22,21 +22,24 @@ from benchmark.results.store import ResultsStore
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["dataset=custom", "trainer.progress_bar=false"]
 TOKENIZER = ["tokenizer=mfcc_kmeans", "tokenizer.codebook_size=8"]
+HALF_FAIL = ["task=asr_probe,codebook_usage", "seed=0,1,2,3", "preflight=warn", *TOKENIZER]
 JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+Run = tuple[Path, subprocess.CompletedProcess[str]]
+"""Folder and ended process of a sweep."""
 
 
-@pytest.fixture
-def speech(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a list of recordings without texts or a dev split, so that probes cannot run."""
     rng = np.random.default_rng(0)
-    path = tmp_path / "my.csv"
+    path = tmp_path_factory.mktemp("speech") / "my.csv"
     with path.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(("audio_path", "speaker_id", "split"))
         for split in ("train", "test"):
             for number in range(6):
                 name = f"{split}{number}.wav"
-                soundfile.write(str(tmp_path / name), 0.1 * rng.standard_normal(32_000), 16_000)
+                soundfile.write(str(path.with_name(name)), 0.1 * rng.standard_normal(32_000), 16_000)
                 table.writerow((name, f"{split}{number % 2}", split))
     return path
 
@@ -56,28 +59,39 @@ def rows(folder: Path) -> list[Row]:
     return ResultsStore(folder / "results" / "mini").rows()
 
 
-@pytest.mark.parametrize("launcher", [["hydra/launcher=basic"], JOBLIB], ids=["basic", "joblib"])
-def test_a_failed_job_stops_no_other_and_is_listed_with_its_log(
-    speech: Path, tmp_path: Path, launcher: list[str]
-) -> None:
-    jobs = [f"manifest={speech}", "task=asr_probe,codebook_usage", "seed=0,1", "preflight=warn", *TOKENIZER]
-    ended = run(tmp_path, *jobs, *launcher)
+@pytest.fixture(scope="module")
+def undisturbed(speech: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run a sweep of four jobs that fail and four that do not, one after the other in one process."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return folder, run(folder, f"manifest={speech}", *HALF_FAIL)
+
+
+@pytest.fixture(params=["basic", "joblib"])
+def half_failed(request: pytest.FixtureRequest, speech: Path, tmp_path: Path) -> Run:
+    """That sweep by either launcher."""
+    if request.param == "basic":
+        return request.getfixturevalue("undisturbed")
+    return tmp_path, run(tmp_path, f"manifest={speech}", *HALF_FAIL, *JOBLIB)
+
+
+def test_a_failed_job_stops_no_other_and_is_listed_with_its_log(half_failed: Run) -> None:
+    folder, ended = half_failed
     assert ended.returncode == 1, ended.stderr[-3000:]
-    assert {(row.task, row.seed, row.status) for row in rows(tmp_path) if row.status != "n/a"} == {
+    assert {(row.task, row.seed, row.status) for row in rows(folder) if row.status != "n/a"} == {
         (task, seed, status)
         for task, status in (("asr_probe", "failed"), ("codebook_usage", "ok"))
-        for seed in (0, 1)
+        for seed in range(4)
     }
     said = ended.stderr.splitlines()
-    assert "sweep: 4 jobs: 2 done, 2 failed" in said
-    place = said.index("sweep: 4 jobs: 2 done, 2 failed")
+    assert "sweep: 8 jobs: 4 done, 4 failed" in said
+    place = said.index("sweep: 8 jobs: 4 done, 4 failed")
     assert said[place + 1].startswith("failed: asr_probe × mfcc_kmeans × my × seed 0: ")
     assert "no recordings of the split 'dev'" in said[place + 1]
     log = Path(said[place + 2].removeprefix("        log: "))
     assert "no recordings of the split 'dev'" in (ROOT / log).read_text()
-    assert any(line.startswith("sweep: ") and "2 failed" in line for line in said[:place])  # meanwhile
+    assert any(line.startswith("sweep: ") and "4 failed" in line for line in said[:place])  # meanwhile
     assert "Traceback" not in ended.stderr
-    assert (tmp_path / "results/mini/tables/codebook_usage.md").is_file()
+    assert (folder / "results/mini/tables/codebook_usage.md").is_file()
 
 
 def test_a_sweep_that_lacks_something_does_not_start_and_lists_it(speech: Path, tmp_path: Path) -> None:
@@ -91,10 +105,9 @@ def test_a_sweep_that_lacks_something_does_not_start_and_lists_it(speech: Path, 
 
 @pytest.mark.timeout(600)
 def test_a_killed_joblib_sweep_goes_on_to_the_rows_of_an_undisturbed_one(
-    speech: Path, tmp_path: Path
+    speech: Path, tmp_path: Path, undisturbed: Run
 ) -> None:
     jobs = [f"manifest={speech}", "task=codebook_usage", "seed=0,1,2,3", *TOKENIZER]
-    assert run(tmp_path / "whole", *jobs, "preflight=off").returncode == 0
     line, environment = command(tmp_path / "killed", *jobs, *JOBLIB, "preflight=off")
     sweep = subprocess.Popen(
         line,
@@ -119,12 +132,13 @@ def test_a_killed_joblib_sweep_goes_on_to_the_rows_of_an_undisturbed_one(
         return [
             (r.task, r.tokenizer, r.dataset, r.metric, r.seed, r.value, r.lo, r.hi, r.n_scored, r.status)
             for r in rows(folder)
+            if r.task == "codebook_usage"
         ]
 
-    assert numbers(tmp_path / "killed") == numbers(tmp_path / "whole")
+    assert numbers(tmp_path / "killed") == numbers(undisturbed[0])
     assert len(set(numbers(tmp_path / "killed"))) == len(numbers(tmp_path / "killed"))
     merged = (tmp_path / "killed/results/mini/rows.jsonl").read_text().splitlines()
     names = [
         tuple(json.loads(text)[part] for part in ("task", "tokenizer", "metric", "seed")) for text in merged
     ]
-    assert len(set(names)) == len(names) == len(rows(tmp_path / "whole"))
+    assert len(set(names)) == len(names) == len(numbers(undisturbed[0]))

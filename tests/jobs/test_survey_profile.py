@@ -1,6 +1,7 @@
 """The survey's protocol: its experiments have every row and step of Table I, and the same steps small."""
 
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,9 @@ NO_DECODER_TAKES_A_PROMPT = {
 """Rows without voice conversion."""
 
 
+@cache
 def composed(*overrides: str) -> list[DictConfig]:
+    """Compose the jobs of an experiment, once for all tests, since each takes seconds."""
     with open_hydra() as hydra:
         return compose_jobs(hydra, list(overrides), multirun=False)
 

@@ -88,11 +88,18 @@ class Transcript(ModelExtractor):
         }
 
     def load(self, device: str) -> Batch:
-        """See `Extractor.load`."""
+        """See `Extractor.load`.
+
+        The function raises a TypeError for a transcript that is no text.
+        """
         listen = self.listener(device)
 
         def work(wavs: Sequence[np.ndarray]) -> list[Value | AudioError]:
-            return on_sound_clips(wavs, "transcript", listen, self.shortest, silent=True)
+            heard = on_sound_clips(wavs, "transcript", listen, self.shortest, silent=True)
+            for text in heard:
+                if not isinstance(text, str | AudioError):
+                    raise TypeError(f"{type(self).__name__} heard {text!r}; legal: a text, or an AudioError")
+            return heard
 
         return work
 

@@ -10,17 +10,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmark.data.audio import AudioError
 from benchmark.errors import UserError
 from benchmark.extractors.asr import nemo_model
 from benchmark.extractors.asr.extractors import Listener, Transcript
 from benchmark.extractors.clips import of_one_length
 from benchmark.extractors.other_python.environment import Environment
-from benchmark.extractors.other_python.process import Program
+from benchmark.extractors.other_python.process import Program, check_timeout
 from benchmark.extractors.other_python.worker import Worker
 from benchmark.types import SAMPLE_RATE
 
 ARCHIVE = "*.nemo"
+TIMEOUT = "asr.timeout"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,8 @@ class Nemo(Transcript):
 
     Attributes:
         python: Interpreter of the environment that has NeMo; None for the running one.
-        timeout: Seconds for one batch, after which the batch counts as crashed.
+        timeout: Seconds for one batch, after which its process is killed. A clip that takes longer alone
+            stops the job.
     """
 
     files: ClassVar[tuple[str, ...]] = (ARCHIVE,)
@@ -40,6 +41,10 @@ class Nemo(Transcript):
 
     python: str | None = None
     timeout: float = 600.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_timeout(TIMEOUT, self.timeout)
 
     @property
     def method(self) -> str:
@@ -85,15 +90,16 @@ class Nemo(Transcript):
                 script=Path(nemo_model.__file__),
                 settings={"archive": str(archives[0].absolute()), "device": device},
                 timeout=self.timeout,
+                timeout_setting=TIMEOUT,
             )
         )
 
-        def transcribe(wavs: list[np.ndarray]) -> list[str | AudioError]:
-            texts: list[str | AudioError] = [""] * len(wavs)
+        def transcribe(wavs: list[np.ndarray]) -> list[Any]:
+            texts: list[Any] = [""] * len(wavs)
             for positions in of_one_length(wavs, self.batch_size):
                 heard = worker([wavs[position] for position in positions])
                 for position, text in zip(positions, heard, strict=True):
-                    texts[position] = text if isinstance(text, AudioError) else str(text)
+                    texts[position] = text
             return texts
 
         return transcribe

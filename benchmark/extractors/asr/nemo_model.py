@@ -27,6 +27,13 @@ def load(archive: str, device: str) -> Callable[[Sequence[np.ndarray]], list[str
 
 
 def _text(found: Any) -> str:
-    """Return the text of a hypothesis, of the best of several, or of a text."""
+    """Return the text of a hypothesis, of the best of several, or of a text.
+
+    Raises:
+        TypeError: there is no text, as in a hypothesis whose tokens NeMo has not decoded.
+    """
     best = found[0] if isinstance(found, list) else found
-    return str(getattr(best, "text", best)).strip()
+    text = getattr(best, "text", best)
+    if not isinstance(text, str):
+        raise TypeError(f"NeMo gave {text!r} instead of a text")
+    return text.strip()

@@ -10,13 +10,13 @@ from benchmark.extractors.encoders.waveform import normalised
 from benchmark.storage.checkpoints import resolve
 
 SEED = 20_260_217
-LARGE: dict[str, Any] = {
+NORMS: dict[str, Any] = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
+"""Settings that make a WavLM of any width one of the large form: norms in the stem, and before each layer."""
+LARGE: dict[str, Any] = NORMS | {
     "hidden_size": 1024,
     "num_hidden_layers": 24,
     "num_attention_heads": 16,
     "intermediate_size": 4096,
-    "feat_extract_norm": "layer",
-    "do_stable_layer_norm": True,
 }
 """Settings in which WavLM-large's published configuration differs from the library's defaults."""
 

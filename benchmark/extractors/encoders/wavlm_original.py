@@ -5,10 +5,9 @@ from typing import Any
 
 import torch
 
+from benchmark.extractors.encoders.wavlm import NORMS
 from benchmark.storage.weights import load_into, renamed
 
-STRIDES = (5, 2, 2, 2, 2, 2, 2)
-"""Strides of the convolutions, which no weight tells."""
 NAMES = {
     r"^mask_emb$": "masked_spec_embed",
     r"^layer_norm\.": "feature_projection.layer_norm.",
@@ -45,7 +44,8 @@ def build_wavlm(state: Mapping[str, torch.Tensor], source: object) -> Any:
     """
     from transformers import WavLMConfig, WavLMModel
 
-    convs = [state[f"feature_extractor.conv_layers.{layer}.0.weight"] for layer in range(len(STRIDES))]
+    strides = WavLMConfig().conv_stride  # those of the authors, which no weight tells
+    convs = [state[f"feature_extractor.conv_layers.{layer}.0.weight"] for layer in range(len(strides))]
     width = len(state["post_extract_proj.weight"])
     position = state["encoder.pos_conv.0.weight_v"]
     layers = {name.split(".")[2] for name in state if name.startswith("encoder.layers.")}
@@ -56,12 +56,11 @@ def build_wavlm(state: Mapping[str, torch.Tensor], source: object) -> Any:
         intermediate_size=len(state["encoder.layers.0.fc1.weight"]),
         conv_dim=tuple(len(conv) for conv in convs),
         conv_kernel=tuple(conv.shape[2] for conv in convs),
-        conv_stride=STRIDES,
+        conv_stride=strides,
         num_conv_pos_embeddings=position.shape[2],
         num_conv_pos_embedding_groups=width // position.shape[1],
         num_buckets=len(state["encoder.layers.0.self_attn.relative_attention_bias.weight"]),
-        feat_extract_norm="layer",
-        do_stable_layer_norm=True,
+        **NORMS,
     )
     model = WavLMModel(config)
     load_into(model, renamed(state, NAMES), source)

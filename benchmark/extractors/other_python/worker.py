@@ -11,15 +11,16 @@ from benchmark.extractors.other_python.process import Answer, Mishap, ModelProce
 
 log = logging.getLogger(__name__)
 
-MOST_DEATHS = 5
-"""Clips in a row whose processes may die, each alone; the program rather than the clips is then at fault."""
+MOST_FAILURES = 5
+"""Clips in a row that may fail, each alone; the program rather than the clips is then at fault."""
 
 
 class Worker:
     """A model in another Python that outlives its process.
 
-    A batch without answers is tried once more, by a new process if the old one died, and then clip by clip. A
-    clip without an answer is a failure of that clip.
+    A batch without answers is tried once more, and then clip by clip. Each trial after a mishap has a new
+    process, since nobody knows the state of the old one. A clip without an answer is a failure of that clip,
+    but a clip that takes too long is not, since a slow machine must not change a score.
     """
 
     def __init__(self, program: Program) -> None:
@@ -30,7 +31,7 @@ class Worker:
         """
         self.program = program
         self._process: ModelProcess | None = ModelProcess(program)
-        self._deaths = 0
+        self._failures = 0
 
     def __call__(self, clips: Sequence[np.ndarray]) -> list[Answer | AudioError]:
         """Return one answer per clip, or the reason why it has none.
@@ -39,7 +40,8 @@ class Worker:
             clips: Arrays of one of `serve.DTYPES`; their meaning is the model's.
 
         Raises:
-            UserError: the program cannot be started again, or died on `MOST_DEATHS` clips in a row.
+            UserError: the program cannot be started again, took too long for a clip, or failed on
+                `MOST_FAILURES` clips in a row.
         """
         for _ in range(2):
             try:
@@ -61,11 +63,10 @@ class Worker:
         self._process = self._process or ModelProcess(self.program)
         try:
             answers = self._process.ask(clips)
-        except Mishap as error:
-            if error.died:
-                self.close()
+        except BaseException:
+            self.close()
             raise
-        self._deaths = 0
+        self._failures = 0
         return answers
 
     def _alone(self, clip: np.ndarray) -> Answer | AudioError:
@@ -75,10 +76,16 @@ class Worker:
             return self._failure(error)
 
     def _failure(self, error: Mishap) -> AudioError:
-        self._deaths = self._deaths + 1 if error.died else 0
-        if self._deaths >= MOST_DEATHS:
+        program = self.program
+        if error.late:
             raise UserError(
-                f"{self.program.name} fails on {self._deaths} clips in a row, the last time it {error}; "
-                f"look at {self.program.python} with {self.program.script.name}"
+                f"{program.name} {error} for one clip: raise {program.timeout_setting}, "
+                f"or find out why {program.python} hangs"
             ) from error
-        return AudioError(f"{self.program.name}: {error}")
+        self._failures += 1
+        if self._failures >= MOST_FAILURES:
+            raise UserError(
+                f"{program.name} fails on {self._failures} clips in a row, the last time: {error}; "
+                f"look at {program.python} with {program.script.name}"
+            ) from error
+        return AudioError(f"{program.name}: {error}")

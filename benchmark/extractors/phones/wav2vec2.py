@@ -36,11 +36,15 @@ class CTCAligner(Aligner):
     Attributes:
         checkpoint: A `Wav2Vec2ForCTC` of transformers with IPA labels; see `checkpoints.resolve`.
         revision: Commit of a hub id.
+        licence: Licence of the weights, as their publisher states it; part of no key.
+        size_mb: Approximate size of the download in MB; part of no key.
         language: Voice of eSpeak NG that converts the transcripts to phones.
     """
 
     checkpoint: str
     revision: str | None = None
+    licence: str = ""
+    size_mb: float | None = None
     language: str = "en-us"
 
     @property

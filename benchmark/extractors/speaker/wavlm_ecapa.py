@@ -13,7 +13,7 @@ from benchmark.extractors.encoders.waveform import normalised
 from benchmark.extractors.encoders.wavlm_original import build_wavlm
 from benchmark.extractors.speaker.ecapa_tdnn import EcapaTdnn
 from benchmark.extractors.speaker.encoders import Embed, PretrainedEncoder
-from benchmark.storage.weights import load_into, load_tensors
+from benchmark.storage.weights import DIGESTS, load_into, load_tensors
 from benchmark.types import SAMPLE_RATE
 
 WAVLM = "feature_extract.model."
@@ -31,11 +31,16 @@ class WavlmEcapa(PretrainedEncoder):
     The published file `wavlm_large_finetune.pth` of UniSpeech's speaker verification holds both. The networks
     are built here and only tensors are read. Clips are processed one at a time, as norms and pooling see a
     whole clip.
+
+    Attributes:
+        sha256: Digest that the file must have, in hexadecimal; None for any file. Part of no key.
     """
 
     width: ClassVar[int] = 256
     shortest: ClassVar[int] = SAMPLE_RATE // 10
     files: ClassVar[tuple[str, ...]] = ("wavlm_large_finetune.pth",)
+
+    sha256: str | None = None
 
     @property
     def name(self) -> str:
@@ -45,14 +50,19 @@ class WavlmEcapa(PretrainedEncoder):
     def embedder(self, device: str) -> Embed:
         """See `SpeakerEncoder.embedder`."""
         path = self.folder / self.files[0]
+        if self.sha256 is not None and (found := DIGESTS(path)) != self.sha256:
+            raise UserError(
+                f"{path} has sha256 {found}, not {self.sha256}: fetch the file again, "
+                "or set sha256 of the speaker encoder to null for other weights"
+            )
         content = load_tensors(path)
         try:
             network = _Network(content["model"], path).to(device)
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             raise UserError(f"{path} is no speaker verification model of UniSpeech: {error}") from error
         if network.head.linear.out_features != self.width:
-            found = network.head.linear.out_features
-            raise UserError(f"{path} gives vectors of {found} numbers, not {self.width}")
+            wide = network.head.linear.out_features
+            raise UserError(f"{path} gives vectors of {wide} numbers, not {self.width}")
 
         def embed(wavs: list[np.ndarray]) -> list[np.ndarray]:
             with torch.no_grad():

@@ -77,9 +77,7 @@ class Mortal(VocoderModule):
         super().training_step(batch)
 
 
-@pytest.mark.parametrize("afterwards", [TWO, ONE], ids=["two", "one"])
 def test_a_killed_rank_ends_the_run_which_then_resumes_to_the_same_weights(
-    afterwards: TrainerConfig,
     corpus,
     without_dropout: VocoderConfig,
     small_discriminators: DiscriminatorConfig,
@@ -97,5 +95,5 @@ def test_a_killed_rank_ends_the_run_which_then_resumes_to_the_same_weights(
         patch.setattr("benchmark.models.vocoder.train.VocoderModule", Mortal)
         train(corpus, config, tmp_path / "two", TWO)
     assert len(read_history(tmp_path / "two")) == 1
-    train(corpus, config, tmp_path / "two", afterwards)
+    train(corpus, config, tmp_path / "two", TWO)  # a training of a probe goes on in one process
     assert_same(tmp_path / "one", tmp_path / "two")
