@@ -97,7 +97,8 @@ class TiCodec(Pretrained):
             codebooks=(len(books), self.num_codebooks + INVARIANT_CODES),
             codebook_size=((frames.shape[1], invariant.shape[1]), (CODEBOOK_SIZE, CODEBOOK_SIZE)),
         )
-        return Model(*(part.to(self.device) for part in (encoder, decoder, frames, invariant)))
+        frames, invariant = frames.to(self.device), invariant.to(self.device)
+        return Model(encoder.to(self.device), decoder.to(self.device), frames, invariant)
 
     def _weights_file(self) -> Path:
         """Find the model's single file.
