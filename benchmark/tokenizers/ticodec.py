@@ -97,8 +97,8 @@ class TiCodec(Pretrained):
             codebooks=(len(books), self.num_codebooks + INVARIANT_CODES),
             codebook_size=((frames.shape[1], invariant.shape[1]), (CODEBOOK_SIZE, CODEBOOK_SIZE)),
         )
-        here = self.device
-        return Model(encoder.to(here), decoder.to(here), frames.to(here), invariant.to(here))
+        frames, invariant = frames.to(self.device), invariant.to(self.device)
+        return Model(encoder.to(self.device), decoder.to(self.device), frames, invariant)
 
     def _weights_file(self) -> Path:
         """Find the model's single file.
