@@ -143,7 +143,7 @@ class LengthReduction(Task):
             ],
             utterances=frame,
             statuses={name: ("n/a", reason) for name, reason in absent.items()},
-            notes=_curve(frame, sequences, reduce.drawn)
+            notes=_curve(frame, sequences, reduce)
             | {
                 "train_hours": train.hours,
                 "train_codes": sum(int(each.counts["codes"].sum()) for each in learned),
@@ -218,30 +218,26 @@ def _why_not(spec: TokenizerSpec) -> str | None:
     return None
 
 
-def _curve(frame: pd.DataFrame, sequences: list[Stream], vocabularies: list[int]) -> dict[str, Any]:
+def _curve(frame: pd.DataFrame, sequences: list[Stream], reduce: Reducer) -> dict[str, Any]:
     """Return the average rates in Hz at the tokenizer's own vocabulary and at each larger one, as a note.
 
-    Args:
-        frame: Rates of each utterance.
-        sequences: Rules of the sequences, which know the tokenizer's own vocabulary.
-        vocabularies: Sizes to show, all of which the merges fill; see `Reducer.drawn`.
-
-    Returns: The note; none where no utterance has codes.
+    Rates beyond the end of the merges are None. There is no note where no utterance has codes.
     """
     if not frame["rate_codes"].sum() > 0:
         return {}
     own = max(stream.alphabet for stream in sequences)
-    larger = [size for size in vocabularies if size > own]
-    curve: dict[str, list[float]] = {"vocabulary": [own, *larger]}
-    for name, start, prefix in (
-        ("bpe", "rate_codes", "rate_bpe"),
-        ("dedup_bpe", "rate_dedup", "rate_dedup_bpe"),
-    ):
-        columns = [start, *(f"{prefix}_{size}" for size in larger)]
-        weights = [frame[f"{column}:weight"] for column in columns]
-        counts = [frame[column] * weight for column, weight in zip(columns, weights, strict=True)]
-        curve[name] = [float(a.sum() / b.sum()) for a, b in zip(counts, weights, strict=True)]
+    sizes = [size for size in reduce.drawn if size > own]
+    curve: dict[str, list[float | None]] = {"vocabulary": [own, *sizes]}
+    for kind, start in (("bpe", "rate_codes"), ("dedup_bpe", "rate_dedup")):
+        filled = [size for size in sizes if size <= reduce.reached[kind]]
+        rates = [_average(frame, name) for name in (start, *(f"rate_{kind}_{size}" for size in filled))]
+        curve[kind] = [*rates, *[None] * (len(sizes) - len(filled))]
     return {"rates_by_vocabulary": curve}
+
+
+def _average(frame: pd.DataFrame, name: str) -> float:
+    weights = frame[f"{name}:weight"]
+    return float((frame[name] * weights).sum() / weights.sum())
 
 
 def _interval(frame: pd.DataFrame, name: str, metric: ReportedMetric, context: RunContext) -> Interval:

@@ -106,8 +106,10 @@ def test_books_of_different_rates(halves: Halves, context: RunContext, coded: Co
 def test_the_curve_is_cut_where_the_merges_end(halves: Halves, context: RunContext, coded: Coded) -> None:
     outcome = task(vocabularies=[14, 9000, 9001]).run(LOUD, halves, context)
     whole, short = (BytePairs.learn(split, 12, 9001) for split in (coded.train, cut(coded.train)))
-    end = min(whole.vocabulary, short.vocabulary)
     curve = outcome.notes["rates_by_vocabulary"]
-    assert curve["vocabulary"] == [12, 14, end] and 14 < end < 9000
-    counts = total(encoded(whole.first(end), coded.test)), total(encoded(short.first(end), cut(coded.test)))
-    assert [curve[name][-1] * coded.seconds for name in ("bpe", "dedup_bpe")] == pytest.approx(counts)
+    ends = short.vocabulary, whole.vocabulary
+    assert curve["vocabulary"] == [12, 14, *ends] and 14 < ends[0] < ends[1] < 9000
+    at = [total(encoded(whole.first(end), coded.test)) for end in ends]
+    assert [rate * coded.seconds for rate in curve["bpe"][2:]] == pytest.approx(at)
+    assert curve["dedup_bpe"][2] * coded.seconds == pytest.approx(total(encoded(short, cut(coded.test))))
+    assert curve["dedup_bpe"][3] is None

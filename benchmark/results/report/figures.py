@@ -96,21 +96,22 @@ def codebook_growth(growth: Mapping[str, Mapping[str, Sequence[float]]]) -> Draw
 
 
 @PLAIN
-def rate_vocabulary(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Drawn:
+def rate_vocabulary(curves: Mapping[str, Mapping[str, Sequence[Any]]]) -> Drawn:
     """Draw the average rate of tokens against the size of the vocabulary, one line per tokenizer.
 
     Each line starts at the tokenizer's own vocabulary, and ends with its share of the rate there.
 
     Args:
         curves: By label, equally long lists: `vocabulary`, and the rates in Hz `bpe`, of byte pairs, and
-            `dedup_bpe`, of byte pairs after deduplication.
+            `dedup_bpe`, of byte pairs after deduplication; None beyond the end of the merges.
     """
     panels = {"bpe": "byte-pair encoding", "dedup_bpe": "deduplication first"}
     figure, axes = _make_panels(len(panels))
     styles = _assign_styles(sorted(curves))
     for axis, (name, title) in zip(axes, panels.items(), strict=True):
         for label, style in styles.items():
-            sizes, rates = curves[label]["vocabulary"], curves[label][name]
+            rates = [rate for rate in curves[label][name] if rate is not None]
+            sizes = curves[label]["vocabulary"][: len(rates)]
             axis.plot(sizes, rates, **style, markersize=4, linewidth=1)
             share = f"{rates[-1] / curves[label]['bpe'][0]:.3f}×"
             axis.annotate(share, (sizes[-1], rates[-1]), (3, 3), textcoords="offset points", fontsize=7)

@@ -81,7 +81,7 @@ def growth(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> list[dict[str
     ]
 
 
-def reduction(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> list[dict[str, Any]]:
+def reduction(curves: Mapping[str, Mapping[str, Sequence[Any]]]) -> list[dict[str, Any]]:
     """Return the rates of tokens in Hz by vocabulary, per tokenizer, as JSON-able data."""
     return [
         {

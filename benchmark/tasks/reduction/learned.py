@@ -40,11 +40,10 @@ class Learned:
     counts: Mapping[str, np.ndarray]
 
     @property
-    def reached(self) -> int:
-        """Number of tokens that the merges of both kinds reach; the alphabet where there are no merges."""
-        return min(
-            (each.vocabulary for each in (self.whole, self.short) if each), default=self.stream.alphabet
-        )
+    def reached(self) -> dict[str, int]:
+        """Number of tokens that the merges end at, by kind of rate; empty where there are no merges."""
+        merges = {"bpe": self.whole, "dedup_bpe": self.short}
+        return {kind: each.vocabulary for kind, each in merges.items() if each}
 
     @cached_property
     def bits(self) -> dict[str, np.ndarray]:
@@ -132,12 +131,15 @@ class Reducer:
         Vocabularies below the alphabet of a stream are left out.
 
         Attributes:
-            drawn: Vocabularies that the merges fill in every stream: those asked for, cut at the largest one.
+            reached: Largest vocabulary that the merges fill in every stream, by kind of rate; empty where no
+                vocabulary holds all codes.
+            drawn: Vocabularies asked for, each cut at what either kind of merges reaches; ascending.
         """
         self._learned = learned
         self._asked = [v for v in vocabularies if all(v >= each.stream.alphabet for each in learned)]
-        reached = min(each.reached for each in learned)
-        self.drawn = sorted({min(size, reached) for size in self._asked})
+        kinds = ("bpe", "dedup_bpe") if self._asked else ()
+        self.reached = {kind: min(each.reached[kind] for each in learned) for kind in kinds}
+        self.drawn = sorted({min(size, end) for size in self._asked for end in self.reached.values()})
         self._first = [
             {v: (each.whole.first(v), each.short.first(v)) for v in sorted({*self._asked, *self.drawn})}
             if each.whole and each.short

@@ -126,6 +126,13 @@ def test_rates_by_vocabulary_are_drawn_from_all_their_numbers(moved):
     assert rate_vocabulary({"mel_rvq": RATES}) != rate_vocabulary({"mel_rvq": other})
 
 
+def test_a_line_ends_where_its_merges_do():
+    whole = {"vocabulary": [512, 2000, 3000], "bpe": [50.0, 41.5, 40.0], "dedup_bpe": [45.0, 40.25, 40.25]}
+    assert rate_vocabulary({"a": {**whole, "dedup_bpe": [45.0, 40.25, None]}}) != rate_vocabulary(
+        {"a": whole}
+    )
+
+
 def test_a_tokenizer_larger_than_every_vocabulary_is_a_point():
     alone = {"vocabulary": [65_536], "bpe": [50.0], "dedup_bpe": [48.0]}
     assert np.ptp(pixels(rate_vocabulary({"xcodec2": alone}))) > 0.5
