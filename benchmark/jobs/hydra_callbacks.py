@@ -41,7 +41,7 @@ def rank_zero(hook: Hook) -> Hook:
 
 
 class WriteReport(Callback):
-    """Hydra callback that rewrites tables and figures after a run or a whole sweep."""
+    """Hydra callback that rewrites tables and figures after a run or a whole sweep with new rows."""
 
     def on_run_end(self, config: DictConfig, **_: Any) -> None:
         """Write the report once, after a single run."""
@@ -53,12 +53,15 @@ class WriteReport(Callback):
 
     @rank_zero
     def _write(self, config: DictConfig) -> None:
-        from benchmark.results.report.write import (
-            write_report,  # imports heavy libraries, and the jobs of a sweep never need it
-        )
+        # Both import libraries that the jobs of a sweep never need at their start.
+        from benchmark.results.store import ResultsStore
 
         folder = Path(config.paths.results) / config.profile_name
         try:
+            if ResultsStore(folder).has_report():
+                return
+            from benchmark.results.report.write import write_report
+
             write_report(folder)
         except UserError as error:  # a run that failed before its first row has no tables
             log.warning("no tables: %s", error)

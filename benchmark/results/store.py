@@ -157,10 +157,23 @@ class ResultsStore:
         """
         rows, path = self.rows(), self.root / "rows.jsonl"
         if rows:
-            write_atomic(path, "".join(row.to_json() + "\n" for row in rows))
+            write_atomic(path, _lines(rows))
         else:
             path.unlink(missing_ok=True)
         return rows
+
+    def has_report(self) -> bool:
+        """Return whether `report.html` was made from exactly the rows that the jobs have now.
+
+        Raises:
+            UserError: rows of another schema version, or of more than one profile.
+        """
+        merged, report = self.root / "rows.jsonl", self.root / "report.html"
+        if not (merged.is_file() and report.is_file()):
+            return False
+        # A report that was cut off has merged the rows, and left the page of the report before.
+        after = report.stat().st_mtime_ns >= merged.stat().st_mtime_ns
+        return after and merged.read_text(encoding="utf-8") == _lines(self.rows())
 
     def _refuse_other_profile(self, profile: str) -> None:
         for path in sorted((self.root / "rows").glob("*.jsonl")):
@@ -222,6 +235,10 @@ def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             if error.errno not in (ENOTEMPTY, EEXIST):
                 raise  # else another process has just put its folder there, and the last one wins
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _lines(rows: Sequence[Row]) -> str:
+    return "".join(row.to_json() + "\n" for row in rows)
 
 
 def _read(path: Path) -> tuple[list[Row], str]:

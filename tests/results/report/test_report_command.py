@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from omegaconf import OmegaConf
 
+from benchmark.jobs.hydra_callbacks import WriteReport
 from benchmark.results.report.write import write_report
 from benchmark.results.store import ResultsStore
 from tests.door import door
@@ -53,6 +55,27 @@ def test_report_writes_everything_and_the_same_bytes_again(folder):
     ]
     write_report(folder)
     assert derived(folder) == first
+
+
+def test_a_sweep_draws_again_only_what_has_changed(folder, rows):
+    config = OmegaConf.create({"paths": {"results": str(folder.parent)}, "profile_name": folder.name})
+    config.update({"trainer": {"strategy": "auto"}, "logger": [], "hydra": {"mode": "MULTIRUN"}})
+    sweep_ends = partial(WriteReport().on_multirun_end, config)
+    page, store = folder / "report.html", ResultsStore(folder)
+    sweep_ends()
+    before = page.stat()
+    sweep_ends()
+    assert page.stat() == before and store.has_report()
+    (folder / "rows.jsonl").touch()  # merged by a report that was cut off before it wrote its page
+    assert not store.has_report()
+    sweep_ends()
+    assert store.has_report() and page.stat().st_mtime_ns > before.st_mtime_ns
+    mine = [row for row in rows if row.task == "reconstruction" and row.tokenizer == rows[0].tokenizer]
+    store.write([replace(row, wall_time=0.5) for row in mine], SCORES)
+    assert not store.has_report()
+    page.unlink()
+    sweep_ends()
+    assert page.is_file() and store.has_report()
 
 
 def test_what_lost_its_rows_goes(folder):
