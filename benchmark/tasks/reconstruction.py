@@ -27,7 +27,9 @@ class Reconstruction(ScoringTask):
     Attributes:
         prompt: Recording that gives decoded speech its voice, for the vocoder and for own decoders that take
             side information alike. "same_speaker" is another recording of the speaker. "original" is the
-            utterance itself, whose side information then counts as sent; such rows have lines of their own.
+            utterance itself, whose side information then counts as sent.
+        default_prompt: Prompt whose rows stand for the tokenizer in a profile; rows of another one have
+            lines of their own.
     """
 
     kind: ClassVar[str] = "reconstruction"
@@ -41,21 +43,27 @@ class Reconstruction(ScoringTask):
     prompted: ClassVar[bool] = False
 
     prompt: PromptRule = "same_speaker"
+    default_prompt: PromptRule = "same_speaker"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.prompt not in get_args(PromptRule):
-            raise unknown("task.prompt", self.prompt, get_args(PromptRule))
+        for name in ("prompt", "default_prompt"):
+            if (rule := getattr(self, name)) not in get_args(PromptRule):
+                raise unknown(f"task.{name}", rule, get_args(PromptRule))
 
     def variant(self, tokenizer: Tokenizer) -> str:
-        """Add "original_prompt" to the base class's variant where the recording itself is the prompt."""
-        own = self.prompt == "original" and takes_prompt(tokenizer, self.decoder)
-        return "+".join(filter(None, (super().variant(tokenizer), "original_prompt" if own else "")))
+        """Add a prompt other than the default one to the base class's variant, such as "original_prompt"."""
+        other = self.prompt != self.default_prompt and takes_prompt(tokenizer, self.decoder)
+        return "+".join(filter(None, (super().variant(tokenizer), f"{self.prompt}_prompt" if other else "")))
 
     def identity(self, tokenizer: Tokenizer, corpus: Corpus, context: RunContext) -> dict[str, Any]:
-        """Keep `prompt` only where it matters and differs from what was done before the field existed."""
+        """Keep `prompt` only where it matters and differs from what was done before the field existed.
+
+        `default_prompt` only names rows.
+        """
         content = super().identity(tokenizer, corpus, context)
         rule = content.pop("prompt")
+        del content["default_prompt"]
         before = "same_speaker" if uses_vocoder(tokenizer, self.decoder) else "original"
         changed = takes_prompt(tokenizer, self.decoder) and rule != before
         return content | ({"prompt": rule} if changed else {})

@@ -41,7 +41,7 @@ def test_reconstruction_has_every_row_prompted_by_itself() -> None:
     assert len(jobs) == len(names(jobs)) == 22 == len(TABLE.read_text().splitlines()) - 2
     for job in jobs:
         assert (job.profile_name, job.dataset.name, job.limit) == ("survey", "libritts", None)
-        assert job.task.prompt == "original"
+        assert job.task.prompt == job.task.default_prompt == "original"
         assert job.asr.checkpoint == "nvidia/stt_en_fastconformer_transducer_large"
         assert [*job.metric] == ["wer", "survey_gpe", "versa_pesq", "versa_stoi", "secs", "survey_p_corr"]
         assert (job.vocoder.steps, job.vocoder.batch_seconds) == (1_000_000, 144.0)

@@ -94,6 +94,10 @@ def test_the_rule_is_in_names_and_keys_where_it_matters(
     assert names == ["original_prompt", "original_prompt", ""]
     assert task(prompt="original", decoder="vocoder").variant(ticodec) == "vocoder+original_prompt"
     assert not any(usual.variant(tokenizer) for tokenizer in (ticodec, mel, topline))
+    survey = task(prompt="original", default_prompt="original")
+    assert not any(survey.variant(tokenizer) for tokenizer in (ticodec, mel, topline))
+    assert task(default_prompt="original").variant(ticodec) == "same_speaker_prompt"
+    assert survey.identity(mel, voices, context) == original.identity(mel, voices, context)
     told = {
         (tokenizer.name, rule): each.identity(tokenizer, voices, context).get("prompt")
         for rule, each in (("usual", usual), ("original", original))

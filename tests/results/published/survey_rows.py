@@ -92,7 +92,6 @@ class Step:
         return {
             "decoder": self.task.vocoder.label if config in groups["vocoder"] else "own",
             "notes": notes,
-            "variant": f"{self.task.prompt}_prompt" if "prompt" in notes else "",
         }
 
 

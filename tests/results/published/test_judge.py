@@ -321,9 +321,9 @@ def test_the_board_is_compared_on_all_of_its_own_recordings(make_row):
 def test_of_two_rows_the_comparable_one_is_judged(rows):
     number = one("HuBERT", "reconstruction", "WER")
     mine = rows[SURVEY.index(number)]
-    other = replace(mine, variant="", notes={"prompt": "same_speaker"}, value=50.0)
+    other = replace(mine, variant="same_speaker_prompt", notes={"prompt": "same_speaker"}, value=50.0)
     found = judge([other, *rows]).verdict(number)
-    assert found.verdict == "agrees" and found.row.variant == "original_prompt"
+    assert found.verdict == "agrees" and found.row.variant == ""
 
 
 def test_seeds_are_averaged_and_all_must_be_comparable(rows):
