@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 
 from benchmark.results.report.cells import Cell, Line
 from benchmark.results.report.printed import heading
@@ -116,10 +117,11 @@ def rate_vocabulary(curves: Mapping[str, Mapping[str, Sequence[Any]]]) -> Drawn:
             share = f"{rates[-1] / curves[label]['bpe'][0]:.3f}×"
             axis.annotate(share, (sizes[-1], rates[-1]), (3, 3), textcoords="offset points", fontsize=7)
         axis.set(title=title, xlabel="vocabulary", ylabel="average frame rate (Hz)", yscale="log")
-        axis.set_xscale("log", base=2)
+        axis.set_xscale("log", base=4)
         axis.xaxis.set_major_formatter("{x:,.0f}")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("")  # its own labels would lie on one another
         axis.margins(x=0.12)
     _draw_legend(figure, styles, hollow=False)
     return _render(figure)
