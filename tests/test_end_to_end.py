@@ -83,8 +83,12 @@ def test_a_sweep_fills_five_tables(sweep: Path) -> None:
 
 def test_a_second_sweep_runs_nothing_and_changes_nothing(sweep: Path) -> None:
     tables = {p: p.read_bytes() for p in (sweep / "results/mini/tables").iterdir()}
+    (sweep / "results/mini/report.html").unlink()
     run = benchmark(sweep, "-m", f"task={','.join(TASKS)}", "tokenizer=mel_rvq", *MICRO)
     assert run.returncode == 0 and run.stdout.count("done already") == len(TASKS)
+    assert f"{len(TASKS)} done ({len(TASKS)} of them before)" in run.stderr
+    assert "Launching" not in run.stdout  # not even the processes of a launcher
+    assert (sweep / "results/mini/report.html").is_file()
     assert {p: p.read_bytes() for p in (sweep / "results/mini/tables").iterdir()} == tables
 
 

@@ -128,6 +128,8 @@ class WatchSweep(Callback):
             sys.stderr.write(f"{error}\n")
             raise SystemExit(1) from None
         expected = self._look_ahead(config)
+        if expected.jobs and len(expected.done) == expected.jobs and started_world() is None:
+            self._end_at_once(config, expected)
         # Two sweeps may share one folder, and an earlier sweep may have left files there.
         own = f"{os.getpid()}-{time.time_ns()}"
         self.folder = Path(config.hydra.sweep.dir).absolute() / "jobs" / own
@@ -136,6 +138,15 @@ class WatchSweep(Callback):
         self._board = ProgressBoard(self.folder, expected, self.rewrites)
         # If a launcher gives up, Hydra does not call `on_multirun_end`.
         atexit.register(self._close, launchers.left_behind(config))
+
+    def _end_at_once(self, config: DictConfig, expected: Expected) -> None:
+        """End a sweep whose jobs all have their rows, before its launcher starts processes in vain."""
+        ended = [JobFile(number=n, label=self.labels[n], log="", begin=0, state="done") for n in self.labels]
+        sys.stdout.write("".join(f"done already: {job.label}\n" for job in ended))
+        sys.stderr.write(f"{closing(ended, expected)}\n")
+        if "report" in config.hydra.callbacks:
+            WriteReport().on_multirun_end(config)
+        raise SystemExit(0)
 
     def on_job_start(self, config: DictConfig, **_: Any) -> None:
         """Write the file of the job; Hydra calls this method in the process of the job."""
