@@ -33,9 +33,9 @@ ANNOTATIONS = Path(__file__).parents[1] / "data" / "fixtures" / "slurp_devel_sce
 
 
 KNOWN = {
-    "audio-1501756826": "alarm",  # "wake me up at ten"
-    "audio-1498565245-headset": "iot",  # "turn on the vacuum"
-    "audio-1502310029-headset": "weather",
+    "04318-audio-1501756826": "alarm",  # "wake me up at ten"
+    "06158-audio-1498565245-headset": "iot",  # "turn on the vacuum"
+    "05666-audio-1502310029-headset": "weather",
 }
 """Scenarios of recordings, as the fixture has them."""
 
